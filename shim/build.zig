@@ -1,0 +1,122 @@
+//! Builds the shim for this machine (`zig build`), for every platform (`zig build all`), its C tests (`zig build
+//! tests`, also under sanitizers) and the C programs that the benches compare with (`zig build bench`).
+
+const std = @import("std");
+
+const common_sources = [_][]const u8{
+    "barrier.c", "consumer.c", "handle.c", "layout.c", "memory.c", "pool.c", "producer.c", "status.c",
+};
+const posix_sources = [_][]const u8{
+    "link_posix.c", "memory_posix.c", "rendezvous_posix.c", "room_posix.c", "segment_posix.c",
+};
+const win32_sources = [_][]const u8{
+    "link_win32.c", "memory_win32.c", "rendezvous_win32.c", "room_win32.c", "segment_win32.c",
+};
+
+const warnings = [_][]const u8{
+    "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wno-unused-command-line-argument", "-fvisibility=hidden", "-D_GNU_SOURCE",
+};
+
+/// Every platform the package carries a shim for. glibc 2.28 is Debian 10's and RHEL 8's.
+const platforms = [_]struct { name: []const u8, triple: []const u8 }{
+    .{ .name = "linux-x64-glibc", .triple = "x86_64-linux-gnu.2.28" },
+    .{ .name = "linux-arm64-glibc", .triple = "aarch64-linux-gnu.2.28" },
+    .{ .name = "linux-x64-musl", .triple = "x86_64-linux-musl" },
+    .{ .name = "linux-arm64-musl", .triple = "aarch64-linux-musl" },
+    .{ .name = "darwin-x64", .triple = "x86_64-macos" },
+    .{ .name = "darwin-arm64", .triple = "aarch64-macos" },
+    .{ .name = "win32-x64", .triple = "x86_64-windows-gnu" },
+};
+
+const Options = struct {
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    sanitize_thread: bool = false,
+    sanitize_c: std.zig.SanitizeC = .off,
+};
+
+fn addSources(b: *std.Build, module: *std.Build.Module) void {
+    const windows = module.resolved_target.?.result.os.tag == .windows;
+    module.addIncludePath(b.path("include"));
+    module.addIncludePath(b.path("src"));
+    module.addCSourceFiles(.{ .root = b.path("src"), .files = &common_sources, .flags = &warnings });
+    module.addCSourceFiles(.{ .root = b.path("src"), .files = if (windows) &win32_sources else &posix_sources, .flags = &warnings });
+}
+
+fn newModule(b: *std.Build, options: Options) *std.Build.Module {
+    return b.createModule(.{
+        .target = options.target,
+        .optimize = options.optimize,
+        .link_libc = true,
+        .pic = true,
+        .strip = options.optimize != .Debug and !options.sanitize_thread,
+        .sanitize_c = options.sanitize_c,
+        .sanitize_thread = options.sanitize_thread,
+    });
+}
+
+fn addShim(b: *std.Build, options: Options) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    addSources(b, module);
+    const shim = b.addLibrary(.{ .name = "lavaflow", .linkage = .dynamic, .root_module = module });
+    // Bun's embedded file keeps its bytes: no version suffixes, no debug files beside it.
+    return shim;
+}
+
+pub fn build(b: *std.Build) void {
+    const target = b.standardTargetOptions(.{});
+
+    const native = addShim(b, .{ .target = target, .optimize = .ReleaseFast });
+    b.getInstallStep().dependOn(&b.addInstallArtifact(native, .{
+        .dest_dir = .{ .override = .lib },
+        .dest_sub_path = "liblavaflow",
+    }).step);
+
+    const all = b.step("all", "The shim for every platform");
+    for (platforms) |platform| {
+        const query = std.Target.Query.parse(.{ .arch_os_abi = platform.triple }) catch unreachable;
+        const shim = addShim(b, .{ .target = b.resolveTargetQuery(query), .optimize = .ReleaseFast });
+        const install = b.addInstallArtifact(shim, .{
+            .dest_dir = .{ .override = .{ .custom = platform.name } },
+            .dest_sub_path = "liblavaflow",
+            .implib_dir = .disabled,
+            .pdb_dir = .disabled,
+        });
+        all.dependOn(&install.step);
+    }
+
+    const tests = b.step("tests", "The C tests, plain, under UBSan and under ThreadSanitizer");
+    addPrograms(b, tests, "test", "test", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
+    addPrograms(b, tests, "test", "test-tsan", .{ .target = target, .optimize = .ReleaseSafe, .sanitize_thread = true });
+
+    const tests_windows = b.step("tests-windows", "The C tests as Windows programs");
+    const windows = std.Target.Query.parse(.{ .arch_os_abi = "x86_64-windows-gnu" }) catch unreachable;
+    addPrograms(b, tests_windows, "test", "test-windows", .{ .target = b.resolveTargetQuery(windows), .optimize = .ReleaseSafe });
+
+    const bench = b.step("bench", "The C programs that the benches compare with");
+    addPrograms(b, bench, "bench", "bench", .{ .target = target, .optimize = .ReleaseFast });
+}
+
+/// One program for each .c file in `folder`, linked with the shim's sources, installed under `to`.
+fn addPrograms(b: *std.Build, step: *std.Build.Step, folder: []const u8, to: []const u8, options: Options) void {
+    const io = b.graph.io;
+    var dir = b.build_root.handle.openDir(io, folder, .{ .iterate = true }) catch return;
+    defer dir.close(io);
+    var entries = dir.iterate();
+    while (entries.next(io) catch return) |entry| {
+        if (entry.kind != .file or !std.mem.endsWith(u8, entry.name, ".c")) continue;
+        const module = newModule(b, options);
+        addSources(b, module);
+        module.addIncludePath(b.path(folder));
+        module.addCSourceFile(.{ .file = b.path(b.fmt("{s}/{s}", .{ folder, entry.name })), .flags = &warnings });
+        const program = b.addExecutable(.{
+            .name = b.dupe(entry.name[0 .. entry.name.len - 2]),
+            .root_module = module,
+        });
+        const install = b.addInstallArtifact(program, .{
+            .dest_dir = .{ .override = .{ .custom = b.dupe(to) } },
+            .pdb_dir = .disabled,
+        });
+        step.dependOn(&install.step);
+    }
+}

@@ -1,0 +1,111 @@
+#include "handle.h"
+
+#include "status.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+static SRWLOCK lock = SRWLOCK_INIT;
+static void acquire(void) { AcquireSRWLockExclusive(&lock); }
+static void release(void) { ReleaseSRWLockExclusive(&lock); }
+#else
+#include <pthread.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void acquire(void) { pthread_mutex_lock(&lock); }
+static void release(void) { pthread_mutex_unlock(&lock); }
+#endif
+
+lf_handle_entry lf_handles[LF_HANDLE_COUNT];
+static uint32_t used = 1; /* entry 0 stays free: handle 0 is no handle */
+static uint32_t first_free;
+
+static _Atomic uint64_t thread_count;
+static _Thread_local uint64_t this_thread;
+
+/* A Worker that ends without closing its channels would leave its peers waiting for as long as the process lives:
+ * the kernel closes descriptors only with the process. So the end of a thread closes what the thread made. The order
+ * is free: a producer counts as an owner of its link. */
+static void thread_ends(void) {
+  uint64_t owner = this_thread;
+  for (uint32_t i = LF_HANDLE_COUNT - 1; i > 0; i--) {
+    acquire();
+    lf_handle_entry *entry = &lf_handles[i];
+    uint64_t tag = atomic_load(&entry->tag);
+    int mine = tag != 0 && entry->owner == owner;
+    release();
+    if (!mine) continue;
+    void (*destroy)(void *) = entry->destroy;
+    void *object = lf_handle_take((lf_kind)(tag >> 32), (int32_t)(uint32_t)tag);
+    if (object) destroy(object);
+  }
+}
+
+#if defined(_WIN32)
+static DWORD slot = FLS_OUT_OF_INDEXES;
+static VOID WINAPI on_thread_end(PVOID value) {
+  if (value) thread_ends();
+}
+static void watch_thread(void) {
+  if (slot == FLS_OUT_OF_INDEXES) slot = FlsAlloc(on_thread_end);
+  if (slot != FLS_OUT_OF_INDEXES) FlsSetValue(slot, (PVOID)1);
+}
+#else
+static pthread_key_t key;
+static int key_made;
+static void on_thread_end(void *value) {
+  (void)value;
+  thread_ends();
+}
+static void watch_thread(void) {
+  if (!key_made) key_made = pthread_key_create(&key, on_thread_end) == 0;
+  if (key_made) pthread_setspecific(key, (void *)1);
+}
+#endif
+
+int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object)) {
+  acquire();
+  if (!this_thread) {
+    this_thread = atomic_fetch_add(&thread_count, 1) + 1;
+    watch_thread();
+  }
+  uint32_t index = first_free;
+  if (index) {
+    first_free = lf_handles[index].next_free;
+  } else if (used < LF_HANDLE_COUNT) {
+    index = used++;
+  } else {
+    release();
+    return lf_fail(LF_ESYSTEM, "", 0, "%u native objects are open, which is the limit: close some", used - 1);
+  }
+  lf_handle_entry *entry = &lf_handles[index];
+  entry->generation = (entry->generation + 1) & 0x3fff; /* a handle stays below LF_VALUE */
+  entry->object = object;
+  entry->destroy = destroy;
+  entry->owner = this_thread;
+  int32_t handle = (int32_t)(entry->generation << 16 | index);
+  atomic_store_explicit(&entry->tag, (uint64_t)kind << 32 | (uint32_t)handle, memory_order_release);
+  release();
+  return handle;
+}
+
+void *lf_handle_take(lf_kind kind, int32_t handle) {
+  uint32_t index = (uint32_t)handle & 0xffffu;
+  uint64_t tag = (uint64_t)kind << 32 | (uint32_t)handle;
+  acquire();
+  lf_handle_entry *entry = &lf_handles[index];
+  if (index == 0 || atomic_load(&entry->tag) != tag) {
+    release();
+    return NULL;
+  }
+  atomic_store(&entry->tag, 0);
+  void *object = entry->object;
+  entry->object = NULL;
+  entry->next_free = first_free;
+  first_free = index;
+  release();
+  return object;
+}
+
+int32_t lf_handle_stale(lf_kind kind, int32_t handle) {
+  static const char *const names[] = {"object", "memory", "rendezvous", "link", "producer", "consumer"};
+  return lf_fail(LF_ECLOSED, "", 0, "%s 0x%x is closed, or never was one", names[kind], (unsigned)handle);
+}

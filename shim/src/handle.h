@@ -1,0 +1,42 @@
+/*
+ * Native objects as small integers: 15 bits of generation, 16 bits of index. A handle that was closed, or never given
+ * out, or belongs to another kind of object, is found out here by one comparison.
+ */
+#ifndef LF_HANDLE_H
+#define LF_HANDLE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef enum { LF_KIND_MEMORY = 1, LF_KIND_RENDEZVOUS, LF_KIND_LINK, LF_KIND_PRODUCER, LF_KIND_CONSUMER } lf_kind;
+
+#define LF_HANDLE_COUNT 65536u
+
+typedef struct {
+  _Atomic uint64_t tag; /* kind << 32 | handle while live, 0 while free */
+  void *object;
+  void (*destroy)(void *object);
+  uint64_t owner; /* the thread that made it */
+  uint32_t generation;
+  uint32_t next_free;
+} lf_handle_entry;
+
+extern lf_handle_entry lf_handles[LF_HANDLE_COUNT];
+
+/* Returns the handle, or an LF_E status. `destroy` runs when the owning thread ends with the handle still open. */
+int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object));
+
+/* The object, or NULL with the failure recorded. */
+static inline void *lf_handle_get(lf_kind kind, int32_t handle) {
+  lf_handle_entry *entry = &lf_handles[(uint32_t)handle & 0xffffu];
+  uint64_t tag = (uint64_t)kind << 32 | (uint32_t)handle;
+  return atomic_load_explicit(&entry->tag, memory_order_acquire) == tag ? entry->object : (void *)0;
+}
+
+/* Records that `handle` is not a live object of this kind; returns LF_ECLOSED. */
+int32_t lf_handle_stale(lf_kind kind, int32_t handle);
+
+/* Takes the handle out of use and returns its object, which the caller now destroys; NULL when it was stale. */
+void *lf_handle_take(lf_kind kind, int32_t handle);
+
+#endif

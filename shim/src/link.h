@@ -1,0 +1,48 @@
+/*
+ * The connection to one peer of the same user: messages with OS handles, a bell that wakes the peer, and the kernel's
+ * own word on whether it still lives (an end of file, so neither a heartbeat nor a stopped peer taken for dead).
+ * A link is counted: the handle that TypeScript has is one owner, the ring's end that rings the bell another.
+ */
+#ifndef LF_LINK_H
+#define LF_LINK_H
+
+#include <stdint.h>
+
+#include "lavaflow.h"
+
+typedef struct lf_link lf_link;
+
+/* Message kinds below this are the ring's own; the handshake in TypeScript uses the rest. */
+enum { LF_KIND_BELL = 1, LF_KIND_SEGMENT = 2, LF_KIND_REGION = 3, LF_KIND_DROP = 4, LF_KIND_FIRST_FREE = 16 };
+
+typedef struct {
+  uint32_t kind;
+  uint32_t length;
+  int64_t os; /* an OS handle that came along and is now the receiver's, or -1 */
+  uint8_t data[LF_LINK_MESSAGE_MAX];
+} lf_message;
+
+/* 1 or LF_FULL. `os` -1: none. The handle is duplicated into the peer; the caller keeps its own. */
+int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t length, int64_t os);
+
+/* 1 with *out pointing into the link until the next call, LF_EMPTY, PEER_DIED at the end of the connection,
+ * WIRE_VERSION_MISMATCH, CORRUPT_SEGMENT. A handle in the message that the caller does not take (sets to -1) is
+ * closed by the next call. */
+int32_t lf_link_take(lf_link *link, lf_message **out);
+
+/* Wakes the peer. A bell that rings already is enough. */
+void lf_link_ring(lf_link *link);
+
+/* Sleeps until the peer rings or dies: 1, or LF_TIMEOUT. Takes the rings. */
+int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns);
+
+/* Asks the kernel, unless it is already known to be gone. */
+int lf_link_peer_alive(lf_link *link);
+
+lf_link *lf_link_retain(lf_link *link);
+void lf_link_release(lf_link *link);
+
+/* Nanoseconds of a clock that never goes back. */
+uint64_t lf_now(void);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * The producer's blocks: room for payloads that do not fit into a slot, cut from regions of shared memory that grow
+ * with need, up to a limit. A block that comes back is the next one to go out, while it is still in the cache.
+ */
+#ifndef LF_POOL_H
+#define LF_POOL_H
+
+#include "ring.h"
+
+/* What a channel may keep in flight; a payload of more than half of it may have two of its size. */
+#define LF_POOL_BYTES ((uint64_t)64 << 20)
+/* 256 B to 1 MiB in powers of two, then four steps to the octave up to 4 GiB. */
+#define LF_POOL_CLASSES (13 + 4 * 12)
+
+typedef enum { LF_BLOCK_UNUSED, LF_BLOCK_FREE, LF_BLOCK_LOANED, LF_BLOCK_SENT } lf_block_state;
+
+typedef struct {
+  uint64_t offset;
+  uint32_t region; /* index */
+  uint32_t next;   /* in the list of its state, LF_NO_BLOCK at the end */
+  uint8_t class;
+  uint8_t state;
+} lf_block;
+
+typedef struct {
+  lf_segment segment; /* address NULL: no region here */
+  uint32_t id;
+  uint32_t blocks;
+  uint32_t free;
+  uint8_t class;
+  uint8_t announced; /* the peer has been told */
+} lf_pool_region;
+
+typedef struct {
+  lf_pool_region *regions; /* by index; shared with the producer's memory exports, which leave theirs empty */
+  uint32_t region_capacity;
+  uint64_t bytes;
+  uint32_t unused; /* list heads */
+  uint32_t unused_count;
+  uint32_t free[LF_POOL_CLASSES];
+  lf_block blocks[LF_BLOCKS_MAX];
+} lf_pool;
+
+void lf_pool_open(lf_pool *pool);
+void lf_pool_close(lf_pool *pool);
+
+/* 1 with a block of at least `length` bytes, now LOANED; 0 when there is none and lf_pool_grow may help. */
+int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block);
+void lf_pool_give(lf_pool *pool, uint32_t block);
+
+/* Makes room for `length`: LF_OK after growth, LF_FULL while too much is in flight, LF_RETIRE with an idle region of
+ * another size that has to go first, HOST_OUT_OF_MEMORY. */
+int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire);
+
+/* Frees an idle region; LF_EINVALID_ARGUMENT when it is not one. */
+int32_t lf_pool_retire(lf_pool *pool, uint32_t region);
+
+lf_pool_region *lf_pool_region_of(lf_pool *pool, uint32_t id);
+/* A free region index with a new id, or NULL with the failure recorded. */
+lf_pool_region *lf_pool_new_region(lf_pool *pool);
+
+#endif

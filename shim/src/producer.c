@@ -1,0 +1,492 @@
+/* The sending end: owns the segment and the pool, keeps its positions in private memory, trusts nothing it reads. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "handle.h"
+#include "link.h"
+#include "memory.h"
+#include "pool.h"
+#include "ring.h"
+#include "status.h"
+
+/* A MemoryBuffer that the peer has mapped, found by the index of its handle. */
+typedef struct {
+  int32_t memory;
+  uint32_t region;
+} known_memory;
+
+typedef struct {
+  /* what every send touches */
+  lf_slot *slots;
+  lf_ring *ring;
+  uint64_t head;  /* messages committed */
+  uint64_t taken; /* by the consumer, as last read */
+  uint32_t slot_count;
+  uint32_t reserved; /* slots kept for loans */
+  int32_t fenced;
+  int32_t failed; /* an error that stays: the segment can't be trusted any more */
+  lf_link *link;
+  /* the rest */
+  uint64_t released;
+  uint64_t returned; /* blocks that came back */
+  uint64_t next_look;
+  uint32_t reserved_inline;
+  uint32_t imports;
+  lf_segment segment;
+  known_memory *known; /* by the index of a memory handle */
+  uint32_t *dropping;  /* regions whose drop the peer could not be told yet */
+  uint32_t dropping_count, dropping_capacity;
+  lf_pool pool;
+} producer;
+
+static producer *find(int32_t handle) { return lf_handle_get(LF_KIND_PRODUCER, handle); }
+#define FIND(p, handle) \
+  producer *p = find(handle); \
+  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
+
+static void destroy(void *object) {
+  producer *p = object;
+  if (p->ring) {
+    atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
+    lf_barrier_of_waker(p->fenced);
+    if (atomic_exchange(&p->ring->consumer.waiting, 0)) lf_link_ring(p->link);
+  }
+  lf_pool_close(&p->pool);
+  lf_segment_close(&p->segment);
+  lf_link_release(p->link);
+  free(p->known);
+  free(p->dropping);
+  free(p);
+}
+
+int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
+  lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
+  if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  if (slot_count < LF_SLOTS_MIN || slot_count > LF_SLOTS_MAX || (slot_count & (slot_count - 1)))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
+                   LF_SLOTS_MIN, LF_SLOTS_MAX);
+  producer *p = calloc(1, sizeof *p);
+  known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
+  if (!p || !known) {
+    free(p);
+    free(known);
+    return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a producer of %zu bytes", sizeof *p);
+  }
+  p->known = known;
+  p->link = lf_link_retain(link);
+  p->slot_count = slot_count;
+  p->fenced = fenced;
+  lf_pool_open(&p->pool);
+  int32_t status = lf_segment_create(lf_ring_bytes(slot_count), &p->segment);
+  if (status == LF_OK) {
+    p->ring = p->segment.address;
+    p->slots = lf_ring_slots(p->ring);
+    for (uint32_t i = 0; i < slot_count; i++)
+      atomic_store_explicit(&p->slots[i].word, lf_sequence((uint64_t)i - slot_count), memory_order_relaxed);
+    p->ring->wire_version = LF_WIRE_VERSION;
+    p->ring->slot_count = slot_count;
+    p->ring->slot_bytes = LF_SLOT_BYTES;
+    p->ring->block_count = LF_BLOCKS_MAX;
+    p->ring->total_bytes = lf_ring_bytes(slot_count);
+    p->ring->magic = LF_RING_MAGIC;
+    status = lf_link_put(link, LF_KIND_SEGMENT, &p->ring->total_bytes, sizeof p->ring->total_bytes, p->segment.os);
+    if (status == LF_FULL) status = lf_fail(LF_EPEER_DIED, "sendmsg", 0, "the peer does not read its connection");
+  }
+  if (status == 1) {
+    /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
+    lf_os_handle_close(p->segment.os);
+    p->segment.os = -1;
+    status = lf_handle_make(LF_KIND_PRODUCER, p, destroy);
+  }
+  if (status < 0) destroy(p);
+  return status;
+}
+
+static int32_t corrupt(producer *p, const char *what, uint64_t got) {
+  p->failed = LF_ECORRUPT_SEGMENT;
+  return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
+                 what, got, p->head);
+}
+
+static int32_t failed(producer *p) {
+  return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
+}
+
+/* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
+static int32_t check_peer(producer *p) {
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire))
+    return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel");
+  if (!lf_link_peer_alive(p->link)) {
+    /* It may have closed between the two looks. */
+    if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire))
+      return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel");
+    return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
+  }
+  return LF_OK;
+}
+
+/* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
+static int32_t read_taken(producer *p) {
+  uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
+  if (taken == p->taken) return 0;
+  if (taken > p->head || taken < p->taken) return corrupt(p, "position", taken);
+  p->taken = taken;
+  return 1;
+}
+
+/* Takes back the blocks that the consumer released: how many, or an error. */
+static int32_t collect(producer *p) {
+  int32_t count = 0;
+  for (; count < (int32_t)LF_BLOCKS_MAX; count++) {
+    uint64_t word =
+        atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_acquire);
+    if ((uint32_t)word != lf_sequence(p->returned)) break;
+    uint32_t block = (uint32_t)(word >> 32);
+    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return corrupt(p, "block", block);
+    lf_pool_give(&p->pool, block);
+    p->returned++;
+  }
+  return count;
+}
+
+/* Nothing went: FULL, unless the consumer is gone. The kernel is asked once a millisecond at the most. */
+static int32_t full(producer *p) {
+  uint64_t now = lf_now();
+  if (now >= p->next_look) {
+    p->next_look = now + 1000000u;
+    int32_t status = check_peer(p);
+    if (status < 0) return status;
+  } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
+    return check_peer(p);
+  }
+  return LF_FULL;
+}
+
+static inline int has_room(const producer *p) { return p->head + p->reserved - p->taken < p->slot_count; }
+
+/* LF_OK with room for one more message. */
+static int32_t make_room(producer *p) {
+  if (p->failed) return failed(p);
+  int32_t status = read_taken(p);
+  if (status < 0) return status;
+  return has_room(p) ? LF_OK : full(p);
+}
+
+static int32_t wake(producer *p) {
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return check_peer(p);
+  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
+  return 1;
+}
+
+/* Makes the message visible. 1, or why nobody will read it. */
+static inline int32_t publish(producer *p, lf_slot *slot, uint32_t length) {
+  uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
+  atomic_store_explicit(&slot->word, word, memory_order_release);
+  p->head++;
+  lf_barrier_of_waker(p->fenced);
+  if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return wake(p);
+  /* A producer that never finds the ring full learns of a death here. */
+  if (__builtin_expect((p->head & 1023) == 0, 0)) {
+    int32_t status = check_peer(p);
+    if (status < 0) return status;
+  }
+  return 1;
+}
+
+static inline lf_slot *next_slot(producer *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
+
+static int32_t publish_region(producer *p, uint32_t region, uint32_t block, uint64_t offset, uint64_t length) {
+  lf_slot *slot = next_slot(p);
+  lf_descriptor descriptor = {region, block, offset, length};
+  memcpy(slot->payload, &descriptor, sizeof descriptor);
+  return publish(p, slot, LF_LENGTH_REGION);
+}
+
+/* Drops that the peer's full connection refused earlier. */
+static void retry_drops(producer *p) {
+  while (p->dropping_count) {
+    uint32_t id = p->dropping[p->dropping_count - 1];
+    lf_drop_message drop = {id, 0, p->head};
+    if (lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1) != 1) return;
+    p->pool.regions[LF_INDEX(id)].announced = 0;
+    p->dropping_count--;
+  }
+}
+
+/* 1 when the peer knows of the region. */
+static int32_t announce(producer *p, uint32_t id, int pooled, uint64_t size, int64_t os) {
+  if (p->dropping_count) retry_drops(p);
+  lf_region_message message = {id, (uint32_t)pooled, size};
+  int32_t status = lf_link_put(p->link, LF_KIND_REGION, &message, sizeof message, os);
+  if (status == LF_EPEER_DIED) return check_peer(p);
+  return status == LF_FULL ? full(p) : status;
+}
+
+/* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
+static int32_t take_block(producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
+  if (!lf_pool_take(&p->pool, length, block)) {
+    int32_t status = collect(p);
+    if (status < 0) return status;
+    if (!lf_pool_take(&p->pool, length, block)) {
+      status = lf_pool_grow(&p->pool, length, retire);
+      if (status == LF_FULL) return full(p);
+      if (status != LF_OK) return status;
+      lf_pool_take(&p->pool, length, block);
+    }
+  }
+  lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
+  if (__builtin_expect(!region->announced, 0)) {
+    int32_t status = announce(p, region->id, 1, region->segment.size, region->segment.os);
+    if (status != 1) {
+      lf_pool_give(&p->pool, *block);
+      return status;
+    }
+    region->announced = 1;
+    lf_os_handle_close(region->segment.os);
+    region->segment.os = -1;
+  }
+  return 1;
+}
+
+static int32_t send_block(producer *p, const void *data, uint64_t length) {
+  if (!has_room(p)) {
+    int32_t status = make_room(p);
+    if (status != LF_OK) return status;
+  }
+  uint32_t block, retire;
+  int32_t status = take_block(p, length, &block, &retire);
+  if (status != 1) return status;
+  lf_block *b = &p->pool.blocks[block];
+  lf_pool_region *region = &p->pool.regions[b->region];
+  memcpy((char *)region->segment.address + b->offset, data, length);
+  b->state = LF_BLOCK_SENT;
+  return publish_region(p, region->id, block, b->offset, length);
+}
+
+int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
+  FIND(p, handle);
+  if (__builtin_expect(!data && length, 0))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
+  if (length > LF_INLINE_MAX) return send_block(p, data, length);
+  if (__builtin_expect(!has_room(p), 0)) {
+    int32_t status = make_room(p);
+    if (status != LF_OK) return status;
+  }
+  lf_slot *slot = next_slot(p);
+  lf_copy_inline(slot->payload, data, length);
+  return publish(p, slot, length);
+}
+
+/* ---- MemoryBuffers ---- */
+
+static int32_t drop_region(producer *p, uint32_t id) {
+  lf_drop_message drop = {id, 0, p->head};
+  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
+  if (status == LF_FULL) {
+    if (p->dropping_count == p->dropping_capacity) {
+      uint32_t capacity = p->dropping_capacity ? p->dropping_capacity * 2 : 16;
+      uint32_t *more = realloc(p->dropping, capacity * sizeof *more);
+      if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u regions to drop", capacity);
+      p->dropping = more;
+      p->dropping_capacity = capacity;
+    }
+    p->dropping[p->dropping_count++] = id;
+    return LF_OK;
+  }
+  p->pool.regions[LF_INDEX(id)].announced = 0;
+  /* A peer that is gone has unmapped everything. */
+  return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
+}
+
+int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
+  FIND(p, handle);
+  known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
+  known->memory = 0;
+  p->imports--;
+  return drop_region(p, known->region);
+}
+
+int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
+  FIND(p, handle);
+  const lf_segment *segment = lf_memory_segment(memory);
+  if (!segment) return LF_ECLOSED;
+  if (!has_room(p)) {
+    int32_t status = make_room(p);
+    if (status != LF_OK) return status;
+  }
+  known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (__builtin_expect(known->memory != memory, 0)) {
+    if (known->memory) { /* its handle was reused: the old one was closed without a word to us */
+      int32_t status = lf_producer_forget_memory(handle, known->memory);
+      if (status < 0) return status;
+    }
+    lf_pool_region *region = lf_pool_new_region(&p->pool);
+    if (!region) return LF_EHOST_OUT_OF_MEMORY;
+    int32_t status = announce(p, region->id, 0, segment->size, segment->os);
+    if (status != 1) return status;
+    region->announced = 1;
+    known->memory = memory;
+    known->region = region->id;
+    p->imports++;
+  }
+  return publish_region(p, known->region, LF_NO_BLOCK, 0, segment->size);
+}
+
+/* ---- loans ---- */
+
+int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
+  FIND(p, handle);
+  if (!out || !(length >= 1 && length <= 4294967296.0))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
+  if (!has_room(p)) {
+    int32_t status = make_room(p);
+    if (status != LF_OK) return status;
+  }
+  uint32_t block, retire = 0;
+  int32_t status = take_block(p, (uint64_t)length, &block, &retire);
+  if (status != 1) {
+    out->region = retire;
+    return status;
+  }
+  lf_block *b = &p->pool.blocks[block];
+  p->reserved++;
+  out->region = p->pool.regions[b->region].id;
+  out->block = block;
+  out->offset = (double)b->offset;
+  return 1;
+}
+
+static lf_block *loaned(producer *p, uint32_t block) {
+  if (block < LF_BLOCKS_MAX && p->pool.blocks[block].state == LF_BLOCK_LOANED) return &p->pool.blocks[block];
+  lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
+  return NULL;
+}
+
+int32_t lf_producer_commit(int32_t handle, uint32_t block, double length) {
+  FIND(p, handle);
+  lf_block *b = loaned(p, block);
+  if (!b) return LF_ECLOSED;
+  lf_pool_region *region = &p->pool.regions[b->region];
+  if (!(length >= 0) || length > (double)(region->segment.size / region->blocks))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has less", length);
+  p->reserved--;
+  b->state = LF_BLOCK_SENT;
+  return publish_region(p, region->id, block, b->offset, (uint64_t)length);
+}
+
+int32_t lf_producer_abort(int32_t handle, uint32_t block) {
+  FIND(p, handle);
+  if (!loaned(p, block)) return LF_ECLOSED;
+  p->reserved--;
+  lf_pool_give(&p->pool, block);
+  return LF_OK;
+}
+
+int32_t lf_producer_reserve(int32_t handle) {
+  FIND(p, handle);
+  if (!has_room(p)) {
+    int32_t status = make_room(p);
+    if (status != LF_OK) return status;
+  }
+  p->reserved++;
+  p->reserved_inline++;
+  return 1;
+}
+
+static int32_t unreserve(producer *p) {
+  if (!p->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
+  p->reserved--;
+  p->reserved_inline--;
+  return LF_OK;
+}
+
+int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t length) {
+  FIND(p, handle);
+  if (length > LF_INLINE_MAX || (!data && length))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
+  int32_t status = unreserve(p);
+  if (status < 0) return status;
+  lf_slot *slot = next_slot(p);
+  lf_copy_inline(slot->payload, data, length);
+  return publish(p, slot, length);
+}
+
+int32_t lf_producer_abort_inline(int32_t handle) {
+  FIND(p, handle);
+  return unreserve(p);
+}
+
+/* ---- regions ---- */
+
+int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  FIND(p, handle);
+  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
+  if (!region || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  *out = (lf_region_info){(uint64_t)(uintptr_t)region->segment.address, (double)region->segment.size, 0, 0};
+  return LF_OK;
+}
+
+int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
+  FIND(p, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
+  for (uint32_t i = 0; i < p->pool.region_capacity; i++) {
+    lf_pool_region *region = &p->pool.regions[i];
+    if (!region->segment.address || region->free != region->blocks) continue;
+    *out = region->id;
+    return 1;
+  }
+  return LF_EMPTY;
+}
+
+int32_t lf_producer_retire(int32_t handle, uint32_t id) {
+  FIND(p, handle);
+  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
+  int announced = region && region->announced;
+  int32_t status = lf_pool_retire(&p->pool, id);
+  if (status < 0 || !announced) return status;
+  region->announced = 1; /* its number stays taken until the peer was told */
+  return drop_region(p, id);
+}
+
+/* ---- waiting ---- */
+
+int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
+  FIND(p, handle);
+  if (p->failed) return failed(p);
+  atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
+  lf_barrier_of_sleeper(p->fenced);
+  if (check_peer(p) < 0) return 1;
+  if (until_released) {
+    uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
+    if (released > p->head || released < p->released) return corrupt(p, "count of released frames", released);
+    p->released = released;
+    return released == p->head;
+  }
+  int32_t moved = read_taken(p);
+  if (moved < 0) return moved;
+  int32_t collected = collect(p);
+  if (collected < 0) return collected;
+  return moved || collected;
+}
+
+int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
+  FIND(p, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+  uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
+  memset(out, 0, sizeof *out);
+  out->queued = released <= p->head ? (double)(p->head - released) : 0;
+  for (uint32_t i = 0; i < p->pool.region_capacity; i++) out->regions += p->pool.regions[i].segment.address != NULL;
+  out->region_bytes = (double)p->pool.bytes;
+  out->imports = p->imports;
+  int32_t peer = check_peer(p);
+  out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
+  return LF_OK;
+}
+
+int32_t lf_producer_close(int32_t handle) {
+  producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
+  if (!p) return lf_handle_stale(LF_KIND_PRODUCER, handle);
+  destroy(p);
+  return LF_OK;
+}

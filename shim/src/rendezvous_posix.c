@@ -1,0 +1,351 @@
+/*
+ * Where two processes meet: a directory that only this user can write to. The consumer listens on "<name>.sock"; the
+ * producer connects. Roles are byte ranges of one lock file, held through the open file description, so the kernel
+ * gives them back the moment a process dies; no file says so. A socket that a killed process left behind is taken away
+ * by the next one that opens any name here.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handle.h"
+#include "link_posix.h"
+#include "status.h"
+
+#if defined(__APPLE__) && !defined(F_OFD_SETLK)
+#define F_OFD_SETLK 90
+#endif
+
+#define NAME_MAX_BYTES 64
+#define LOCK_FILE ".lock"
+#define SUFFIX ".sock"
+
+typedef struct {
+  int32_t role;
+  int directory; /* descriptor: a directory swapped by its path can't fool us */
+  int lock;
+  int listener; /* consumer only, -1 before and after */
+  lf_link *arriving; /* accepted, its bell not here yet */
+  uint32_t refused;
+  int32_t last_uid;
+  char path[PATH_MAX];
+  char name[NAME_MAX_BYTES + 1];
+} rendezvous;
+
+/* Ranges of the lock file. Two names that share a hash of 61 bits would only exclude each other. */
+enum { RANGE_PRODUCER = 0, RANGE_CONSUMER = 1, RANGE_BIND = 2 };
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static off_t range_of(const char *name, int range) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
+  return (off_t)((hash >> 3) << 1 | (unsigned)range) & INT64_MAX;
+}
+
+/* 1: got or gave back; 0: somebody else has it; -1 with errno. */
+static int set_lock(int fd, const char *name, int range, short type) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+  lock.l_start = range == RANGE_BIND ? INT64_MAX - 1 : range_of(name, range);
+  if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 1;
+  return errno == EAGAIN || errno == EACCES ? 0 : -1;
+}
+
+static int open_lock(int directory) {
+  return openat(directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int32_t open_directory(const char *path, int *out) {
+  if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    return lf_fail_errno(errno == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "mkdir", errno, "runtime directory %s",
+                         path);
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0)
+    return lf_fail_errno(errno == EACCES || errno == ELOOP ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "open", errno,
+                         "runtime directory %s", path);
+  struct stat info;
+  int32_t status = LF_OK;
+  if (fstat(fd, &info) != 0)
+    status = lf_fail_errno(LF_ESYSTEM, "fstat", errno, "runtime directory %s", path);
+  else if (info.st_uid != geteuid())
+    status = lf_fail(LF_EPERMISSION_DENIED, "", 0, "runtime directory %s belongs to user %u, not to this one (%u)", path,
+                     (unsigned)info.st_uid, (unsigned)geteuid());
+  else if (info.st_mode & (S_IWGRP | S_IWOTH))
+    status = lf_fail(LF_EPERMISSION_DENIED, "", 0, "runtime directory %s can be written to by others (mode %04o)", path,
+                     (unsigned)info.st_mode & 07777);
+  if (status < 0) close(fd);
+  else *out = fd;
+  return status;
+}
+
+/* The address through the directory's descriptor where the system has such paths: short, and safe from renames. */
+static int32_t address_of(const rendezvous *r, struct sockaddr_un *out) {
+  memset(out, 0, sizeof *out);
+  out->sun_family = AF_UNIX;
+  int length;
+#if defined(__linux__)
+  length = snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s" SUFFIX, r->directory, r->name);
+#else
+  length = snprintf(out->sun_path, sizeof out->sun_path, "%s/%s" SUFFIX, r->path, r->name);
+#endif
+  if (length >= (int)sizeof out->sun_path)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%s/%s" SUFFIX " is longer than a socket path may be (%zu bytes)",
+                   r->path, r->name, sizeof out->sun_path - 1);
+  return LF_OK;
+}
+
+static void unlink_socket(const rendezvous *r) {
+  char file[NAME_MAX_BYTES + sizeof SUFFIX];
+  snprintf(file, sizeof file, "%s" SUFFIX, r->name);
+  unlinkat(r->directory, file, 0);
+}
+
+/* Takes away what killed processes left. Only under the bind range: a socket without a consumer's lock is then dead,
+ * because a living consumer has its role before it may bind. */
+static void sweep(const rendezvous *r) {
+  int fd = openat(r->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+  if (!entries) {
+    if (fd >= 0) close(fd);
+    return;
+  }
+  /* A lock of its own description: locks of the same description never exclude each other. */
+  int probe = open_lock(r->directory);
+  for (struct dirent *entry; probe >= 0 && (entry = readdir(entries));) {
+    char name[NAME_MAX_BYTES + sizeof SUFFIX];
+    size_t length = strlen(entry->d_name), suffix = sizeof SUFFIX - 1;
+    if (length <= suffix || length >= sizeof name || strcmp(entry->d_name + length - suffix, SUFFIX) != 0) continue;
+    memcpy(name, entry->d_name, length - suffix);
+    name[length - suffix] = 0;
+    if (set_lock(probe, name, RANGE_CONSUMER, F_WRLCK) != 1) continue;
+    unlinkat(r->directory, entry->d_name, 0);
+    set_lock(probe, name, RANGE_CONSUMER, F_UNLCK);
+  }
+  if (probe >= 0) close(probe);
+  closedir(entries);
+}
+
+static void destroy(void *object) {
+  rendezvous *r = object;
+  if (r->listener >= 0) {
+    unlink_socket(r);
+    close(r->listener);
+  }
+  lf_link_release(r->arriving);
+  if (r->lock >= 0) close(r->lock); /* gives the role back */
+  if (r->directory >= 0) close(r->directory);
+  free(r);
+}
+
+int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, const char *name, uint32_t name_bytes,
+                           int32_t role) {
+  if (!directory || !name || directory_bytes == 0 || directory_bytes >= PATH_MAX ||
+      memchr(directory, 0, directory_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a runtime directory of %u bytes", directory_bytes);
+  if (name_bytes == 0 || name_bytes > NAME_MAX_BYTES || memchr(name, 0, name_bytes) || memchr(name, '/', name_bytes) ||
+      memchr(name, '\\', name_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a channel name has 1 to %d bytes and no slash, backslash or NUL",
+                   NAME_MAX_BYTES);
+  if (role != LF_ROLE_PRODUCER && role != LF_ROLE_CONSUMER)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "role %d", role);
+  rendezvous *r = calloc(1, sizeof *r);
+  if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a rendezvous of %zu bytes", sizeof *r);
+  r->role = role;
+  r->directory = r->lock = r->listener = -1;
+  memcpy(r->path, directory, directory_bytes);
+  memcpy(r->name, name, name_bytes);
+
+  struct sockaddr_un address;
+  int32_t status = open_directory(r->path, &r->directory);
+  if (status == LF_OK) status = address_of(r, &address);
+  if (status == LF_OK) {
+    r->lock = open_lock(r->directory);
+    if (r->lock < 0) status = lf_fail_errno(LF_ESYSTEM, "openat", errno, "%s/" LOCK_FILE, r->path);
+  }
+  if (status == LF_OK) {
+    int range = role == LF_ROLE_PRODUCER ? RANGE_PRODUCER : RANGE_CONSUMER;
+    int got = set_lock(r->lock, r->name, range, F_WRLCK);
+    /* A sweep may hold a dead consumer's range for a moment. */
+    for (int i = 0; got == 0 && i < 20; i++) {
+      nanosleep(&(struct timespec){0, 500000}, NULL);
+      got = set_lock(r->lock, r->name, range, F_WRLCK);
+    }
+    if (got == 0)
+      status = lf_fail(LF_ENAME_IN_USE, "", 0, "a running process is already the %s of \"%s\"",
+                       role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
+    else if (got < 0)
+      status = lf_fail_errno(LF_ESYSTEM, "fcntl(F_OFD_SETLK)", errno, "%s/" LOCK_FILE, r->path);
+  }
+  if (status == LF_OK) {
+    status = lf_handle_make(LF_KIND_RENDEZVOUS, r, destroy);
+  }
+  if (status < 0) destroy(r);
+  return status;
+}
+
+static int32_t listen_now(rendezvous *r) {
+  int got = set_lock(r->lock, r->name, RANGE_BIND, F_WRLCK);
+  if (got == 0) return LF_OK; /* somebody else binds or sweeps: at the next poll */
+  if (got < 0) return lf_fail_errno(LF_ESYSTEM, "fcntl(F_OFD_SETLK)", errno, "%s/" LOCK_FILE, r->path);
+  sweep(r);
+  unlink_socket(r);
+  struct sockaddr_un address;
+  int32_t status = address_of(r, &address);
+  int fd = -1;
+  if (status == LF_OK) {
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    const char *api = "socket";
+    int failed = fd < 0;
+    if (!failed) failed = (api = "fcntl", lf_socket_prepare(fd)) != 0;
+    if (!failed) failed = (api = "bind", bind(fd, (struct sockaddr *)&address, sizeof address)) != 0;
+    if (!failed) failed = (api = "listen", listen(fd, 16)) != 0;
+    if (failed) status = lf_fail_errno(LF_ESYSTEM, api, errno, "%s/%s" SUFFIX, r->path, r->name);
+  }
+  set_lock(r->lock, r->name, RANGE_BIND, F_UNLCK);
+  if (status < 0 && fd >= 0) close(fd);
+  if (status == LF_OK) r->listener = fd;
+  return status;
+}
+
+static int peer_uid(int fd, uid_t *out) {
+#if defined(__linux__)
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+  *out = peer.uid;
+  return 0;
+#else
+  gid_t group;
+  return getpeereid(fd, out, &group);
+#endif
+}
+
+/* LF_OK when the peer is this user. Counts and refuses it otherwise. */
+static int32_t check_user(rendezvous *r, int fd) {
+  uid_t uid;
+  if (peer_uid(fd, &uid) != 0) return lf_fail_errno(LF_ESYSTEM, "getsockopt(SO_PEERCRED)", errno, "the peer's user");
+  if (uid == geteuid()) return LF_OK;
+  r->refused++;
+  r->last_uid = (int32_t)uid;
+  return lf_fail(LF_EPERMISSION_DENIED, "getsockopt(SO_PEERCRED)", 0, "the peer of \"%s\" runs as user %u, not as %u",
+                 r->name, (unsigned)uid, (unsigned)geteuid());
+}
+
+static int32_t poll_consumer(rendezvous *r) {
+  if (r->listener < 0) {
+    int32_t status = listen_now(r);
+    if (status < 0 || r->listener < 0) return status;
+  }
+  while (!r->arriving) {
+    int fd = accept(r->listener, NULL, NULL);
+    if (fd < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ECONNABORTED || errno == EINTR) return LF_OK;
+      return lf_fail_errno(LF_ESYSTEM, "accept", errno, "no descriptor is left for a peer of \"%s\"", r->name);
+    }
+    /* Somebody else's process can't make this one fail: it is turned away, and the wait goes on. */
+    if (lf_socket_prepare(fd) != 0 || check_user(r, fd) < 0) {
+      close(fd);
+      continue;
+    }
+    int32_t status = lf_link_adopt(fd, -1, &r->arriving);
+    if (status < 0) {
+      close(fd);
+      return status;
+    }
+  }
+  lf_message *message;
+  int32_t status = lf_link_take(r->arriving, &message);
+  if (status == LF_EMPTY) return LF_OK;
+  if (status == 1 && lf_link_take_bell(r->arriving, message) == 0) {
+    lf_link *link = r->arriving;
+    r->arriving = NULL;
+    return lf_link_handle(link);
+  }
+  /* A peer of another version learns ours from the head of any message, as this process learned its. */
+  if (status == LF_EWIRE_VERSION_MISMATCH) lf_link_put(r->arriving, LF_KIND_FIRST_FREE, NULL, 0, -1);
+  lf_link_release(r->arriving);
+  r->arriving = NULL;
+  return status == LF_EWIRE_VERSION_MISMATCH ? status : LF_OK;
+}
+
+static int32_t poll_producer(rendezvous *r) {
+  struct sockaddr_un address;
+  int32_t status = address_of(r, &address);
+  if (status < 0) return status;
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (fd < 0) return lf_fail_errno(LF_ESYSTEM, "socket", errno, "no descriptor is left for \"%s\"", r->name);
+  int pair[2] = {-1, -1};
+  lf_link *link = NULL;
+  if (lf_socket_prepare(fd) != 0) {
+    status = lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "the socket of \"%s\"", r->name);
+  } else if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    int error = errno;
+    /* Nobody there yet, or one that died there, or one that is just coming or busy: again at the next poll. */
+    if (error == ENOENT || error == ECONNREFUSED || error == EAGAIN || error == EINTR || error == EINPROGRESS)
+      status = LF_EMPTY;
+    else
+      status = lf_fail_errno(error == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "connect", error, "%s/%s" SUFFIX,
+                             r->path, r->name);
+  } else if ((status = check_user(r, fd)) == LF_OK) {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || lf_socket_prepare(pair[0]) != 0 ||
+        lf_socket_prepare(pair[1]) != 0)
+      status = lf_fail_errno(LF_ESYSTEM, "socketpair", errno, "no descriptor is left for \"%s\"", r->name);
+    else
+      status = lf_link_adopt(fd, pair[0], &link);
+  }
+  if (status != LF_OK) {
+    close(fd);
+    if (pair[0] >= 0) close(pair[0]);
+    if (pair[1] >= 0) close(pair[1]);
+    return status == LF_EMPTY ? LF_OK : status;
+  }
+  status = lf_link_put(link, LF_KIND_BELL, NULL, 0, pair[1]);
+  close(pair[1]);
+  if (status != 1) {
+    lf_link_release(link);
+    return status == LF_EPEER_DIED || status == LF_FULL ? LF_OK : status;
+  }
+  return lf_link_handle(link);
+}
+
+int32_t lf_rendezvous_poll(int32_t handle) {
+  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
+}
+
+int32_t lf_rendezvous_settle(int32_t handle) {
+  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  if (r->listener >= 0) {
+    unlink_socket(r);
+    close(r->listener);
+    r->listener = -1;
+  }
+  return LF_OK;
+}
+
+int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out) {
+  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the information");
+  out->refused = r->refused;
+  out->last_uid = r->last_uid;
+  return LF_OK;
+}
+
+int32_t lf_rendezvous_close(int32_t handle) {
+  rendezvous *r = lf_handle_take(LF_KIND_RENDEZVOUS, handle);
+  if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  destroy(r);
+  return LF_OK;
+}

@@ -1,0 +1,51 @@
+/** Turns the shim's last failure into one LavaFlowError. */
+import { ERROR_CODES, type ErrorCode, LavaFlowError } from "../errors.ts";
+import { STATUS } from "./layout.ts";
+import type { Shim } from "./symbols.ts";
+
+const REMEDIES: Partial<Record<ErrorCode, string>> = {
+  HOST_OUT_OF_MEMORY: "Ask for less, close buffers that are no longer used, or raise the memory limit",
+  NAME_IN_USE: "Close the other one, or choose another name",
+  PERMISSION_DENIED:
+    "Run both processes as the same user, with a runtime directory that only this user can write to (LAVA_FLOW_RUNTIME_DIR)",
+  WIRE_VERSION_MISMATCH: "Use the same version of lava-flow on both sides",
+  CORRUPT_SEGMENT: "Close the channel: the peer is broken or hostile",
+  PEER_DIED: "Open the channel again to meet the peer's next start",
+  HUGEPAGES_UNAVAILABLE: "Reserve huge pages (sysctl vm.nr_hugepages=N), or enable transparent ones",
+  NUMA_NODE_NOT_FOUND: "Use one of the nodes in MemoryAllocator.topology",
+};
+
+/** errno values whose remedy is the same wherever they come from. */
+const ERRNO_REMEDIES: Record<number, string> = {
+  23: "Too many files are open on this machine (sysctl fs.file-max)",
+  24: "Raise the limit of open files (ulimit -n), or close channels and buffers",
+};
+
+const scratch = new Uint8Array(new ArrayBuffer(STATUS.size));
+const numbers = new Int32Array(scratch.buffer);
+const decoder = new TextDecoder();
+
+function text(from: number, to: number): string {
+  const end = scratch.indexOf(0, from);
+  return decoder.decode(scratch.subarray(from, end < 0 || end > to ? to : end));
+}
+
+/** The failure that this thread's last call to the shim reported. */
+export function lastError(shim: Shim, what?: string): LavaFlowError {
+  shim.lf_status_last(scratch);
+  const code = ERROR_CODES[-(numbers[STATUS.code / 4] as number) - 1] ?? "SYSTEM";
+  const status = numbers[STATUS.native_status / 4] as number;
+  const api = text(STATUS.api, STATUS.text);
+  const words = text(STATUS.text, STATUS.size);
+  const remedy = (code === "SYSTEM" ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code];
+  return new LavaFlowError(code, what ? `${what}: ${words}` : words, {
+    ...(api ? { native: { api, status, text: words } } : {}),
+    ...(remedy ? { remedy } : {}),
+  });
+}
+
+/** Returns `result`, or throws the failure behind a negative one. */
+export function check(shim: Shim, result: number, what?: string): number {
+  if (result < 0) throw lastError(shim, what);
+  return result;
+}
