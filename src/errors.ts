@@ -49,9 +49,9 @@ export interface NativeFailure {
 export class LavaFlowError extends Error {
   override readonly name = "LavaFlowError";
   readonly code: ErrorCode;
-  readonly native?: NativeFailure;
+  declare readonly native?: NativeFailure;
   /** What the user can do about it, where that is known. */
-  readonly remedy?: string;
+  declare readonly remedy?: string;
 
   constructor(
     code: ErrorCode,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -33,7 +34,9 @@ struct lf_link {
   int bell;  /* -1 until it has come (accepting side) */
   int spare; /* kept open so that a full descriptor table can't swallow a passed one */
   int gone;
-  int corrupt; /* the stream lost its framing: nothing after it can be trusted */
+  int dropped;    /* the kernel had no room for a handle that came along */
+  int torn;       /* what this side wrote ends in the middle of a message: nothing may follow it */
+  int32_t failed; /* what the peer wrote lost its framing: nothing after it can be trusted */
   uint32_t filled; /* bytes of the header and the data read so far */
   header head;
   lf_message message;
@@ -97,6 +100,7 @@ static int32_t peer_gone(lf_link *link, const char *api, int error) {
 int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t length, int64_t os) {
   if (length > LF_LINK_MESSAGE_MAX)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a message of %u bytes; %d is the most", length, LF_LINK_MESSAGE_MAX);
+  if (link->torn) return lf_fail(LF_ETIMEOUT, "", 0, "the peer stopped reading in the middle of an earlier message");
   header head = {MAGIC, LF_WIRE_VERSION, (uint16_t)kind, length, os >= 0};
   struct iovec parts[2] = {{&head, sizeof head}, {(void *)(uintptr_t)data, length}};
   union {
@@ -127,14 +131,16 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
       if (errno == EINTR) continue;
       if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return peer_gone(link, "sendmsg", errno);
       /* ETOOMANYREFS: too many handles are under way to peers that do not read. */
-      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ETOOMANYREFS)
+      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ETOOMANYREFS) {
+        link->torn = sent > 0;
         return lf_fail_errno(LF_ESYSTEM, "sendmsg", errno, "to the peer");
+      }
       if (sent == 0) return LF_FULL;
       /* Half a message is in the stream: it has to be finished. Its rest is small, and the peer only has to read. */
       uint64_t now = lf_now();
       if (!deadline) deadline = now + 1000000000u;
       if (now >= deadline) {
-        link->corrupt = 1;
+        link->torn = 1;
         return lf_fail(LF_ETIMEOUT, "sendmsg", EAGAIN, "the peer stopped reading in the middle of a message");
       }
       struct pollfd ready = {.fd = link->socket, .events = POLLOUT};
@@ -175,6 +181,7 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
   while (n < 0 && errno == EINTR);
   int error = errno;
   if (n > 0) {
+    if (message.msg_flags & MSG_CTRUNC) link->dropped = 1;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
       if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
       size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -199,12 +206,12 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
 }
 
 static int32_t corrupt(lf_link *link, const char *what) {
-  link->corrupt = 1;
+  link->failed = LF_ECORRUPT_SEGMENT;
   return lf_fail(LF_ECORRUPT_SEGMENT, "recvmsg", 0, "the peer does not speak this protocol: %s", what);
 }
 
 int32_t lf_link_take(lf_link *link, lf_message **out) {
-  if (link->corrupt) return corrupt(link, "an earlier message was malformed");
+  if (link->failed) return lf_fail(link->failed, "", 0, "an earlier message of the peer could not be read");
   if (link->filled == 0 && link->message.os >= 0) {
     close((int)link->message.os);
     link->message.os = -1;
@@ -225,7 +232,7 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
       header head = link->head;
       if (head.magic != MAGIC) return corrupt(link, "no magic number");
       if (head.version != LF_WIRE_VERSION) {
-        link->corrupt = 1;
+        link->failed = LF_EWIRE_VERSION_MISMATCH;
         return lf_fail(LF_EWIRE_VERSION_MISMATCH, "", 0, "the peer speaks wire version %u, this process version %u",
                        head.version, LF_WIRE_VERSION);
       }
@@ -234,8 +241,11 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
     }
     if (link->filled < sizeof(header) + link->head.length) continue;
     link->filled = 0;
-    if (link->head.handles == 1 && link->message.os < 0)
+    if (link->head.handles == 1 && link->message.os < 0) {
+      if (!link->dropped) return corrupt(link, "a handle is missing");
+      link->dropped = 0;
       return lf_fail(LF_ESYSTEM, "recvmsg", EMFILE, "a descriptor from the peer got lost: no descriptor is left");
+    }
     link->message.kind = link->head.kind;
     link->message.length = link->head.length;
     *out = &link->message;
@@ -293,7 +303,10 @@ int lf_link_peer_alive(lf_link *link) {
 }
 
 int lf_link_take_bell(lf_link *link, lf_message *message) {
+  struct stat info;
   if (message->kind != LF_KIND_BELL || message->os < 0) return -1;
+  /* Anything else could always be readable, and this side would never sleep. */
+  if (fstat((int)message->os, &info) != 0 || !S_ISSOCK(info.st_mode)) return -1;
   link->bell = (int)message->os;
   message->os = -1;
   return lf_socket_prepare(link->bell);

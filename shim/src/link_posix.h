@@ -2,7 +2,15 @@
 #ifndef LF_LINK_POSIX_H
 #define LF_LINK_POSIX_H
 
+#include <sys/socket.h>
+
 #include "link.h"
+
+/* A child process that is started between socket() and fcntl() would inherit the socket, and keep its peer from seeing
+ * this process die: closed on exec from the first moment, where the system can do that. */
+#if !defined(SOCK_CLOEXEC)
+#define SOCK_CLOEXEC 0
+#endif
 
 /* Non-blocking, closed on exec, no SIGPIPE. -1 with errno. */
 int lf_socket_prepare(int fd);

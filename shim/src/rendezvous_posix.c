@@ -24,6 +24,7 @@
 
 #if defined(__APPLE__) && !defined(F_OFD_SETLK)
 #define F_OFD_SETLK 90
+#define F_OFD_GETLK 92
 #endif
 
 #define NAME_MAX_BYTES 64
@@ -35,6 +36,7 @@ typedef struct {
   int directory; /* descriptor: a directory swapped by its path can't fool us */
   int lock;
   int listener; /* consumer only, -1 before and after */
+  int settled;
   lf_link *arriving; /* accepted, its bell not here yet */
   uint32_t refused;
   int32_t last_uid;
@@ -42,20 +44,18 @@ typedef struct {
   char name[NAME_MAX_BYTES + 1];
 } rendezvous;
 
-/* Ranges of the lock file. Two names that share a hash of 61 bits would only exclude each other. */
-enum { RANGE_PRODUCER = 0, RANGE_CONSUMER = 1, RANGE_BIND = 2 };
-
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static off_t range_of(const char *name, int range) {
+/* The byte of the lock file that stands for a role. Two names that share a hash of 61 bits only exclude each other.
+ * FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static struct flock lock_of(const char *name, int32_t role, short type) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
-  return (off_t)((hash >> 3) << 1 | (unsigned)range) & INT64_MAX;
+  return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_len = 1,
+                        .l_start = (off_t)((hash >> 3) << 1 | (role == LF_ROLE_CONSUMER))};
 }
 
 /* 1: got or gave back; 0: somebody else has it; -1 with errno. */
-static int set_lock(int fd, const char *name, int range, short type) {
-  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
-  lock.l_start = range == RANGE_BIND ? INT64_MAX - 1 : range_of(name, range);
+static int set_lock(int fd, const char *name, int32_t role, short type) {
+  struct flock lock = lock_of(name, role, type);
   if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 1;
   return errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
@@ -109,8 +109,8 @@ static void unlink_socket(const rendezvous *r) {
   unlinkat(r->directory, file, 0);
 }
 
-/* Takes away what killed processes left. Only under the bind range: a socket without a consumer's lock is then dead,
- * because a living consumer has its role before it may bind. */
+/* Takes away what killed processes left: the sockets whose consumer's role is free, because a living consumer has its
+ * role before it binds. Looking takes a read lock, by which others tell a sweep from a consumer. */
 static void sweep(const rendezvous *r) {
   int fd = openat(r->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
@@ -126,21 +126,42 @@ static void sweep(const rendezvous *r) {
     if (length <= suffix || length >= sizeof name || strcmp(entry->d_name + length - suffix, SUFFIX) != 0) continue;
     memcpy(name, entry->d_name, length - suffix);
     name[length - suffix] = 0;
-    if (set_lock(probe, name, RANGE_CONSUMER, F_WRLCK) != 1) continue;
+    if (set_lock(probe, name, LF_ROLE_CONSUMER, F_RDLCK) != 1) continue;
     unlinkat(r->directory, entry->d_name, 0);
-    set_lock(probe, name, RANGE_CONSUMER, F_UNLCK);
+    set_lock(probe, name, LF_ROLE_CONSUMER, F_UNLCK);
   }
   if (probe >= 0) close(probe);
   closedir(entries);
 }
 
-static void destroy(void *object) {
-  rendezvous *r = object;
+static void stop_listening(rendezvous *r) {
   if (r->listener >= 0) {
     unlink_socket(r);
     close(r->listener);
   }
+  r->listener = -1;
   lf_link_release(r->arriving);
+  r->arriving = NULL;
+}
+
+/* A role is a write lock, which the kernel gives back when the process dies. */
+static int32_t take_role(const rendezvous *r) {
+  for (int i = 0; i < 200; i++) {
+    int got = set_lock(r->lock, r->name, r->role, F_WRLCK);
+    if (got == 1) return LF_OK;
+    struct flock holder = lock_of(r->name, r->role, F_WRLCK);
+    if (got < 0 || fcntl(r->lock, F_OFD_GETLK, &holder) != 0)
+      return lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "%s/" LOCK_FILE, r->path);
+    if (holder.l_type == F_WRLCK) break;
+    nanosleep(&(struct timespec){0, 500000}, NULL); /* a sweep looks at it, for a moment */
+  }
+  return lf_fail(LF_ENAME_IN_USE, "", 0, "a running process is already the %s of \"%s\"",
+                 r->role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
+}
+
+static void destroy(void *object) {
+  rendezvous *r = object;
+  stop_listening(r);
   if (r->lock >= 0) close(r->lock); /* gives the role back */
   if (r->directory >= 0) close(r->directory);
   free(r);
@@ -171,21 +192,9 @@ int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, cons
     r->lock = open_lock(r->directory);
     if (r->lock < 0) status = lf_fail_errno(LF_ESYSTEM, "openat", errno, "%s/" LOCK_FILE, r->path);
   }
+  if (status == LF_OK) status = take_role(r);
   if (status == LF_OK) {
-    int range = role == LF_ROLE_PRODUCER ? RANGE_PRODUCER : RANGE_CONSUMER;
-    int got = set_lock(r->lock, r->name, range, F_WRLCK);
-    /* A sweep may hold a dead consumer's range for a moment. */
-    for (int i = 0; got == 0 && i < 20; i++) {
-      nanosleep(&(struct timespec){0, 500000}, NULL);
-      got = set_lock(r->lock, r->name, range, F_WRLCK);
-    }
-    if (got == 0)
-      status = lf_fail(LF_ENAME_IN_USE, "", 0, "a running process is already the %s of \"%s\"",
-                       role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
-    else if (got < 0)
-      status = lf_fail_errno(LF_ESYSTEM, "fcntl(F_OFD_SETLK)", errno, "%s/" LOCK_FILE, r->path);
-  }
-  if (status == LF_OK) {
+    sweep(r);
     status = lf_handle_make(LF_KIND_RENDEZVOUS, r, destroy);
   }
   if (status < 0) destroy(r);
@@ -193,16 +202,12 @@ int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, cons
 }
 
 static int32_t listen_now(rendezvous *r) {
-  int got = set_lock(r->lock, r->name, RANGE_BIND, F_WRLCK);
-  if (got == 0) return LF_OK; /* somebody else binds or sweeps: at the next poll */
-  if (got < 0) return lf_fail_errno(LF_ESYSTEM, "fcntl(F_OFD_SETLK)", errno, "%s/" LOCK_FILE, r->path);
-  sweep(r);
-  unlink_socket(r);
+  unlink_socket(r); /* a killed consumer's: this one has its role now */
   struct sockaddr_un address;
   int32_t status = address_of(r, &address);
   int fd = -1;
   if (status == LF_OK) {
-    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const char *api = "socket";
     int failed = fd < 0;
     if (!failed) failed = (api = "fcntl", lf_socket_prepare(fd)) != 0;
@@ -210,7 +215,6 @@ static int32_t listen_now(rendezvous *r) {
     if (!failed) failed = (api = "listen", listen(fd, 16)) != 0;
     if (failed) status = lf_fail_errno(LF_ESYSTEM, api, errno, "%s/%s" SUFFIX, r->path, r->name);
   }
-  set_lock(r->lock, r->name, RANGE_BIND, F_UNLCK);
   if (status < 0 && fd >= 0) close(fd);
   if (status == LF_OK) r->listener = fd;
   return status;
@@ -240,13 +244,22 @@ static int32_t check_user(rendezvous *r, int fd) {
                  r->name, (unsigned)uid, (unsigned)geteuid());
 }
 
+static int accept_next(int listener) {
+#if defined(__linux__)
+  return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+#else
+  return accept(listener, NULL, NULL);
+#endif
+}
+
 static int32_t poll_consumer(rendezvous *r) {
   if (r->listener < 0) {
     int32_t status = listen_now(r);
-    if (status < 0 || r->listener < 0) return status;
+    if (status < 0) return status;
   }
-  while (!r->arriving) {
-    int fd = accept(r->listener, NULL, NULL);
+  for (int turned_away = 0; !r->arriving; turned_away++) {
+    if (turned_away == 16) return LF_OK; /* the rest at the next poll */
+    int fd = accept_next(r->listener);
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ECONNABORTED || errno == EINTR) return LF_OK;
       return lf_fail_errno(LF_ESYSTEM, "accept", errno, "no descriptor is left for a peer of \"%s\"", r->name);
@@ -274,14 +287,14 @@ static int32_t poll_consumer(rendezvous *r) {
   if (status == LF_EWIRE_VERSION_MISMATCH) lf_link_put(r->arriving, LF_KIND_FIRST_FREE, NULL, 0, -1);
   lf_link_release(r->arriving);
   r->arriving = NULL;
-  return status == LF_EWIRE_VERSION_MISMATCH ? status : LF_OK;
+  return status == LF_EWIRE_VERSION_MISMATCH || status == LF_ESYSTEM ? status : LF_OK;
 }
 
 static int32_t poll_producer(rendezvous *r) {
   struct sockaddr_un address;
   int32_t status = address_of(r, &address);
   if (status < 0) return status;
-  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return lf_fail_errno(LF_ESYSTEM, "socket", errno, "no descriptor is left for \"%s\"", r->name);
   int pair[2] = {-1, -1};
   lf_link *link = NULL;
@@ -296,7 +309,7 @@ static int32_t poll_producer(rendezvous *r) {
       status = lf_fail_errno(error == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "connect", error, "%s/%s" SUFFIX,
                              r->path, r->name);
   } else if ((status = check_user(r, fd)) == LF_OK) {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || lf_socket_prepare(pair[0]) != 0 ||
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || lf_socket_prepare(pair[0]) != 0 ||
         lf_socket_prepare(pair[1]) != 0)
       status = lf_fail_errno(LF_ESYSTEM, "socketpair", errno, "no descriptor is left for \"%s\"", r->name);
     else
@@ -320,17 +333,15 @@ static int32_t poll_producer(rendezvous *r) {
 int32_t lf_rendezvous_poll(int32_t handle) {
   rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  if (r->settled) return LF_OK;
   return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
 }
 
 int32_t lf_rendezvous_settle(int32_t handle) {
   rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
-  if (r->listener >= 0) {
-    unlink_socket(r);
-    close(r->listener);
-    r->listener = -1;
-  }
+  stop_listening(r);
+  r->settled = 1;
   return LF_OK;
 }
 

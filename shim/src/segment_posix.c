@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,8 @@
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/* Where a huge page can back the segment, the mapping must start on its boundary: over-reserve, then map into it. */
+/* `size` in whole pages. Where a huge page can back the segment, the mapping must start on its boundary: over-reserve,
+ * then map into it. */
 static void *map(int fd, size_t size) {
   if (size < HUGE) return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   char *reserved = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -65,7 +67,10 @@ static int sealed(int fd) {
 static int reserve(int fd, void *address, size_t size) {
   if (madvise(address, size, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return -1;
-  return fallocate(fd, 0, 0, (off_t)size); /* before Linux 5.14 */
+  int result; /* before Linux 5.14 */
+  do result = fallocate(fd, 0, 0, (off_t)size);
+  while (result != 0 && errno == EINTR);
+  return result;
 }
 
 #else
@@ -157,15 +162,18 @@ failed:;
 int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   memset(out, 0, sizeof *out);
   out->os = -1;
+  if (os < 0 || os > INT_MAX) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "descriptor %lld", (long long)os);
   int fd = (int)os;
+  /* The seal first: a size that was read before it may have shrunk in between. */
+  if (!sealed(fd))
+    return lf_fail(LF_ECORRUPT_SEGMENT, "fcntl(F_GET_SEALS)", 0, "the peer's segment is not sealed: it could shrink");
   struct stat info;
   if (fstat(fd, &info) != 0) return lf_fail_errno(LF_ESYSTEM, "fstat", errno, "the peer's segment");
   if (size == 0 || info.st_size < 0 || (uint64_t)info.st_size < size)
     return lf_fail(LF_ECORRUPT_SEGMENT, "fstat", 0, "the peer's segment has %lld bytes, and should have %zu",
                    (long long)info.st_size, size);
-  if (!sealed(fd))
-    return lf_fail(LF_ECORRUPT_SEGMENT, "fcntl(F_GET_SEALS)", 0, "the peer's segment is not sealed: it could shrink");
-  void *mapped = map(fd, size);
+  size_t page = page_size();
+  void *mapped = map(fd, (size + page - 1) & ~(page - 1));
   if (mapped == MAP_FAILED) {
     int error = errno;
     return lf_fail_errno(error == ENOMEM ? LF_EHOST_OUT_OF_MEMORY : LF_ESYSTEM, "mmap", error,
@@ -173,7 +181,7 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   }
   out->address = mapped;
   out->size = size;
-  out->page_bytes = page_size();
+  out->page_bytes = page;
   return LF_OK;
 }
 
@@ -192,7 +200,7 @@ int32_t lf_os_handle_duplicate(int64_t os, int64_t *out) {
 }
 
 int32_t lf_os_handle_close(int64_t os) {
-  if (os < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "descriptor %lld", (long long)os);
+  if (os < 0 || os > INT_MAX) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "descriptor %lld", (long long)os);
   if (close((int)os) != 0) return lf_fail_errno(LF_ESYSTEM, "close", errno, "descriptor %lld", (long long)os);
   return LF_OK;
 }

@@ -1,68 +1,73 @@
 /** Finds the shim and opens it, once, on first use. */
-import { dlopen } from "bun:ffi";
+import { dlopen, FFIType } from "bun:ffi";
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { LavaFlowError } from "../errors.ts";
 import { CONSTANTS } from "./layout.ts";
+import { platformName, shimFileName } from "./platform.ts";
 import { type Shim, SYMBOLS } from "./symbols.ts";
 
 /**
- * The prebuilt shim of this platform. Each file is imported by a module of its own, behind conditions that the bundler
- * knows: so a compiled executable embeds only its own platform's, and a package without one fails only when it is used.
+ * The shim that a bundle carries, undefined outside of one. The bundler knows these conditions and embeds only what its
+ * target can use; being in one `try`, a file that this copy of the package lacks is no error of the build.
  */
-function prebuilt(): string[] {
-  const found: string[] = [];
-  const take = (load: () => { default: string }) => {
-    try {
-      found.push(load().default);
-    } catch {
-      // This build of the package does not carry it: the places tried are listed when none is left.
-    }
-  };
-  if (process.platform === "linux") {
-    const musl = existsSync(process.arch === "x64" ? "/lib/ld-musl-x86_64.so.1" : "/lib/ld-musl-aarch64.so.1");
-    if (process.arch === "x64") {
-      if (musl) take(() => require("./prebuilt/linux-x64-musl.ts"));
-      take(() => require("./prebuilt/linux-x64-glibc.ts"));
-    }
-    if (process.arch === "arm64") {
-      if (musl) take(() => require("./prebuilt/linux-arm64-musl.ts"));
-      take(() => require("./prebuilt/linux-arm64-glibc.ts"));
-    }
+function embedded(platform: string): string | undefined {
+  const musl = platform.endsWith("-musl");
+  try {
+    if (process.platform === "linux" && process.arch === "x64")
+      return musl
+        ? require("../../prebuilt/linux-x64-musl/liblavaflow.so")
+        : require("../../prebuilt/linux-x64-glibc/liblavaflow.so");
+    if (process.platform === "linux" && process.arch === "arm64")
+      return musl
+        ? require("../../prebuilt/linux-arm64-musl/liblavaflow.so")
+        : require("../../prebuilt/linux-arm64-glibc/liblavaflow.so");
+    if (process.platform === "darwin" && process.arch === "x64")
+      return require("../../prebuilt/darwin-x64/liblavaflow.dylib");
+    if (process.platform === "darwin" && process.arch === "arm64")
+      return require("../../prebuilt/darwin-arm64/liblavaflow.dylib");
+    if (process.platform === "win32" && process.arch === "x64") return require("../../prebuilt/win32-x64/lavaflow.dll");
+  } catch {
+    // Not in a bundle, or in one made from a package without this file: open() lists the places it tried.
   }
-  if (process.platform === "darwin" && process.arch === "x64") take(() => require("./prebuilt/darwin-x64.ts"));
-  if (process.platform === "darwin" && process.arch === "arm64") take(() => require("./prebuilt/darwin-arm64.ts"));
-  if (process.platform === "win32" && process.arch === "x64") take(() => require("./prebuilt/win32-x64.ts"));
-  return found;
+  return undefined;
 }
 
-/** What `bun run build` leaves in a checkout. */
-function localBuild(): string {
-  const name = { linux: "liblavaflow.so", darwin: "liblavaflow.dylib" }[process.platform as string] ?? "lavaflow.dll";
-  return `${import.meta.dir}/../../shim/zig-out/lib/${name}`;
+/** Every place where the shim may be, the likeliest first. */
+function places(): string[] {
+  const override = process.env.LAVA_FLOW_SHIM;
+  if (override) return [resolve(override)];
+  const platform = platformName();
+  const root = resolve(import.meta.dir, "../..");
+  const prebuilt = resolve(root, "prebuilt", platform, shimFileName());
+  // The bundler's `require` is a path; outside of a bundle it would read the library as a program, so look first.
+  const carried = existsSync(prebuilt) ? undefined : embedded(platform);
+  if (carried) return [resolve(import.meta.dir, carried)];
+  return [prebuilt, resolve(root, "shim/zig-out/lib", shimFileName())];
 }
 
 function open(): Shim {
   const tried: string[] = [];
-  const override = process.env.LAVA_FLOW_SHIM;
-  const places = override ? [override] : [...prebuilt(), localBuild()];
-  for (const place of places) {
+  for (const place of places()) {
+    let version: number;
     try {
-      const { symbols } = dlopen(place, SYMBOLS);
-      const version = symbols.lf_abi_version();
-      if (version === CONSTANTS.LF_ABI_VERSION) return symbols;
-      throw new LavaFlowError(
-        "SHIM_VERSION_MISMATCH",
-        `${place} has ABI version ${version}, this package needs ${CONSTANTS.LF_ABI_VERSION}`,
-        { remedy: "Run `bun run build`, or unset LAVA_FLOW_SHIM" },
-      );
+      // The version before the rest: a shim of another version may lack a symbol, and that would be the wrong complaint.
+      version = dlopen(place, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
+      if (version === CONSTANTS.LF_ABI_VERSION) return dlopen(place, SYMBOLS).symbols;
     } catch (error) {
-      if (error instanceof LavaFlowError) throw error;
-      tried.push(`${place}: ${error instanceof Error ? error.message : error}`);
+      tried.push(`${place} (${error instanceof Error ? error.message : error})`);
+      continue;
     }
+    throw new LavaFlowError(
+      "SHIM_VERSION_MISMATCH",
+      `${place} has ABI version ${version}, this package needs ${CONSTANTS.LF_ABI_VERSION}`,
+      { remedy: "Run `bun run build`, or unset LAVA_FLOW_SHIM" },
+    );
   }
-  const platform = `${process.platform}-${process.arch}`;
-  throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platform}; tried ${tried.join("; ")}`, {
-    remedy: override ? "Correct or unset LAVA_FLOW_SHIM" : "Run `bun run build` in a checkout, or install the package again",
+  throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platformName()}; tried ${tried.join(", ")}`, {
+    remedy: process.env.LAVA_FLOW_SHIM
+      ? "Correct or unset LAVA_FLOW_SHIM"
+      : "Run `bun run build` in a checkout, or install the package again",
   });
 }
 

@@ -1,0 +1,59 @@
+/**
+ * How a sleeping end is woken: the peer writes a byte to a socket that Bun's event loop watches, next to everything else
+ * it watches. So an idle channel costs nothing, needs no thread, and the end of the peer's process is heard as well.
+ */
+import type { Link } from "./link.ts";
+
+/** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
+const POLL_MS = 1;
+
+export class Bell {
+  #socket: { ref(): void; unref(): void; terminate(): void } | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #polls = false;
+  #closed = false;
+  readonly #onRing: () => void;
+
+  private constructor(onRing: () => void) {
+    this.#onRing = onRing;
+  }
+
+  /** `onRing` runs when the peer rang, or is gone. */
+  static async hang(link: Link, onRing: () => void): Promise<Bell> {
+    const bell = new Bell(onRing);
+    const fd = link.bellDescriptor();
+    if (fd < 0) {
+      bell.#polls = true;
+      return bell;
+    }
+    const ring = () => {
+      if (!bell.#closed) onRing();
+    };
+    bell.#socket = await Bun.connect({
+      fd,
+      socket: { data: ring, close: ring, end: ring, error: ring },
+    });
+    bell.rest();
+    return bell;
+  }
+
+  /** Somebody waits: keeps the process alive until it rings. */
+  listen(): void {
+    this.#socket?.ref();
+    if (this.#polls && !this.#timer) this.#timer = setInterval(this.#onRing, POLL_MS);
+  }
+
+  /** Nobody waits: the channel alone does not keep the process alive. */
+  rest(): void {
+    this.#socket?.unref();
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.rest();
+    this.#socket?.terminate();
+    this.#socket = null;
+  }
+}

@@ -1,0 +1,59 @@
+/** A limit for something that takes several steps: a time, and the caller's own signal. */
+import { invalidArgument, LavaFlowError } from "../errors.ts";
+
+export const DEFAULT_TIMEOUT_MS = 30_000;
+
+export interface Limits {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Milliseconds from 0 to Infinity; INVALID_ARGUMENT otherwise. */
+export function timeoutOf(limits: Limits | undefined): number {
+  const timeoutMs = limits?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  if (typeof timeoutMs === "number" && timeoutMs >= 0) return timeoutMs;
+  throw invalidArgument("timeoutMs", timeoutMs, "milliseconds from 0 to Infinity");
+}
+
+export function timedOut(what: string, timeoutMs: number): LavaFlowError {
+  return new LavaFlowError("TIMEOUT", `${what} within ${timeoutMs} ms`);
+}
+
+export function aborted(what: string, signal: AbortSignal): LavaFlowError {
+  return new LavaFlowError("ABORTED", `${what}: the caller's signal was aborted`, { cause: signal.reason });
+}
+
+export class Deadline {
+  readonly timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #end: number;
+  #turns = 0;
+
+  constructor(limits: Limits | undefined) {
+    this.timeoutMs = timeoutOf(limits);
+    this.#signal = limits?.signal;
+    this.#end = performance.now() + this.timeoutMs;
+  }
+
+  /** TIMEOUT or ABORTED when it is over. */
+  check(what: string | (() => string)): void {
+    const over = performance.now() >= this.#end;
+    if (!over && !this.#signal?.aborted) return;
+    const text = typeof what === "string" ? what : what();
+    throw this.#signal?.aborted ? aborted(text, this.#signal) : timedOut(text, this.timeoutMs);
+  }
+
+  /** Lets the event loop run: at once for the first turns, then for a millisecond, then for up to 20. */
+  async pause(): Promise<void> {
+    const turn = this.#turns++;
+    if (turn < 20) return new Promise((resolve) => setImmediate(resolve));
+    const left = Math.max(0, this.#end - performance.now());
+    const ms = Math.min(turn < 200 ? 1 : turn < 400 ? 5 : 20, left);
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** The next pauses are short again: something has moved. */
+  moved(): void {
+    this.#turns = 0;
+  }
+}

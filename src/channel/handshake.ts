@@ -1,0 +1,188 @@
+/**
+ * How two processes agree. Both send a hello with all they know; from the same facts both compute the same scope and the
+ * same candidates; each candidate is then really tried, so a wrong belief becomes a reason instead of a broken channel.
+ *
+ *   producer                                consumer
+ *   hello (location, abilities, pin)   <->  hello
+ *   verdict (is this whom I expect)    <->  verdict
+ *   for each candidate, fastest first:
+ *     what is to be shared, or failed   ->
+ *                                       <-  accepted, or why not
+ */
+import { LavaFlowError } from "../errors.ts";
+import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
+import type { ChannelProfile } from "../memory/strategy.ts";
+import type { Deadline } from "./deadline.ts";
+import { type Link, MESSAGE } from "./link.ts";
+import { candidates, capabilities, noRoute, type Route } from "./route.ts";
+import type { ConsumerEnd, Meeting, ProducerEnd, Transport, TransportName } from "./transport/transport.ts";
+
+/** What this side brings to the meeting. */
+export interface Party {
+  name: string;
+  role: "producer" | "consumer";
+  location: ProcessLocation;
+  profile: ChannelProfile;
+  pin?: TransportName;
+  /** Whom to expect; undefined: anybody. */
+  expected?: Partial<ProcessLocation>;
+}
+
+export interface Agreement {
+  route: Route;
+  producer: ProducerEnd | null;
+  consumer: ConsumerEnd | null;
+}
+
+/** The peer is not whom this side waits for, or the other way round: the link is of no use, the wait goes on. */
+export class Mismatch extends Error {}
+
+interface Hello {
+  role: string;
+  profile: ChannelProfile;
+  location: ProcessLocation;
+  abilities: Record<string, unknown>;
+  pin?: TransportName;
+}
+
+const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
+const TRANSPORTS: readonly TransportName[] = ["shm", "vulkan", "mpi"];
+
+export async function shakeHands(link: Link, party: Party, deadline: Deadline): Promise<Agreement> {
+  const abilities = capabilities();
+  const { role, location, profile, pin } = party;
+  link.send(MESSAGE.hello, { role, location, profile, abilities, pin });
+  const peer = readHello(await next(link, MESSAGE.hello, deadline), role);
+
+  const objection = unexpected(party.expected, peer.location);
+  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection });
+  const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
+  if (objection !== null) throw new Mismatch(objection);
+  if (!verdict.ok) throw new Mismatch(`the peer expects somebody else: ${verdict.reason}`);
+
+  const meeting: Meeting = {
+    name: party.name,
+    scope: detectScope(location, peer.location),
+    mine: location,
+    peer: peer.location,
+    // One ring serves both: the producer's wish counts.
+    profile: role === "producer" ? profile : peer.profile,
+    pins: [pin, peer.pin].filter((name) => name !== undefined),
+    abilities: (transport) => ({ mine: abilities[transport], peer: peer.abilities[transport] }),
+  };
+  const { viable, rejected } = candidates(meeting);
+  for (const transport of viable) {
+    const tried = await (role === "producer" ? offer : accept)(link, meeting, transport, deadline);
+    if ("reason" in tried) {
+      rejected.push({ transport: transport.name, reason: tried.reason });
+      continue;
+    }
+    for (const slower of viable.slice(viable.indexOf(transport) + 1)) {
+      rejected.push({ transport: slower.name, reason: `${transport.name} is faster` });
+    }
+    const reason = transport.reason(meeting);
+    const route: Route = { transport: transport.name, scope: meeting.scope, reason, rejected, peer: peer.location };
+    return { producer: null, consumer: null, ...tried, route };
+  }
+  throw noRoute(party.name, meeting, rejected);
+}
+
+async function offer(
+  link: Link,
+  meeting: Meeting,
+  transport: Transport,
+  deadline: Deadline,
+): Promise<{ producer: ProducerEnd } | { reason: string }> {
+  let producer: ProducerEnd;
+  try {
+    producer = transport.openProducer(link, meeting);
+  } catch (error) {
+    if (isGone(error)) throw error;
+    const reason = messageOf(error);
+    link.send(MESSAGE.failed, reason);
+    await next(link, MESSAGE.accepted, deadline); // the consumer's echo of it: both are in step again
+    return { reason };
+  }
+  try {
+    const verdict = readVerdict(await next(link, MESSAGE.accepted, deadline));
+    if (verdict.ok) return { producer };
+    producer.close();
+    return { reason: `the consumer can't use it: ${verdict.reason}` };
+  } catch (error) {
+    producer.close();
+    throw error;
+  }
+}
+
+async function accept(
+  link: Link,
+  meeting: Meeting,
+  transport: Transport,
+  deadline: Deadline,
+): Promise<{ consumer: ConsumerEnd } | { reason: string }> {
+  for (;;) {
+    try {
+      const consumer = transport.openConsumer(link, meeting);
+      if (consumer) {
+        link.send(MESSAGE.accepted, { ok: true, reason: null });
+        return { consumer };
+      }
+    } catch (error) {
+      if (isGone(error)) throw error;
+      const reason = messageOf(error);
+      link.send(MESSAGE.accepted, { ok: false, reason });
+      return { reason };
+    }
+    deadline.check("the producer did not share its memory");
+    await deadline.pause();
+  }
+}
+
+async function next(link: Link, kind: number, deadline: Deadline): Promise<unknown> {
+  for (;;) {
+    const message = link.receive();
+    if (message) {
+      deadline.moved();
+      if (message.kind === kind) return message.value;
+      throw new LavaFlowError("CORRUPT_SEGMENT", `the peer's handshake sent message ${message.kind} instead of ${kind}`);
+    }
+    deadline.check("the peer connected, but did not finish the handshake");
+    await deadline.pause();
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof LavaFlowError && (error.code === "PEER_DIED" || error.code === "WIRE_VERSION_MISMATCH");
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The peer's words are checked like any input: they came from another process. */
+function readHello(value: unknown, role: string): Hello {
+  const hello = value as Partial<Record<keyof Hello, unknown>> | null;
+  const bad = (field: string) => new LavaFlowError("CORRUPT_SEGMENT", `the peer's hello has no valid ${field}`);
+  if (typeof hello !== "object" || hello === null) throw bad("form");
+  if ((hello.role !== "producer" && hello.role !== "consumer") || hello.role === role) throw bad("role");
+  if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
+  if (hello.pin !== undefined && !TRANSPORTS.includes(hello.pin as TransportName)) throw bad("pin");
+  if (typeof hello.abilities !== "object" || hello.abilities === null) throw bad("abilities");
+  return { ...hello, location: validateLocation(hello.location) } as Hello;
+}
+
+function readVerdict(value: unknown): { ok: boolean; reason: string } {
+  const verdict = value as { ok?: unknown; reason?: unknown } | null;
+  if (typeof verdict !== "object" || verdict === null || typeof verdict.ok !== "boolean") {
+    throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
+  }
+  return { ok: verdict.ok, reason: String(verdict.reason).slice(0, 1000) };
+}
+
+function unexpected(expected: Partial<ProcessLocation> | undefined, peer: ProcessLocation): string | null {
+  for (const [field, wanted] of Object.entries(expected ?? {})) {
+    const got = peer[field as keyof ProcessLocation];
+    if (wanted !== undefined && got !== wanted) return `expected ${field} ${wanted}, the peer has ${got}`;
+  }
+  return null;
+}

@@ -1,0 +1,54 @@
+/** From a name to a peer with whom everything is agreed. Until then, a peer that dies or is another one does not matter. */
+import { LavaFlowError } from "../errors.ts";
+import { validateLocation } from "../location.ts";
+import { Deadline, type Limits } from "./deadline.ts";
+import { type Agreement, Mismatch, type Party, shakeHands } from "./handshake.ts";
+import type { Link } from "./link.ts";
+import { Rendezvous } from "./rendezvous.ts";
+
+export interface Meeting {
+  agreement: Agreement;
+  link: Link;
+  rendezvous: Rendezvous;
+}
+
+export async function meet(given: Party, limits: Limits): Promise<Meeting> {
+  const party = { ...given, location: validateLocation(given.location) };
+  const deadline = new Deadline(limits);
+  deadline.check(`opening "${party.name}"`);
+  const rendezvous = new Rendezvous(party.name, party.role);
+  let last = "";
+  try {
+    for (;;) {
+      const link = rendezvous.poll();
+      if (link) {
+        try {
+          const agreement = await shakeHands(link, party, deadline);
+          rendezvous.settle();
+          return { agreement, link, rendezvous };
+        } catch (error) {
+          link.close();
+          if (!passes(error)) throw error;
+          last = `; the last peer: ${error.message}`;
+        }
+      }
+      deadline.check(() => nobody(party, rendezvous) + last);
+      await deadline.pause();
+    }
+  } catch (error) {
+    rendezvous.close();
+    throw error;
+  }
+}
+
+/** A peer that went away or was not the right one: another may come. */
+function passes(error: unknown): error is Error {
+  return error instanceof Mismatch || (error instanceof LavaFlowError && error.code === "PEER_DIED");
+}
+
+function nobody(party: Party, rendezvous: Rendezvous): string {
+  const other = party.role === "producer" ? "consumer" : "producer";
+  const { count, lastUid } = rendezvous.refused();
+  const refused = count > 0 ? ` (${count} peers of other users were turned away, the last of user ${lastUid})` : "";
+  return `no ${other} opened "${party.name}" in ${rendezvous.directory}${refused}`;
+}

@@ -1,0 +1,57 @@
+/** Which path a channel takes, and why not the others. The only file that names the transports. */
+import { LavaFlowError } from "../errors.ts";
+import type { ProcessLocation, ScopeDecision } from "../location.ts";
+import { shm } from "./transport/shm.ts";
+import type { Meeting, Transport, TransportName } from "./transport/transport.ts";
+
+/** The path a channel took, and every path it did not take, with the reason. */
+export interface Route {
+  transport: TransportName;
+  scope: ScopeDecision;
+  reason: string;
+  rejected: { transport: TransportName; reason: string }[];
+  peer: ProcessLocation;
+}
+
+type Candidate = Transport | { name: TransportName; absent: string };
+
+/** Fastest first: the first that both sides can use is taken. */
+const CANDIDATES: readonly Candidate[] = [
+  { name: "vulkan", absent: "this version of lava-flow has no GPU transport" },
+  shm,
+  { name: "mpi", absent: "this version of lava-flow has no MPI transport" },
+];
+
+/** What this process can bring to each transport; plain data, sent to the peer. */
+export function capabilities(): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const candidate of CANDIDATES) if (!("absent" in candidate)) found[candidate.name] = candidate.capabilities();
+  return found;
+}
+
+/** The transports worth trying, fastest first, and the reasons against the rest. Both sides come to the same answer. */
+export function candidates(meeting: Meeting): { viable: Transport[]; rejected: Route["rejected"] } {
+  const viable: Transport[] = [];
+  const rejected: Route["rejected"] = [];
+  for (const candidate of CANDIDATES) {
+    const reason = refusal(candidate, meeting);
+    if (reason !== null) rejected.push({ transport: candidate.name, reason });
+    else viable.push(candidate as Transport);
+  }
+  return { viable, rejected };
+}
+
+function refusal(candidate: Candidate, meeting: Meeting): string | null {
+  for (const pin of meeting.pins) {
+    if (pin !== candidate.name) return `the channel is pinned to ${pin}`;
+  }
+  return "absent" in candidate ? candidate.absent : candidate.refusal(meeting);
+}
+
+/** No transport was left: every one with its reason. */
+export function noRoute(name: string, meeting: Meeting, rejected: Route["rejected"]): LavaFlowError {
+  const reasons = rejected.map((r) => `${r.transport}: ${r.reason}`).join("; ");
+  return new LavaFlowError("NO_ROUTE", `no path for "${name}" to a ${meeting.scope.scope} peer (${reasons})`, {
+    remedy: "See `route.rejected` of a working pair, or `lava-flow doctor` on both sides",
+  });
+}

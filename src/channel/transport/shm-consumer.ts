@@ -1,0 +1,246 @@
+/** The receiving end of a shared-memory channel. */
+import { LavaFlowError } from "../../errors.ts";
+import { adoptMemory, type MemoryBuffer } from "../../memory/buffer.ts";
+import { viewOf } from "../../native/handle.ts";
+import { CONSTANTS, FRAME, PORT_STATS, REGION_INFO } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check, lastError } from "../../native/status.ts";
+import type { Frame } from "../frame.ts";
+import type { Link } from "../link.ts";
+import type { ConsumerEnd, EndStats } from "./transport.ts";
+
+const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
+
+const FREE = 0;
+const INLINE = 1;
+const IN_REGION = 2;
+
+/**
+ * One frame and the cell that the shim fills: small payloads are copied out of the ring into it (a move of at most two
+ * cache lines), so that a held frame does not hold up the ring and the peer can't change what was received.
+ */
+class ShmFrame implements Frame {
+  state = FREE;
+  sizeBytes = 0;
+  sequence = 0;
+  readonly cell = new Uint8Array(new ArrayBuffer(FRAME.size));
+  readonly words = new Uint32Array(this.cell.buffer, FRAME.region, 2);
+  readonly numbers = new Float64Array(this.cell.buffer, FRAME.offset, 2);
+  /** Views of the cell by length, made once each. */
+  readonly #views: (Uint8Array | undefined)[] = new Array(LF_INLINE_MAX + 1);
+  readonly #end: ShmConsumer;
+
+  constructor(end: ShmConsumer) {
+    this.#end = end;
+  }
+
+  get bytes(): Uint8Array {
+    if (this.state === INLINE) {
+      return (this.#views[this.sizeBytes] ??= new Uint8Array(this.cell.buffer, 0, this.sizeBytes));
+    }
+    if (this.state === IN_REGION) return this.#end.bytesOf(this);
+    throw released();
+  }
+
+  get buffer(): MemoryBuffer | undefined {
+    if (this.state === FREE) throw released();
+    return this.state === IN_REGION ? this.#end.bufferOf(this) : undefined;
+  }
+
+  release(): void {
+    if (this.state === FREE) throw released();
+    const token = this.state === INLINE ? 0 : (this.words[1] as number);
+    this.state = FREE;
+    this.#end.release(token);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.state !== FREE) this.release();
+  }
+}
+
+function released(): LavaFlowError {
+  return new LavaFlowError("CLOSED", "this frame was released", { remedy: "Copy what is needed later before release()" });
+}
+
+/** Memory of the producer that this process has mapped. */
+interface Region {
+  id: number;
+  address: number;
+  sizeBytes: number;
+  /** The shim's handle of a MemoryBuffer; 0 for pooled blocks. */
+  memory: number;
+  /** Pooled blocks: all of it as one ArrayBuffer. */
+  pool: ArrayBuffer | null;
+  /** The MemoryBuffer that receivers see; made again after they closed it. */
+  buffer: MemoryBuffer | null;
+}
+
+/** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
+const FRAMES = 64;
+
+const stats = new Float64Array(new ArrayBuffer(PORT_STATS.size));
+const info = new Uint8Array(new ArrayBuffer(REGION_INFO.size));
+const infoView = new DataView(info.buffer);
+
+export class ShmConsumer implements ConsumerEnd {
+  readonly #shim = native();
+  readonly #handle: number;
+  #frames: ShmFrame[] = [];
+  #next = 0;
+  #held = 0;
+  #received = 0;
+  #bytes = 0;
+  readonly #regions = new Map<number, Region>();
+  /** The last view of each block, and the region it was in: where sizes repeat, views are not made again. */
+  readonly #blockViews: (Uint8Array | undefined)[] = [];
+  readonly #blockRegions: number[] = [];
+  #closed = false;
+
+  /** Null while the producer's segment has not arrived. */
+  static open(link: Link, fenced: 0 | 1): ShmConsumer | null {
+    const shim = native();
+    const handle = check(shim, shim.lf_consumer_open(link.handle, fenced), "attaching to the producer's segment");
+    return handle === LF_EMPTY ? null : new ShmConsumer(handle);
+  }
+
+  private constructor(handle: number) {
+    this.#handle = handle;
+    for (let i = 0; i < FRAMES; i++) this.#frames.push(new ShmFrame(this));
+  }
+
+  tryRecv(): Frame | null {
+    const frame = this.#freeFrame();
+    const result = this.#shim.lf_consumer_receive(this.#handle, frame.cell);
+    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    if (result === LF_EMPTY) return null;
+    return this.#takeOther(frame, result);
+  }
+
+  recvSync(timeoutMs: number, spinUs: number): Frame | null {
+    const frame = this.#freeFrame();
+    const result = this.#shim.lf_consumer_receive_wait(this.#handle, timeoutMs, spinUs, frame.cell);
+    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    if (result === LF_TIMEOUT) return null;
+    if (result === LF_RETIRE) {
+      this.#retire(frame.words[0] as number);
+      return this.recvSync(timeoutMs, spinUs);
+    }
+    return this.#takeOther(frame, result);
+  }
+
+  #take(frame: ShmFrame, state: number, sizeBytes: number): ShmFrame {
+    this.#next++;
+    this.#held++;
+    frame.state = state;
+    frame.sizeBytes = sizeBytes;
+    frame.sequence = this.#received++;
+    this.#bytes += sizeBytes;
+    return frame;
+  }
+
+  #takeOther(frame: ShmFrame, first: number): ShmFrame | null {
+    let result = first;
+    while (result === LF_RETIRE) {
+      this.#retire(frame.words[0] as number);
+      result = this.#shim.lf_consumer_receive(this.#handle, frame.cell);
+    }
+    if (result < 0) throw lastError(this.#shim);
+    if (result === LF_REGION) return this.#take(frame, IN_REGION, frame.numbers[1] as number);
+    if (result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    return null;
+  }
+
+  #freeFrame(): ShmFrame {
+    if (this.#held * 2 > this.#frames.length) {
+      const more = this.#frames.length;
+      for (let i = 0; i < more; i++) this.#frames.push(new ShmFrame(this));
+    }
+    for (;;) {
+      const frame = this.#frames[this.#next & (this.#frames.length - 1)] as ShmFrame;
+      if (frame.state === FREE) return frame;
+      this.#next++;
+    }
+  }
+
+  release(token: number): void {
+    this.#held--;
+    const result = this.#shim.lf_consumer_release(this.#handle, token);
+    if (result < 0 && !this.#closed) throw lastError(this.#shim);
+  }
+
+  #region(id: number): Region {
+    let region = this.#regions.get(id);
+    if (region) return region;
+    check(this.#shim, this.#shim.lf_consumer_region(this.#handle, id, info));
+    const address = Number(infoView.getBigUint64(REGION_INFO.address, true));
+    const sizeBytes = infoView.getFloat64(REGION_INFO.bytes, true);
+    const memory = infoView.getInt32(REGION_INFO.memory, true);
+    region = { id, address, sizeBytes, memory, pool: memory ? null : viewOf(address, sizeBytes), buffer: null };
+    this.#regions.set(id, region);
+    return region;
+  }
+
+  bytesOf(frame: ShmFrame): Uint8Array {
+    const id = frame.words[0] as number;
+    const block = (frame.words[1] as number) - 1;
+    if (frame.words[1] as number >= 0x80000000) {
+      const bytes = this.bufferOf(frame)!.bytes;
+      return frame.sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, frame.sizeBytes);
+    }
+    const known = this.#blockViews[block];
+    if (known && known.length === frame.sizeBytes && this.#blockRegions[block] === id) return known;
+    const view = new Uint8Array(this.#region(id).pool!, frame.numbers[0] as number, frame.sizeBytes);
+    this.#blockViews[block] = view;
+    this.#blockRegions[block] = id;
+    return view;
+  }
+
+  bufferOf(frame: ShmFrame): MemoryBuffer | undefined {
+    const region = this.#region(frame.words[0] as number);
+    if (!region.memory) return undefined;
+    if (!region.buffer) {
+      region.buffer = adoptMemory(region.memory, region.address, region.sizeBytes, () => {
+        region.buffer = null;
+      });
+    }
+    return region.buffer;
+  }
+
+  /** The producer took a region back: nothing of it may be seen here any more. */
+  #retire(id: number): void {
+    this.#detach(id);
+    check(this.#shim, this.#shim.lf_consumer_retire(this.#handle, id));
+  }
+
+  #detach(id: number): void {
+    const region = this.#regions.get(id);
+    if (!region) return;
+    this.#regions.delete(id);
+    region.buffer?.close();
+    region.pool?.transfer(0);
+  }
+
+  arm(): boolean {
+    return check(this.#shim, this.#shim.lf_consumer_arm(this.#handle)) === 1;
+  }
+
+  stats(): EndStats {
+    check(this.#shim, this.#shim.lf_consumer_stats(this.#handle, stats));
+    return {
+      frames: this.#received,
+      bytes: this.#bytes,
+      full: 0,
+      queued: stats[PORT_STATS.queued / 8] as number,
+      importsCached: stats[PORT_STATS.imports / 8] as number,
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const frame of this.#frames) frame.state = FREE;
+    for (const id of [...this.#regions.keys()]) this.#detach(id);
+    this.#shim.lf_consumer_close(this.#handle);
+  }
+}

@@ -1,0 +1,63 @@
+/** What every command has in common. */
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { LavaFlowError } from "../index.ts";
+
+export interface Command {
+  /** Shown by --help, and after wrong arguments. */
+  usage: string;
+  /** Resolves with the exit code. */
+  run(args: string[]): Promise<number>;
+}
+
+/** Arguments that can't be right: exit code 2, with the usage. */
+export class UsageError extends Error {}
+
+/** The options, and exactly the positional arguments between `least` and `most`. */
+export function parse<T extends NonNullable<ParseArgsConfig["options"]>>(
+  args: string[],
+  options: T,
+  [least, most]: [number, number],
+) {
+  const parsed = parseOrExplain(args, options);
+  const { length } = parsed.positionals;
+  if (length < least) throw new UsageError("an argument is missing");
+  if (length > most) throw new UsageError(`unexpected argument ${JSON.stringify(parsed.positionals[most])}`);
+  return parsed;
+}
+
+function parseOrExplain<T extends NonNullable<ParseArgsConfig["options"]>>(args: string[], options: T) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** A failed call to the system, as the library's own failures look. */
+export function systemError(what: string, error: unknown): LavaFlowError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const words = message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+( '.*')?$/, "");
+  return new LavaFlowError("SYSTEM", `${what}: ${words}${code ? ` (${code})` : ""}`, { cause: error });
+}
+
+/**
+ * Runs `work`, which Ctrl-C aborts through the signal, so that it can take away what it made; then the process ends as
+ * the signal would have ended it.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  let received: NodeJS.Signals | undefined;
+  const abort = (signal: NodeJS.Signals) => {
+    received = signal;
+    controller.abort();
+  };
+  process.on("SIGINT", abort);
+  process.on("SIGTERM", abort);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", abort);
+    process.off("SIGTERM", abort);
+    if (received) process.kill(process.pid, received);
+  }
+}

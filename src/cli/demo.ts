@@ -1,0 +1,181 @@
+/** `lava-flow demo`: two processes, a real file, a million messages, and how fast they were. */
+import { randomUUID } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { basename } from "node:path";
+import { version } from "../../package.json" with { type: "json" };
+import { Channel, LavaFlowError } from "../index.ts";
+import { type Command, interruptible, parse, systemError, UsageError } from "./command.ts";
+import { BACK, END, LIMIT_MS, MESSAGE_BYTES, type Report } from "./demo-peer.ts";
+import { count, decimalBytes, duration, row, threeDigits } from "./format.ts";
+import { Progress } from "./progress.ts";
+import { SecondProcess } from "./second-process.ts";
+import { routeRows } from "./transfer.ts";
+
+const usage = `Usage: lava-flow demo [OPTIONS]
+
+Starts a second process, streams a file to it, which it verifies, then small
+messages, then measures how long one message takes from process to process.
+
+  --file PATH    what to stream; default: this program itself, about 100 MB
+  --messages N   how many small messages; default 1000000`;
+
+const FRAME_BYTES = 1024 * 1024;
+const MESSAGES_MAX = 1e9;
+const WARM_UP = 2_000;
+const ROUND_TRIPS = 20_000;
+/** A look at the clock for every message would be most of what is measured. */
+const MESSAGES_PER_UPDATE = 16_384;
+
+interface Lines {
+  data: Channel;
+  back: Channel;
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values } = parse(args, { file: { type: "string" }, messages: { type: "string" } }, [0, 0]);
+  const messages = Number(values.messages ?? "1000000");
+  if (values.messages?.trim() === "" || !Number.isInteger(messages) || messages < 0 || messages > MESSAGES_MAX) {
+    throw new UsageError(`--messages takes a whole number from 0 to ${count(MESSAGES_MAX)}`);
+  }
+  const path = values.file ?? process.execPath;
+  const file = openFile(path);
+  try {
+    return await interruptible((signal) => show(path, file, messages, signal));
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function show(path: string, file: number, messages: number, signal: AbortSignal): Promise<number> {
+  const name = `demo-${randomUUID()}`;
+  await using peer = new SecondProcess("demo-peer", [name, String(messages)]);
+  return peer.blame(async (peerEnded) => {
+    const limits = { timeoutMs: LIMIT_MS, signal: AbortSignal.any([signal, peerEnded]) };
+    const [data, back] = await Promise.all([
+      Channel.open(name, { role: "producer", ...limits }),
+      Channel.open(name + BACK, { role: "consumer", ...limits }),
+    ]);
+    await using _data = data;
+    await using _back = back;
+    const lines = { data, back };
+    console.log(row("lava-flow", `${version}, two processes, Bun ${Bun.version}, ${process.platform} ${process.arch}`));
+    console.log(routeRows(data.route));
+    await streamFile(lines, path, file, signal);
+    if (messages > 0) await sendMessages(lines, messages, signal);
+    await measureLatency(lines);
+    return 0;
+  });
+}
+
+function openFile(path: string): number {
+  try {
+    const file = openSync(path, "r");
+    if (fstatSync(file).isFile()) return file;
+    closeSync(file);
+  } catch (error) {
+    throw systemError(`can't read ${path}`, error);
+  }
+  throw new LavaFlowError("INVALID_ARGUMENT", `${path} is not a file`, { remedy: "Give a file with --file" });
+}
+
+async function streamFile({ data, back }: Lines, path: string, file: number, signal: AbortSignal): Promise<void> {
+  const total = fstatSync(file).size;
+  // Read once before: that is the digest to compare with, and from then on the disk is not what is measured.
+  const expected = digestOf(file);
+  const progress = new Progress("file", total, decimalBytes);
+  const start = Bun.nanoseconds();
+  let sent = 0;
+  for (;;) {
+    const loan = await data.loan(FRAME_BYTES, { timeoutMs: LIMIT_MS, signal });
+    const length = readSync(file, loan.bytes, 0, FRAME_BYTES, sent);
+    if (length === 0) {
+      loan.abort();
+      break;
+    }
+    loan.commit(length);
+    progress.update((sent += length));
+  }
+  await data.send(END, { timeoutMs: LIMIT_MS, signal });
+  const report = await receiveReport(back, signal);
+  const elapsed = Bun.nanoseconds() - start;
+  progress.end();
+  if (report.bytes !== sent || report.sha256 !== expected) {
+    throw new LavaFlowError("CORRUPT_SEGMENT", `${sent} bytes with SHA-256 ${expected} were sent, but ${report.bytes} with ${report.sha256} arrived`);
+  }
+  const hashing = Math.round((100 * (report.hashingNs ?? 0)) / elapsed);
+  console.log(
+    row(
+      "file",
+      `${basename(path)}, ${decimalBytes(sent)} in ${count(report.frames)} frames: ${threeDigits(sent / elapsed)} GB/s`,
+      `(read into shared memory here, SHA-256 of it there: ${hashing} % of the time)`,
+    ),
+    `\n${row("sha-256", `${expected}`, "equal on both sides")}`,
+  );
+}
+
+function digestOf(file: number): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  const block = new Uint8Array(FRAME_BYTES);
+  for (let at = 0; ; ) {
+    const length = readSync(file, block, 0, FRAME_BYTES, at);
+    if (length === 0) return hasher.digest("hex");
+    hasher.update(block.subarray(0, length));
+    at += length;
+  }
+}
+
+async function sendMessages({ data, back }: Lines, messages: number, signal: AbortSignal): Promise<void> {
+  const progress = new Progress("messages", messages, count);
+  const message = new Uint8Array(MESSAGE_BYTES);
+  const number = new Uint32Array(message.buffer, 0, 1);
+  const start = Bun.nanoseconds();
+  for (let i = 0; i < messages; i++) {
+    number[0] = i;
+    if (!data.trySend(message)) await data.send(message, { timeoutMs: LIMIT_MS, signal });
+    if (i % MESSAGES_PER_UPDATE === 0) progress.update(i);
+  }
+  await data.send(END, { timeoutMs: LIMIT_MS, signal });
+  const report = await receiveReport(back, signal);
+  const elapsed = Bun.nanoseconds() - start;
+  progress.update(messages);
+  progress.end();
+  if (report.frames !== messages || report.misplaced !== 0) {
+    throw new LavaFlowError("CORRUPT_SEGMENT", `${messages} messages were sent, ${report.frames} arrived, ${report.misplaced} of them not in order`);
+  }
+  const rate = threeDigits((messages / elapsed) * 1e3);
+  console.log(row("messages", `${count(messages)} of ${MESSAGE_BYTES} bytes, all there and in order: ${rate} million/s`));
+}
+
+async function measureLatency({ data, back }: Lines): Promise<void> {
+  const message = new Uint8Array(MESSAGE_BYTES);
+  const samples = new Float64Array(ROUND_TRIPS);
+  for (let i = -WARM_UP; i < ROUND_TRIPS; i++) {
+    const start = Bun.nanoseconds();
+    if (!data.trySend(message)) throw new LavaFlowError("QUEUE_FULL", "a message was not answered");
+    const frame = back.recvSync({ timeoutMs: LIMIT_MS });
+    if (!frame) throw new LavaFlowError("TIMEOUT", `no answer within ${LIMIT_MS} ms`);
+    frame.release();
+    if (i >= 0) samples[i] = (Bun.nanoseconds() - start) / 2;
+  }
+  await data.send(END, { timeoutMs: LIMIT_MS });
+  samples.sort();
+  const at = (share: number) => duration(samples[Math.floor(share * ROUND_TRIPS)] as number);
+  console.log(
+    row(
+      "latency",
+      `${MESSAGE_BYTES} bytes, one way: p50 ${at(0.5)}, p99 ${at(0.99)}`,
+      `(half of each of ${count(ROUND_TRIPS)} round trips)`,
+    ),
+  );
+}
+
+async function receiveReport(back: Channel, signal: AbortSignal): Promise<Report> {
+  const frame = await back.recv({ timeoutMs: LIMIT_MS, signal });
+  try {
+    return JSON.parse(new TextDecoder().decode(frame.bytes)) as Report;
+  } finally {
+    frame.release();
+  }
+}
+
+export const demo: Command = { usage, run };

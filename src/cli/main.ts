@@ -1,0 +1,54 @@
+#!/usr/bin/env bun
+/** The command line: which command it is, and how its failures look. */
+import { version } from "../../package.json" with { type: "json" };
+import { type Command, UsageError } from "./command.ts";
+import { demo } from "./demo.ts";
+import { demoPeer } from "./demo-peer.ts";
+import { doctor } from "./doctor.ts";
+import { failure } from "./format.ts";
+import { recv } from "./recv.ts";
+import { send } from "./send.ts";
+
+const COMMANDS: Record<string, Command> = { demo, send, recv, doctor };
+
+const USAGE = `lava-flow moves data between processes without copying it.
+
+Usage: lava-flow COMMAND [ARGUMENTS]
+
+  demo               starts a second process, sends it a file and a million
+                     messages, checks what arrived, and shows how fast it was
+  send NAME [FILE]   sends a file or standard input to whoever receives NAME
+  recv NAME [FILE]   receives NAME into a file or to standard output
+  doctor             shows what this machine offers, and how to get the rest
+
+  --help, --version  also: lava-flow COMMAND --help`;
+
+async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "--help" || name === "-h" || name === "help") return print(USAGE);
+  if (name === "--version" || name === "-v") return print(version);
+  if (name === undefined) return misuse("no command given", USAGE);
+  // The demo's second process; not for people.
+  const command = name === "demo-peer" ? demoPeer : Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) return misuse(`unknown command ${JSON.stringify(name)}`, USAGE);
+  if (rest.includes("--help") || rest.includes("-h")) return print(command.usage);
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    if (error instanceof UsageError) return misuse(error.message, command.usage);
+    console.error(failure(error));
+    return 1;
+  }
+}
+
+function print(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+function misuse(what: string, usage: string): number {
+  console.error(`lava-flow: ${what}\n\n${usage}`);
+  return 2;
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,50 @@
+/** `lava-flow recv`: a channel into a file or to standard output, written straight from shared memory. */
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync, constants } from "node:fs";
+import { type Command, systemError } from "./command.ts";
+import { OPTIONS_USAGE, openChannel, reportTotals, transferOf, whenReady } from "./transfer.ts";
+
+const usage = `Usage: lava-flow recv NAME [FILE] [OPTIONS]
+
+Receives what \`lava-flow send NAME\`, or any producer of the channel NAME, sends,
+into FILE or to standard output. Ends when the other side closes the channel;
+the exit code is 1 when it died instead.
+
+${OPTIONS_USAGE}`;
+
+async function run(args: string[]): Promise<number> {
+  const transfer = transferOf(args);
+  const what = transfer.file ?? "standard output";
+  const output = openOutput(transfer.file, what);
+  await using channel = await openChannel(transfer, "consumer");
+  const start = Bun.nanoseconds();
+  try {
+    // Only now: a peer that never came must not cost the file its content.
+    if (transfer.file !== undefined && fstatSync(output).isFile()) ftruncateSync(output);
+    for await (const frame of channel) await writeAll(output, frame.bytes);
+    if (transfer.file !== undefined) closeSync(output);
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
+    // Whoever read standard output has seen enough.
+    if (code === "EPIPE") return 0;
+    throw systemError(`can't write ${what}`, error);
+  }
+  reportTotals(transfer, channel, start);
+  return 0;
+}
+
+function openOutput(file: string | undefined, what: string): number {
+  if (file === undefined) return 1;
+  try {
+    return openSync(file, constants.O_WRONLY | constants.O_CREAT);
+  } catch (error) {
+    throw systemError(`can't write ${what}`, error);
+  }
+}
+
+async function writeAll(output: number, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) done += await whenReady(() => writeSync(output, bytes, done));
+}
+
+export const recv: Command = { usage, run };

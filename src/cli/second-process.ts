@@ -1,0 +1,48 @@
+/** Another process of this program, that does not outlive the one that started it, and whose failure is told. */
+import { LavaFlowError } from "../index.ts";
+
+/** What a process gets to end by itself, or to say why it did. */
+const GRACE_MS = 2_000;
+
+export class SecondProcess implements AsyncDisposable {
+  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  readonly #errors: Promise<string>;
+  readonly #ended = new AbortController();
+
+  constructor(command: string, args: string[]) {
+    const self = Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
+    this.#process = Bun.spawn([...self, command, ...args], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    this.#errors = new Response(this.#process.stderr).text();
+    this.#process.exited.then(() => this.#ended.abort());
+  }
+
+  /** Does `work`, whose signal is aborted when the process ends; where that is why it failed, the process says why. */
+  async blame<T>(work: (ended: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#ended.signal);
+    } catch (error) {
+      if (!(error instanceof LavaFlowError) || !["PEER_DIED", "CHANNEL_CLOSED", "ABORTED"].includes(error.code)) throw error;
+      if (!(await this.#endsWithin(GRACE_MS))) throw error;
+      const { exitCode, signalCode } = this.#process;
+      const how = signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
+      const said = (await this.#errors).trim().replace(/^lava-flow: /, "");
+      throw new LavaFlowError("PEER_DIED", `the second process ${how}${said ? `; it said: ${said}` : ""}`, { cause: error });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (await this.#endsWithin(this.#ended.signal.aborted ? 0 : GRACE_MS)) return;
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    const ended = await Promise.race([this.#process.exited.then(() => true), late]);
+    clearTimeout(timer);
+    return ended;
+  }
+}

@@ -1,0 +1,80 @@
+/** What `send` and `recv` share: their arguments, the channel, and what they say about it on stderr. */
+import { isatty } from "node:tty";
+import { Channel, type Route } from "../index.ts";
+import { interruptible, parse, UsageError } from "./command.ts";
+import { count, decimalBytes, duration, row, threeDigits } from "./format.ts";
+
+export const OPTIONS_USAGE = `  --timeout SECONDS  how long to wait for the other side; default 30, 0 for ever
+  --verbose          shows the route and totals also where stderr is no terminal`;
+
+/** A pipe waits as long as it has to: the limit of these waits is the peer's life. */
+export const FOR_EVER = { timeoutMs: Number.POSITIVE_INFINITY };
+
+/** A descriptor that somebody else made non-blocking has no bell here: look again after this. */
+const RETRY_MS = 2;
+
+export interface Transfer {
+  name: string;
+  file: string | undefined;
+  timeoutMs: number;
+  verbose: boolean;
+}
+
+export function transferOf(args: string[]): Transfer {
+  const options = { timeout: { type: "string" }, verbose: { type: "boolean" } } as const;
+  const { values, positionals } = parse(args, options, [1, 2]);
+  const seconds = Number(values.timeout ?? "30");
+  if (values.timeout?.trim() === "" || !(seconds >= 0)) throw new UsageError("--timeout takes seconds, or 0 for ever");
+  return {
+    name: positionals[0] as string,
+    file: positionals[1],
+    timeoutMs: seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000,
+    verbose: values.verbose ?? false,
+  };
+}
+
+export async function openChannel(transfer: Transfer, role: "producer" | "consumer"): Promise<Channel> {
+  const { name, timeoutMs, verbose } = transfer;
+  const channel = await interruptible((signal) => Channel.open(name, { role, timeoutMs, signal }));
+  if (verbose) console.error(routeRows(channel.route));
+  else if (isatty(2)) console.error(`${name}: ${channel.route.transport} ${peerOf(channel.route)}`);
+  return channel;
+}
+
+/** Says what moved since `startNs`; call it before the channel is closed. */
+export function reportTotals(transfer: Transfer, channel: Channel, startNs: number): void {
+  if (!transfer.verbose && !isatty(2)) return;
+  const { framesSent, framesReceived, bytesSent, bytesReceived } = channel.stats;
+  const bytes = bytesSent + bytesReceived;
+  const elapsed = Bun.nanoseconds() - startNs;
+  const what = `${decimalBytes(bytes)} in ${count(framesSent + framesReceived)} frames`;
+  const text = `${what}, ${duration(elapsed)}, ${threeDigits(bytes / elapsed)} GB/s`;
+  console.error(transfer.verbose ? row("moved", text) : `${transfer.name}: ${text}`);
+}
+
+/** The route with every reason, as rows. */
+export function routeRows(route: Route): string {
+  const { transport, reason, scope, rejected } = route;
+  const rows = [
+    row("route", `${transport} ${peerOf(route)}`, reason),
+    row("scope", `${scope.scope} (${scope.strategy}): ${scope.reason}`),
+  ];
+  for (const other of rejected) rows.push(row(`not ${other.transport}`, other.reason));
+  return rows.join("\n");
+}
+
+function peerOf({ peer }: Route): string {
+  return `to process ${peer.pid ?? "?"} on ${peer.hostname || "an unnamed host"}`;
+}
+
+/** Calls `read` or `write` again for as long as the descriptor is not ready. */
+export async function whenReady(call: () => number): Promise<number> {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      await Bun.sleep(RETRY_MS);
+    }
+  }
+}

@@ -1,0 +1,179 @@
+/** Where processes run, and whether two of them share a machine: pure rules, and one probe of this host. */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { invalidArgument, LavaFlowError } from "./errors.ts";
+
+/** Where a process runs. Plain data: it can be written to JSON, sent to a peer and compared there. */
+export interface ProcessLocation {
+  /** Host name as the system gives it, whole (never cut at a dot). */
+  hostname: string;
+  /** Identity of the running kernel (Linux: boot id). Absent when only a hostname is known. */
+  hostId?: string;
+  /** Set where a user gave the host id: it then decides alone, before every other rule. */
+  hostIdOverridden?: true;
+  /** The scheduler's name for the machine (Kubernetes node, SLURM node), where it is told. */
+  nodeId?: string;
+  /** Preferred GPU, as an index into the allocator's devices. */
+  deviceId?: number;
+  pid?: number;
+  mpiRank?: number;
+}
+
+export type CommunicationScope = "local" | "remote";
+
+/** Why two processes were called local or remote: the first strategy that could decide. */
+export interface ScopeDecision {
+  scope: CommunicationScope;
+  strategy: "override" | "host-id" | "mpi" | "node-id" | "hostname" | "conservative";
+  reason: string;
+}
+
+/** Host names have at most 255 bytes; nothing else here is longer by nature. */
+const STRING_MAX = 255;
+const INTEGER_MAX = 0xffffffff;
+/** Far above what a location needs, far below what would cost time to parse. */
+const JSON_MAX = 65_536;
+/** A machine that takes longer than this to say who it is stays unknown. */
+const PROBE_TIMEOUT_MS = 10_000;
+/** Names that every machine has for itself. */
+const NAMES_OF_ANY_HOST = new Set(["localhost", "localhost.localdomain"]);
+
+const STRINGS = ["hostname", "hostId", "nodeId"] as const;
+const INTEGERS = ["deviceId", "pid", "mpiRank"] as const;
+
+export const ProcessLocation = {
+  /**
+   * This process. Anything in `overrides` wins over what is detected, and over the environment: LAVA_FLOW_HOST_ID for
+   * the host id; LAVA_FLOW_NODE_ID, SLURMD_NODENAME or KUBERNETES_NODE_NAME (downward API) for the node id.
+   * INVALID_ARGUMENT names the field that can't be right.
+   */
+  detect(overrides: Partial<ProcessLocation> = {}): ProcessLocation {
+    const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+    const { LAVA_FLOW_HOST_ID, LAVA_FLOW_NODE_ID, SLURMD_NODENAME, KUBERNETES_NODE_NAME } = process.env;
+    const hostId = given.hostId ?? (LAVA_FLOW_HOST_ID || undefined);
+    return validateLocation({
+      hostname: hostname(),
+      hostId: hostId ?? kernelIdentity(),
+      nodeId: LAVA_FLOW_NODE_ID || SLURMD_NODENAME || KUBERNETES_NODE_NAME || undefined,
+      pid: process.pid,
+      ...given,
+      hostIdOverridden: hostId ? true : undefined,
+    });
+  },
+
+  /** Reads what JSON.stringify made of a location. INVALID_ARGUMENT names the field; unknown fields are ignored. */
+  fromJSON(text: string): ProcessLocation {
+    if (typeof text !== "string" || text.length > JSON_MAX) {
+      throw invalidArgument("location", text, `JSON of at most ${JSON_MAX} characters`);
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      throw new LavaFlowError("INVALID_ARGUMENT", `location is not JSON: ${(error as Error).message}`, {
+        remedy: "Give what JSON.stringify makes of a ProcessLocation",
+        cause: error,
+      });
+    }
+    return validateLocation(value);
+  },
+};
+
+/** A copy of the known fields of `value`, which may come from anywhere. INVALID_ARGUMENT names the field. */
+export function validateLocation(value: unknown): ProcessLocation {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalidArgument("location", value, "an object with a hostname");
+  }
+  const given = value as Record<string, unknown>;
+  const location: ProcessLocation = { hostname: "" };
+  if (given.hostname === undefined) throw invalidArgument("location.hostname", undefined, "a string");
+  for (const field of STRINGS) {
+    const text = given[field];
+    if (text === undefined) continue;
+    // Control characters have no place in a name, and reasons are printed to terminals.
+    if (typeof text !== "string" || text.length > STRING_MAX || /\p{Cc}/u.test(text)) {
+      throw invalidArgument(`location.${field}`, text, `at most ${STRING_MAX} characters, none a control character`);
+    }
+    location[field] = text;
+  }
+  for (const field of INTEGERS) {
+    const number = given[field];
+    if (number === undefined) continue;
+    if (typeof number !== "number" || !Number.isInteger(number) || number < 0 || number > INTEGER_MAX) {
+      throw invalidArgument(`location.${field}`, number, `an integer from 0 to ${INTEGER_MAX}`);
+    }
+    location[field] = number;
+  }
+  const overridden = given.hostIdOverridden;
+  if (overridden !== undefined && typeof overridden !== "boolean") {
+    throw invalidArgument("location.hostIdOverridden", overridden, "true, or leave it out");
+  }
+  if (overridden) location.hostIdOverridden = true;
+  return location;
+}
+
+/** Whether two processes share a machine: the first rule that can decide does, and says which values it compared. */
+export function detectScope(mine: ProcessLocation, peer: ProcessLocation): ScopeDecision {
+  if (mine.hostId && peer.hostId) {
+    const overridden = mine.hostIdOverridden || peer.hostIdOverridden;
+    return overridden
+      ? compare("override", "host ids (set by the user)", mine.hostId, peer.hostId)
+      : compare("host-id", "host ids", mine.hostId, peer.hostId);
+  }
+  if (mine.nodeId && peer.nodeId) return compare("node-id", "node ids", mine.nodeId, peer.nodeId);
+  // Equal hostnames prove nothing once one side is known to run on some particular kernel.
+  const onlyHostnames = !mine.hostId && !peer.hostId;
+  if (onlyHostnames && tellsHosts(mine.hostname) && tellsHosts(peer.hostname)) {
+    return compare("hostname", "hostnames", mine.hostname, peer.hostname);
+  }
+  const known = (["hostId", "nodeId", "hostname"] as const).map((field) => {
+    return `${field} ${quote(mine[field])} here and ${quote(peer[field])} there`;
+  });
+  return { scope: "remote", strategy: "conservative", reason: `nothing proves one host: ${known.join(", ")}` };
+}
+
+function compare(strategy: ScopeDecision["strategy"], what: string, mine: string, peer: string): ScopeDecision {
+  return mine === peer
+    ? { scope: "local", strategy, reason: `equal ${what}: ${quote(mine)}` }
+    : { scope: "remote", strategy, reason: `different ${what}: ${quote(mine)} here and ${quote(peer)} there` };
+}
+
+function tellsHosts(name: string | undefined): name is string {
+  return !!name && !NAMES_OF_ANY_HOST.has(name.toLowerCase());
+}
+
+function quote(value: string | undefined): string {
+  return value ? JSON.stringify(value) : "unknown";
+}
+
+let identity: { id: string | undefined } | undefined;
+
+/** What tells this running kernel from every other one: it can't change, so one probe is enough. */
+function kernelIdentity(): string | undefined {
+  identity ??= { id: probeKernel()?.trim() || undefined };
+  return identity.id;
+}
+
+function probeKernel(): string | undefined {
+  if (process.platform === "linux") {
+    try {
+      return readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+    } catch {
+      return undefined; // No /proc here: then hostnames are all there is.
+    }
+  }
+  if (process.platform === "darwin") return outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]);
+  // Copies of one disk image share the GUID, but did not start at the same moment.
+  const machine = "(Get-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Cryptography).MachineGuid";
+  const started = "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks";
+  return outputOf(["powershell", "-NoProfile", "-NonInteractive", "-Command", `"$(${machine})-$(${started})"`]);
+}
+
+function outputOf(command: string[]): string | undefined {
+  try {
+    const { success, stdout } = Bun.spawnSync(command, { stderr: "ignore", timeout: PROBE_TIMEOUT_MS });
+    return success ? stdout.toString() : undefined;
+  } catch {
+    return undefined; // The program is not there.
+  }
+}
