@@ -72,7 +72,8 @@ export function invalidArgument(name: string, value: unknown, allowed: string): 
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string") return value.length > 80 ? `a string of ${value.length} characters` : JSON.stringify(value);
+  if (typeof value === "string")
+    return value.length > 80 ? `a string of ${value.length} characters` : JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) return `a ${value.constructor?.name ?? "value"}`;
   return String(value);

@@ -29,10 +29,9 @@ export class Bell {
     const ring = () => {
       if (!bell.#closed) onRing();
     };
-    bell.#socket = await Bun.connect({
-      fd,
-      socket: { data: ring, close: ring, end: ring, error: ring },
-    });
+    const options: Bun.FdSocketOptions = { fd, socket: { data: ring, close: ring, end: ring, error: ring } };
+    // Bun's types have these options, and no overload that takes them.
+    bell.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
     bell.rest();
     return bell;
   }

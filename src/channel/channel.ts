@@ -149,7 +149,12 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   async loan(sizeBytes: number, options?: Limits): Promise<Loan> {
     const end = this.#producerEnd();
     checkSize(sizeBytes);
-    return this.#queue.wait(() => end.tryLoan(sizeBytes), () => end.arm(false), this.#what("no room for a loan"), options);
+    return this.#queue.wait(
+      () => end.tryLoan(sizeBytes),
+      () => end.arm(false),
+      this.#what("no room for a loan"),
+      options,
+    );
   }
 
   /** Resolves when all that was sent has been taken and released by the peer: its buffers may be written again. */
@@ -173,7 +178,12 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
       const frame = end.tryRecv();
       if (frame) return frame;
     }
-    return this.#queue.wait(() => end.tryRecv(), () => end.arm(), this.#what("no frame came"), options);
+    return this.#queue.wait(
+      () => end.tryRecv(),
+      () => end.arm(),
+      this.#what("no frame came"),
+      options,
+    );
   }
 
   /**
@@ -208,7 +218,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
         try {
           held = await this.recv({ timeoutMs: Number.POSITIVE_INFINITY });
         } catch (error) {
-          if (error instanceof LavaFlowError && error.code === "CHANNEL_CLOSED") return { done: true, value: undefined };
+          if (error instanceof LavaFlowError && error.code === "CHANNEL_CLOSED")
+            return { done: true, value: undefined };
           throw error;
         }
         sequence = held.sequence;
@@ -255,9 +266,13 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
 
   #wrongRole(verb: string): LavaFlowError {
     const other = this.role === "producer" ? "consumer" : "producer";
-    return new LavaFlowError("INVALID_ARGUMENT", `"${this.name}" was opened as ${this.role}, and only a ${other} ${verb}`, {
-      remedy: "Open a second channel for the other direction",
-    });
+    return new LavaFlowError(
+      "INVALID_ARGUMENT",
+      `"${this.name}" was opened as ${this.role}, and only a ${other} ${verb}`,
+      {
+        remedy: "Open a second channel for the other direction",
+      },
+    );
   }
 }
 
@@ -269,18 +284,26 @@ function checkSize(sizeBytes: number): void {
 }
 
 function checkOptions(name: string, options: ChannelOptions): void {
-  if (typeof name !== "string" || !name.isWellFormed() || /[/\\\0]/.test(name) || name === "" || Buffer.byteLength(name) > 64) {
+  if (
+    typeof name !== "string" ||
+    !name.isWellFormed() ||
+    /[/\\\0]/.test(name) ||
+    name === "" ||
+    Buffer.byteLength(name) > 64
+  ) {
     throw invalidArgument("name", name, "1 to 64 bytes of text without slash, backslash or NUL");
   }
   if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ role: ... }");
   const { role, profile, transport, allocator, signal } = options;
   if (role !== "producer" && role !== "consumer") throw invalidArgument("role", role, '"producer" or "consumer"');
-  if (profile !== undefined && !PROFILES.includes(profile)) throw invalidArgument("profile", profile, PROFILES.join(", "));
+  if (profile !== undefined && !PROFILES.includes(profile))
+    throw invalidArgument("profile", profile, PROFILES.join(", "));
   if (transport !== undefined && !TRANSPORTS.includes(transport)) {
     throw invalidArgument("transport", transport, TRANSPORTS.join(", "));
   }
   if (allocator !== undefined && !(allocator instanceof MemoryAllocator)) {
     throw invalidArgument("allocator", allocator, "a MemoryAllocator");
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument("signal", signal, "an AbortSignal");
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgument("signal", signal, "an AbortSignal");
 }

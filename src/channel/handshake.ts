@@ -144,7 +144,10 @@ async function next(link: Link, kind: number, deadline: Deadline): Promise<unkno
     if (message) {
       deadline.moved();
       if (message.kind === kind) return message.value;
-      throw new LavaFlowError("CORRUPT_SEGMENT", `the peer's handshake sent message ${message.kind} instead of ${kind}`);
+      throw new LavaFlowError(
+        "CORRUPT_SEGMENT",
+        `the peer's handshake sent message ${message.kind} instead of ${kind}`,
+      );
     }
     deadline.check("the peer connected, but did not finish the handshake");
     await deadline.pause();

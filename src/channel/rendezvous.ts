@@ -44,7 +44,10 @@ export class Rendezvous {
   refused(): { count: number; lastUid: number } {
     const shim = native();
     check(shim, shim.lf_rendezvous_info_get(this.#handle, info));
-    return { count: info[RENDEZVOUS_INFO.refused / 4] as number, lastUid: info[RENDEZVOUS_INFO.last_uid / 4] as number };
+    return {
+      count: info[RENDEZVOUS_INFO.refused / 4] as number,
+      lastUid: info[RENDEZVOUS_INFO.last_uid / 4] as number,
+    };
   }
 
   /** The peer was found: nobody else may come. The role stays taken. */

@@ -76,7 +76,10 @@ export class WaitQueue {
   wake(): void {
     for (let tries = 0; ; tries++) {
       const waiter = this.#waiting[0];
-      if (!waiter) return this.#rest();
+      if (!waiter) {
+        this.#rest();
+        return;
+      }
       if (tries === TRIES) {
         setImmediate(() => this.wake());
         return;

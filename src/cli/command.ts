@@ -29,7 +29,8 @@ function parseOrExplain<T extends NonNullable<ParseArgsConfig["options"]>>(args:
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // The first sentence says what is wrong; the rest is about how to write file names with dashes.
+    throw new UsageError((error as Error).message.split(". ")[0]);
   }
 }
 

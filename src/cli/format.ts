@@ -40,7 +40,8 @@ export function duration(nanoseconds: number): string {
 /** A label, and beside it text of any length: each string starts on a line of its own. */
 export function row(label: string, ...texts: string[]): string {
   const lines = texts.flatMap((text) => wrap(text, WIDTH - LABEL));
-  return lines.map((line, i) => (i === 0 ? label : "").padEnd(LABEL) + line).join("\n");
+  if (label.length >= LABEL) lines.unshift("");
+  return lines.map((line, i) => ((i === 0 ? label : "").padEnd(LABEL) + line).trimEnd()).join("\n");
 }
 
 function wrap(text: string, width: number): string[] {
@@ -59,7 +60,8 @@ function wrap(text: string, width: number): string[] {
 
 /** What went wrong, and what to do about it: a line each, and a stack only for those who ask (LAVA_FLOW_DEBUG=1). */
 export function failure(error: unknown): string {
-  if (process.env.LAVA_FLOW_DEBUG === "1" && error instanceof Error) return `lava-flow: ${error.stack ?? error.message}`;
+  if (process.env.LAVA_FLOW_DEBUG === "1" && error instanceof Error)
+    return `lava-flow: ${error.stack ?? error.message}`;
   if (!(error instanceof LavaFlowError)) {
     return `lava-flow: unexpected: ${clean(String(error))}\nSet LAVA_FLOW_DEBUG=1 to see where it comes from.`;
   }

@@ -1,5 +1,5 @@
 /** `lava-flow recv`: a channel into a file or to standard output, written straight from shared memory. */
-import { closeSync, fstatSync, ftruncateSync, openSync, writeSync, constants } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { type Command, systemError } from "./command.ts";
 import { OPTIONS_USAGE, openChannel, reportTotals, transferOf, whenReady } from "./transfer.ts";
 

@@ -21,19 +21,33 @@ export class SecondProcess implements AsyncDisposable {
     try {
       return await work(this.#ended.signal);
     } catch (error) {
-      if (!(error instanceof LavaFlowError) || !["PEER_DIED", "CHANNEL_CLOSED", "ABORTED"].includes(error.code)) throw error;
-      if (!(await this.#endsWithin(GRACE_MS))) throw error;
-      const { exitCode, signalCode } = this.#process;
-      const how = signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
-      const said = (await this.#errors).trim().replace(/^lava-flow: /, "");
-      throw new LavaFlowError("PEER_DIED", `the second process ${how}${said ? `; it said: ${said}` : ""}`, { cause: error });
+      const code = error instanceof LavaFlowError ? error.code : "";
+      const itsEnd = code === "PEER_DIED" || code === "CHANNEL_CLOSED" || this.#ended.signal.aborted;
+      if (itsEnd && (await this.#endsWithin(GRACE_MS))) throw await this.#obituary(error);
+      throw error;
     }
   }
 
+  /** Its work is done: it has to end by itself, and well. */
+  async finish(): Promise<void> {
+    if (!(await this.#endsWithin(GRACE_MS))) throw new LavaFlowError("TIMEOUT", "the second process does not end");
+    if (this.#process.exitCode !== 0) throw await this.#obituary(undefined);
+  }
+
+  /** Asks it to end, so that it can take away what it made; a process that does not listen is killed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (await this.#endsWithin(this.#ended.signal.aborted ? 0 : GRACE_MS)) return;
+    if (this.#ended.signal.aborted) return;
+    this.#process.kill("SIGTERM");
+    if (await this.#endsWithin(GRACE_MS)) return;
     this.#process.kill("SIGKILL");
     await this.#process.exited;
+  }
+
+  async #obituary(cause: unknown): Promise<LavaFlowError> {
+    const { exitCode, signalCode } = this.#process;
+    const how = signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
+    const said = (await this.#errors).trim().replace(/^lava-flow: /, "");
+    return new LavaFlowError("PEER_DIED", `the second process ${how}${said ? `; it said: ${said}` : ""}`, { cause });
   }
 
   async #endsWithin(ms: number): Promise<boolean> {

@@ -50,7 +50,9 @@ function openInput(file: string | undefined, what: string): { input: number; fra
     throw systemError(`can't read ${what}`, error);
   }
   if (isDirectory) {
-    throw new LavaFlowError("INVALID_ARGUMENT", `${what} is a directory`, { remedy: "Give a file, or pipe `tar c` in" });
+    throw new LavaFlowError("INVALID_ARGUMENT", `${what} is a directory`, {
+      remedy: "Give a file, or pipe `tar c` in",
+    });
   }
   return { input, frameBytes: isFile ? FILE_FRAME : PIPE_FRAME };
 }

@@ -55,9 +55,10 @@ export function reportTotals(transfer: Transfer, channel: Channel, startNs: numb
 /** The route with every reason, as rows. */
 export function routeRows(route: Route): string {
   const { transport, reason, scope, rejected } = route;
+  const why = reason.includes(scope.reason) ? "" : `: ${scope.reason}`;
   const rows = [
     row("route", `${transport} ${peerOf(route)}`, reason),
-    row("scope", `${scope.scope} (${scope.strategy}): ${scope.reason}`),
+    row("scope", `${scope.scope}, decided by ${scope.strategy}${why}`),
   ];
   for (const other of rejected) rows.push(row(`not ${other.transport}`, other.reason));
   return rows.join("\n");

@@ -40,8 +40,9 @@ function places(): string[] {
   const platform = platformName();
   const root = resolve(import.meta.dir, "../..");
   const prebuilt = resolve(root, "prebuilt", platform, shimFileName());
-  // The bundler's `require` is a path; outside of a bundle it would read the library as a program, so look first.
-  const carried = existsSync(prebuilt) ? undefined : embedded(platform);
+  // In a bundle `require` gives a path. Outside of one it would read the library as a program, so look first.
+  const bundled = import.meta.file !== "load.ts" || !existsSync(prebuilt);
+  const carried = bundled ? embedded(platform) : undefined;
   if (carried) return [resolve(import.meta.dir, carried)];
   return [prebuilt, resolve(root, "shim/zig-out/lib", shimFileName())];
 }
@@ -53,9 +54,14 @@ function open(): Shim {
     try {
       // The version before the rest: a shim of another version may lack a symbol, and that would be the wrong complaint.
       version = dlopen(place, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
-      if (version === CONSTANTS.LF_ABI_VERSION) return dlopen(place, SYMBOLS).symbols;
+      if (version === CONSTANTS.LF_ABI_VERSION) {
+        const { symbols } = dlopen(place, SYMBOLS);
+        path = place;
+        return symbols;
+      }
     } catch (error) {
-      tried.push(`${place} (${error instanceof Error ? error.message : error})`);
+      const message = error instanceof Error ? error.message : String(error);
+      tried.push(message.includes(place) ? message : `${place}: ${message}`);
       continue;
     }
     throw new LavaFlowError(
@@ -64,7 +70,7 @@ function open(): Shim {
       { remedy: "Run `bun run build`, or unset LAVA_FLOW_SHIM" },
     );
   }
-  throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platformName()}; tried ${tried.join(", ")}`, {
+  throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platformName()}; tried: ${tried.join("; ")}`, {
     remedy: process.env.LAVA_FLOW_SHIM
       ? "Correct or unset LAVA_FLOW_SHIM"
       : "Run `bun run build` in a checkout, or install the package again",
@@ -72,9 +78,16 @@ function open(): Shim {
 }
 
 let shim: Shim | undefined;
+let path: string;
 
 /** The shim. Loaded by the first call, never closed: its code may be running in any thread. */
 export function native(): Shim {
   shim ??= open();
   return shim;
+}
+
+/** Where the shim was found. */
+export function shimPath(): string {
+  native();
+  return path;
 }

@@ -60,7 +60,9 @@ class ShmFrame implements Frame {
 }
 
 function released(): LavaFlowError {
-  return new LavaFlowError("CLOSED", "this frame was released", { remedy: "Copy what is needed later before release()" });
+  return new LavaFlowError("CLOSED", "this frame was released", {
+    remedy: "Copy what is needed later before release()",
+  });
 }
 
 /** Memory of the producer that this process has mapped. */
@@ -184,7 +186,7 @@ export class ShmConsumer implements ConsumerEnd {
   bytesOf(frame: ShmFrame): Uint8Array {
     const id = frame.words[0] as number;
     const block = (frame.words[1] as number) - 1;
-    if (frame.words[1] as number >= 0x80000000) {
+    if ((frame.words[1] as number) >= 0x80000000) {
       const bytes = this.bufferOf(frame)!.bytes;
       return frame.sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, frame.sizeBytes);
     }

@@ -9,7 +9,7 @@ import type { Loan } from "../frame.ts";
 import type { Link } from "../link.ts";
 import type { EndStats, ProducerEnd } from "./transport.ts";
 
-const { LF_INLINE_MAX, LF_FULL, LF_RETIRE } = CONSTANTS;
+const { LF_INLINE_MAX, LF_FULL } = CONSTANTS;
 
 const FREE = 0;
 const SMALL = 1;
@@ -84,7 +84,9 @@ export class ShmProducer implements ProducerEnd {
 
   static open(link: Link, slots: number, fenced: 0 | 1): ShmProducer {
     const shim = native();
-    return new ShmProducer(check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment"));
+    return new ShmProducer(
+      check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment"),
+    );
   }
 
   private constructor(handle: number) {
@@ -266,7 +268,11 @@ export class ShmProducer implements ProducerEnd {
 
 function checkLength(view: ArrayBufferView): void {
   if (view.byteLength > 0xffffffff) {
-    throw invalidArgument("payload", `a view of ${view.byteLength} bytes`, "at most 4294967295 bytes, or a shared MemoryBuffer");
+    throw invalidArgument(
+      "payload",
+      `a view of ${view.byteLength} bytes`,
+      "at most 4294967295 bytes, or a shared MemoryBuffer",
+    );
   }
   if (view.buffer instanceof ArrayBuffer && view.buffer.detached) {
     throw new LavaFlowError("CLOSED", "the payload's memory was closed", { remedy: "Send before closing its buffer" });

@@ -44,4 +44,3 @@ export const shm: Transport = {
     return ShmConsumer.open(link, fenced(meeting));
   },
 };
-

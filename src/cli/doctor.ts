@@ -1,0 +1,98 @@
+/** `lava-flow doctor`: what this machine offers, what it does not, why, and how to get it. */
+import { type Command, parse } from "./command.ts";
+import { binaryBytes, count, row } from "./format.ts";
+import { examine, type Limit, type Machine } from "./machine.ts";
+
+const usage = `Usage: lava-flow doctor [--json]
+
+Shows what this machine offers to lava-flow; then what is missing, why, and how
+to get it. The exit code is 1 only when the native part can't be loaded.
+
+  --json  the same as one JSON object, for programs`;
+
+async function run(args: string[]): Promise<number> {
+  const { values } = parse(args, { json: { type: "boolean" } }, [0, 0]);
+  const machine = examine();
+  console.log(values.json ? JSON.stringify(machine, null, 2) : describe(machine));
+  return machine.shim ? 0 : 1;
+}
+
+function describe(machine: Machine): string {
+  const { platform, shim, memory, sharedMemory, location } = machine;
+  const limit = memory.limitBytes > 0 ? ` of ${binaryBytes(memory.limitBytes)}` : "";
+  const system = `${platform.distribution ?? platform.os}, ${platform.os} ${platform.release}`;
+  const rows = [
+    row("lava-flow", machine.version),
+    row("platform", `${system}, ${platform.arch}, ${platform.cpus} CPUs`),
+    row("bun", platform.bun),
+    row("shim", shim ? `${shim.path}` : "can't be loaded", ...(shim ? [`ABI version ${shim.abiVersion}`] : [])),
+    row("memory", `${binaryBytes(memory.availableBytes)}${limit} available`),
+    row("numa", numaText(machine)),
+    row("huge pages", ...hugepageTexts(machine)),
+    row("shared", ...sharedTexts(sharedMemory)),
+    row("runtime dir", ...meetingTexts(machine)),
+    row("membarrier", answer(machine.membarrier, "yes: a message costs no fence", "no")),
+    row("host", ...hostTexts(location)),
+    row("gpus", "not part of this version"),
+    row("mpi", "not part of this version"),
+  ];
+  const missing = machine.missing.map(({ feature, reason, remedy }) => {
+    return row(feature, reason, ...(remedy ? [`→ ${remedy}`] : []));
+  });
+  return [...rows, ...(missing.length > 0 ? ["\nMissing:", ...missing] : ["\nNothing is missing."])].join("\n");
+}
+
+/** Null is what can't be found out without the shim. */
+function answer(value: boolean | null, yes: string, no: string): string {
+  return value === null ? "not known" : value ? yes : no;
+}
+
+function numaText({ numaNodes }: Machine): string {
+  const nodes = numaNodes.map(({ id, freeBytes, totalBytes }) => {
+    return `node ${id} with ${binaryBytes(freeBytes)} of ${binaryBytes(totalBytes)} free`;
+  });
+  return nodes.join(", ") || "this system has no nodes";
+}
+
+function hugepageTexts({ hugepages, transparentHugepages }: Machine): string[] {
+  const sizes = hugepages.map((size) => `${binaryBytes(size.sizeBytes)}: ${size.free} of ${size.total} free`);
+  const { private: own, shared } = transparentHugepages;
+  const transparent = own ? [`transparent: ${own}; for shared memory: ${shared ?? "not known"}`] : [];
+  return sizes.length + transparent.length > 0 ? [...sizes, ...transparent] : ["none on this system"];
+}
+
+function sharedTexts({ works, devShm, lockedBytes, openFiles }: Machine["sharedMemory"]): string[] {
+  const texts = [answer(works, "works: a block was allocated and mapped", "does not work")];
+  if (devShm) {
+    const note = process.platform === "linux" ? " (no limit for lava-flow)" : "";
+    texts.push(`/dev/shm: ${binaryBytes(devShm.freeBytes)} of ${binaryBytes(devShm.totalBytes)} free${note}`);
+  }
+  if (openFiles) texts.push(`open files: ${limitText(openFiles, count)}`);
+  if (lockedBytes) texts.push(`locked memory: ${limitText(lockedBytes, binaryBytes)}`);
+  return texts;
+}
+
+function limitText({ soft, hard }: Limit, show: (value: number) => string): string {
+  const now = soft === null ? "no limit" : show(soft);
+  return soft === hard ? now : `${now}, can be raised to ${hard === null ? "any" : show(hard)}`;
+}
+
+function meetingTexts({ runtimeDirectory: { path, usable, mode, ownerUid } }: Machine): string[] {
+  const rights = mode ? `, mode ${mode}, owner ${ownerUid}` : "";
+  return [path, `${answer(usable, "usable", "not usable")}${rights}`];
+}
+
+function hostTexts({ hostname, hostId, hostIdOverridden, nodeId }: Machine["location"]): string[] {
+  const source = hostIdOverridden ? "set in LAVA_FLOW_HOST_ID" : "of the running kernel";
+  const rule = hostId
+    ? "Peers with this id are local, others remote"
+    : "Peers with this hostname are local, others remote";
+  return [
+    hostname,
+    hostId ? `id ${hostId} (${source})` : "no id of the running kernel",
+    ...(nodeId ? [`node ${nodeId}`] : []),
+    nodeId ? `${rule}; where a peer has no id, the node decides.` : `${rule}.`,
+  ];
+}
+
+export const doctor: Command = { usage, run };

@@ -1,0 +1,169 @@
+/** What this machine offers, as plain data: what `doctor` prints, and what `doctor --json` gives to programs. */
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { availableParallelism, release } from "node:os";
+import { version } from "../../package.json" with { type: "json" };
+import { Rendezvous, runtimeDirectory } from "../channel/rendezvous.ts";
+import { LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
+import { native, shimPath } from "../native/load.ts";
+
+export interface Missing {
+  feature: string;
+  reason: string;
+  remedy: string;
+}
+
+export interface Machine {
+  version: string;
+  platform: { os: string; arch: string; release: string; distribution: string | null; cpus: number; bun: string };
+  /** Null where it can't be loaded: then nothing that needs it is known. */
+  shim: { path: string; abiVersion: number } | null;
+  memory: { availableBytes: number; limitBytes: number };
+  numaNodes: Topology["numaNodes"];
+  hugepages: Topology["hugepages"];
+  /** Modes of transparent huge pages, for private and for shared memory. */
+  transparentHugepages: { private: string | null; shared: string | null };
+  sharedMemory: {
+    /** Null: can't be tried without the shim. */
+    works: boolean | null;
+    devShm: { totalBytes: number; freeBytes: number } | null;
+    lockedBytes: Limit | null;
+    openFiles: Limit | null;
+  };
+  runtimeDirectory: { path: string; usable: boolean | null; mode: string | null; ownerUid: number | null };
+  membarrier: boolean | null;
+  location: ProcessLocation;
+  gpus: Topology["gpus"];
+  mpi: Topology["mpi"];
+  missing: Missing[];
+}
+
+/** Null: no limit. */
+export interface Limit {
+  soft: number | null;
+  hard: number | null;
+}
+
+const HOW: Record<string, string> = {
+  gpu: "A later version of lava-flow brings GPU memory and the vulkan transport",
+  mpi: "A later version of lava-flow brings the mpi transport",
+  numa: "Install libnuma (Debian and Ubuntu: apt install libnuma1)",
+  "runtime directory": "Set LAVA_FLOW_RUNTIME_DIR to a folder, in one that exists, that only this user can write to",
+  hugepages: "Reserve some: sysctl vm.nr_hugepages=64 (as root; 2 MiB each)",
+};
+
+export function examine(): Machine {
+  const missing: Missing[] = [];
+  /** Null, and a note among what is missing, where `look` fails. */
+  const attempt = <T>(feature: string, look: () => T): T | null => {
+    try {
+      return look();
+    } catch (error) {
+      missing.push(missed(feature, error));
+      return null;
+    }
+  };
+  const shim = attempt("shim", () => ({ abiVersion: native().lf_abi_version(), path: shimPath() }));
+  using allocator = new MemoryAllocator();
+  const { numaNodes, hugepages, gpus, mpi } = allocator.topology;
+  const unavailable = shim && attempt("memory", () => allocator.unavailable);
+  for (const { feature, reason } of unavailable ?? []) missing.push({ feature, reason, remedy: HOW[feature] ?? "" });
+  const works = shim && attempt("shared memory", () => allocateShared(allocator)) !== null;
+  const usable = shim && attempt("runtime directory", openRuntimeDirectory) !== null;
+  const membarrier = shim && native().lf_membarrier_viable() === 1;
+  if (membarrier === false && process.platform === "linux") {
+    missing.push({
+      feature: "membarrier",
+      reason: "the kernel refuses membarrier(2), so every message costs a fence",
+      remedy: "Use Linux 4.14 or newer, and a container whose seccomp profile allows membarrier",
+    });
+  }
+  const location = ProcessLocation.detect();
+  if (!location.hostId) {
+    missing.push({
+      feature: "host id",
+      reason: "the system does not say which kernel this is, so peers are found by hostname only",
+      remedy: "Set LAVA_FLOW_HOST_ID to one value on all processes of this machine",
+    });
+  }
+  return {
+    version,
+    platform: {
+      os: process.platform,
+      arch: process.arch,
+      release: release(),
+      distribution: /^PRETTY_NAME="?(.*?)"?$/m.exec(textOf("/etc/os-release"))?.[1] ?? null,
+      cpus: availableParallelism(),
+      bun: Bun.version,
+    },
+    shim,
+    memory: { availableBytes: process.availableMemory(), limitBytes: process.constrainedMemory() },
+    numaNodes,
+    hugepages,
+    transparentHugepages: { private: chosen("enabled"), shared: chosen("shmem_enabled") },
+    sharedMemory: {
+      works,
+      devShm: attempt("/dev/shm", devShm),
+      lockedBytes: limitOf("Max locked memory"),
+      openFiles: limitOf("Max open files"),
+    },
+    runtimeDirectory: { path: runtimeDirectory(), usable, ...ownership(runtimeDirectory()) },
+    membarrier,
+    location,
+    gpus,
+    mpi,
+    missing,
+  };
+}
+
+function missed(feature: string, error: unknown): Missing {
+  const { message } = error as Error;
+  const remedy = (error instanceof LavaFlowError && error.remedy) || "";
+  const reason = remedy ? message.slice(0, -remedy.length).replace(/[. ]+$/, "") : message;
+  return { feature, reason, remedy: remedy || (HOW[feature] ?? "") };
+}
+
+/** The proof, rather than a guess from limits: what a channel does first. */
+function allocateShared(allocator: MemoryAllocator): true {
+  allocator.allocate(4096, { kind: "host", shared: true }).close();
+  return true;
+}
+
+/** The same for the place where processes meet. */
+function openRuntimeDirectory(): true {
+  new Rendezvous(`doctor-${randomUUID()}`, "producer").close();
+  return true;
+}
+
+function ownership(path: string): { mode: string | null; ownerUid: number | null } {
+  if (process.platform === "win32" || !existsSync(path)) return { mode: null, ownerUid: null };
+  const { mode, uid } = statSync(path);
+  return { mode: (mode & 0o7777).toString(8).padStart(4, "0"), ownerUid: uid };
+}
+
+function devShm(): { totalBytes: number; freeBytes: number } | null {
+  if (!existsSync("/dev/shm")) return null;
+  const { blocks, bavail, bsize } = statfsSync("/dev/shm");
+  return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+}
+
+function limitOf(name: string): Limit | null {
+  const found = new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, "m").exec(textOf("/proc/self/limits"));
+  if (!found) return null;
+  const [soft = null, hard = null] = found.slice(1).map((value) => (value === "unlimited" ? null : Number(value)));
+  return { soft, hard };
+}
+
+/** The mode in brackets, of the kernel's list of those it has. */
+function chosen(setting: string): string | null {
+  return /\[(\w+)\]/.exec(textOf(`/sys/kernel/mm/transparent_hugepage/${setting}`))?.[1] ?? null;
+}
+
+/** "" where there is no such file: every system has only some of them. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

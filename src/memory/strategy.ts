@@ -1,0 +1,164 @@
+/** Which memory fits a purpose: the rules alone. What this machine offers comes in as an argument. */
+import { invalidArgument, LavaFlowError } from "../errors.ts";
+import type { CommunicationScope } from "../location.ts";
+
+export type MemoryLocation =
+  | { kind: "host"; numaNode?: number; hugepages?: boolean; gpuPinned?: boolean; shared?: boolean }
+  | { kind: "gpu"; device?: number; hostVisible?: boolean };
+
+export type MemoryStrategy = "standard" | "numa" | "hugepages" | "gpu-pinned" | "shared" | "gpu";
+
+export type ChannelProfile = "high-throughput" | "low-latency" | "gpu-preferred" | "cpu-shared";
+
+export const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
+
+/** Why memory is of the strategy it is, and why of none of the others that were thought of. */
+export interface Decision {
+  reason: string;
+  rejected: Rejection[];
+}
+
+export interface Rejection {
+  strategy: MemoryStrategy;
+  reason: string;
+}
+
+/** JavaScriptCore's largest ArrayBuffer. */
+export const SIZE_MAX = 2 ** 32;
+
+export function checkSize(sizeBytes: number): void {
+  if (!Number.isInteger(sizeBytes) || sizeBytes < 1 || sizeBytes > SIZE_MAX) {
+    throw invalidArgument("sizeBytes", sizeBytes, `an integer from 1 to ${SIZE_MAX} (4 GiB)`);
+  }
+}
+
+/** Memory for the traffic between two processes. */
+export interface Purpose {
+  sizeBytes: number;
+  scope: CommunicationScope;
+  /** Whether this process, and its peer, work on a GPU. */
+  mineOnGpu: boolean;
+  peerOnGpu: boolean;
+  profile?: ChannelProfile;
+}
+
+/** What the rules must know of a machine. */
+export interface Offer {
+  numaNodes: number;
+  /** Why a strategy can't be had here, for each that can't. */
+  missing: Partial<Record<MemoryStrategy, string>>;
+}
+
+interface Verdict {
+  wanted: boolean;
+  reason: string;
+}
+
+const MIB = 2 ** 20;
+
+/** In the order in which they are asked. */
+const RULES: readonly { strategy: MemoryStrategy; judge: (purpose: Purpose, offer: Offer) => Verdict }[] = [
+  {
+    strategy: "shared",
+    judge: ({ profile, scope }) => {
+      if (profile !== "cpu-shared") return no("the profile is not cpu-shared");
+      return scope === "local"
+        ? yes("the profile is cpu-shared")
+        : no("the peer is remote, and can't map memory of here");
+    },
+  },
+  {
+    strategy: "gpu",
+    judge: ({ profile, mineOnGpu, peerOnGpu }) => {
+      if (profile !== "gpu-preferred") return no("the profile is not gpu-preferred");
+      return mineOnGpu && peerOnGpu ? yes("both sides work on a GPU") : no("not both sides work on a GPU");
+    },
+  },
+  {
+    strategy: "gpu-pinned",
+    judge: ({ mineOnGpu, peerOnGpu }) => {
+      if (mineOnGpu !== peerOnGpu) return yes("data goes between a GPU and a CPU");
+      return no(mineOnGpu ? "both sides work on a GPU" : "no side works on a GPU");
+    },
+  },
+  {
+    strategy: "hugepages",
+    judge: ({ scope, sizeBytes }) => {
+      if (scope !== "remote") return no("the peer is local");
+      return sizeBytes >= MIB ? yes("the peer is remote, and the size at least 1 MiB") : no("less than 1 MiB");
+    },
+  },
+  {
+    strategy: "numa",
+    judge: ({ sizeBytes }, { numaNodes }) => {
+      if (numaNodes <= 1) return no("the machine has one NUMA node");
+      return sizeBytes > MIB
+        ? yes(`the machine has ${numaNodes} NUMA nodes, and the size is over 1 MiB`)
+        : no("not over 1 MiB");
+    },
+  },
+];
+
+function yes(reason: string): Verdict {
+  return { wanted: true, reason };
+}
+
+function no(reason: string): Verdict {
+  return { wanted: false, reason };
+}
+
+/** The first strategy whose rule wants it and that the machine has; all others are rejected, each with its reason. */
+export function chooseStrategy(purpose: Purpose, offer: Offer): Decision & { strategy: MemoryStrategy } {
+  const rejected: Rejection[] = [];
+  let chosen: Rejection | undefined;
+  for (const { strategy, judge } of RULES) {
+    const { wanted, reason } = judge(purpose, offer);
+    const missing = offer.missing[strategy];
+    if (!wanted) rejected.push({ strategy, reason });
+    else if (missing !== undefined) rejected.push({ strategy, reason: missing });
+    else if (chosen) rejected.push({ strategy, reason: `${chosen.strategy} comes first` });
+    else chosen = { strategy, reason };
+  }
+  if (!chosen) return { strategy: "standard", reason: "nothing better fits", rejected };
+  rejected.push({ strategy: "standard", reason: `${chosen.strategy} fits better` });
+  return { ...chosen, rejected };
+}
+
+/** What a location asks for, in the words of the shim. */
+export interface Plan {
+  strategy: MemoryStrategy;
+  /** -1: none asked for. */
+  numaNode: number;
+}
+
+/** Checks a location. INVALID_ARGUMENT names what can't be right in it. */
+export function planFor(location: MemoryLocation): Plan {
+  const kind: unknown = location?.kind;
+  if (kind === "gpu") return { strategy: "gpu", numaNode: -1 };
+  if (kind !== "host") throw invalidArgument("location.kind", kind, '"host" or "gpu"');
+  const { numaNode, hugepages, gpuPinned, shared } = location as MemoryLocation & { kind: "host" };
+  let strategy: MemoryStrategy = "standard";
+  let asked = 0;
+  const ask = (name: string, wanted: unknown, asks: MemoryStrategy) => {
+    if (wanted === undefined || wanted === false) return;
+    if (wanted !== true) throw invalidArgument(`location.${name}`, wanted, "true, false or nothing");
+    strategy = asks;
+    asked++;
+  };
+  ask("hugepages", hugepages, "hugepages");
+  ask("gpuPinned", gpuPinned, "gpu-pinned");
+  ask("shared", shared, "shared");
+  if (numaNode !== undefined) {
+    if (!Number.isInteger(numaNode) || numaNode < 0 || numaNode > 0x7fffffff) {
+      throw invalidArgument("location.numaNode", numaNode, "the id of a node in MemoryAllocator.topology");
+    }
+    strategy = "numa";
+    asked++;
+  }
+  if (asked > 1) {
+    throw new LavaFlowError("INVALID_ARGUMENT", `location asks for ${asked} kinds of memory at once`, {
+      remedy: "Give one of numaNode, hugepages, gpuPinned and shared",
+    });
+  }
+  return { strategy, numaNode: numaNode ?? -1 };
+}

@@ -1,0 +1,109 @@
+/** What memory this machine offers, as the system says it now. */
+import { readdirSync, readFileSync } from "node:fs";
+import { native } from "../native/load.ts";
+import { lastError } from "../native/status.ts";
+
+export interface Topology {
+  numaNodes: { id: number; freeBytes: number; totalBytes: number }[];
+  /** Huge pages that were reserved, by size; transparent ones are made as needed and not counted. */
+  hugepages: { sizeBytes: number; free: number; total: number }[];
+  gpus: {
+    index: number;
+    name: string;
+    deviceUuid: string;
+    driver: string;
+    apiVersion: string;
+    type: "discrete" | "integrated" | "cpu" | "other";
+    heapBytes: number;
+    hostVisibleDeviceLocal: boolean;
+    externalMemory: boolean;
+    externalTimeline: boolean;
+  }[];
+  mpi: { implementation: string; version: string; library: string } | null;
+}
+
+export interface Unavailable {
+  feature: string;
+  reason: string;
+}
+
+export const NO_GPU_SUPPORT = "this version of lava-flow has no GPU support";
+
+const NODES = "/sys/devices/system/node";
+const HUGEPAGES = "/sys/kernel/mm/hugepages";
+const TRANSPARENT = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+export function readTopology(): Topology {
+  return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [], mpi: null };
+}
+
+/** What is missing of all that the library can use, with the reason. */
+export function readUnavailable(gpusWanted: boolean): Unavailable[] {
+  const missing: Unavailable[] = [];
+  const shim = native();
+  if (shim.lf_numa_viable() !== 1) missing.push({ feature: "numa", reason: lastError(shim).message });
+  const hugepages = noReservedPages();
+  if (hugepages) missing.push({ feature: "hugepages", reason: hugepages });
+  missing.push({ feature: "gpu", reason: gpusWanted ? NO_GPU_SUPPORT : 'switched off by devices: "none"' });
+  missing.push({ feature: "mpi", reason: "this version of lava-flow has no MPI support" });
+  return missing;
+}
+
+let nodeIds: ReadonlySet<number> | undefined;
+
+/** The nodes of this machine, read once: they stay while the system runs. Empty where the system does not say. */
+export function numaNodeIds(): ReadonlySet<number> {
+  return (nodeIds ??= new Set(idsOfNodes()));
+}
+
+function idsOfNodes(): number[] {
+  return numbered(NODES, /^node(\d+)$/).sort((a, b) => a - b);
+}
+
+function readNumaNodes(): Topology["numaNodes"] {
+  return idsOfNodes().map((id) => {
+    const text = textOf(`${NODES}/node${id}/meminfo`);
+    const bytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1] ?? 0) * 1024;
+    return { id, freeBytes: bytes("MemFree"), totalBytes: bytes("MemTotal") };
+  });
+}
+
+function readHugepages(): Topology["hugepages"] {
+  const sizes = numbered(HUGEPAGES, /^hugepages-(\d+)kB$/).sort((a, b) => a - b);
+  return sizes.map((kilobytes) => {
+    const count = (name: string) => Number(textOf(`${HUGEPAGES}/hugepages-${kilobytes}kB/${name}`));
+    return { sizeBytes: kilobytes * 1024, free: count("free_hugepages"), total: count("nr_hugepages") };
+  });
+}
+
+/** Why the strategy `hugepages` can't have reserved pages; undefined when it can. */
+function noReservedPages(): string | undefined {
+  const kilobytes = Number(/^Hugepagesize:\s+(\d+) kB/m.exec(textOf("/proc/meminfo"))?.[1] ?? 0);
+  const size = readHugepages().find(({ sizeBytes }) => sizeBytes === kilobytes * 1024);
+  if (size && size.free > 0) return undefined;
+  const none = size
+    ? `${size.free} of ${size.total} reserved huge pages of ${kilobytes} kB are free`
+    : "this system has no reserved huge pages";
+  const mode = /\[(\w+)\]/.exec(textOf(TRANSPARENT))?.[1];
+  return mode && mode !== "never" ? `${none}; transparent ones are taken instead` : `${none}, and no transparent ones`;
+}
+
+/** The numbers in the names of a folder's entries that fit; empty where there is no such folder. */
+function numbered(folder: string, pattern: RegExp): number[] {
+  try {
+    return readdirSync(folder).flatMap((name) => {
+      const found = pattern.exec(name);
+      return found ? [Number(found[1])] : [];
+    });
+  } catch {
+    return [];
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // Another system, or a sandbox that hides it.
+  }
+}
