@@ -1,16 +1,17 @@
-//! Builds the shim for this machine (`zig build`), for every platform (`zig build all`), its C tests (`zig build
-//! tests`, also under sanitizers) and the C programs that the benches compare with (`zig build bench`).
+//! Builds the shim for this machine (`zig build`), for every platform (`zig build all`) or for one of them (`zig build
+//! platform -Dplatform=linux-x64-musl`), its C tests (`zig build tests`, also under sanitizers; `tests-windows`, and
+//! `tests-platform` for any other) and the C programs that the benches compare with (`zig build bench`).
 
 const std = @import("std");
 
 const common_sources = [_][]const u8{
-    "barrier.c", "consumer.c", "handle.c", "layout.c", "memory.c", "pool.c", "producer.c", "status.c",
+    "barrier.c", "consumer.c", "handle.c", "layout.c", "link.c", "memory.c", "pool.c", "producer.c", "status.c",
 };
 const posix_sources = [_][]const u8{
     "link_posix.c", "memory_posix.c", "rendezvous_posix.c", "room_posix.c", "segment_posix.c",
 };
 const win32_sources = [_][]const u8{
-    "link_win32.c", "memory_win32.c", "rendezvous_win32.c", "room_win32.c", "segment_win32.c",
+    "link_win32.c", "memory_win32.c", "rendezvous_win32.c", "room_win32.c", "segment_win32.c", "status_win32.c",
 };
 
 const warnings = [_][]const u8{
@@ -58,65 +59,79 @@ fn newModule(b: *std.Build, options: Options) *std.Build.Module {
 fn addShim(b: *std.Build, options: Options) *std.Build.Step.Compile {
     const module = newModule(b, options);
     addSources(b, module);
-    const shim = b.addLibrary(.{ .name = "lavaflow", .linkage = .dynamic, .root_module = module });
-    // Bun's embedded file keeps its bytes: no version suffixes, no debug files beside it.
-    return shim;
+    return b.addLibrary(.{ .name = "lavaflow", .linkage = .dynamic, .root_module = module });
+}
+
+/// Into a folder of the prefix, with nothing beside it: what stands there is what the package carries.
+fn installAlone(b: *std.Build, artifact: *std.Build.Step.Compile, folder: []const u8) *std.Build.Step {
+    return &b.addInstallArtifact(artifact, .{
+        .dest_dir = .{ .override = .{ .custom = folder } },
+        .implib_dir = .disabled,
+        .pdb_dir = .disabled,
+    }).step;
 }
 
 pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{});
 
     const native = addShim(b, .{ .target = target, .optimize = .ReleaseFast });
-    b.getInstallStep().dependOn(&b.addInstallArtifact(native, .{
-        .dest_dir = .{ .override = .lib },
-        .dest_sub_path = "liblavaflow",
-    }).step);
+    b.getInstallStep().dependOn(installAlone(b, native, "lib"));
 
     const all = b.step("all", "The shim for every platform");
+    const one = b.step("platform", "The shim for the platform that -Dplatform names");
+    const tests_of_one = b.step("tests-platform", "The C tests for the platform that -Dplatform names");
+    const tests_windows = b.step("tests-windows", "The C tests as Windows programs");
+    const wanted = b.option([]const u8, "platform", "linux-x64-glibc, linux-arm64-musl, darwin-arm64, win32-x64, ...") orelse "";
     for (platforms) |platform| {
         const query = std.Target.Query.parse(.{ .arch_os_abi = platform.triple }) catch unreachable;
-        const shim = addShim(b, .{ .target = b.resolveTargetQuery(query), .optimize = .ReleaseFast });
-        const install = b.addInstallArtifact(shim, .{
-            .dest_dir = .{ .override = .{ .custom = platform.name } },
-            .dest_sub_path = "liblavaflow",
-            .implib_dir = .disabled,
-            .pdb_dir = .disabled,
-        });
-        all.dependOn(&install.step);
+        const resolved = b.resolveTargetQuery(query);
+        const install = installAlone(b, addShim(b, .{ .target = resolved, .optimize = .ReleaseFast }), platform.name);
+        all.dependOn(install);
+        const checked: Options = .{ .target = resolved, .optimize = .ReleaseSafe };
+        if (resolved.result.os.tag == .windows) addPrograms(b, tests_windows, "test", "test-windows", checked);
+        if (!std.mem.eql(u8, platform.name, wanted)) continue;
+        one.dependOn(install);
+        addPrograms(b, tests_of_one, "test", b.fmt("test-{s}", .{platform.name}), checked);
+    }
+    for ([_]*std.Build.Step{ one, tests_of_one }) |step| {
+        if (step.dependencies.items.len > 0) continue;
+        step.dependOn(&b.addFail("-Dplatform names none of the platforms in shim/build.zig").step);
     }
 
     const tests = b.step("tests", "The C tests, plain, under UBSan and under ThreadSanitizer");
     addPrograms(b, tests, "test", "test", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
     addPrograms(b, tests, "test", "test-tsan", .{ .target = target, .optimize = .ReleaseSafe, .sanitize_thread = true });
 
-    const tests_windows = b.step("tests-windows", "The C tests as Windows programs");
-    const windows = std.Target.Query.parse(.{ .arch_os_abi = "x86_64-windows-gnu" }) catch unreachable;
-    addPrograms(b, tests_windows, "test", "test-windows", .{ .target = b.resolveTargetQuery(windows), .optimize = .ReleaseSafe });
-
     const bench = b.step("bench", "The C programs that the benches compare with");
     addPrograms(b, bench, "bench", "bench", .{ .target = target, .optimize = .ReleaseFast });
 }
 
-/// One program for each .c file in `folder`, linked with the shim's sources, installed under `to`.
+/// One program for each .c file in `folder`, installed under `to`. The shim is linked as an archive, so that a test which
+/// includes one of its .c files, to see inside, brings that file instead of the archive's. As with the sources, names that
+/// end in _posix.c and _win32.c are for those systems only.
 fn addPrograms(b: *std.Build, step: *std.Build.Step, folder: []const u8, to: []const u8, options: Options) void {
+    const windows = options.target.result.os.tag == .windows;
+    const shim_module = newModule(b, options);
+    addSources(b, shim_module);
+    const shim = b.addLibrary(.{ .name = "lavaflow", .linkage = .static, .root_module = shim_module });
+
     const io = b.graph.io;
     var dir = b.build_root.handle.openDir(io, folder, .{ .iterate = true }) catch return;
     defer dir.close(io);
     var entries = dir.iterate();
     while (entries.next(io) catch return) |entry| {
         if (entry.kind != .file or !std.mem.endsWith(u8, entry.name, ".c")) continue;
+        if (std.mem.endsWith(u8, entry.name, if (windows) "_posix.c" else "_win32.c")) continue;
         const module = newModule(b, options);
-        addSources(b, module);
+        module.addIncludePath(b.path("include"));
+        module.addIncludePath(b.path("src"));
         module.addIncludePath(b.path(folder));
         module.addCSourceFile(.{ .file = b.path(b.fmt("{s}/{s}", .{ folder, entry.name })), .flags = &warnings });
+        module.linkLibrary(shim);
         const program = b.addExecutable(.{
             .name = b.dupe(entry.name[0 .. entry.name.len - 2]),
             .root_module = module,
         });
-        const install = b.addInstallArtifact(program, .{
-            .dest_dir = .{ .override = .{ .custom = b.dupe(to) } },
-            .pdb_dir = .disabled,
-        });
-        step.dependOn(&install.step);
+        step.dependOn(installAlone(b, program, b.dupe(to)));
     }
 }

@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
     for (int32_t i = 0; i < BATCH; i++) sum += (uint32_t)call(i);
     samples[batch] = (double)(bench_now() - start) / BATCH;
   }
-  bench_print("noop", samples + warm, batches - warm, 0.99, "{");
+  bench_print("noop-c", samples + warm, batches - warm, 0.99, "{");
   printf(",\"sum\":%u}\n", sum);
   return 0;
 }

@@ -6,7 +6,7 @@
 #include "lavaflow.h"
 
 #define BATCH 100
-#define WINDOW 100000
+#define WINDOW 102400 /* a whole number of the other batches too */
 
 typedef struct {
   char directory[64];
@@ -90,7 +90,7 @@ static void latency(char **argv, task *t) {
     t->samples[batch] = (double)(bench_now() - start) / BATCH / 2;
   }
   bench_join(child);
-  bench_print("latency", t->samples + warm, batches - warm, 0.99, "{");
+  bench_print("latency-c", t->samples + warm, batches - warm, 0.99, "{");
 }
 
 /* ---- throughput ---- */
@@ -118,7 +118,35 @@ static void throughput(char **argv, task *t) {
   }
   send_one(to, payload, t->length, 0);
   bench_join(child);
-  bench_print("throughput", t->samples + warm, windows - warm, 0.01, "{");
+  bench_print("throughput-c", t->samples + warm, windows - warm, 0.01, "{");
+}
+
+/* ---- what sending costs while the other process drains ---- */
+
+#define SENDS 64
+
+static void drain(void *argument) {
+  task *t = argument;
+  int32_t from = meet(t, "drain", LF_ROLE_CONSUMER);
+  for (uint64_t i = 0; i < t->count; i++) receive_one(from, i);
+}
+
+static void send(char **argv, task *t) {
+  pid_t child = bench_fork(argv, drain, t);
+  uint8_t payload[LF_INLINE_MAX] = {0};
+  int32_t to = meet(t, "drain", LF_ROLE_PRODUCER);
+  lf_port_stats stats;
+  uint64_t at = 0;
+  size_t batches = t->count / SENDS, warm = batches / 10;
+  for (size_t batch = 0; batch < batches; batch++) {
+    do need(lf_producer_stats(to, &stats), "stats");
+    while (stats.queued > SENDS);
+    uint64_t start = bench_now();
+    for (int i = 0; i < SENDS; i++, at++) send_one(to, payload, t->length, at);
+    t->samples[batch] = (double)(bench_now() - start) / SENDS;
+  }
+  bench_join(child);
+  bench_print("send-c", t->samples + warm, batches - warm, 0.99, "{");
 }
 
 /* ---- send and receive in one thread ---- */
@@ -146,11 +174,11 @@ static void push_pop(char **argv, task *t) {
     }
     t->samples[batch] = (double)(bench_now() - start) / BATCH;
   }
-  bench_print("push-pop", t->samples + warm, batches - warm, 0.99, "{");
+  bench_print("push-pop-c", t->samples + warm, batches - warm, 0.99, "{");
 }
 
 int main(int argc, char **argv) {
-  if (bench_usage(argc, 7, "ring CPU CPU latency|throughput|push-pop SLOTS LENGTH COUNT")) return 2;
+  if (bench_usage(argc, 7, "ring CPU CPU latency|throughput|send|push-pop SLOTS LENGTH COUNT")) return 2;
   task t = {.slots = (uint32_t)atol(argv[4]), .length = (uint32_t)atol(argv[5]), .count = (uint64_t)atoll(argv[6])};
   if (t.length < sizeof(uint64_t) || t.length > LF_INLINE_MAX || t.count < WINDOW) {
     fprintf(stderr, "LENGTH from %zu to %d, COUNT from %d\n", sizeof(uint64_t), LF_INLINE_MAX, WINDOW);
@@ -158,12 +186,13 @@ int main(int argc, char **argv) {
   }
   alarm(BENCH_LIMIT_S);
   t.count = t.count / WINDOW * WINDOW;
-  t.samples = calloc(t.count / BATCH, sizeof *t.samples);
+  t.samples = calloc(t.count / SENDS + 1, sizeof *t.samples);
   if (!t.samples) bench_fail("calloc");
   snprintf(t.directory, sizeof t.directory, "/tmp/lava-flow-bench-XXXXXX");
   if (!mkdtemp(t.directory)) bench_fail("mkdtemp");
   if (strcmp(argv[3], "latency") == 0) latency(argv, &t);
   else if (strcmp(argv[3], "throughput") == 0) throughput(argv, &t);
+  else if (strcmp(argv[3], "send") == 0) send(argv, &t);
   else push_pop(argv, &t);
   puts("}");
   char lock[96];

@@ -213,7 +213,8 @@ LF_API int32_t lf_producer_region(int32_t producer, uint32_t region, lf_region_i
 /* The region that LF_RETIRE is about; the caller detaches its views, then calls lf_producer_retire. */
 LF_API int32_t lf_producer_retirable(int32_t producer, uint32_t *out);
 LF_API int32_t lf_producer_retire(int32_t producer, uint32_t region);
-/* Asks for the bell. 1: something changed already (room, everything released, peer gone), do not sleep. */
+/* Asks for the bell. 1: something changed already (room, or everything is released), do not sleep. CHANNEL_CLOSED or
+ * PEER_DIED when what is waited for can't come any more. */
 LF_API int32_t lf_producer_arm(int32_t producer, int32_t until_released);
 LF_API int32_t lf_producer_stats(int32_t producer, lf_port_stats *out);
 LF_API int32_t lf_producer_close(int32_t producer);

@@ -85,20 +85,19 @@ static void destroy(void *object) {
   free(c);
 }
 
-/* The header is checked once; its fields are then private constants. */
-static int32_t check_header(const lf_ring *ring, uint64_t size, uint32_t *slot_count) {
-  uint64_t magic = ring->magic, total = ring->total_bytes;
-  uint32_t version = ring->wire_version, slots = ring->slot_count, slot_bytes = ring->slot_bytes;
-  uint32_t blocks = ring->block_count;
-  if (magic != LF_RING_MAGIC) return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "no ring in the peer's segment");
-  if (version != LF_WIRE_VERSION)
-    return lf_fail(LF_EWIRE_VERSION_MISMATCH, "", 0, "the peer's segment has wire version %u, this process %u", version,
-                   LF_WIRE_VERSION);
-  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || slot_bytes != LF_SLOT_BYTES ||
-      blocks != LF_BLOCKS_MAX || total != size || total != lf_ring_bytes(slots))
+static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_count) {
+  lf_ring_head head;
+  lf_copy_private(&head, &ring->head, sizeof head);
+  if (head.magic != LF_RING_MAGIC) return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "no ring in the peer's segment");
+  if (head.wire_version != LF_WIRE_VERSION)
+    return lf_fail(LF_EWIRE_VERSION_MISMATCH, "", 0, "the peer's segment has wire version %u, this process %u",
+                   head.wire_version, LF_WIRE_VERSION);
+  uint32_t slots = head.slot_count;
+  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || head.slot_bytes != LF_SLOT_BYTES ||
+      head.block_count != LF_BLOCKS_MAX || head.total_bytes != size || size != lf_ring_bytes(slots))
     return lf_fail(LF_ECORRUPT_SEGMENT, "", 0,
                    "the peer's segment of %" PRIu64 " bytes says %u slots of %u bytes, %u blocks, %" PRIu64 " bytes", size,
-                   slots, slot_bytes, blocks, total);
+                   slots, head.slot_bytes, head.block_count, head.total_bytes);
   *slot_count = slots;
   return LF_OK;
 }
@@ -124,7 +123,9 @@ int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
   c->fenced = fenced;
   c->link = lf_link_retain(link);
   status = lf_segment_attach(message->os, (size_t)size, &c->segment);
-  if (status == LF_OK) status = check_header(c->segment.address, size, &c->slot_count);
+  lf_os_handle_close(message->os); /* the mapping is enough */
+  message->os = -1;
+  if (status == LF_OK) status = check_head(c->segment.address, size, &c->slot_count);
   if (status == LF_OK) {
     c->ring = c->segment.address;
     c->slots = lf_ring_slots(c->ring);
@@ -214,17 +215,20 @@ static int32_t drop_region(consumer *c, const lf_message *message) {
   return LF_OK;
 }
 
+static int may_go(const consumer *c, const region *r) {
+  return r->live && r->dropping && r->outstanding == 0 && c->position >= r->drop_at;
+}
+
 static region *droppable(consumer *c) {
-  for (uint32_t i = 0; i < c->region_capacity; i++) {
-    region *r = &c->regions[i];
-    if (r->live && r->dropping && r->outstanding == 0 && c->position >= r->drop_at) return r;
-  }
+  for (uint32_t i = 0; i < c->region_capacity; i++)
+    if (may_go(c, &c->regions[i])) return &c->regions[i];
   return NULL;
 }
 
-/* Reads the producer's messages about regions, a bounded number of them. */
+/* Reads the producer's messages about regions. Even a hostile producer can't keep this going: each message adds a
+ * region, of which there is a limit, or drops one that was not dropped yet. */
 static int32_t read_link(consumer *c) {
-  for (int i = 0; i < 1024; i++) {
+  for (;;) {
     lf_message *message;
     int32_t status = lf_link_take(c->link, &message);
     if (status == LF_EMPTY || status == LF_EPEER_DIED) return LF_OK;
@@ -238,7 +242,6 @@ static int32_t read_link(consumer *c) {
       return status;
     }
   }
-  return LF_OK;
 }
 
 int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
@@ -252,7 +255,7 @@ int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
 int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
   FIND(c, handle);
   region *r = find_region(c, id);
-  if (!r || !r->dropping || r->outstanding) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
+  if (!r || !may_go(c, r)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
   close_region(c, r);
   return LF_OK;
 }
@@ -262,7 +265,7 @@ int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
 /* A message that lies in a region; the slot's payload says where. */
 static int32_t take_region(consumer *c, const lf_slot *slot, lf_frame *out) {
   lf_descriptor d;
-  memcpy(&d, slot->payload, sizeof d);
+  lf_copy_private(&d, slot->payload, sizeof d);
   region *r = find_region(c, d.region);
   if (!r) { /* its announcement was sent before the message, so it is here by now */
     int32_t status = read_link(c);
@@ -323,6 +326,7 @@ static int32_t nothing(consumer *c, const lf_slot *slot, uint64_t word, lf_frame
   int dead = 0;
   if (!closed && (++c->misses & 1023) == 0) dead = !lf_link_peer_alive(c->link);
   if (!closed && !dead) return LF_EMPTY;
+  if (dead) c->misses = 1023; /* the next call looks at it again */
   /* What it committed before that is visible now. */
   closed = atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) != 0;
   word = read_word(slot);
@@ -338,6 +342,14 @@ static int32_t retire_first(consumer *c, lf_frame *out) {
   return LF_RETIRE;
 }
 
+/* A message that was there already likely has others behind it: asking for them now hides the way between the cores.
+ * (A slot that the producer has not written since the last lap is still in this cache: asking for it moves nothing.) */
+static inline void fetch_ahead(const consumer *c) {
+  const lf_slot *ahead = &c->slots[(c->position + 8) & (c->slot_count - 1)];
+  __builtin_prefetch(ahead);
+  __builtin_prefetch(ahead->payload + LF_INLINE_MAX - 1);
+}
+
 static inline int32_t receive(consumer *c, lf_frame *out) {
   if (__builtin_expect(c->failed | (int32_t)c->dropping, 0)) {
     if (c->failed) return failed(c);
@@ -345,7 +357,10 @@ static inline int32_t receive(consumer *c, lf_frame *out) {
   }
   const lf_slot *slot = current_slot(c);
   uint64_t word = read_word(slot);
-  if (__builtin_expect((uint32_t)word == lf_sequence(c->position), 1)) return take_slot(c, slot, word, out);
+  if (__builtin_expect((uint32_t)word == lf_sequence(c->position), 1)) {
+    fetch_ahead(c);
+    return take_slot(c, slot, word, out);
+  }
   return nothing(c, slot, word, out);
 }
 
@@ -357,10 +372,10 @@ int32_t lf_consumer_receive(int32_t handle, lf_frame *out) {
 
 static int32_t arm(consumer *c) {
   if (c->failed) return failed(c);
-  int32_t status = read_link(c);
-  if (status < 0) return status;
   atomic_store_explicit(&c->ring->consumer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(c->fenced);
+  int32_t status = read_link(c);
+  if (status < 0) return status;
   uint64_t word = read_word(current_slot(c));
   int ready = (uint32_t)word != lf_sequence(c->position - c->slot_count) ||
               atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) || !lf_link_peer_alive(c->link) ||
@@ -380,9 +395,11 @@ int32_t lf_consumer_receive_wait(int32_t handle, double timeout_ms, double spin_
   FIND(c, handle);
   if (!out || !(timeout_ms >= 0) || !(spin_us >= 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a wait of %f ms that spins for %f us", timeout_ms, spin_us);
-  int32_t result = receive(c, out);
-  if (result != LF_EMPTY || timeout_ms == 0) return result == LF_EMPTY ? LF_TIMEOUT : result;
-
+  int32_t result;
+  if (c->failed || c->dropping || timeout_ms == 0) {
+    result = receive(c, out);
+    if (result != LF_EMPTY || timeout_ms == 0) return result == LF_EMPTY ? LF_TIMEOUT : result;
+  }
   uint64_t start = 0; /* read after the first round: on some machines the clock costs more than a message takes */
   uint64_t limit = timeout_ms > 9e12 ? (uint64_t)1 << 62 : (uint64_t)(timeout_ms * 1e6);
   uint64_t spin = spin_us > 9e15 ? (uint64_t)1 << 62 : (uint64_t)(spin_us * 1e3);
@@ -395,7 +412,10 @@ int32_t lf_consumer_receive_wait(int32_t handle, double timeout_ms, double spin_
       uint64_t word = read_word(slot);
       /* Both lines of the slot are watched: the second one then comes with the first, not after it. */
       (void)*(const volatile uint8_t *)(slot->payload + LF_INLINE_MAX - 1);
-      if ((uint32_t)word == wanted) return receive(c, out);
+      if ((uint32_t)word == wanted) {
+        if (i == 0) fetch_ahead(c);
+        return take_slot(c, slot, word, out);
+      }
       lf_relax();
     }
     result = receive(c, out); /* closed, died, corrupt */

@@ -21,22 +21,32 @@ static uint32_t first_free;
 static _Atomic uint64_t thread_count;
 static _Thread_local uint64_t this_thread;
 
+/* Under the lock. */
+static void *take_out(uint32_t index) {
+  lf_handle_entry *entry = &lf_handles[index];
+  void *object = entry->object;
+  atomic_store(&entry->tag, 0);
+  entry->object = NULL;
+  entry->next_free = first_free;
+  first_free = index;
+  return object;
+}
+
 /* A Worker that ends without closing its channels would leave its peers waiting for as long as the process lives:
  * the kernel closes descriptors only with the process. So the end of a thread closes what the thread made. The order
  * is free: a producer counts as an owner of its link. */
 static void thread_ends(void) {
-  uint64_t owner = this_thread;
-  for (uint32_t i = LF_HANDLE_COUNT - 1; i > 0; i--) {
-    acquire();
+  acquire();
+  for (uint32_t i = used - 1; i > 0; i--) {
     lf_handle_entry *entry = &lf_handles[i];
-    uint64_t tag = atomic_load(&entry->tag);
-    int mine = tag != 0 && entry->owner == owner;
-    release();
-    if (!mine) continue;
+    if (atomic_load(&entry->tag) == 0 || entry->owner != this_thread) continue;
+    void *object = take_out(i);
     void (*destroy)(void *) = entry->destroy;
-    void *object = lf_handle_take((lf_kind)(tag >> 32), (int32_t)(uint32_t)tag);
-    if (object) destroy(object);
+    release();
+    destroy(object); /* may close handles of its own */
+    acquire();
   }
+  release();
 }
 
 #if defined(_WIN32)
@@ -74,7 +84,8 @@ int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object)
     index = used++;
   } else {
     release();
-    return lf_fail(LF_ESYSTEM, "", 0, "%u native objects are open, which is the limit: close some", used - 1);
+    return lf_fail(LF_ESYSTEM, "", 0, "%u native objects are open, which is the limit: close some",
+                   LF_HANDLE_COUNT - 1);
   }
   lf_handle_entry *entry = &lf_handles[index];
   entry->generation = (entry->generation + 1) & 0x3fff; /* a handle stays below LF_VALUE */
@@ -91,16 +102,7 @@ void *lf_handle_take(lf_kind kind, int32_t handle) {
   uint32_t index = (uint32_t)handle & 0xffffu;
   uint64_t tag = (uint64_t)kind << 32 | (uint32_t)handle;
   acquire();
-  lf_handle_entry *entry = &lf_handles[index];
-  if (index == 0 || atomic_load(&entry->tag) != tag) {
-    release();
-    return NULL;
-  }
-  atomic_store(&entry->tag, 0);
-  void *object = entry->object;
-  entry->object = NULL;
-  entry->next_free = first_free;
-  first_free = index;
+  void *object = atomic_load(&lf_handles[index].tag) == tag ? take_out(index) : NULL;
   release();
   return object;
 }

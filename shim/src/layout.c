@@ -16,7 +16,7 @@ int32_t lf_layout_json(uint32_t capacity, char *out) {
       return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes are too few for the layout", capacity); \
     used += (uint32_t)n; \
   } while (0)
-#define STRUCT(type) PRINT("%s\"%s\":{\"size\":%zu", used > 1 ? "}," : "", #type, sizeof(type))
+#define STRUCT(type) PRINT("%s\"%s\":{\"sizeof\":%zu", used > 1 ? "}," : "", #type, sizeof(type))
 #define FIELD(type, field) PRINT(",\"%s\":%zu", #field, offsetof(type, field))
 #define VALUE(name) PRINT("%s\"%s\":%lld", first++ ? "," : "", #name, (long long)(name))
   PRINT("{");

@@ -39,6 +39,13 @@ int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns);
 /* Asks the kernel, unless it is already known to be gone. */
 int lf_link_peer_alive(lf_link *link);
 
+/* As lf_link_bell and lf_link_peer_pid (lavaflow.h). */
+int32_t lf_link_copy_bell(lf_link *link, int64_t *out);
+int32_t lf_link_pid(lf_link *link);
+
+/* Gives the link a handle, which becomes its owner (the link is released when that fails). */
+int32_t lf_link_handle(lf_link *link);
+
 lf_link *lf_link_retain(lf_link *link);
 void lf_link_release(lf_link *link);
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "handle.h"
 #include "segment.h"
 #include "status.h"
 
@@ -162,6 +162,10 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
 }
 
 /* Reads up to `want` bytes into `into`; a handle that comes along is kept in the message. */
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wsign-compare" /* in musl's CMSG_NXTHDR */
+#endif
 static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
   union {
     struct cmsghdr align;
@@ -204,6 +208,9 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
   if (error == ECONNRESET) return peer_gone(link, "recvmsg", error);
   return lf_fail_errno(LF_ESYSTEM, "recvmsg", error, "from the peer");
 }
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 static int32_t corrupt(lf_link *link, const char *what) {
   link->failed = LF_ECORRUPT_SEGMENT;
@@ -312,70 +319,16 @@ int lf_link_take_bell(lf_link *link, lf_message *message) {
   return lf_socket_prepare(link->bell);
 }
 
-/* ---- what TypeScript calls ---- */
+int32_t lf_link_copy_bell(lf_link *link, int64_t *out) { return lf_os_handle_duplicate(link->bell, out); }
 
-static void destroy(void *object) { lf_link_release(object); }
-
-int32_t lf_link_handle(lf_link *link) {
-  int32_t handle = lf_handle_make(LF_KIND_LINK, link, destroy);
-  if (handle < 0) lf_link_release(link);
-  return handle;
-}
-
-static lf_link *find(int32_t handle) { return lf_handle_get(LF_KIND_LINK, handle); }
-
-int32_t lf_link_send(int32_t handle, uint32_t kind, const void *data, uint32_t length) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (kind < LF_KIND_FIRST_FREE || kind > UINT16_MAX || (length && !data))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a link message of kind %u", kind);
-  return lf_link_put(link, kind, data, length, -1);
-}
-
-int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!data || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the message");
-  lf_message *message;
-  int32_t status = lf_link_take(link, &message);
-  if (status != 1) return status;
-  memcpy(data, message->data, message->length);
-  out->kind = message->kind;
-  out->length = message->length;
-  return 1;
-}
-
-int32_t lf_link_bell(int32_t handle, int64_t *out) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
-  return lf_os_handle_duplicate(link->bell, out);
-}
-
-int32_t lf_link_peer_pid(int32_t handle) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
+int32_t lf_link_pid(lf_link *link) {
 #if defined(__linux__)
   struct ucred peer;
   socklen_t length = sizeof peer;
-  if (getsockopt(link->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0) return peer.pid;
-#elif defined(LOCAL_PEERPID)
-  pid_t pid = 0;
+  return getsockopt(link->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid : 0;
+#else
+  pid_t pid;
   socklen_t length = sizeof pid;
-  if (getsockopt(link->socket, 0 /* SOL_LOCAL */, LOCAL_PEERPID, &pid, &length) == 0) return pid;
+  return getsockopt(link->socket, SOL_LOCAL, LOCAL_PEERPID, &pid, &length) == 0 ? pid : 0;
 #endif
-  return 0;
-}
-
-int32_t lf_link_alive(int32_t handle) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  return lf_link_peer_alive(link);
-}
-
-int32_t lf_link_close(int32_t handle) {
-  lf_link *link = lf_handle_take(LF_KIND_LINK, handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  lf_link_release(link);
-  return LF_OK;
 }

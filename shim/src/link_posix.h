@@ -21,7 +21,4 @@ int32_t lf_link_adopt(int socket, int bell, lf_link **out);
 /* Takes the bell out of the peer's first message; -1 when it is not there. */
 int lf_link_take_bell(lf_link *link, lf_message *message);
 
-/* Gives the link a handle, which becomes its owner (the link is released when that fails). */
-int32_t lf_link_handle(lf_link *link);
-
 #endif

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "handle.h"
 #include "segment.h"
 
 #define MAGIC 0x574c464cu /* "LFLW" */
@@ -41,7 +40,7 @@ struct lf_link {
   HANDLE peer_bell; /* set here */
   HANDLE done;      /* of the overlapped calls */
   int gone;
-  int corrupt; /* what the peer sends can't be trusted any more */
+  int32_t failed; /* what the peer sends can't be read any more */
   packet in, out;
   lf_message message;
 };
@@ -188,7 +187,7 @@ static const char *malformed(const lf_link *link, DWORD bytes) {
 }
 
 static int32_t corrupt(lf_link *link, const char *what) {
-  link->corrupt = 1;
+  link->failed = LF_ECORRUPT_SEGMENT;
   return lf_fail(LF_ECORRUPT_SEGMENT, "ReadFile", 0, "the peer does not speak this protocol: %s", what);
 }
 
@@ -198,7 +197,7 @@ static void close_message_handle(lf_link *link) {
 }
 
 int32_t lf_link_take(lf_link *link, lf_message **out) {
-  if (link->corrupt) return corrupt(link, "an earlier message was malformed");
+  if (link->failed) return lf_fail(link->failed, "", 0, "an earlier message of the peer could not be read");
   close_message_handle(link);
   DWORD bytes = 0, error = 0;
   int got = read_packet(link, &bytes, &error);
@@ -211,7 +210,7 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   const header *head = &link->in.head;
   if (bytes < offsetof(header, kind) || head->magic != MAGIC) return corrupt(link, "no magic number");
   if (head->version != LF_WIRE_VERSION) {
-    link->corrupt = 1;
+    link->failed = LF_EWIRE_VERSION_MISMATCH;
     return lf_fail(LF_EWIRE_VERSION_MISMATCH, "", 0, "the peer speaks wire version %u, this process version %u",
                    head->version, LF_WIRE_VERSION);
   }
@@ -237,7 +236,7 @@ int lf_link_has_bells(const lf_link *link, const lf_message *message) {
 /* Messages that nobody will read any more hold handles that are open in this process already. */
 static void close_left_over(lf_link *link) {
   DWORD bytes = 0, error = 0;
-  for (int i = 0; i < LEFT_OVER_MAX && !link->corrupt && read_packet(link, &bytes, &error) == 1; i++) {
+  for (int i = 0; i < LEFT_OVER_MAX && !link->failed && read_packet(link, &bytes, &error) == 1; i++) {
     const header *head = &link->in.head;
     if (bytes < sizeof *head || head->magic != MAGIC || head->version != LF_WIRE_VERSION || malformed(link, bytes))
       return;
@@ -286,62 +285,11 @@ int lf_link_peer_alive(lf_link *link) {
   return !link->gone;
 }
 
-/* ---- what TypeScript calls ---- */
-
-static void destroy(void *object) { lf_link_release(object); }
-
-int32_t lf_link_handle(lf_link *link) {
-  int32_t handle = lf_handle_make(LF_KIND_LINK, link, destroy);
-  if (handle < 0) lf_link_release(link);
-  return handle;
-}
-
-static lf_link *find(int32_t handle) { return lf_handle_get(LF_KIND_LINK, handle); }
-
-int32_t lf_link_send(int32_t handle, uint32_t kind, const void *data, uint32_t length) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (kind < LF_KIND_FIRST_FREE || kind > UINT16_MAX || (length && !data))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a link message of kind %u", kind);
-  return lf_link_put(link, kind, data, length, -1);
-}
-
-int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!data || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the message");
-  lf_message *message;
-  int32_t status = lf_link_take(link, &message);
-  if (status != 1) return status;
-  memcpy(data, message->data, message->length);
-  out->kind = message->kind;
-  out->length = message->length;
-  return 1;
-}
-
-int32_t lf_link_bell(int32_t handle, int64_t *out) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+/* An event loop of sockets can't watch an event. */
+int32_t lf_link_copy_bell(lf_link *link, int64_t *out) {
+  (void)link;
   *out = -1;
-  return LF_EMPTY; /* an event loop of sockets can't watch an event */
+  return LF_EMPTY;
 }
 
-int32_t lf_link_peer_pid(int32_t handle) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  return (int32_t)link->pid;
-}
-
-int32_t lf_link_alive(int32_t handle) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  return lf_link_peer_alive(link);
-}
-
-int32_t lf_link_close(int32_t handle) {
-  lf_link *link = lf_handle_take(LF_KIND_LINK, handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  lf_link_release(link);
-  return LF_OK;
-}
+int32_t lf_link_pid(lf_link *link) { return (int32_t)link->pid; }

@@ -17,7 +17,4 @@ int32_t lf_link_offer_bells(lf_link *link);
 /* 1 when `message` brought the bells. */
 int lf_link_has_bells(const lf_link *link, const lf_message *message);
 
-/* Gives the link a handle, which becomes its owner (the link is released when that fails). */
-int32_t lf_link_handle(lf_link *link);
-
 #endif

@@ -131,9 +131,9 @@ int32_t lf_numa_viable(void) {
 /* Binding turns "this node is full" into a killed process, as the kernel may not look elsewhere: so ask before. */
 static int32_t node_room_for(size_t size, int32_t node) {
   if (size < (1u << 20)) return LF_OK; /* as lf_room_for */
-  char path[64], text[4096], *line = text;
+  char path[64], text[4096];
   snprintf(path, sizeof path, "/sys/devices/system/node/node%d/meminfo", node);
-  if (!*read_text(path, line, sizeof text)) return LF_OK; /* hidden by a sandbox: only the machine's room is known */
+  if (!*read_text(path, text, sizeof text)) return LF_OK; /* hidden by a sandbox: only the machine's room is known */
   uint64_t room = meminfo(text, "MemFree:") + meminfo(text, "Inactive(file):");
   if (size <= room) return LF_OK;
   return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "%zu bytes asked for, %" PRIu64 " available on NUMA node %d", size,

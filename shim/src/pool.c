@@ -27,7 +27,8 @@ static uint32_t blocks_per_region(uint64_t bytes) {
     uint32_t count = (uint32_t)((4u << 20) / bytes);
     return count > 16 ? 16 : count;
   }
-  return 1;
+  /* Two, so that one comes back while the other is under way; of very large ones the second is made when needed. */
+  return bytes <= 16u << 20 ? 2 : 1;
 }
 
 void lf_pool_open(lf_pool *pool) {
@@ -125,6 +126,7 @@ int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
     return idle_region(pool, retire) ? LF_RETIRE : LF_FULL;
   }
   region->class = (uint8_t)class;
+  region->block_bytes = bytes;
   region->blocks = region->free = count;
   pool->bytes += bytes * count;
   for (uint32_t i = count; i-- > 0;) {
@@ -163,7 +165,7 @@ int32_t lf_pool_retire(lf_pool *pool, uint32_t id) {
     at = next;
   }
   pool->free[region->class] = kept;
-  pool->bytes -= class_bytes(region->class) * region->blocks;
+  pool->bytes -= region->block_bytes * region->blocks;
   lf_segment_close(&region->segment);
   region->announced = 0;
   return LF_OK;

@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
   lf_segment segment; /* address NULL: no region here */
+  uint64_t block_bytes;
   uint32_t id;
   uint32_t blocks;
   uint32_t free;
@@ -47,6 +48,10 @@ void lf_pool_close(lf_pool *pool);
 /* 1 with a block of at least `length` bytes, now LOANED; 0 when there is none and lf_pool_grow may help. */
 int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block);
 void lf_pool_give(lf_pool *pool, uint32_t block);
+/* Whether no other block of this one's size is free. */
+static inline int lf_pool_empty(const lf_pool *pool, const lf_block *block) {
+  return pool->free[block->class] == LF_NO_BLOCK;
+}
 
 /* Makes room for `length`: LF_OK after growth, LF_FULL while too much is in flight, LF_RETIRE with an idle region of
  * another size that has to go first, HOST_OUT_OF_MEMORY. */

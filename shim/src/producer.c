@@ -9,6 +9,8 @@
 #include "ring.h"
 #include "status.h"
 
+#define COLLECT_FIRST (64u << 10)
+
 /* A MemoryBuffer that the peer has mapped, found by the index of its handle. */
 typedef struct {
   int32_t memory;
@@ -44,12 +46,16 @@ static producer *find(int32_t handle) { return lf_handle_get(LF_KIND_PRODUCER, h
   producer *p = find(handle); \
   if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
 
+static void wake_consumer(producer *p) {
+  lf_barrier_of_waker(p->fenced);
+  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
+}
+
 static void destroy(void *object) {
   producer *p = object;
   if (p->ring) {
     atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
-    lf_barrier_of_waker(p->fenced);
-    if (atomic_exchange(&p->ring->consumer.waiting, 0)) lf_link_ring(p->link);
+    wake_consumer(p);
   }
   lf_pool_close(&p->pool);
   lf_segment_close(&p->segment);
@@ -83,13 +89,10 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
     p->slots = lf_ring_slots(p->ring);
     for (uint32_t i = 0; i < slot_count; i++)
       atomic_store_explicit(&p->slots[i].word, lf_sequence((uint64_t)i - slot_count), memory_order_relaxed);
-    p->ring->wire_version = LF_WIRE_VERSION;
-    p->ring->slot_count = slot_count;
-    p->ring->slot_bytes = LF_SLOT_BYTES;
-    p->ring->block_count = LF_BLOCKS_MAX;
-    p->ring->total_bytes = lf_ring_bytes(slot_count);
-    p->ring->magic = LF_RING_MAGIC;
-    status = lf_link_put(link, LF_KIND_SEGMENT, &p->ring->total_bytes, sizeof p->ring->total_bytes, p->segment.os);
+    uint64_t total = lf_ring_bytes(slot_count);
+    p->ring->head =
+        (lf_ring_head){LF_RING_MAGIC, LF_WIRE_VERSION, slot_count, LF_SLOT_BYTES, LF_BLOCKS_MAX, total};
+    status = lf_link_put(link, LF_KIND_SEGMENT, &total, sizeof total, p->segment.os);
     if (status == LF_FULL) status = lf_fail(LF_EPEER_DIED, "sendmsg", 0, "the peer does not read its connection");
   }
   if (status == 1) {
@@ -104,6 +107,7 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
 
 static int32_t corrupt(producer *p, const char *what, uint64_t got) {
   p->failed = LF_ECORRUPT_SEGMENT;
+  p->taken = p->head - p->slot_count; /* no room any more: every send comes by make_room, which refuses it */
   return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
                  what, got, p->head);
 }
@@ -202,15 +206,19 @@ static int32_t publish_region(producer *p, uint32_t region, uint32_t block, uint
   return publish(p, slot, LF_LENGTH_REGION);
 }
 
+/* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
+static int32_t put_drop(producer *p, uint32_t id) {
+  lf_drop_message drop = {id, 0, p->head};
+  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
+  if (status != 1) return status;
+  p->pool.regions[LF_INDEX(id)].announced = 0;
+  wake_consumer(p);
+  return 1;
+}
+
 /* Drops that the peer's full connection refused earlier. */
 static void retry_drops(producer *p) {
-  while (p->dropping_count) {
-    uint32_t id = p->dropping[p->dropping_count - 1];
-    lf_drop_message drop = {id, 0, p->head};
-    if (lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1) != 1) return;
-    p->pool.regions[LF_INDEX(id)].announced = 0;
-    p->dropping_count--;
-  }
+  while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
 }
 
 /* 1 when the peer knows of the region. */
@@ -248,19 +256,32 @@ static int32_t take_block(producer *p, uint64_t length, uint32_t *block, uint32_
   return 1;
 }
 
+static int32_t publish_block(producer *p, uint32_t block, uint64_t length) {
+  lf_block *b = &p->pool.blocks[block];
+  b->state = LF_BLOCK_SENT;
+  int32_t status = publish_region(p, p->pool.regions[b->region].id, block, b->offset, length);
+  /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
+   * An error stays in p->failed. */
+  if (lf_pool_empty(&p->pool, b)) collect(p);
+  return status;
+}
+
 static int32_t send_block(producer *p, const void *data, uint64_t length) {
   if (!has_room(p)) {
     int32_t status = make_room(p);
     if (status != LF_OK) return status;
   }
+  /* A copy this long is faster into a block that was used a moment ago than into one that left the cache. */
+  if (length >= COLLECT_FIRST) {
+    int32_t collected = collect(p);
+    if (collected < 0) return collected;
+  }
   uint32_t block, retire;
   int32_t status = take_block(p, length, &block, &retire);
   if (status != 1) return status;
-  lf_block *b = &p->pool.blocks[block];
-  lf_pool_region *region = &p->pool.regions[b->region];
-  memcpy((char *)region->segment.address + b->offset, data, length);
-  b->state = LF_BLOCK_SENT;
-  return publish_region(p, region->id, block, b->offset, length);
+  memcpy((char *)p->pool.regions[p->pool.blocks[block].region].segment.address + p->pool.blocks[block].offset, data,
+         length);
+  return publish_block(p, block, length);
 }
 
 int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
@@ -280,8 +301,7 @@ int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
 /* ---- MemoryBuffers ---- */
 
 static int32_t drop_region(producer *p, uint32_t id) {
-  lf_drop_message drop = {id, 0, p->head};
-  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
+  int32_t status = put_drop(p, id);
   if (status == LF_FULL) {
     if (p->dropping_count == p->dropping_capacity) {
       uint32_t capacity = p->dropping_capacity ? p->dropping_capacity * 2 : 16;
@@ -293,7 +313,6 @@ static int32_t drop_region(producer *p, uint32_t id) {
     p->dropping[p->dropping_count++] = id;
     return LF_OK;
   }
-  p->pool.regions[LF_INDEX(id)].announced = 0;
   /* A peer that is gone has unmapped everything. */
   return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
 }
@@ -368,11 +387,11 @@ int32_t lf_producer_commit(int32_t handle, uint32_t block, double length) {
   lf_block *b = loaned(p, block);
   if (!b) return LF_ECLOSED;
   lf_pool_region *region = &p->pool.regions[b->region];
-  if (!(length >= 0) || length > (double)(region->segment.size / region->blocks))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has less", length);
+  if (!(length >= 0 && length <= (double)region->block_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, region->block_bytes);
+  if (p->failed) return failed(p);
   p->reserved--;
-  b->state = LF_BLOCK_SENT;
-  return publish_region(p, region->id, block, b->offset, (uint64_t)length);
+  return publish_block(p, block, (uint64_t)length);
 }
 
 int32_t lf_producer_abort(int32_t handle, uint32_t block) {
@@ -407,6 +426,7 @@ int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t len
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
   int32_t status = unreserve(p);
   if (status < 0) return status;
+  if (p->failed) return failed(p);
   lf_slot *slot = next_slot(p);
   lf_copy_inline(slot->payload, data, length);
   return publish(p, slot, length);
@@ -454,15 +474,18 @@ int32_t lf_producer_retire(int32_t handle, uint32_t id) {
 int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
   FIND(p, handle);
   if (p->failed) return failed(p);
+  if (p->dropping_count) retry_drops(p);
   atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(p->fenced);
-  if (check_peer(p) < 0) return 1;
+  int32_t peer = check_peer(p);
   if (until_released) {
     uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
     if (released > p->head || released < p->released) return corrupt(p, "count of released frames", released);
     p->released = released;
-    return released == p->head;
+    if (released == p->head) return 1;
+    return peer < 0 ? peer : 0;
   }
+  if (peer < 0) return peer;
   int32_t moved = read_taken(p);
   if (moved < 0) return moved;
   int32_t collected = collect(p);

@@ -16,6 +16,7 @@
 
 #define NAME_MAX_BYTES 64
 #define DIRECTORY_MAX_BYTES 32767
+#define SID_TEXT 192 /* the longest SID has 184 characters */
 #define PIPE_NAME_MAX 256 /* characters, by CreateNamedPipe */
 #define PIPE_BUFFER (64u << 10)
 /* Peers that one poll turns away at the most, so that a flood of them can't hold it up. */
@@ -36,11 +37,10 @@ typedef struct {
   uint32_t refused;
   int32_t last_uid;
   token_user me;
+  char sid[SID_TEXT]; /* of this user */
   char name[NAME_MAX_BYTES + 1];
   wchar_t pipe[PIPE_NAME_MAX + 1];
 } rendezvous;
-
-static const char *role_name(int32_t role) { return role == LF_ROLE_PRODUCER ? "producer" : "consumer"; }
 
 /* ---- users ---- */
 
@@ -54,21 +54,20 @@ static DWORD user_of(HANDLE process, token_user *out) {
   return error;
 }
 
+static int32_t learn_user(rendezvous *r) {
+  DWORD error = user_of(GetCurrentProcess(), &r->me);
+  if (error != ERROR_SUCCESS) return lf_fail_win32(LF_ESYSTEM, "GetTokenInformation", error, "this process's user");
+  char *sid;
+  if (!ConvertSidToStringSidA(r->me.user.User.Sid, &sid))
+    return lf_fail_win32(LF_ESYSTEM, "ConvertSidToStringSid", GetLastError(), "this process's user");
+  snprintf(r->sid, sizeof r->sid, "%s", sid);
+  LocalFree(sid);
+  return LF_OK;
+}
+
 /* The last number of a SID, which tells the users of one machine apart. */
 static int32_t number_of(PSID sid) {
   return (int32_t)*GetSidSubAuthority(sid, (DWORD)(*GetSidSubAuthorityCount(sid) - 1));
-}
-
-/* A descriptor for this user alone; `rights` in the words of SDDL. LocalFree is the caller's. */
-static int32_t only_me(rendezvous *r, const char *rights, PSECURITY_DESCRIPTOR *out) {
-  char *sid, text[600];
-  if (!ConvertSidToStringSidA(r->me.user.User.Sid, &sid))
-    return lf_fail_win32(LF_ESYSTEM, "ConvertSidToStringSid", GetLastError(), "this user");
-  snprintf(text, sizeof text, "O:%sD:P(A;;%s;;;%s)", sid, rights, sid);
-  LocalFree(sid);
-  if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(text, SDDL_REVISION_1, out, NULL))
-    return lf_fail_win32(LF_ESYSTEM, "ConvertStringSecurityDescriptorToSecurityDescriptor", GetLastError(), "%s", text);
-  return LF_OK;
 }
 
 /* ---- names ---- */
@@ -83,11 +82,8 @@ static uint64_t hash(uint64_t seed, const char *bytes, size_t length) {
 static int32_t name_pipe(rendezvous *r, const char *directory, uint32_t directory_bytes) {
   uint64_t sum = hash(0xcbf29ce484222325u, directory, directory_bytes);
   sum = hash(sum, r->name, strlen(r->name) + 1);
-  char *sid, text[PIPE_NAME_MAX * 2];
-  if (!ConvertSidToStringSidA(r->me.user.User.Sid, &sid))
-    return lf_fail_win32(LF_ESYSTEM, "ConvertSidToStringSid", GetLastError(), "this user");
-  snprintf(text, sizeof text, "\\\\.\\pipe\\lava-flow-%s-%s-%016" PRIx64, sid, r->name, sum);
-  LocalFree(sid);
+  char text[PIPE_NAME_MAX * 2];
+  snprintf(text, sizeof text, "\\\\.\\pipe\\lava-flow-%s-%s-%016" PRIx64, r->sid, r->name, sum);
   int room = PIPE_NAME_MAX + 1 - (int)(sizeof ".producer" - 1);
   if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, r->pipe, room))
     return lf_fail_win32(LF_EINVALID_ARGUMENT, "MultiByteToWideChar", GetLastError(),
@@ -95,29 +91,57 @@ static int32_t name_pipe(rendezvous *r, const char *directory, uint32_t director
   return LF_OK;
 }
 
-/* ---- roles ---- */
+/* ---- pipes ---- */
 
+/* Any user may make a pipe of any name, before this process does and with room for its instance. So it counts only
+ * when its owner is this user: then this user's descriptor guards it, and the instances that others of this user's
+ * processes left or have there do no harm. (FILE_FLAG_FIRST_PIPE_INSTANCE would take those for strangers.) */
+static int32_t check_owner(rendezvous *r, HANDLE pipe) {
+  PSID owner = NULL;
+  PSECURITY_DESCRIPTOR descriptor = NULL;
+  DWORD error =
+      GetSecurityInfo(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL, &descriptor);
+  if (error != ERROR_SUCCESS) return lf_fail_win32(LF_ESYSTEM, "GetSecurityInfo", error, "the pipe of \"%s\"", r->name);
+  int mine = owner && EqualSid(owner, r->me.user.User.Sid);
+  LocalFree(descriptor);
+  return mine ? LF_OK
+              : lf_fail(LF_EPERMISSION_DENIED, "GetSecurityInfo", 0, "the pipe of \"%s\" is another user's", r->name);
+}
+
+/* An instance of a pipe that this user has the `rights` to, in the words of SDDL, and nobody else any. */
+static int32_t make_pipe(rendezvous *r, const wchar_t *name, DWORD access, DWORD type, DWORD instances,
+                         const char *rights, HANDLE *out) {
+  char descriptor[SID_TEXT * 2 + 32];
+  snprintf(descriptor, sizeof descriptor, "O:%sD:P(A;;%s;;;%s)", r->sid, rights, r->sid);
+  SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
+  if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(descriptor, SDDL_REVISION_1, &security.lpSecurityDescriptor,
+                                                            NULL))
+    return lf_fail_win32(LF_ESYSTEM, "ConvertStringSecurityDescriptorToSecurityDescriptor", GetLastError(), "%s",
+                         descriptor);
+  HANDLE pipe = CreateNamedPipeW(name, access, type | PIPE_REJECT_REMOTE_CLIENTS, instances, PIPE_BUFFER, PIPE_BUFFER, 0,
+                                 &security);
+  DWORD error = GetLastError();
+  LocalFree(security.lpSecurityDescriptor);
+  if (pipe == INVALID_HANDLE_VALUE) {
+    if (error == ERROR_PIPE_BUSY)
+      return lf_fail_win32(LF_ENAME_IN_USE, "CreateNamedPipe", error, "a running process is already the %s of \"%s\"",
+                           r->role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
+    return lf_fail_win32(error == ERROR_ACCESS_DENIED ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "CreateNamedPipe", error,
+                         "a pipe of \"%s\"", r->name);
+  }
+  int32_t status = check_owner(r, pipe);
+  if (status < 0) CloseHandle(pipe);
+  else *out = pipe;
+  return status;
+}
+
+/* The right to write makes instances, of which there is one; nobody can read, so nobody can connect and keep the pipe
+ * when its process is gone. */
 static int32_t take_role(rendezvous *r) {
   wchar_t name[PIPE_NAME_MAX + 1];
   wcscpy(name, r->pipe);
   wcscat(name, r->role == LF_ROLE_PRODUCER ? L".producer" : L".consumer");
-  SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
-  /* Whoever could open it would keep it alive: the right to make instances, of which there is one, is all there is. */
-  int32_t status = only_me(r, "0x100004", &security.lpSecurityDescriptor);
-  if (status < 0) return status;
-  HANDLE lock = CreateNamedPipeW(name, PIPE_ACCESS_OUTBOUND | FILE_FLAG_FIRST_PIPE_INSTANCE,
-                                 PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, 1, 0, 0, 0, &security);
-  DWORD error = GetLastError();
-  LocalFree(security.lpSecurityDescriptor);
-  if (lock != INVALID_HANDLE_VALUE) {
-    r->lock = lock;
-    return LF_OK;
-  }
-  if (error == ERROR_PIPE_BUSY)
-    return lf_fail_win32(LF_ENAME_IN_USE, "CreateNamedPipe", error, "a running process is already the %s of \"%s\"",
-                         role_name(r->role), r->name);
-  return lf_fail_win32(error == ERROR_ACCESS_DENIED ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "CreateNamedPipe", error,
-                       "the %s of \"%s\"", role_name(r->role), r->name);
+  return make_pipe(r, name, PIPE_ACCESS_OUTBOUND, PIPE_TYPE_BYTE, 1, "GW", &r->lock);
 }
 
 /* ---- listening ---- */
@@ -142,34 +166,9 @@ static void destroy(void *object) {
   free(r);
 }
 
-/* Any user may make a pipe of any name. One that was here before belongs to an earlier consumer of this user, whose
- * producer has not noticed its end; or to somebody who wants to be taken for us. Its owner says which. */
-static int32_t check_owner(rendezvous *r, HANDLE pipe) {
-  PSID owner = NULL;
-  PSECURITY_DESCRIPTOR descriptor = NULL;
-  DWORD error = GetSecurityInfo(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL, &descriptor);
-  if (error != ERROR_SUCCESS) return lf_fail_win32(LF_ESYSTEM, "GetSecurityInfo", error, "the pipe of \"%s\"", r->name);
-  int mine = owner && EqualSid(owner, r->me.user.User.Sid);
-  LocalFree(descriptor);
-  return mine ? LF_OK : lf_fail(LF_EPERMISSION_DENIED, "GetSecurityInfo", 0, "the pipe of \"%s\" is another user's", r->name);
-}
-
 static int32_t listen_now(rendezvous *r) {
-  SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
-  int32_t status = only_me(r, "GA", &security.lpSecurityDescriptor);
-  if (status < 0) return status;
-  HANDLE pipe = CreateNamedPipeW(r->pipe, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-                                 PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_REJECT_REMOTE_CLIENTS,
-                                 PIPE_UNLIMITED_INSTANCES, PIPE_BUFFER, PIPE_BUFFER, 0, &security);
-  DWORD error = GetLastError();
-  LocalFree(security.lpSecurityDescriptor);
-  if (pipe == INVALID_HANDLE_VALUE)
-    return lf_fail_win32(error == ERROR_ACCESS_DENIED ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "CreateNamedPipe", error,
-                         "the pipe of \"%s\"", r->name);
-  status = check_owner(r, pipe);
-  if (status < 0) CloseHandle(pipe);
-  else r->listener = pipe;
-  return status;
+  return make_pipe(r, r->pipe, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE,
+                   PIPE_UNLIMITED_INSTANCES, "GA", &r->listener);
 }
 
 /* 1 when a producer has connected, 0 while none has. */
@@ -306,9 +305,7 @@ int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, cons
   if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a rendezvous of %zu bytes", sizeof *r);
   r->role = role;
   memcpy(r->name, name, name_bytes);
-  int32_t status = LF_OK;
-  DWORD error = user_of(GetCurrentProcess(), &r->me);
-  if (error != ERROR_SUCCESS) status = lf_fail_win32(LF_ESYSTEM, "GetTokenInformation", error, "this process's user");
+  int32_t status = learn_user(r);
   if (status == LF_OK) status = name_pipe(r, directory, directory_bytes);
   if (status == LF_OK && !(r->connect.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)))
     status = lf_fail_win32(LF_ESYSTEM, "CreateEvent", GetLastError(), "for the rendezvous of \"%s\"", r->name);

@@ -43,7 +43,7 @@ typedef struct {
   uint64_t length;
 } lf_descriptor;
 
-/* One side's word to the other: does it sleep, has it closed. Read together on every message, so one word. */
+/* One side's word to the other: does it sleep, has it closed. Read together on every message, so in one line. */
 #define LF_FLAG_WAITING ((uint64_t)1)
 #define LF_FLAG_CLOSED ((uint64_t)1 << 32)
 typedef struct {
@@ -51,6 +51,7 @@ typedef struct {
   _Atomic uint32_t closed;
 } lf_side;
 
+/* What the consumer checks once, on its private copy. */
 typedef struct {
   uint64_t magic;
   uint32_t wire_version;
@@ -58,6 +59,10 @@ typedef struct {
   uint32_t slot_bytes;
   uint32_t block_count;
   uint64_t total_bytes;
+} lf_ring_head;
+
+typedef struct {
+  lf_ring_head head;
   lf_side producer;
   _Alignas(LF_LINE) _Atomic uint64_t taken;    /* by the consumer: slots it has read */
   _Alignas(LF_LINE) _Atomic uint64_t released; /* by the consumer: frames its user gave back */
@@ -118,6 +123,13 @@ static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
   } else {
     for (uint32_t i = 0; i < n; i++) d[i] = s[i];
   }
+}
+
+/* A private copy of what the peer can change. Without the barrier the compiler might read the original once more after
+ * the copy was checked. */
+static inline void lf_copy_private(void *to, const void *from, size_t n) {
+  memcpy(to, from, n);
+  __asm__ volatile("" ::: "memory");
 }
 
 /* Tells the processor that this is a spin. */

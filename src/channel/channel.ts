@@ -201,8 +201,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   }
 
   /**
-   * Every frame until the producer closes; throws PEER_DIED after the last one of a producer that died. A frame that
-   * the loop's body has not released is released when the next one is asked for.
+   * Every frame until either side closes; throws PEER_DIED after the last one of a producer that died. A frame that the
+   * loop's body has not released is released when the next one is asked for.
    */
   [Symbol.asyncIterator](): AsyncIterator<Frame> {
     let held: Frame | null = null;
@@ -218,7 +218,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
         try {
           held = await this.recv({ timeoutMs: Number.POSITIVE_INFINITY });
         } catch (error) {
-          if (error instanceof LavaFlowError && error.code === "CHANNEL_CLOSED")
+          const code = error instanceof LavaFlowError ? error.code : null;
+          if (code === "CHANNEL_CLOSED" || (code === "CLOSED" && this.#closed))
             return { done: true, value: undefined };
           throw error;
         }

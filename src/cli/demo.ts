@@ -8,7 +8,7 @@ import { type Command, interruptible, parse, systemError, UsageError } from "./c
 import { BACK, END, FRAME_BYTES, LIMIT_MS, MESSAGE_BYTES, type Report, SPIN } from "./demo-peer.ts";
 import { binaryBytes, count, decimalBytes, duration, row, threeDigits } from "./format.ts";
 import { Progress } from "./progress.ts";
-import { SecondProcess } from "./second-process.ts";
+import { SecondProcess, thisProgram } from "./second-process.ts";
 import { routeRows } from "./transfer.ts";
 
 const usage = `Usage: lava-flow demo [OPTIONS]
@@ -49,7 +49,7 @@ async function run(args: string[]): Promise<number> {
 
 async function show(path: string, file: number, messages: number, signal: AbortSignal): Promise<number> {
   const name = `demo-${randomUUID()}`;
-  await using peer = new SecondProcess("demo-peer", [name, String(messages)]);
+  await using peer = new SecondProcess([...thisProgram(), "demo-peer", name, String(messages)]);
   return await peer.blame(async (peerEnded) => {
     const limits = { timeoutMs: LIMIT_MS, signal: AbortSignal.any([signal, peerEnded]) };
     const [data, back] = await Promise.all([

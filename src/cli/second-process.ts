@@ -9,9 +9,8 @@ export class SecondProcess implements AsyncDisposable {
   readonly #errors: Promise<string>;
   readonly #ended = new AbortController();
 
-  constructor(command: string, args: string[]) {
-    const self = Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
-    this.#process = Bun.spawn([...self, command, ...args], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  constructor(command: string[]) {
+    this.#process = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
     this.#errors = new Response(this.#process.stderr).text();
     this.#process.exited.then(() => this.#ended.abort());
   }
@@ -59,4 +58,9 @@ export class SecondProcess implements AsyncDisposable {
     clearTimeout(timer);
     return ended;
   }
+}
+
+/** How to start this program once more; compiled, it is one file. */
+export function thisProgram(): string[] {
+  return Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
 }

@@ -1,0 +1,50 @@
+/**
+ * Calls within one thread, by tinybench: a call into the shim that does nothing, and one message through both ends of a
+ * channel. A sample is a loop of BATCH, through BATCH.
+ *
+ *     calls.ts noop|push-pop NAME
+ */
+import { Bench } from "tinybench";
+import { Channel } from "../../src/index.ts";
+import { native } from "../../src/native/load.ts";
+
+const [kind, name = ""] = Bun.argv.slice(2);
+const BATCH = 1000;
+
+async function noop(): Promise<() => void> {
+  const shim = native();
+  return () => {
+    let sum = 0;
+    for (let i = 0; i < BATCH; i++) sum += shim.lf_noop(i);
+    if (sum !== (BATCH * (BATCH - 1)) / 2) throw new Error(`the sum is ${sum}`);
+  };
+}
+
+async function pushPop(): Promise<() => void> {
+  const [to, from] = await Promise.all([
+    Channel.open(name, { role: "producer", profile: "low-latency" }),
+    Channel.open(name, { role: "consumer" }),
+  ]);
+  const payload = new Uint8Array(new ArrayBuffer(64));
+  return () => {
+    for (let i = 0; i < BATCH; i++) {
+      payload[0] = i;
+      payload[63] = i >> 8;
+      const sent = to.trySend(payload);
+      const frame = from.tryRecv();
+      const got = frame?.bytes;
+      if (!sent || got?.[0] !== (i & 255) || got[63] !== i >> 8) throw new Error(`message ${i} is wrong`);
+      frame!.release();
+    }
+  };
+}
+
+const loop = await (kind === "noop" ? noop() : pushPop());
+const bench = new Bench({ time: 300, warmupTime: 200, throws: true });
+bench.add(kind!, loop);
+bench.runSync();
+const result = bench.tasks[0]!.result;
+if (result.state !== "completed") throw new Error(`tinybench: ${result.state}`);
+const perCall = (ms: number | undefined) => ((ms ?? Number.NaN) * 1e6) / BATCH;
+console.log(JSON.stringify({ [kind!]: { p50: perCall(result.latency.p50), p99: perCall(result.latency.p99) } }));
+process.exit(0);

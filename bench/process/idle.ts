@@ -1,0 +1,30 @@
+/**
+ * Processor time of a consumer that waits in `for await` and gets nothing ("second"), of its producer ("first"), and of
+ * the same program without a channel ("none"), in percent of one core over SECONDS.
+ *
+ *     idle.ts first|second|none NAME SECONDS
+ */
+import { Channel } from "../../src/index.ts";
+
+const [side, name = "", seconds] = Bun.argv.slice(2);
+const lasts = Number(seconds) * 1000;
+const channel = side === "none" ? null : await Channel.open(name, { role: side === "first" ? "producer" : "consumer" });
+
+async function receive(from: Channel): Promise<void> {
+  for await (const frame of from) throw new Error(`a message of ${frame.sizeBytes} bytes where none was sent`);
+}
+const received = channel?.role === "consumer" ? receive(channel) : null;
+
+await Bun.sleep(200); // what starting and meeting left to do
+const before = process.cpuUsage();
+const start = Bun.nanoseconds();
+await Bun.sleep(lasts);
+const used = process.cpuUsage(before);
+const percent = ((used.user + used.system) * 1000 * 100) / (Bun.nanoseconds() - start);
+console.log(JSON.stringify({ percent }));
+
+if (channel?.role === "producer") await Bun.sleep(500); // the consumer is still counting
+await channel?.close();
+await received?.catch((error) => {
+  if (error.code !== "CLOSED") throw error;
+});

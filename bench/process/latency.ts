@@ -1,0 +1,96 @@
+/**
+ * Ping-pong over two channels, both ends spinning in recvSync. Half a round trip is one way; the clock is read once in
+ * BATCH round trips, since reading it for each would be measured too.
+ *
+ *     latency.ts first|second NAME copy|loan|loan-untouched BYTES ROUNDS
+ */
+import { Channel } from "../../src/index.ts";
+import { figureOf } from "../measure.ts";
+
+const [side, name = "", kind, size, count] = Bun.argv.slice(2);
+const bytes = Number(size);
+const rounds = Number(count);
+const BATCH = 100;
+const WARM = rounds / 5;
+const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
+
+const first = side === "first";
+const open = (direction: string, role: "producer" | "consumer") =>
+  Channel.open(`${name}.${direction}`, { role, profile: "low-latency" });
+const [to, from] = await Promise.all([
+  open(first ? "there" : "back", "producer"),
+  open(first ? "back" : "there", "consumer"),
+]);
+
+const payload = new Uint8Array(new ArrayBuffer(bytes));
+const last = bytes - 1;
+
+function sendCopy(n: number): void {
+  payload[0] = n;
+  payload[last] = n >> 8;
+  while (!to.trySend(payload));
+}
+
+function sendLoan(n: number): void {
+  let loan = to.tryLoan(bytes);
+  while (!loan) loan = to.tryLoan(bytes);
+  const room = loan.bytes;
+  room[0] = n;
+  room[last] = n >> 8;
+  loan.commit();
+}
+
+function sendUntouched(): void {
+  let loan = to.tryLoan(bytes);
+  while (!loan) loan = to.tryLoan(bytes);
+  loan.commit();
+}
+
+function receive(n: number): void {
+  const frame = from.recvSync(SPIN);
+  const got = frame?.bytes;
+  if (!got || got.length !== bytes || got[0] !== (n & 255) || got[last] !== ((n >> 8) & 255)) {
+    throw new Error(`round ${n}: ${got?.length} bytes, ${got?.[0]} and ${got?.[last]}`);
+  }
+  frame.release();
+}
+
+function receiveUntouched(): void {
+  const frame = from.recvSync(SPIN);
+  if (frame?.sizeBytes !== bytes) throw new Error(`a frame of ${frame?.sizeBytes} bytes`);
+  frame.release();
+}
+
+const send = kind === "copy" ? sendCopy : kind === "loan" ? sendLoan : sendUntouched;
+const take = kind === "loan-untouched" ? receiveUntouched : receive;
+
+function play(rounds: number): number[] {
+  const samples: number[] = [];
+  for (let n = 0; n < rounds; ) {
+    const start = Bun.nanoseconds();
+    for (let i = 0; i < BATCH; i++, n++) {
+      send(n);
+      take(n);
+    }
+    samples.push((Bun.nanoseconds() - start) / BATCH / 2);
+  }
+  return samples;
+}
+
+function answer(rounds: number): void {
+  for (let n = 0; n < rounds; n++) {
+    take(n);
+    send(n);
+  }
+}
+
+if (first) {
+  play(WARM);
+  console.log(JSON.stringify({ [kind!]: figureOf(play(rounds)) }));
+} else {
+  answer(WARM);
+  answer(rounds);
+}
+await to.waitSend();
+await to.close();
+await from.close();

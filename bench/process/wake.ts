@@ -1,0 +1,34 @@
+/**
+ * How fast an idle consumer in `for await` wakes. The producer sleeps PACE_MS, writes the time into a message and sends
+ * it; the consumer compares the time with its own, on the same clock.
+ *
+ *     wake.ts first|second NAME COUNT PACE_MS
+ */
+import { Channel } from "../../src/index.ts";
+import { monotonicNs } from "../clock.ts";
+import { figureOf } from "../measure.ts";
+
+const [side, name = "", messages, pace] = Bun.argv.slice(2);
+const count = Number(messages);
+const WARM = Math.ceil(count / 10);
+
+const role = side === "first" ? "producer" : "consumer";
+await using channel = await Channel.open(name, { role, profile: "low-latency" });
+if (side === "first") {
+  const time = new Float64Array(new ArrayBuffer(64));
+  for (let n = 0; n < WARM + count; n++) {
+    Bun.sleepSync(Number(pace));
+    time[0] = monotonicNs();
+    if (!channel.trySend(time)) throw new Error("the queue is full: the consumer does not wake");
+  }
+  await channel.waitSend();
+} else {
+  const samples: number[] = [];
+  for await (const frame of channel) {
+    const sent = new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getFloat64(0, true);
+    samples.push((monotonicNs() - sent) / 1000);
+    frame.release();
+  }
+  if (samples.length !== WARM + count) throw new Error(`${samples.length} messages of ${WARM + count}`);
+  console.log(JSON.stringify({ wake: figureOf(samples.slice(WARM)) }));
+}

@@ -1,0 +1,25 @@
+/**
+ * Makes a fresh clone ready: dependencies as the lock file says, and the shim for this machine. With --bench also the C
+ * programs that the benches compare with. Needs nothing but Bun, and does nothing where all is there.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.ts";
+import { type Finished, ROOT, run } from "./run.ts";
+
+/** Its `prepare` step builds the shim too, unless the user's settings forbid such steps. */
+export function installDependencies(): Promise<Finished> {
+  return run([process.execPath, "install", "--frozen-lockfile"]);
+}
+
+if (import.meta.main) {
+  const orStop = ({ ok, output }: Finished) => {
+    if (ok) return;
+    process.stderr.write(output);
+    process.exit(1);
+  };
+  if (!existsSync(join(ROOT, "node_modules"))) console.error("Setting up: dependencies and the native part, once");
+  orStop(await installDependencies());
+  orStop(await build("platform"));
+  if (process.argv.includes("--bench")) orStop(await build("bench"));
+}

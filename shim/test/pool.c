@@ -1,0 +1,173 @@
+/* The pool's arithmetic and its lists. Looks inside: the size classes are nobody else's business. */
+#include "../src/pool.c"
+
+#include "test.h"
+
+static void classes_fit(void) {
+  test_random random = {test_seed()};
+  CHECK_EQ(class_of(1), 0);
+  CHECK_EQ(class_of((uint64_t)1 << 32), LF_POOL_CLASSES - 1);
+  CHECK(class_of(((uint64_t)1 << 32) + 1) >= LF_POOL_CLASSES);
+  for (uint32_t class = 0; class < LF_POOL_CLASSES; class++) {
+    uint64_t bytes = class_bytes(class);
+    CHECK_EQ(class_of(bytes), class);
+    CHECK_EQ(class_of(bytes + 1), class + 1);
+    if (class) CHECK(class_bytes(class - 1) < bytes);
+  }
+  for (int i = 0; i < 200000; i++) {
+    uint64_t length = 1 + (test_next(&random) & (((uint64_t)2 << test_below(&random, 32)) - 1));
+    if (length > (uint64_t)1 << 32) continue;
+    uint64_t bytes = class_bytes(class_of(length));
+    CHECK(bytes >= length);
+    /* What a block wastes is bounded: half of a small one, a fifth of a large one. */
+    if (length > 256) CHECK(length <= 1u << 20 ? bytes < length * 2 : bytes <= length + length / 4);
+  }
+}
+
+/* Every block is in one place, and the counts say where. */
+static void check_pool(lf_pool *pool) {
+  static uint8_t seen[LF_BLOCKS_MAX];
+  memset(seen, 0, sizeof seen);
+  uint32_t unused = 0;
+  for (uint32_t at = pool->unused; at != LF_NO_BLOCK; at = pool->blocks[at].next, unused++) {
+    CHECK(at < LF_BLOCKS_MAX && !seen[at]++);
+    CHECK_EQ(pool->blocks[at].state, LF_BLOCK_UNUSED);
+  }
+  CHECK_EQ(unused, pool->unused_count);
+  uint64_t bytes = 0;
+  uint32_t free_in_regions = 0, free_in_lists = 0;
+  for (uint32_t i = 0; i < pool->region_capacity; i++) {
+    if (!pool->regions[i].segment.address) continue;
+    bytes += pool->regions[i].block_bytes * pool->regions[i].blocks;
+    CHECK(pool->regions[i].segment.size >= pool->regions[i].block_bytes * pool->regions[i].blocks);
+    CHECK(pool->regions[i].free <= pool->regions[i].blocks);
+    free_in_regions += pool->regions[i].free;
+  }
+  CHECK_EQ(bytes, pool->bytes);
+  for (uint32_t class = 0; class < LF_POOL_CLASSES; class++) {
+    for (uint32_t at = pool->free[class]; at != LF_NO_BLOCK; at = pool->blocks[at].next, free_in_lists++) {
+      CHECK(at < LF_BLOCKS_MAX && !seen[at]++);
+      CHECK_EQ(pool->blocks[at].state, LF_BLOCK_FREE);
+      CHECK_EQ(pool->blocks[at].class, class);
+      lf_pool_region *region = &pool->regions[pool->blocks[at].region];
+      CHECK(pool->blocks[at].offset + region->block_bytes <= region->segment.size);
+    }
+  }
+  CHECK_EQ(free_in_lists, free_in_regions);
+}
+
+static lf_pool pool;
+
+/* One block, growing and retiring as a producer does; 0 when all that may exist is under way. */
+static int take(uint64_t length, uint32_t *block) {
+  for (int attempt = 0; attempt < 1000; attempt++) {
+    if (lf_pool_take(&pool, length, block)) return 1;
+    uint32_t retire = 0;
+    int32_t status = CHECK_OK(lf_pool_grow(&pool, length, &retire));
+    if (status == LF_FULL) return 0;
+    if (status == LF_RETIRE) CHECK_EQ(lf_pool_retire(&pool, retire), LF_OK);
+    else CHECK_EQ(status, LF_OK);
+  }
+  test_fail(__FILE__, __LINE__, "growth does not end");
+}
+
+static void blocks_do_not_overlap(void) {
+  test_random random = {test_seed()};
+  lf_pool_open(&pool);
+  static uint32_t held[LF_BLOCKS_MAX];
+  static uint64_t lengths[LF_BLOCKS_MAX];
+  uint32_t count = 0;
+  for (int i = 0; i < 4000; i++) {
+    uint32_t block;
+    uint64_t length = 1 + test_next(&random) % ((uint64_t)64 << test_below(&random, 14));
+    if (test_below(&random, 5) < 3 && take(length, &block)) {
+      lf_block *b = &pool.blocks[block];
+      CHECK_EQ(b->state, LF_BLOCK_LOANED);
+      lf_pool_region *region = &pool.regions[b->region];
+      CHECK(length <= region->block_bytes && b->offset + length <= region->segment.size);
+      test_fill((char *)region->segment.address + b->offset, length, block);
+      held[count] = block;
+      lengths[count++] = length;
+    } else if (count) {
+      uint64_t at = test_below(&random, count);
+      lf_block *b = &pool.blocks[held[at]];
+      void *bytes = (char *)pool.regions[b->region].segment.address + b->offset;
+      CHECK_EQ(test_differs(bytes, lengths[at], held[at]), lengths[at]);
+      lf_pool_give(&pool, held[at]);
+      held[at] = held[--count];
+      lengths[at] = lengths[count];
+    }
+    if (i % 100 == 0) check_pool(&pool);
+  }
+  while (count) lf_pool_give(&pool, held[--count]);
+  check_pool(&pool);
+  lf_pool_close(&pool);
+}
+
+/* All 4096 blocks may be under way; then it is full, and idle regions make room for other sizes. */
+static void all_blocks(void) {
+  memset(&pool, 0, sizeof pool);
+  lf_pool_open(&pool);
+  static uint32_t held[LF_BLOCKS_MAX];
+  uint32_t count = 0, none;
+  while (take(256, &held[count])) CHECK(++count <= LF_BLOCKS_MAX);
+  CHECK_EQ(count, LF_BLOCKS_MAX);
+  check_pool(&pool);
+  CHECK(!take(1024, &none));
+  for (uint32_t i = 0; i < count; i++) lf_pool_give(&pool, held[i]);
+  check_pool(&pool);
+  CHECK(take(1024, &none));
+  lf_pool_give(&pool, none);
+  check_pool(&pool);
+  lf_pool_close(&pool);
+}
+
+/* What may be in flight is limited; a payload above half of the limit may have two of its size. */
+static void limits(void) {
+  memset(&pool, 0, sizeof pool);
+  lf_pool_open(&pool);
+  uint32_t blocks[80], count = 0;
+  while (take(1 << 20, &blocks[count])) CHECK(++count <= 64);
+  CHECK_EQ(count, 64);
+  uint32_t other;
+  CHECK(!take(300, &other));
+  while (count) lf_pool_give(&pool, blocks[--count]);
+  CHECK(take((uint64_t)48 << 20, &blocks[0]));
+  CHECK(take((uint64_t)48 << 20, &blocks[1]));
+  CHECK(!take((uint64_t)48 << 20, &blocks[2]));
+  check_pool(&pool);
+  lf_pool_give(&pool, blocks[0]);
+  CHECK(take(300, &other)); /* the idle region of 48 MiB goes */
+  lf_pool_give(&pool, blocks[1]);
+  lf_pool_give(&pool, other);
+  check_pool(&pool);
+  lf_pool_close(&pool);
+}
+
+static void regions_have_new_numbers(void) {
+  memset(&pool, 0, sizeof pool);
+  lf_pool_open(&pool);
+  uint32_t block, retire = 0;
+  CHECK(take(5000, &block));
+  uint32_t id = pool.regions[pool.blocks[block].region].id;
+  CHECK_EQ(lf_pool_retire(&pool, id), LF_EINVALID_ARGUMENT); /* in use */
+  lf_pool_give(&pool, block);
+  CHECK(lf_pool_region_of(&pool, id) != NULL);
+  CHECK_EQ(lf_pool_retire(&pool, id), LF_OK);
+  CHECK(lf_pool_region_of(&pool, id) == NULL);
+  CHECK_EQ(lf_pool_retire(&pool, id), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_pool_retire(&pool, 0xffffffffu), LF_EINVALID_ARGUMENT);
+  CHECK(take(5000, &block));
+  CHECK(pool.regions[pool.blocks[block].region].id != id);
+  CHECK_EQ(lf_pool_grow(&pool, ((uint64_t)1 << 32) + 1, &retire), LF_EINVALID_ARGUMENT);
+  lf_pool_close(&pool);
+}
+
+int main(void) {
+  RUN(classes_fit);
+  RUN(blocks_do_not_overlap);
+  RUN(all_blocks);
+  RUN(limits);
+  RUN(regions_have_new_numbers);
+  return 0;
+}

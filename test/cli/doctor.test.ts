@@ -1,0 +1,105 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { version } from "../../package.json";
+import { CONSTANTS } from "../../src/native/layout.ts";
+import { PATIENT, Workplace } from "./cli.ts";
+
+const place = new Workplace();
+
+describe("doctor", () => {
+  test(
+    "--json is one object that says what is there",
+    async () => {
+      const { code, text, errors } = await place.run(["doctor", "--json"], { env: { LAVA_FLOW_HOST_ID: "here" } });
+      expect({ code, errors }).toEqual({ code: 0, errors: "" });
+      const machine = JSON.parse(text);
+      expect(machine).toMatchObject({
+        version,
+        platform: { os: process.platform, arch: process.arch, bun: Bun.version },
+        shim: { abiVersion: CONSTANTS.LF_ABI_VERSION },
+        sharedMemory: { works: true },
+        runtimeDirectory: { path: place.runtimeDirectory, usable: true },
+        location: { hostname: hostname(), hostId: "here", hostIdOverridden: true },
+        gpus: [],
+        mpi: null,
+      });
+      expect(await Bun.file(machine.shim.path).exists()).toBe(true);
+      expect(machine.memory.availableBytes).toBeGreaterThan(0);
+      if (process.platform === "linux") {
+        expect(machine.runtimeDirectory).toMatchObject({ mode: "0700", ownerUid: process.getuid?.() });
+        expect(machine.sharedMemory.openFiles.soft).toBeGreaterThan(0);
+        expect(machine.hugepages.map((size: { sizeBytes: number }) => size.sizeBytes)).toContain(2 * 1024 * 1024);
+      }
+      const features = machine.missing.map((missing: { feature: string }) => missing.feature);
+      expect(features).toContain("gpu");
+      expect(features).toContain("mpi");
+      for (const { reason, remedy } of machine.missing) {
+        expect(reason).not.toBe("");
+        expect(remedy).not.toBe("");
+      }
+    },
+    PATIENT,
+  );
+
+  test(
+    "for people: the same in 80 columns",
+    async () => {
+      const { code, text } = await place.run(["doctor"]);
+      expect(code).toBe(0);
+      for (const label of [
+        "platform",
+        "shim",
+        "memory",
+        "numa",
+        "huge pages",
+        "shared",
+        "runtime dir",
+        "membarrier",
+        "host",
+      ]) {
+        expect(text).toMatch(new RegExp(`^${label} `, "m"));
+      }
+      expect(text).toContain("gpus        not part of this version");
+      for (const line of text.split("\n")) {
+        // Only what has no place to break may be longer.
+        if (line.trim().includes(" ")) expect(line.length).toBeLessThanOrEqual(80);
+      }
+    },
+    PATIENT,
+  );
+
+  test(
+    "a shim that can't be loaded: exit code 1, and all else is still told",
+    async () => {
+      const env = { LAVA_FLOW_SHIM: place.file("none") };
+      const { code, text } = await place.run(["doctor", "--json"], { env });
+      expect(code).toBe(1);
+      const machine = JSON.parse(text);
+      expect(machine).toMatchObject({ shim: null, membarrier: null, sharedMemory: { works: null } });
+      expect(machine.missing[0]).toMatchObject({ feature: "shim", remedy: "Correct or unset LAVA_FLOW_SHIM" });
+      expect(machine.missing[0].reason).toContain(place.file("none"));
+      const people = await place.run(["doctor"], { env });
+      expect(people.code).toBe(1);
+      expect(people.text).toContain("shim        can't be loaded");
+    },
+    PATIENT,
+  );
+
+  test(
+    "a runtime directory that others can write to is named",
+    async () => {
+      const open = new Workplace();
+      mkdirSync(open.runtimeDirectory);
+      chmodSync(open.runtimeDirectory, 0o777);
+      const { code, text } = await open.run(["doctor", "--json"]);
+      expect(code).toBe(0);
+      const machine = JSON.parse(text);
+      expect(machine.runtimeDirectory).toMatchObject({ usable: false, mode: "0777" });
+      const missing = machine.missing.find((one: { feature: string }) => one.feature === "runtime directory");
+      expect(missing.reason).toStartWith("PERMISSION_DENIED: ");
+      expect(missing.remedy).toContain("LAVA_FLOW_RUNTIME_DIR");
+    },
+    PATIENT,
+  );
+});

@@ -1,0 +1,50 @@
+/**
+ * What a test needs of the machine and may not find there. A skip always says why, and LAVA_FLOW_REQUIRE (a comma list
+ * of these names) turns it into a failure: that is how CI makes sure that nothing is skipped by accident.
+ */
+const FEATURES = {
+  shm: "memfd or its like: shared memory that a descriptor carries",
+  numa: "a kernel with NUMA support, and libnuma",
+  hugepages: "reserved huge pages, or the right to reserve them",
+  membarrier: "asymmetric barriers (Linux membarrier)",
+  root: "the right to act as another user",
+  tsan: "ThreadSanitizer's run-time support",
+  wine: "Wine, to run the Windows programs",
+  qemu: "an emulator for programs of another processor",
+  proc: "/proc, to look at a process from outside",
+  zig: "the Zig compiler",
+} as const;
+
+export type Feature = keyof typeof FEATURES;
+
+/** The features that LAVA_FLOW_REQUIRE names. An unknown name would require nothing in silence: it is an error. */
+export function required(list: string = process.env.LAVA_FLOW_REQUIRE ?? ""): Set<Feature> {
+  const names = list
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  for (const name of names) {
+    if (!Object.hasOwn(FEATURES, name)) {
+      throw new Error(
+        `LAVA_FLOW_REQUIRE names ${JSON.stringify(name)}; it may name ${Object.keys(FEATURES).join(", ")}`,
+      );
+    }
+  }
+  return new Set(names as Feature[]);
+}
+
+const told = new Set<string>();
+
+/**
+ * True when the feature is there. When it is not: an error if it is required, else false, with the reason printed once
+ * a process as `skip FEATURE: REASON` (scripts/check.ts repeats those lines).
+ */
+export function requires(feature: Feature, available: boolean, reason: string): boolean {
+  const needed = required().has(feature);
+  if (available) return true;
+  const line = `${feature}: ${reason}`;
+  if (needed) throw new Error(`LAVA_FLOW_REQUIRE asks for ${line}`);
+  if (!told.has(line)) console.error(`skip ${line}`);
+  told.add(line);
+  return false;
+}
