@@ -213,6 +213,8 @@ LF_API int32_t lf_producer_region(int32_t producer, uint32_t region, lf_region_i
 /* The region that LF_RETIRE is about; the caller detaches its views, then calls lf_producer_retire. */
 LF_API int32_t lf_producer_retirable(int32_t producer, uint32_t *out);
 LF_API int32_t lf_producer_retire(int32_t producer, uint32_t region);
+/* The region stays mapped until the process ends: something out of reach still shows it. */
+LF_API int32_t lf_producer_keep(int32_t producer, uint32_t region);
 /* Asks for the bell. 1: something changed already (room, or everything is released), do not sleep. CHANNEL_CLOSED or
  * PEER_DIED when what is waited for can't come any more. */
 LF_API int32_t lf_producer_arm(int32_t producer, int32_t until_released);
@@ -230,6 +232,7 @@ LF_API int32_t lf_consumer_receive_wait(int32_t consumer, double timeout_ms, dou
 LF_API int32_t lf_consumer_release(int32_t consumer, uint32_t token);
 LF_API int32_t lf_consumer_region(int32_t consumer, uint32_t region, lf_region_info *out);
 LF_API int32_t lf_consumer_retire(int32_t consumer, uint32_t region);
+LF_API int32_t lf_consumer_keep(int32_t consumer, uint32_t region);
 LF_API int32_t lf_consumer_arm(int32_t consumer);
 LF_API int32_t lf_consumer_stats(int32_t consumer, lf_port_stats *out);
 LF_API int32_t lf_consumer_close(int32_t consumer);

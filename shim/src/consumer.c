@@ -21,6 +21,7 @@ typedef struct {
   int32_t memory;       /* a MemoryBuffer's handle, 0 for pooled regions */
   uint8_t live;
   uint8_t dropping;
+  uint8_t kept; /* never unmapped */
 } region;
 
 typedef struct {
@@ -52,12 +53,9 @@ static consumer *find(int32_t handle) { return lf_handle_get(LF_KIND_CONSUMER, h
 
 static void close_region(consumer *c, region *r) {
   if (!r->live) return;
-  if (r->memory) {
-    lf_memory_close(r->memory);
-    c->imports--;
-  } else {
-    lf_segment_close(&r->segment);
-  }
+  if (r->memory) c->imports--;
+  if (!r->kept && r->memory) lf_memory_close(r->memory);
+  if (!r->kept && !r->memory) lf_segment_close(&r->segment);
   if (r->dropping) c->dropping--;
   uint32_t *link = &c->buckets[r->id % REGION_BUCKETS];
   while (*link != (uint32_t)(r - c->regions) + 1) link = &c->regions[*link - 1].next;
@@ -175,7 +173,7 @@ static int32_t add_region(consumer *c, lf_message *message) {
   lf_region_message add;
   if (message->length != sizeof add || message->os < 0) return corrupt(c, "region message of length", message->length);
   memcpy(&add, message->data, sizeof add);
-  if (add.size == 0 || add.size > ((uint64_t)1 << 46)) return corrupt(c, "region size", add.size);
+  if (add.size == 0 || add.size > ((uint64_t)1 << 32)) return corrupt(c, "region size", add.size);
   if (find_region(c, add.region)) return corrupt(c, "second region", add.region);
   region *r = free_place(c);
   if (!r) return LF_EHOST_OUT_OF_MEMORY;
@@ -249,6 +247,14 @@ int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
   region *r = find_region(c, id);
   if (!r || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   *out = (lf_region_info){(uint64_t)(uintptr_t)r->address, (double)r->size, r->memory, 0};
+  return LF_OK;
+}
+
+int32_t lf_consumer_keep(int32_t handle, uint32_t id) {
+  FIND(c, handle);
+  region *r = find_region(c, id);
+  if (!r) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  r->kept = 1;
   return LF_OK;
 }
 

@@ -303,7 +303,8 @@ int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
 
 int lf_link_peer_alive(lf_link *link) {
   if (link->gone) return 0;
-  struct pollfd watched = {.fd = link->socket, .events = 0};
+  /* macOS tells of a hang-up only where something is asked for (radar 37537852; since 15.4 POLLHUP is not enough). */
+  struct pollfd watched = {.fd = link->socket, .events = POLLIN};
   int n = poll(&watched, 1, 0);
   if (n > 0 && (watched.revents & (POLLHUP | POLLERR | POLLNVAL))) link->gone = 1;
   return !link->gone;

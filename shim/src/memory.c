@@ -40,11 +40,16 @@ static int32_t make(int32_t strategy, lf_host_block *block) {
   return handle;
 }
 
+/* A segment from elsewhere may end within its last page, which is there all the same. */
+static size_t page_count(const lf_segment *segment) {
+  return (segment->size + segment->page_bytes - 1) / segment->page_bytes;
+}
+
 static int32_t describe(int32_t handle, uint64_t size, int32_t strategy, const lf_host_block *block,
                         lf_memory_info *out) {
   out->address = (uint64_t)(uintptr_t)block->segment.address;
   out->size = size;
-  out->allocated = block->segment.size;
+  out->allocated = page_count(&block->segment) * block->segment.page_bytes;
   out->page_bytes = block->segment.page_bytes;
   out->handle = handle;
   out->strategy = strategy;
@@ -123,9 +128,8 @@ int32_t lf_memory_nodes(int32_t handle, uint32_t count, int32_t *out) {
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
   if (!m) return lf_handle_stale(LF_KIND_MEMORY, handle);
   const lf_segment *segment = &m->block.segment;
-  if (!out || count == 0 || count > segment->size / segment->page_bytes)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the nodes of %u pages, of %zu", count,
-                   segment->size / segment->page_bytes);
+  if (!out || count == 0 || count > page_count(segment))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the nodes of %u pages, of %zu", count, page_count(segment));
   return lf_host_nodes(segment->address, segment->page_bytes, count, out);
 }
 

@@ -38,8 +38,13 @@ void lf_pool_open(lf_pool *pool) {
   for (uint32_t i = 0; i < LF_POOL_CLASSES; i++) pool->free[i] = LF_NO_BLOCK;
 }
 
+static void unmap(lf_pool_region *region) {
+  if (region->kept) region->segment.address = NULL;
+  lf_segment_close(&region->segment);
+}
+
 void lf_pool_close(lf_pool *pool) {
-  for (uint32_t i = 0; i < pool->region_capacity; i++) lf_segment_close(&pool->regions[i].segment);
+  for (uint32_t i = 0; i < pool->region_capacity; i++) unmap(&pool->regions[i]);
   free(pool->regions);
   pool->regions = NULL;
   pool->region_capacity = 0;
@@ -166,7 +171,7 @@ int32_t lf_pool_retire(lf_pool *pool, uint32_t id) {
   }
   pool->free[region->class] = kept;
   pool->bytes -= region->block_bytes * region->blocks;
-  lf_segment_close(&region->segment);
+  unmap(region);
   region->announced = 0;
   return LF_OK;
 }

@@ -30,6 +30,7 @@ typedef struct {
   uint32_t free;
   uint8_t class;
   uint8_t announced; /* the peer has been told */
+  uint8_t kept;      /* never unmapped */
 } lf_pool_region;
 
 typedef struct {

@@ -447,6 +447,14 @@ int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
   return LF_OK;
 }
 
+int32_t lf_producer_keep(int32_t handle, uint32_t id) {
+  FIND(p, handle);
+  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
+  if (!region) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  region->kept = 1;
+  return LF_OK;
+}
+
 int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
   FIND(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");

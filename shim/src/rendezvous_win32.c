@@ -33,6 +33,7 @@ typedef struct {
   HANDLE listener; /* consumer only: an instance that waits for a producer, or NULL */
   OVERLAPPED connect;
   int connecting;    /* `connect` is under way */
+  int settled;
   lf_link *arriving; /* connected, its bells not here yet */
   uint32_t refused;
   int32_t last_uid;
@@ -318,12 +319,14 @@ int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, cons
 int32_t lf_rendezvous_poll(int32_t handle) {
   rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  if (r->settled) return LF_OK;
   return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
 }
 
 int32_t lf_rendezvous_settle(int32_t handle) {
   rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  r->settled = 1;
   stop_listening(r);
   return LF_OK;
 }

@@ -219,8 +219,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
           held = await this.recv({ timeoutMs: Number.POSITIVE_INFINITY });
         } catch (error) {
           const code = error instanceof LavaFlowError ? error.code : null;
-          if (code === "CHANNEL_CLOSED" || (code === "CLOSED" && this.#closed))
-            return { done: true, value: undefined };
+          if (code === "CHANNEL_CLOSED" || (code === "CLOSED" && this.#closed)) return { done: true, value: undefined };
           throw error;
         }
         sequence = held.sequence;

@@ -182,10 +182,16 @@ export function nativeMemory(buffer: MemoryBuffer): number {
 }
 
 /**
- * A shared buffer whose native memory somebody else owns: `close()` detaches the views and calls `release`. Where the
- * memory goes first, its owner closes the buffer before.
+ * A shared buffer whose native memory somebody else owns: `close()` detaches the views and calls `release`, with true
+ * when its ArrayBuffer was transferred away, so that the memory may not go. Where the memory goes first, its owner
+ * closes the buffer before.
  */
-export function adoptMemory(shimHandle: number, address: number, sizeBytes: number, release: () => void): MemoryBuffer {
+export function adoptMemory(
+  shimHandle: number,
+  address: number,
+  sizeBytes: number,
+  release: (escaped: boolean) => void,
+): MemoryBuffer {
   return new MemoryBuffer(HostMemory.adopt(shimHandle, address, sizeBytes, release), "shared", SHARED, FROM_PEER);
 }
 

@@ -40,7 +40,7 @@ export class HostMemory {
   readonly #address: number;
   readonly #owner: Owner | null;
   /** What gives adopted memory back; the shim does it for all other. */
-  readonly #release: (() => void) | null;
+  readonly #release: ((escaped: boolean) => void) | null;
   #handle: number;
   #closing = false;
   #buffer: ArrayBuffer | null = null;
@@ -52,7 +52,7 @@ export class HostMemory {
     address: number,
     sizeBytes: number,
     owner: Owner | null,
-    release: (() => void) | null,
+    release: ((escaped: boolean) => void) | null,
   ) {
     this.sizeBytes = sizeBytes;
     this.#handle = handle;
@@ -85,8 +85,8 @@ export class HostMemory {
     return HostMemory.#described(sizeBytes, owner);
   }
 
-  /** Memory that somebody else closes: `release` is told when it is no longer looked at from here. */
-  static adopt(handle: number, address: number, sizeBytes: number, release: () => void): HostMemory {
+  /** Memory that somebody else closes: `release` is told when it is no longer looked at, or that it always will be. */
+  static adopt(handle: number, address: number, sizeBytes: number, release: (escaped: boolean) => void): HostMemory {
     return new HostMemory(handle, address, sizeBytes, null, release);
   }
 
@@ -129,7 +129,7 @@ export class HostMemory {
     const handle = this.#handle;
     this.#handle = 0;
     this.#owner?.delete(this);
-    if (this.#release) this.#release();
+    if (this.#release) this.#release(escaped);
     else if (escaped) warnOfEscape(this.sizeBytes);
     else native().lf_memory_close(handle);
     if (errors.length > 0) throw errors[0];

@@ -1,12 +1,12 @@
 /** The receiving end of a shared-memory channel. */
 import { LavaFlowError } from "../../errors.ts";
 import { adoptMemory, type MemoryBuffer } from "../../memory/buffer.ts";
-import { viewOf } from "../../native/handle.ts";
-import { CONSTANTS, FRAME, PORT_STATS, REGION_INFO } from "../../native/layout.ts";
+import { CONSTANTS, FRAME, PORT_STATS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { Frame } from "../frame.ts";
 import type { Link } from "../link.ts";
+import { Regions } from "./regions.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
 const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
@@ -14,6 +14,9 @@ const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
 const FREE = 0;
 const INLINE = 1;
 const IN_REGION = 2;
+
+/** The shim's tokens of frames that are MemoryBuffers start here; those below are blocks. */
+const MEMORY_TOKEN = 0x80000000;
 
 /**
  * One frame and the cell that the shim fills: small payloads are copied out of the ring into it (a move of at most two
@@ -65,25 +68,10 @@ function released(): LavaFlowError {
   });
 }
 
-/** Memory of the producer that this process has mapped. */
-interface Region {
-  id: number;
-  address: number;
-  sizeBytes: number;
-  /** The shim's handle of a MemoryBuffer; 0 for pooled blocks. */
-  memory: number;
-  /** Pooled blocks: all of it as one ArrayBuffer. */
-  pool: ArrayBuffer | null;
-  /** The MemoryBuffer that receivers see; made again after they closed it. */
-  buffer: MemoryBuffer | null;
-}
-
 /** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
 const FRAMES = 64;
 
 const stats = new Float64Array(new ArrayBuffer(PORT_STATS.size));
-const info = new Uint8Array(new ArrayBuffer(REGION_INFO.size));
-const infoView = new DataView(info.buffer);
 
 export class ShmConsumer implements ConsumerEnd {
   readonly #shim = native();
@@ -93,10 +81,12 @@ export class ShmConsumer implements ConsumerEnd {
   #held = 0;
   #received = 0;
   #bytes = 0;
-  readonly #regions = new Map<number, Region>();
-  /** The last view of each block, and the region it was in: where sizes repeat, views are not made again. */
-  readonly #blockViews: (Uint8Array | undefined)[] = [];
-  readonly #blockRegions: number[] = [];
+  readonly #regions = new Regions(
+    (id, out) => this.#shim.lf_consumer_region(this.#handle, id, out),
+    (id) => this.#shim.lf_consumer_keep(this.#handle, id),
+  );
+  /** The MemoryBuffers that receivers see, by region; one that they closed is made again for the next frame. */
+  readonly #buffers = new Map<number, MemoryBuffer>();
   #closed = false;
 
   /** Null while the producer's segment has not arrived. */
@@ -171,56 +161,32 @@ export class ShmConsumer implements ConsumerEnd {
     if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
 
-  #region(id: number): Region {
-    let region = this.#regions.get(id);
-    if (region) return region;
-    check(this.#shim, this.#shim.lf_consumer_region(this.#handle, id, info));
-    const address = Number(infoView.getBigUint64(REGION_INFO.address, true));
-    const sizeBytes = infoView.getFloat64(REGION_INFO.bytes, true);
-    const memory = infoView.getInt32(REGION_INFO.memory, true);
-    region = { id, address, sizeBytes, memory, pool: memory ? null : viewOf(address, sizeBytes), buffer: null };
-    this.#regions.set(id, region);
-    return region;
-  }
-
   bytesOf(frame: ShmFrame): Uint8Array {
     const id = frame.words[0] as number;
-    const block = (frame.words[1] as number) - 1;
-    if ((frame.words[1] as number) >= 0x80000000) {
-      const bytes = this.bufferOf(frame)!.bytes;
-      return frame.sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, frame.sizeBytes);
-    }
-    const known = this.#blockViews[block];
-    if (known && known.length === frame.sizeBytes && this.#blockRegions[block] === id) return known;
-    const view = new Uint8Array(this.#region(id).pool!, frame.numbers[0] as number, frame.sizeBytes);
-    this.#blockViews[block] = view;
-    this.#blockRegions[block] = id;
-    return view;
+    const token = frame.words[1] as number;
+    if (token < MEMORY_TOKEN) return this.#regions.view(id, token - 1, frame.numbers[0] as number, frame.sizeBytes);
+    const { bytes } = this.bufferOf(frame) as MemoryBuffer;
+    return frame.sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, frame.sizeBytes);
   }
 
   bufferOf(frame: ShmFrame): MemoryBuffer | undefined {
-    const region = this.#region(frame.words[0] as number);
-    if (!region.memory) return undefined;
-    if (!region.buffer) {
-      region.buffer = adoptMemory(region.memory, region.address, region.sizeBytes, () => {
-        region.buffer = null;
-      });
-    }
-    return region.buffer;
+    const id = frame.words[0] as number;
+    const known = this.#buffers.get(id);
+    if (known || (frame.words[1] as number) < MEMORY_TOKEN) return known;
+    const { memory, address, sizeBytes } = this.#regions.mapping(id);
+    const buffer = adoptMemory(memory, address, sizeBytes, (escaped) => {
+      this.#buffers.delete(id);
+      if (escaped) this.#regions.escaped(id);
+    });
+    this.#buffers.set(id, buffer);
+    return buffer;
   }
 
   /** The producer took a region back: nothing of it may be seen here any more. */
   #retire(id: number): void {
-    this.#detach(id);
+    this.#buffers.get(id)?.close();
+    this.#regions.detach(id);
     check(this.#shim, this.#shim.lf_consumer_retire(this.#handle, id));
-  }
-
-  #detach(id: number): void {
-    const region = this.#regions.get(id);
-    if (!region) return;
-    this.#regions.delete(id);
-    region.buffer?.close();
-    region.pool?.transfer(0);
   }
 
   arm(): boolean {
@@ -242,7 +208,8 @@ export class ShmConsumer implements ConsumerEnd {
     if (this.#closed) return;
     this.#closed = true;
     for (const frame of this.#frames) frame.state = FREE;
-    for (const id of [...this.#regions.keys()]) this.#detach(id);
+    for (const buffer of [...this.#buffers.values()]) buffer.close();
+    this.#regions.detachAll();
     this.#shim.lf_consumer_close(this.#handle);
   }
 }

@@ -1,12 +1,12 @@
 /** The sending end of a shared-memory channel. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { MemoryBuffer, nativeMemory, onClose } from "../../memory/buffer.ts";
-import { viewOf } from "../../native/handle.ts";
-import { CONSTANTS, LOAN, PORT_STATS, REGION_INFO } from "../../native/layout.ts";
+import { CONSTANTS, LOAN, PORT_STATS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { Loan } from "../frame.ts";
 import type { Link } from "../link.ts";
+import { Regions } from "./regions.ts";
 import type { EndStats, ProducerEnd } from "./transport.ts";
 
 const { LF_INLINE_MAX, LF_FULL } = CONSTANTS;
@@ -62,8 +62,6 @@ const loanInfo = new Uint8Array(new ArrayBuffer(LOAN.size));
 const loanWords = new Uint32Array(loanInfo.buffer);
 const loanNumbers = new Float64Array(loanInfo.buffer);
 const stats = new Float64Array(new ArrayBuffer(PORT_STATS.size));
-const info = new Uint8Array(new ArrayBuffer(REGION_INFO.size));
-const infoView = new DataView(info.buffer);
 const regionId = new Uint32Array(new ArrayBuffer(4));
 
 export class ShmProducer implements ProducerEnd {
@@ -75,9 +73,10 @@ export class ShmProducer implements ProducerEnd {
   #sent = 0;
   #bytes = 0;
   #full = 0;
-  readonly #regions = new Map<number, ArrayBuffer>();
-  readonly #blockViews: (Uint8Array | undefined)[] = [];
-  readonly #blockRegions: number[] = [];
+  readonly #regions = new Regions(
+    (id, out) => this.#shim.lf_producer_region(this.#handle, id, out),
+    (id) => this.#shim.lf_producer_keep(this.#handle, id),
+  );
   /** MemoryBuffers that the peer has mapped, and how to stop watching them. */
   readonly #watched = new Map<MemoryBuffer, () => void>();
   #closed = false;
@@ -146,8 +145,7 @@ export class ShmProducer implements ProducerEnd {
     // LF_RETIRE: an idle region of other sizes has to make place.
     if (this.#shim.lf_producer_retirable(this.#handle, regionId) !== 1) return false;
     const id = regionId[0] as number;
-    this.#regions.get(id)?.transfer(0);
-    this.#regions.delete(id);
+    this.#regions.detach(id);
     check(this.#shim, this.#shim.lf_producer_retire(this.#handle, id));
     return true;
   }
@@ -167,14 +165,7 @@ export class ShmProducer implements ProducerEnd {
     const block = loanWords[LOAN.block / 4] as number;
     const id = loanWords[LOAN.region / 4] as number;
     loan.block = block;
-    const known = this.#blockViews[block];
-    if (known && known.length === sizeBytes && this.#blockRegions[block] === id) {
-      loan.view = known;
-    } else {
-      loan.view = new Uint8Array(this.#region(id), loanNumbers[LOAN.offset / 8] as number, sizeBytes);
-      this.#blockViews[block] = loan.view;
-      this.#blockRegions[block] = id;
-    }
+    loan.view = this.#regions.view(id, block, loanNumbers[LOAN.offset / 8] as number, sizeBytes);
     return this.#lend(loan, BLOCK, sizeBytes);
   }
 
@@ -196,16 +187,6 @@ export class ShmProducer implements ProducerEnd {
       if (loan.state === FREE) return loan;
       this.#nextLoan++;
     }
-  }
-
-  #region(id: number): ArrayBuffer {
-    let region = this.#regions.get(id);
-    if (region) return region;
-    check(this.#shim, this.#shim.lf_producer_region(this.#handle, id, info));
-    const address = Number(infoView.getBigUint64(REGION_INFO.address, true));
-    region = viewOf(address, infoView.getFloat64(REGION_INFO.bytes, true));
-    this.#regions.set(id, region);
-    return region;
   }
 
   commit(loan: ShmLoan, sizeBytes: number): void {
@@ -260,8 +241,7 @@ export class ShmProducer implements ProducerEnd {
     for (const unwatch of this.#watched.values()) unwatch();
     this.#watched.clear();
     for (const loan of this.#loans) loan.state = FREE;
-    for (const region of this.#regions.values()) region.transfer(0);
-    this.#regions.clear();
+    this.#regions.detachAll();
     this.#shim.lf_producer_close(this.#handle);
   }
 }
