@@ -3,16 +3,17 @@
  * when it failed; the last line is "N passed, N failed, N skipped". LAVA_FLOW_REQUIRE turns skips into failures (see
  * test/requires.ts).
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { required } from "../test/requires.ts";
-import { build } from "./build.ts";
+import { type Feature, required } from "../test/requires.ts";
+import { build, type Target } from "./build.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 import { installDependencies } from "./setup.ts";
 import { failed, finish, passed, type Result, skipped, step } from "./step.ts";
 import { installPackages } from "./system.ts";
-import { compiledExecutable, installedTarball, pack } from "./tarball.ts";
+import { compiledExecutable, installedTarball, pack, SHIMS } from "./tarball.ts";
+import { runUnderWine } from "./wine.ts";
 
 const FIFTEEN_MINUTES = 900_000;
 
@@ -23,12 +24,14 @@ const tool = (path: string, ...args: string[]) => run([process.execPath, join(RO
 
 async function shimsForAllPlatforms(): Promise<Result> {
   const { ok, output } = await build("all");
-  const folders = ok ? readdirSync(join(ROOT, "prebuilt")) : [];
-  return ok ? { ...passed(), passed: folders.length } : failed(output);
+  if (!ok) return failed(output);
+  const missing = [...SHIMS.values()].filter((path) => !existsSync(join(ROOT, path)));
+  if (missing.length > 0) return failed(`Not built: ${missing.join(", ")}`);
+  return { ...passed(), passed: SHIMS.size };
 }
 
 /** Counts the `ok`, `FAIL` and `skip` lines of a C test program. */
-function count(program: string, { ok, output }: Finished): Result {
+function count(program: string, { ok, output }: Finished) {
   const lines = output.split("\n");
   const result = {
     passed: lines.filter((line) => /^ok\b/.test(line)).length,
@@ -43,44 +46,89 @@ function count(program: string, { ok, output }: Finished): Result {
   return result;
 }
 
-/** Every program of shim/test that was built into `folder`, one after the other. */
-async function cTests(folder: string, runOne: (program: string) => Promise<Finished>): Promise<Result> {
-  const sum = { passed: 0, failed: 0, skipped: 0, notes: [] as string[], output: "" };
-  const names = readdirSync(join(ROOT, "shim/test")).filter((name) => name.endsWith(".c"));
-  for (const name of names) {
-    const program = join(ROOT, "shim/zig-out", folder, name.slice(0, -2));
-    const result = count(program, await runOne(program));
+interface CTests {
+  target: Target;
+  /** Where that target puts its programs, in shim/zig-out. */
+  folder: string;
+  platform?: string;
+  /** What a machine may lack for them. */
+  feature?: Feature;
+  runOne?: (program: string) => Promise<Finished | { unavailable: string }>;
+}
+
+/** Builds the C tests, and runs every program of them, one after the other. */
+async function cTests({ target, folder, platform, feature, runOne }: CTests): Promise<Result> {
+  const place = join(ROOT, "shim/zig-out", folder);
+  rmSync(place, { recursive: true, force: true }); // A program whose source is gone must not run again.
+  const compiled = await build(target, platform);
+  if (!compiled.ok) return failed(compiled.output);
+  const sum = { passed: 0, failed: 0, skipped: 0, output: "" };
+  const notes = new Set<string>();
+  for (const name of readdirSync(place).sort()) {
+    const program = join(place, name);
+    const ran = await (runOne?.(program) ?? run([program]));
+    if ("unavailable" in ran) {
+      const reason = `${feature}: ${ran.unavailable}`;
+      if (feature && required().has(feature)) return failed(`LAVA_FLOW_REQUIRE asks for ${reason}`);
+      notes.add(`skip ${reason}`);
+      sum.skipped += 1;
+      continue;
+    }
+    const result = count(name, ran);
     sum.passed += result.passed;
     sum.failed += result.failed;
     sum.skipped += result.skipped;
-    sum.notes.push(...(result.notes ?? []));
+    for (const note of result.notes) notes.add(note);
     if (result.failed > 0) sum.output += result.output;
   }
-  return names.length > 0 ? sum : failed("There is no C test in shim/test");
+  return { ...sum, notes: [...notes] };
 }
 
+const plain: CTests = { target: "tests", folder: "test" };
+
+/** Some kernels lay memory out in a way that ThreadSanitizer can't work with, and forbid it to ask for another. */
+const underThreadSanitizer: CTests = {
+  target: "tests",
+  folder: "test-tsan",
+  feature: "tsan",
+  async runOne(program) {
+    const ran = await run([program]);
+    const refusal = /ThreadSanitizer: (unexpected memory mapping|memory layout is incompatible).*/.exec(ran.output);
+    return refusal ? { unavailable: refusal[0] } : ran;
+  },
+};
+
+/** Linked with their own C library, so they run on any Linux. */
+const withMusl: CTests = {
+  target: "tests-platform",
+  folder: `test-linux-${process.arch}-musl`,
+  platform: `linux-${process.arch}-musl`,
+};
+
+const underWine: CTests = {
+  target: "tests-windows",
+  folder: "test-windows",
+  feature: "wine",
+  async runOne(program) {
+    const ran = await runUnderWine(program);
+    return "unavailable" in ran ? ran : { ok: ran.code === 0, output: ran.output };
+  },
+};
+
+/** Reads Bun's own summary: unlike its JUnit report, it also counts files that could not be loaded. */
 async function bunTest(): Promise<Result> {
-  const folder = mkdtempSync(join(tmpdir(), "lava-flow-junit-"));
-  try {
-    const report = join(folder, "junit.xml");
-    const { ok, output } = await run([process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`], {
-      limitMs: FIFTEEN_MINUTES,
-    });
-    const head = (await Bun.file(report).exists()) ? /<testsuites [^>]*>/.exec(readFileSync(report, "utf8"))?.[0] : "";
-    const number = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(head ?? "")?.[1] ?? 0);
-    const result = {
-      passed: number("tests") - number("failures") - number("skipped"),
-      failed: number("failures"),
-      skipped: number("skipped"),
-      notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
-      output,
-    };
-    // A crash, a file that can't be loaded, and a run of nothing are failures that no test reports.
-    if (result.failed === 0 && (!ok || result.passed === 0)) result.failed = 1;
-    return result;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const { ok, output } = await run([process.execPath, "test"], { limitMs: FIFTEEN_MINUTES });
+  const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
+  const result = {
+    passed: last("pass"),
+    failed: last("fail"),
+    skipped: last("skip") + last("todo"),
+    notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
+    output,
+  };
+  // A crash has no summary; a run of nothing is no success.
+  if (result.failed === 0 && (!ok || result.passed === 0)) result.failed = 1;
+  return result;
 }
 
 if (import.meta.main) {
@@ -92,11 +140,12 @@ if (import.meta.main) {
     return missing.length === 0 ? passed() : { ...skipped(""), skipped: missing.length, notes: missing };
   });
   await step("type check", async () => asResult(await tool("typescript/bin/tsc", "--noEmit")));
-  await step("lint and format", async () => asResult(await tool("@biomejs/biome/bin/biome", "ci")));
+  await step("lint and format", async () => asResult(await tool("@biomejs/biome/bin/biome", "ci", "--colors=off")));
   await step("shims for all platforms", shimsForAllPlatforms);
-  await step("C tests: build", async () => asResult(await build("tests")));
-  await step("C tests: UBSan", () => cTests("test", (program) => run([program])));
-  await step("C tests: ThreadSanitizer", () => cTests("test-tsan", (program) => run([program])));
+  await step("C tests: UBSan", () => cTests(plain));
+  await step("C tests: ThreadSanitizer", () => cTests(underThreadSanitizer));
+  if (process.platform === "linux") await step("C tests: musl", () => cTests(withMusl));
+  await step("C tests: Windows, under Wine", () => cTests(underWine));
   await step("bun test", bunTest);
   const work = mkdtempSync(join(tmpdir(), "lava-flow-check-"));
   try {

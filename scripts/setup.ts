@@ -15,7 +15,7 @@ export function installDependencies(): Promise<Finished> {
 if (import.meta.main) {
   const orStop = ({ ok, output }: Finished) => {
     if (ok) return;
-    process.stderr.write(output);
+    console.error(output.trimEnd());
     process.exit(1);
   };
   if (!existsSync(join(ROOT, "node_modules"))) console.error("Setting up: dependencies and the native part, once");

@@ -1,5 +1,5 @@
 /** The package as its users get it: packed, installed where there is no Zig, compiled into one file. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { platformName, shimFileName } from "../src/native/platform.ts";
 import { ROOT, run } from "./run.ts";
@@ -15,12 +15,18 @@ const PLATFORMS = [
   "win32-x64",
 ];
 
+/** Where the package keeps each platform's shim. */
+export const SHIMS = new Map(PLATFORMS.map((name) => [name, `prebuilt/${name}/${shimFileName(name)}`]));
+
 /** The README's first program, and what the README says that it prints. */
 export function firstExample(): { program: string; output: string } {
   const blocks = [...readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/^```(\w*)\n(.*?)^```$/gms)];
   const at = blocks.findIndex((block) => block[1] === "ts");
   const [program, output] = [blocks[at]?.[2], blocks[at + 1]?.[2]];
   if (at < 0 || !program || !output) throw new Error("README.md has no ```ts block with an output block after it");
+  if (program !== readFileSync(join(ROOT, "docs/examples/hello.ts"), "utf8")) {
+    throw new Error("README.md's first example is not docs/examples/hello.ts");
+  }
   return { program, output: output.trim() };
 }
 
@@ -42,8 +48,15 @@ export async function pack(work: string): Promise<Result> {
     .trim()
     .split("\n")
     .map((path) => path.replace(/^package\//, ""));
-  const needed = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "src/index.ts", "src/cli/main.ts"];
-  for (const platform of PLATFORMS) needed.push(`prebuilt/${platform}/${shimFileName(platform)}`);
+  const needed = [
+    "package.json",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "src/index.ts",
+    "src/cli/main.ts",
+    ...SHIMS.values(),
+  ];
   const allowed = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/.*|docs\/.*|prebuilt\/.*)$/;
   const wrong = [
     ...needed.filter((path) => !files.includes(path)).map((path) => `missing: ${path}`),
@@ -92,13 +105,14 @@ export async function compiledExecutable(work: string): Promise<Result> {
 
   const bytes = readFileSync(join(alone, "example"));
   const system = platformName().replace(/-(glibc|musl)$/, "");
-  for (const platform of PLATFORMS) {
-    const shim = readFileSync(join(folder, "node_modules/lava-flow/prebuilt", platform, shimFileName(platform)));
+  for (const [platform, path] of SHIMS) {
+    const shim = readFileSync(join(folder, "node_modules/lava-flow", path));
     if (bytes.includes(shim) !== platform.startsWith(system)) {
       return failed(`${platform}'s shim is ${bytes.includes(shim) ? "" : "not "}embedded on ${system}`);
     }
   }
 
+  rmSync(folder, { recursive: true }); // What it was made from must not be missed.
   const { output } = firstExample();
   const ran = await run([join(alone, "example")], { cwd: alone, env: { ...bareEnvironment(work), PATH: "" } });
   return ran.ok && ran.output.trim() === output ? passed() : failed(difference(output, ran.output));

@@ -7,11 +7,13 @@ const FEATURES = {
   numa: "a kernel with NUMA support, and libnuma",
   hugepages: "reserved huge pages, or the right to reserve them",
   membarrier: "asymmetric barriers (Linux membarrier)",
+  cgroup: "a control group for memory that a test may make",
   root: "the right to act as another user",
   tsan: "ThreadSanitizer's run-time support",
   wine: "Wine, to run the Windows programs",
   qemu: "an emulator for programs of another processor",
   proc: "/proc, to look at a process from outside",
+  memory: "several gigabytes of free memory",
   zig: "the Zig compiler",
 } as const;
 

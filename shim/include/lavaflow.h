@@ -96,18 +96,19 @@ typedef struct {
   uint64_t page_bytes; /* what the memory is made of: 4096, 2 MiB, ... */
   int32_t handle;
   int32_t strategy; /* LF_MEMORY_... */
-  int32_t numa_node; /* -1 where none was asked for */
+  int32_t numa_node; /* the node it is bound to, or -1 */
   int32_t hugetlb;   /* 1: reserved huge pages; 0: none, or transparent ones where page_bytes says so */
 } lf_memory_info;
 
-/* HOST_OUT_OF_MEMORY here, never a SIGBUS later: shared pages are reserved before this returns. */
+/* Zeroed memory. HOST_OUT_OF_MEMORY here, never a killed process later: all pages are taken before this returns.
+ * `numa_node` counts for LF_MEMORY_NUMA only; -1 means the node of this thread's processor. */
 LF_API int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_memory_info *out);
 /* Takes ownership of the OS handle (also when it fails). */
 LF_API int32_t lf_memory_import(int64_t os_handle, double size, lf_memory_info *out);
 /* A duplicate of the OS handle of a shared block; the caller owns it. */
 LF_API int32_t lf_memory_export(int32_t handle, int64_t *out);
 LF_API int32_t lf_memory_close(int32_t handle);
-/* The NUMA node of each of the first `count` pages, as the kernel reports it (negative: an errno). */
+/* The NUMA node of each of the first `count` pages (of page_bytes), as the kernel reports it (negative: an errno). */
 LF_API int32_t lf_memory_nodes(int32_t handle, uint32_t count, int32_t *out);
 /* Closes an OS handle that no object owns. */
 LF_API int32_t lf_os_handle_close(int64_t os_handle);

@@ -187,7 +187,7 @@ static int32_t add_region(consumer *c, lf_message *message) {
   } else {
     segment.os = message->os; /* kept, so that the buffer can be passed on */
     message->os = -1;
-    status = lf_memory_adopt(&segment);
+    status = lf_memory_adopt(&segment, add.size);
     if (status < 0) return status;
     r->memory = status;
     c->imports++;

@@ -12,6 +12,7 @@
 
 typedef struct {
   lf_host_block block;
+  uint64_t size; /* what was asked for; the block has whole pages */
   int32_t strategy;
 } memory;
 
@@ -27,13 +28,14 @@ static void destroy(void *object) {
 }
 
 /* Takes the block over, also when it fails. */
-static int32_t make(int32_t strategy, lf_host_block *block) {
+static int32_t make(int32_t strategy, uint64_t size, lf_host_block *block) {
   memory *m = malloc(sizeof *m);
   if (!m) {
     release(strategy, block);
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "%zu bytes for a memory object", sizeof *m);
   }
   m->block = *block;
+  m->size = size;
   m->strategy = strategy;
   int32_t handle = lf_handle_make(LF_KIND_MEMORY, m, destroy);
   if (handle < 0) destroy(m);
@@ -73,7 +75,7 @@ int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_
     default: return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory strategy %d", strategy);
   }
   if (status < 0) return status;
-  int32_t handle = make(strategy, &block);
+  int32_t handle = make(strategy, (uint64_t)size, &block);
   return handle < 0 ? handle : describe(handle, (uint64_t)size, strategy, &block, out);
 }
 
@@ -91,18 +93,18 @@ int32_t lf_memory_import(int64_t os_handle, double size, lf_memory_info *out) {
     return lf_fail(kept.code, kept.api, kept.native_status, "%s", kept.text);
   }
   block.segment.os = os_handle;
-  int32_t handle = make(LF_MEMORY_SHARED, &block);
+  int32_t handle = make(LF_MEMORY_SHARED, (uint64_t)size, &block);
   return handle < 0 ? handle : describe(handle, (uint64_t)size, LF_MEMORY_SHARED, &block, out);
 }
 
-int32_t lf_memory_adopt(lf_segment *segment) {
+int32_t lf_memory_adopt(lf_segment *segment, uint64_t size) {
   lf_host_block block = {.segment = *segment, .numa_node = -1};
   memset(segment, 0, sizeof *segment);
   segment->os = -1;
-  return make(LF_MEMORY_SHARED, &block);
+  return make(LF_MEMORY_SHARED, size, &block);
 }
 
-const lf_segment *lf_memory_segment(int32_t handle) {
+const lf_segment *lf_memory_segment(int32_t handle, uint64_t *size) {
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
   if (!m) {
     lf_handle_stale(LF_KIND_MEMORY, handle);
@@ -113,6 +115,7 @@ const lf_segment *lf_memory_segment(int32_t handle) {
             (unsigned)handle);
     return NULL;
   }
+  if (size) *size = m->size;
   return &m->block.segment;
 }
 
@@ -120,7 +123,7 @@ int32_t lf_memory_export(int32_t handle, int64_t *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
   if (!m) return lf_handle_stale(LF_KIND_MEMORY, handle);
-  const lf_segment *segment = lf_memory_segment(handle);
+  const lf_segment *segment = lf_memory_segment(handle, NULL);
   return segment ? lf_os_handle_duplicate(segment->os, out) : LF_EEXTERNAL_MEMORY_UNSUPPORTED;
 }
 

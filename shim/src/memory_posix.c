@@ -257,15 +257,17 @@ static size_t huge_part(const char *address, size_t size) {
   return found == 0 ? 0 : (size_t)(region.end - region.start);
 }
 
-/* Reserved pages are counted out at mmap; populating them still fails where a control group has fewer. */
+/* Reserved pages are counted out at mmap, but a control group or a set of nodes may still have fewer, and a page that
+ * is not there would be a SIGBUS: so they are taken by the kernel, which does not tell, and then looked for. */
 static int hugetlb(size_t size, lf_host_block *out) {
   size_t page = hugetlb_bytes();
   if (!page) return 0;
   size_t bytes = whole(size, page);
-  char *address = map(bytes, MAP_HUGETLB);
+  char *address = map(bytes, MAP_HUGETLB | MAP_POPULATE);
   if (address == MAP_FAILED) return 0;
-  /* Not by touching, where the kernel is too old to populate: a page that is not there would be a SIGBUS. */
-  if (madvise(address, bytes, MADV_POPULATE_WRITE) != 0) {
+  for (size_t at = 0; at < bytes; at += page) {
+    unsigned char there;
+    if (mincore(address + at, 1, &there) == 0 && (there & 1)) continue;
     munmap(address, bytes);
     return 0;
   }

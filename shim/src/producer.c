@@ -328,7 +328,8 @@ int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
 
 int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
   FIND(p, handle);
-  const lf_segment *segment = lf_memory_segment(memory);
+  uint64_t size;
+  const lf_segment *segment = lf_memory_segment(memory, &size);
   if (!segment) return LF_ECLOSED;
   if (!has_room(p)) {
     int32_t status = make_room(p);
@@ -342,14 +343,14 @@ int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
     }
     lf_pool_region *region = lf_pool_new_region(&p->pool);
     if (!region) return LF_EHOST_OUT_OF_MEMORY;
-    int32_t status = announce(p, region->id, 0, segment->size, segment->os);
+    int32_t status = announce(p, region->id, 0, size, segment->os);
     if (status != 1) return status;
     region->announced = 1;
     known->memory = memory;
     known->region = region->id;
     p->imports++;
   }
-  return publish_region(p, known->region, LF_NO_BLOCK, 0, segment->size);
+  return publish_region(p, known->region, LF_NO_BLOCK, 0, size);
 }
 
 /* ---- loans ---- */

@@ -79,12 +79,16 @@ static uint64_t hash(uint64_t seed, const char *bytes, size_t length) {
   return seed;
 }
 
-/* The hash also sets names apart that differ in case only: to the system they are one pipe. */
+/* Not every character may stand in a pipe's name, and names that differ in case only are one pipe to the system: the
+ * hash sets them apart. */
 static int32_t name_pipe(rendezvous *r, const char *directory, uint32_t directory_bytes) {
   uint64_t sum = hash(0xcbf29ce484222325u, directory, directory_bytes);
   sum = hash(sum, r->name, strlen(r->name) + 1);
   char text[PIPE_NAME_MAX * 2];
-  snprintf(text, sizeof text, "\\\\.\\pipe\\lava-flow-%s-%s-%016" PRIx64, r->sid, r->name, sum);
+  int start = snprintf(text, sizeof text, "\\\\.\\pipe\\lava-flow-%s-", r->sid);
+  snprintf(text + start, sizeof text - (size_t)start, "%s-%016" PRIx64, r->name, sum);
+  for (char *at = text + start; *at; at++)
+    if ((uint8_t)*at < ' ' || strchr("\"*:<>?|", *at)) *at = '_';
   int room = PIPE_NAME_MAX + 1 - (int)(sizeof ".producer" - 1);
   if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, r->pipe, room))
     return lf_fail_win32(LF_EINVALID_ARGUMENT, "MultiByteToWideChar", GetLastError(),

@@ -121,6 +121,8 @@ static uint64_t milliseconds(void) {
  * others take memory too. */
 #define ANSWER_MS 10
 #define ANSWER_PART 8
+/* Whoever is refused still has to run: to say so, to give something back. */
+#define KEPT_FREE ((uint64_t)16 << 20)
 
 int32_t lf_room_for(uint64_t size) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -132,8 +134,9 @@ int32_t lf_room_for(uint64_t size) {
   pthread_mutex_unlock(&lock);
   if (known) return LF_OK;
 
-  uint64_t machine = machine_room(), group = group_room(size);
+  uint64_t machine = machine_room(), group = group_room(size + KEPT_FREE);
   uint64_t room = machine < group ? machine : group;
+  room = room > KEPT_FREE ? room - KEPT_FREE : 0;
   if (size > room)
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "%" PRIu64 " bytes asked for, %" PRIu64 " available in this %s", size,
                    room, group < machine ? "control group" : "machine");

@@ -12,6 +12,7 @@ export class Bell {
   #timer: ReturnType<typeof setInterval> | null = null;
   #polls = false;
   #closed = false;
+  #listeners = 0;
   readonly #onRing: () => void;
 
   private constructor(onRing: () => void) {
@@ -32,27 +33,33 @@ export class Bell {
     const options: Bun.FdSocketOptions = { fd, socket: { data: ring, close: ring, end: ring, error: ring } };
     // Bun's types have these options, and no overload that takes them.
     bell.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
-    bell.rest();
+    bell.#socket.unref();
     return bell;
   }
 
-  /** Somebody waits: keeps the process alive until it rings. */
+  /** One more waits: that keeps the process alive until it rings. */
   listen(): void {
+    if (this.#listeners++ > 0) return;
     this.#socket?.ref();
     if (this.#polls && !this.#timer) this.#timer = setInterval(this.#onRing, POLL_MS);
   }
 
-  /** Nobody waits: the channel alone does not keep the process alive. */
+  /** One less waits. An open channel alone does not keep the process alive. */
   rest(): void {
+    if (--this.#listeners > 0) return;
     this.#socket?.unref();
-    if (this.#timer) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopPolling();
   }
 
   close(): void {
     this.#closed = true;
-    this.rest();
+    this.#stopPolling();
     this.#socket?.terminate();
     this.#socket = null;
+  }
+
+  #stopPolling(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
   }
 }

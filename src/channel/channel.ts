@@ -43,7 +43,10 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   readonly route: Route;
   readonly #producer: ProducerEnd | null;
   readonly #consumer: ConsumerEnd | null;
+  /** Those who wait for room, or for a frame: each gets its turn after those before it. */
   readonly #queue: WaitQueue;
+  /** Those who wait for everything to be released: they hold nobody up. */
+  readonly #drains: WaitQueue;
   readonly #leave: () => void;
   #closed = false;
 
@@ -61,6 +64,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     const { agreement, link, rendezvous } = await meet(party, options);
     // A producer looks again now and then: room in the link itself has no bell.
     const queue = new WaitQueue(role === "producer" ? 20 : 0);
+    const drains = new WaitQueue(20);
     let bell: Bell | null = null;
     const leave = () => {
       agreement.producer?.close();
@@ -70,13 +74,17 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
       rendezvous.close();
     };
     try {
-      bell = await Bell.hang(link, () => queue.wake());
+      bell = await Bell.hang(link, () => {
+        queue.wake();
+        drains.wake();
+      });
       queue.attach(bell);
+      drains.attach(bell);
     } catch (error) {
       leave();
       throw error;
     }
-    return new Channel(name, role, agreement, queue, leave);
+    return new Channel(name, role, agreement, queue, drains, leave);
   }
 
   /** The same with everything explicit. */
@@ -94,6 +102,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     role: "producer" | "consumer",
     agreement: { route: Route; producer: ProducerEnd | null; consumer: ConsumerEnd | null },
     queue: WaitQueue,
+    drains: WaitQueue,
     leave: () => void,
   ) {
     this.name = name;
@@ -102,6 +111,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     this.#producer = agreement.producer;
     this.#consumer = agreement.consumer;
     this.#queue = queue;
+    this.#drains = drains;
     this.#leave = leave;
   }
 
@@ -160,8 +170,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   /** Resolves when all that was sent has been taken and released by the peer: its buffers may be written again. */
   async waitSend(options?: { timeoutMs?: number }): Promise<void> {
     const end = this.#producerEnd();
-    const attempt = () => (end.drained() ? true : null);
-    await this.#queue.wait(attempt, () => end.arm(true), this.#what("not all frames were released"), options);
+    const attempt = () => (this.#queue.idle && end.drained() ? true : null);
+    await this.#drains.wait(attempt, () => end.arm(true), this.#what("not all frames were released"), options);
   }
 
   // ───────────── consumer ─────────────
@@ -239,6 +249,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.fail(this.#closedError());
+    this.#drains.fail(this.#closedError());
     this.#leave();
   }
 

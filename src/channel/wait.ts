@@ -18,6 +18,7 @@ const TRIES = 64;
 export class WaitQueue {
   readonly #waiting: Waiter[] = [];
   #bell: Bell | null = null;
+  #listening = false;
   #recheck: ReturnType<typeof setInterval> | null = null;
   readonly #recheckMs: number;
 
@@ -65,7 +66,7 @@ export class WaitQueue {
       if (timeoutMs < 0x7fffffff) timer = setTimeout(() => giveUp(timedOut(what, timeoutMs)), timeoutMs);
       this.#waiting.push(waiter);
       if (this.#waiting.length === 1) {
-        this.#bell?.listen();
+        this.#listen();
         if (this.#recheckMs > 0) this.#recheck = setInterval(() => this.wake(), this.#recheckMs);
         this.wake();
       }
@@ -109,8 +110,15 @@ export class WaitQueue {
     this.#rest();
   }
 
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#bell?.listen();
+  }
+
   #rest(): void {
-    if (this.#waiting.length > 0) return;
+    if (this.#waiting.length > 0 || !this.#listening) return;
+    this.#listening = false;
     this.#bell?.rest();
     if (this.#recheck) clearInterval(this.#recheck);
     this.#recheck = null;

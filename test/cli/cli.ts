@@ -56,13 +56,13 @@ export interface Result {
   text: string;
   errors: string;
   code: number;
-  signal: NodeJS.Signals | null;
+  signal: string | number | null;
 }
 
 export class Running {
   readonly #process: Bun.Subprocess<Blob | "pipe" | "ignore", "pipe", "pipe">;
   readonly #errors: Promise<string>;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader;
   readonly #output: Uint8Array[] = [];
 
   constructor(process: Bun.Subprocess<Blob | "pipe" | "ignore", "pipe", "pipe">) {

@@ -44,8 +44,8 @@ describe("send and recv", () => {
         await receiver.readUntil(new RegExp(`${piece}$`));
       }
       await sender.endInput();
-      expect(await sender.result()).toMatchObject({ code: 0, text: "" });
-      expect(await receiver.result()).toMatchObject({ code: 0, text: "", errors: "" });
+      expect(await sender.result()).toMatchObject({ code: 0, text: "", errors: "" });
+      expect(await receiver.result()).toMatchObject({ code: 0, text: "firstsecondthird", errors: "" });
     },
     PATIENT,
   );

@@ -1,11 +1,13 @@
 /** What several memory tests need. */
 import { ptr } from "bun:ffi";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { LavaFlowError } from "../../src/errors.ts";
 import { type MemoryBuffer, nativeMemory } from "../../src/memory/buffer.ts";
 import type { MemoryLocation, MemoryStrategy } from "../../src/memory/strategy.ts";
 import { native } from "../../src/native/load.ts";
 import { check } from "../../src/native/status.ts";
+import type { Told } from "../process/memory-peer.ts";
 
 export const isLinux = process.platform === "linux";
 
@@ -63,12 +65,21 @@ export function nodesOf(buffer: MemoryBuffer, count: number): number[] {
   return [...nodes];
 }
 
+/** Open files and shared memory. Pipes and sockets of the test runner come and go as they like. */
 export function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+  return readdirSync("/proc/self/fd").filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith("/")).length;
 }
 
 export function residentBytes(): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readText("/proc/self/status"))![1]) * 1024;
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ""; // Closed meanwhile.
+  }
 }
 
 export function readText(path: string): string {
@@ -77,4 +88,48 @@ export function readText(path: string): string {
   } catch {
     return "";
   }
+}
+
+const PEER = join(import.meta.dir, "../process/memory-peer.ts");
+
+/** What a second process is given to run. */
+export function peerCommand(task: string, ...args: (string | number | MemoryLocation)[]): string[] {
+  const words = args.map((arg) => (typeof arg === "object" ? JSON.stringify(arg) : String(arg)));
+  return [process.execPath, PEER, task, ...words];
+}
+
+/** The same as one line for a shell. */
+export function shellLine(command: string[]): string {
+  return command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+}
+
+/** Runs a command that ends in a second process, and returns what that told. */
+export async function tellOf(
+  command: string[],
+  env: Record<string, string> = {},
+): Promise<Told & { warnings: string }> {
+  await using child = Bun.spawn(command, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+    timeout: 120_000,
+  });
+  const [out, warnings] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (child.exitCode !== 0) throw new Error(`ended with ${child.exitCode ?? child.signalCode}: ${warnings || out}`);
+  return { ...(JSON.parse(out) as Told), warnings };
+}
+
+/** What /proc/self/smaps says of the mapping that holds `address`; sizes in bytes. Undefined where nothing is mapped. */
+export function mappingOf(address: number): Record<string, number> | undefined {
+  let found: Record<string, number> | undefined;
+  for (const line of readText("/proc/self/smaps").split("\n")) {
+    const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
+    if (range) {
+      if (found) return found;
+      if (Number(`0x${range[1]}`) <= address && address < Number(`0x${range[2]}`)) found = {};
+    } else if (found) {
+      const field = /^(\w+):\s+(\d+) kB/.exec(line);
+      if (field) found[field[1]!] = Number(field[2]) * 1024;
+    }
+  }
+  return found;
 }

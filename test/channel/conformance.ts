@@ -1,0 +1,31 @@
+/**
+ * What every transport has to do, whatever carries its bytes. A transport's test file runs all of it:
+ *
+ *     conformance({ transport: "shm", start: inProcess });
+ */
+import type { TransportName } from "../../src/index.ts";
+import { leaving } from "./conformance/leaving.ts";
+import { loans } from "./conformance/loans.ts";
+import { meeting } from "./conformance/meeting.ts";
+import { memory } from "./conformance/memory.ts";
+import { payloads } from "./conformance/payloads.ts";
+import { receiving } from "./conformance/receiving.ts";
+import { sending } from "./conformance/sending.ts";
+import type { ProcessPeer, Start } from "./peers.ts";
+
+export interface Setting {
+  /** Every channel is pinned to it. */
+  transport: TransportName;
+  /** Starts the other side where this transport finds it: in another process, on another host. */
+  start: Start<ProcessPeer>;
+}
+
+export function conformance(setting: Setting): void {
+  meeting(setting);
+  payloads(setting);
+  sending(setting);
+  receiving(setting);
+  loans(setting);
+  memory(setting);
+  leaving(setting);
+}

@@ -1,0 +1,241 @@
+/** The end of a channel: closed on one side or the other, or a side that is simply gone. */
+import { describe, expect, test } from "bun:test";
+import { Channel, type Frame } from "../../../src/index.ts";
+import type { Setting } from "../conformance.ts";
+import { inWorker } from "../peers.ts";
+import { failure, PATIENT, pair, unique } from "../support.ts";
+import { drain, fill, settled } from "./sending.ts";
+
+export function leaving({ transport, start }: Setting): void {
+  describe("leaving", () => {
+    test("the producer closes: all that was sent arrives, then CHANNEL_CLOSED, again and again", async () => {
+      const { producer, consumer } = await pair({ transport });
+      for (const size of [10, 1000, 100_000]) await producer.send(new Uint8Array(size).fill(6));
+      await producer.close();
+      const frames: Frame[] = [];
+      for (let i = 0; i < 3; i++) frames.push(await consumer.recv());
+      for (const _ of [1, 2]) {
+        await failure("CHANNEL_CLOSED", () => consumer.recv());
+        await failure("CHANNEL_CLOSED", () => consumer.tryRecv());
+        await failure("CHANNEL_CLOSED", () => consumer.recvSync());
+      }
+      for await (const _ of consumer) throw new Error("nothing is left");
+      expect(frames.map((frame) => [frame.sizeBytes, frame.bytes[9]])).toEqual([
+        [10, 6],
+        [1000, 6],
+        [100_000, 6],
+      ]);
+      for (const frame of frames) frame.release();
+      await consumer.close();
+    });
+
+    test("the consumer closes: the producer is told by whatever it does next", async () => {
+      for (const act of [
+        (producer: Channel) => producer.trySend(Uint8Array.of(1)),
+        (producer: Channel) => producer.send(Uint8Array.of(1)),
+        (producer: Channel) => producer.tryLoan(5000)!.commit(),
+        (producer: Channel) => producer.waitSend(),
+      ]) {
+        const { producer, consumer } = await pair({ transport });
+        await producer.send(Uint8Array.of(1));
+        await consumer.close();
+        await failure("CHANNEL_CLOSED", async () => {
+          for (let i = 0; i < 10_000; i++) await act(producer);
+        });
+        await producer.close();
+      }
+    });
+
+    test("what was released before the consumer closed was released", async () => {
+      const { producer, consumer } = await pair({ transport });
+      await producer.send(new Uint8Array(5000));
+      (await consumer.recv()).release();
+      await consumer.close();
+      await producer.waitSend();
+      await producer.close();
+    });
+
+    test("those who wait on the other side are told", async () => {
+      const first = await pair({ transport });
+      const waits = [failure("CHANNEL_CLOSED", () => first.consumer.recv()), failure("CHANNEL_CLOSED", () => first.consumer.recv())];
+      expect(await settled(Promise.race(waits))).toBe(false);
+      await first.producer.close();
+      await Promise.all(waits);
+      await first.consumer.close();
+
+      const { producer, consumer } = await pair({ transport });
+      fill(producer, Uint8Array.of(1));
+      const sends = [
+        failure("CHANNEL_CLOSED", () => producer.send(Uint8Array.of(1))),
+        failure("CHANNEL_CLOSED", () => producer.loan(5000)),
+        failure("CHANNEL_CLOSED", () => producer.waitSend()),
+      ];
+      expect(await settled(Promise.race(sends))).toBe(false);
+      await consumer.close();
+      await Promise.all(sends);
+      await producer.close();
+    });
+
+    test("those who wait on the side that closes get CLOSED", async () => {
+      const { producer, consumer } = await pair({ transport });
+      const sent = fill(producer, Uint8Array.of(1));
+      const sends = [
+        failure("CLOSED", () => producer.send(Uint8Array.of(1))),
+        failure("CLOSED", () => producer.loan(5000)),
+        failure("CLOSED", () => producer.waitSend()),
+      ];
+      await producer.close();
+      await Promise.all(sends);
+      expect(drain0(consumer)).toBe(sent);
+      await consumer.close();
+
+      const other = await pair({ transport });
+      const waits = [failure("CLOSED", () => other.consumer.recv()), failure("CLOSED", () => other.consumer.recv())];
+      await other.consumer.close();
+      await Promise.all(waits);
+      await other.producer.close();
+    });
+
+    /** As drain, up to the end of the channel. */
+    function drain0(consumer: Channel): number {
+      let got = 0;
+      try {
+        for (;;) got += drain(consumer) || 0;
+      } catch {
+        return got + consumer.stats.framesReceived - got;
+      }
+    }
+
+    test("closing is idempotent, and everything afterwards is CLOSED", async () => {
+      const { producer, consumer } = await pair({ transport });
+      await producer.send(new Uint8Array(5000));
+      await producer.send(new Uint8Array(50));
+      const frames = [await consumer.recv(), await consumer.recv()];
+      const views = frames.map((frame) => frame.bytes);
+      for (const channel of [producer, consumer, producer, consumer]) await channel.close();
+      await producer[Symbol.asyncDispose]();
+      await failure("CLOSED", () => producer.trySend(Uint8Array.of(1)));
+      await failure("CLOSED", () => producer.send(Uint8Array.of(1)));
+      await failure("CLOSED", () => producer.tryLoan(1));
+      await failure("CLOSED", () => producer.loan(1));
+      await failure("CLOSED", () => producer.waitSend());
+      await failure("CLOSED", () => producer.stats);
+      await failure("CLOSED", () => consumer.tryRecv());
+      await failure("CLOSED", () => consumer.recv());
+      await failure("CLOSED", () => consumer.recvSync());
+      await failure("CLOSED", () => consumer.stats);
+      for await (const _ of consumer) throw new Error("it is closed");
+      for (const frame of frames) {
+        await failure("CLOSED", () => frame.bytes);
+        await failure("CLOSED", () => frame.release());
+      }
+      expect(views[0]!.length).toBe(0);
+    });
+
+    test("a frame stays valid after the producer closed", async () => {
+      const { producer, consumer } = await pair({ transport });
+      await producer.send(new Uint8Array(200_000).fill(9));
+      const frame = await consumer.recv();
+      await producer.close();
+      await failure("CHANNEL_CLOSED", () => consumer.recv());
+      expect(frame.bytes.every((byte) => byte === 9)).toBe(true);
+      frame.release();
+      await consumer.close();
+    });
+
+    test(
+      "a frame stays valid after the producer was killed",
+      async () => {
+        const name = unique();
+        await using other = start("leaving/sendAndStay", { name, transport, sizes: [50, 5000, 500_000] });
+        await using consumer = await Channel.open(name, { role: "consumer", transport });
+        const frames = [await consumer.recv(), await consumer.recv()];
+        await other.heard();
+        await other.kill();
+        frames.push(await consumer.recv()); // was sent, so it arrives
+        await failure("PEER_DIED", () => consumer.recv());
+        await failure("PEER_DIED", () => consumer.tryRecv());
+        for (const frame of frames) {
+          expect(frame.bytes.every((byte) => byte === 7)).toBe(true);
+          frame.release();
+        }
+      },
+      PATIENT,
+    );
+
+    test(
+      "the consumer is killed: whatever waits on this side ends with PEER_DIED",
+      async () => {
+        const name = unique();
+        await using other = start("leaving/stay", { name, role: "consumer", transport });
+        await using producer = await Channel.open(name, { role: "producer", transport });
+        fill(producer, new Uint8Array(100_000));
+        const waits = [
+          failure("PEER_DIED", () => producer.send(new Uint8Array(100_000))),
+          failure("PEER_DIED", () => producer.send(Uint8Array.of(1))),
+          failure("PEER_DIED", () => producer.loan(100_000)),
+          failure("PEER_DIED", () => producer.waitSend()),
+        ];
+        await other.kill();
+        await Promise.all(waits);
+        await failure("PEER_DIED", () => producer.waitSend());
+        expect(producer.stats.queued).toBeGreaterThan(0); // what was not received is known
+      },
+      PATIENT,
+    );
+
+    for (const role of ["producer", "consumer"] as const) {
+      test(
+        `a Worker with the ${role} is terminated without closing`,
+        async () => {
+          const name = unique();
+          const worker = inWorker("leaving/stay", { name, role, transport });
+          await using channel = await Channel.open(name, {
+            role: role === "producer" ? "consumer" : "producer",
+            transport,
+          });
+          await worker.heard();
+          if (channel.role === "producer") fill(channel, new Uint8Array(100));
+          const wait = channel.role === "producer" ? channel.send(new Uint8Array(100)) : channel.recv();
+          wait.catch(() => {});
+          await worker.terminate();
+          const { code } = await wait.then(
+            () => ({ code: "nothing" }),
+            (error) => error,
+          );
+          expect(["PEER_DIED", "CHANNEL_CLOSED"]).toContain(code);
+        },
+        PATIENT,
+      );
+    }
+
+    test(
+      "an open channel that nobody waits on does not keep its process alive",
+      async () => {
+        const name = unique();
+        await using other = start("leaving/idle", { name, role: "consumer", transport });
+        await using producer = await Channel.open(name, { role: "producer", transport });
+        await producer.send(Uint8Array.of(1));
+        await other.done;
+        await failure("PEER_DIED", async () => {
+          for (;;) await producer.send(new Uint8Array(100_000));
+        });
+      },
+      PATIENT,
+    );
+
+    test(
+      "one that somebody waits on does",
+      async () => {
+        const name = unique();
+        await using other = start("leaving/waitThenExit", { name, role: "consumer", transport });
+        await using producer = await Channel.open(name, { role: "producer", transport });
+        expect(await other.heard()).toBe("waiting");
+        await producer.send(Uint8Array.of(1));
+        expect(await other.heard()).toBe("received");
+        await other.done;
+      },
+      PATIENT,
+    );
+  });
+}

@@ -1,0 +1,231 @@
+/** MemoryBuffers through channels: passed, not copied, known to the peer once, and gone when they are closed. */
+import { describe, expect, test } from "bun:test";
+import { Channel, MemoryAllocator, type MemoryBuffer } from "../../../src/index.ts";
+import type { Setting } from "../conformance.ts";
+import { failure, PATIENT, pair, unique } from "../support.ts";
+import { settled } from "./sending.ts";
+
+const SHARED = { kind: "host", shared: true } as const;
+
+export function memory({ transport, start }: Setting): void {
+  describe("memory", () => {
+    test("a shared buffer is the same memory on both sides", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      for (const size of [1, 100, 4096, 1_000_003]) {
+        const buffer = allocator.allocate(size, SHARED);
+        buffer.bytes.fill(3);
+        await ends.producer.send(buffer);
+        using frame = await ends.consumer.recv();
+        expect([frame.sizeBytes, frame.bytes.length, frame.buffer!.sizeBytes]).toEqual([size, size, size]);
+        expect(frame.bytes.every((byte) => byte === 3)).toBe(true);
+        frame.bytes[0] = 4;
+        expect(buffer.bytes[0]).toBe(4);
+        buffer.bytes[size - 1] = 5;
+        expect(frame.buffer!.bytes[size - 1]).toBe(5);
+        expect(frame.buffer).toMatchObject({ strategy: "shared", isGpu: false, location: SHARED });
+      }
+    });
+
+    test(
+      "and in another process",
+      async () => {
+        using allocator = new MemoryAllocator();
+        const buffer = allocator.allocate(1 << 20, SHARED);
+        const name = unique();
+        await using _other = start("memory/addOne", { name, transport });
+        await using producer = await Channel.open(name, { role: "producer", transport });
+        buffer.bytes.fill(10);
+        for (let i = 0; i < 50; i++) {
+          await producer.send(buffer);
+          await producer.waitSend();
+        }
+        expect(buffer.bytes.every((byte) => byte === 60)).toBe(true);
+        expect(producer.stats).toMatchObject({ importsCached: 1, framesSent: 50, bytesSent: 50 << 20 });
+      },
+      PATIENT,
+    );
+
+    test("a buffer sent many times is known once, and leaves when it is closed", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const buffers = [1, 2, 3].map(() => allocator.allocate(5000, SHARED));
+      for (let i = 0; i < 300; i++) {
+        await producer.send(buffers[i % 3]!);
+        (await consumer.recv()).release();
+      }
+      expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([3, 3]);
+      buffers[0]!.close();
+      buffers[1]!.close();
+      expect(producer.stats.importsCached).toBe(1);
+      await producer.send(buffers[2]!);
+      (await consumer.recv()).release(); // what left is taken away on the way
+      expect(consumer.stats.importsCached).toBe(1);
+      await failure("CLOSED", () => producer.trySend(buffers[0]!));
+      await failure("CLOSED", () => producer.send(buffers[1]!));
+    });
+
+    test("a consumer that only waits lets go of a buffer that was closed", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const buffer = allocator.allocate(5000, SHARED);
+      await producer.send(buffer);
+      (await consumer.recv()).release();
+      const next = consumer.recv();
+      expect(await settled(next)).toBe(false);
+      buffer.close();
+      expect(await settled(next)).toBe(false);
+      expect(consumer.stats.importsCached).toBe(0);
+      await producer.send(Uint8Array.of(1));
+      (await next).release();
+    });
+
+    test("closed while under way: the frame stays valid until it is released", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const buffer = allocator.allocate(100_000, SHARED);
+      buffer.bytes.fill(42);
+      await producer.send(buffer);
+      await producer.send(buffer);
+      buffer.close();
+      await producer.send(Uint8Array.of(1));
+      const first = await consumer.recv();
+      const second = await consumer.recv();
+      (await consumer.recv()).release();
+      expect([first.bytes[99_999], second.bytes[0]]).toEqual([42, 42]);
+      first.release();
+      const kept = second.bytes;
+      const mapped = second.buffer!;
+      expect(kept[50_000]).toBe(42);
+      second.release();
+      expect(consumer.tryRecv()).toBeNull();
+      expect(consumer.stats.importsCached).toBe(0);
+      expect(kept.length).toBe(0);
+      await failure("CLOSED", () => mapped.bytes);
+    });
+
+    test("a new buffer in the place of a closed one is another buffer", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      for (let i = 0; i < 50; i++) {
+        using allocator = new MemoryAllocator();
+        const buffer = allocator.allocate(4096 + i, SHARED);
+        buffer.bytes.fill(i);
+        await producer.send(buffer);
+        using frame = await consumer.recv();
+        expect([frame.sizeBytes, frame.bytes[0]]).toEqual([4096 + i, i]);
+      }
+      expect(producer.stats.importsCached).toBe(0);
+    });
+
+    test("the receiver may close frame.buffer: the next frame has it again", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const buffer = allocator.allocate(5000, SHARED);
+      let before: MemoryBuffer | undefined;
+      for (let i = 0; i < 3; i++) {
+        buffer.bytes.fill(i);
+        await ends.producer.send(buffer);
+        using frame = await ends.consumer.recv();
+        expect(frame.buffer === before).toBe(false);
+        expect(frame.bytes[1]).toBe(i);
+        before = frame.buffer!;
+        before.close();
+      }
+      expect(buffer.bytes[4999]).toBe(2);
+    });
+
+    test("frame.buffer is gone with the channel", async () => {
+      using allocator = new MemoryAllocator();
+      const ends = await pair({ transport });
+      const buffer = allocator.allocate(5000, SHARED);
+      await ends.producer.send(buffer);
+      const frame = await ends.consumer.recv();
+      const { buffer: mapped, bytes } = frame;
+      await ends.consumer.close();
+      await failure("CLOSED", () => mapped!.bytes);
+      expect(bytes.length).toBe(0);
+      await ends.producer.close();
+      expect(buffer.bytes.length).toBe(5000); // the sender's stays
+    });
+
+    test(
+      "passed on from A over B to C without a copy",
+      async () => {
+        using allocator = new MemoryAllocator();
+        const buffer = allocator.allocate(3_000_000, SHARED);
+        const [toB, toC] = [unique("to-b"), unique("to-c")];
+        await using b = start("memory/forward", { from: toB, to: toC, transport });
+        await using c = start("memory/addOne", { name: toC, transport });
+        await using producer = await Channel.open(toB, { role: "producer", transport });
+        buffer.bytes.fill(1);
+        for (let i = 0; i < 20; i++) {
+          await producer.send(buffer);
+          await producer.waitSend(); // B releases when C has
+        }
+        expect([buffer.bytes[0], buffer.bytes[2_999_999]]).toEqual([21, 21]);
+        await producer.close();
+        await Promise.all([b.done, c.done]);
+      },
+      PATIENT,
+    );
+
+    test("standard memory is copied: it belongs to one process", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      for (const size of [50, 50_000]) {
+        const buffer = allocator.allocate(size);
+        buffer.bytes.fill(1);
+        await producer.send(buffer);
+        buffer.bytes.fill(2);
+        using frame = await consumer.recv();
+        expect(frame.buffer).toBeUndefined();
+        expect([frame.sizeBytes, frame.bytes[0], frame.bytes[size - 1]]).toEqual([size, 1, 1]);
+        buffer.close();
+        await failure("CLOSED", () => producer.trySend(buffer));
+      }
+      expect(producer.stats.importsCached).toBe(0);
+    });
+
+    test("a send that waits for room with a buffer that is closed meanwhile", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      while (producer.trySend(Uint8Array.of(1)));
+      const buffer = allocator.allocate(5000, SHARED);
+      const send = failure("CLOSED", () => producer.send(buffer));
+      expect(await settled(send)).toBe(false);
+      buffer.close();
+      consumer.tryRecv()!.release();
+      await send;
+      expect(producer.trySend(Uint8Array.of(2))).toBe(true);
+    });
+
+    test("more buffers than descriptors would last for, were one kept for each frame", async () => {
+      using allocator = new MemoryAllocator();
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const buffers = Array.from({ length: 300 }, (_, i) => {
+        const buffer = allocator.allocate(4096, SHARED);
+        buffer.bytes.fill(i);
+        return buffer;
+      });
+      for (let round = 0; round < 3; round++) {
+        for (const [i, buffer] of buffers.entries()) {
+          await producer.send(buffer);
+          using frame = await consumer.recv();
+          expect(frame.bytes[4095]).toBe(i % 256);
+        }
+      }
+      expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([300, 300]);
+      for (const buffer of buffers) buffer.close();
+      await producer.send(Uint8Array.of(1));
+      (await consumer.recv()).release();
+      expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([0, 0]);
+    });
+  });
+}

@@ -1,0 +1,178 @@
+/** What can be sent: every size, every kind of view, more than two gigabytes. */
+import { describe, expect, test } from "bun:test";
+import { freemem } from "node:os";
+import { type Channel, MemoryAllocator } from "../../../src/index.ts";
+import { checksum, content, expected, type Spec, specs } from "../../process/payload.ts";
+import { requires } from "../../requires.ts";
+import type { Setting } from "../conformance.ts";
+import { here, type Start } from "../peers.ts";
+import { PATIENT, pair, random, seed, unique } from "../support.ts";
+
+const MIB = 1 << 20;
+const GIB = 2 ** 30;
+
+const SMALL = Array.from({ length: 131 }, (_, size) => size);
+const POWERS = Array.from({ length: 15 }, (_, i) => 256 << i).flatMap((power) => [power - 1, power, power + 1]);
+
+const WAYS = [
+  { send: "send", receive: "iterate" },
+  { send: "trySend", receive: "recv" },
+  { send: "loan", receive: "recvSync" },
+  { send: "loan", receive: "tryRecv" },
+] as const;
+
+/** Each as often as there are ways to tell where it began. */
+const KINDS: (new (
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length: number,
+) => ArrayBufferView)[] = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Float16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+  DataView,
+];
+
+export function payloads({ transport, start }: Setting): void {
+  async function through(sides: { producer: Start; consumer: Start }, list: Spec[], way: (typeof WAYS)[number]) {
+    const name = unique();
+    await using producer = sides.producer("exchange/produce", { name, transport, specs: list, how: way.send });
+    await using consumer = sides.consumer("exchange/consume", { name, transport, how: way.receive });
+    for (const side of [producer, consumer]) {
+      await side.heard();
+      await side.heard();
+    }
+    expect((await consumer.heard()).got).toEqual(expected(list));
+    expect(await producer.heard()).toMatchObject({ sent: list.length });
+  }
+
+  describe("payloads", () => {
+    for (const way of WAYS) {
+      test(
+        `every size to 130, powers of two to 4 MiB and their neighbours: ${way.send}, ${way.receive}`,
+        () => through({ producer: here, consumer: start }, specs([...SMALL, ...POWERS, ...SMALL]), way),
+        PATIENT,
+      );
+    }
+
+    test(
+      "100 sizes at random to 8 MiB, into this process",
+      async () => {
+        const next = random(seed("payloads"));
+        const sizes = Array.from({ length: 100 }, () => Math.floor(next() * 8 * MIB));
+        await through({ producer: start, consumer: here }, specs(sizes), WAYS[0]);
+      },
+      PATIENT,
+    );
+
+    test(
+      "sizes that grow and shrink: room of one size goes for room of another",
+      async () => {
+        const sizes = [1, 8, 3, 5, 0.5, 8, 0.01, 7, 2, 6, 0.001, 4].flatMap((mib) => Array(12).fill(mib * MIB));
+        await through({ producer: here, consumer: start }, specs(sizes.map(Math.floor)), WAYS[0]);
+      },
+      PATIENT,
+    );
+
+    test("frames of tens of megabytes, each of another size", async () => {
+      await using ends = await pair({ transport });
+      for (const mib of [10, 30, 60, 45, 20, 64, 33, 1, 50]) {
+        const bytes = new Uint8Array(mib * MIB + 1).fill(mib);
+        bytes[0] = bytes[bytes.length - 1] = 255 - mib;
+        const sum = checksum(bytes);
+        await ends.producer.send(bytes);
+        using frame = await ends.consumer.recv();
+        expect({ size: frame.sizeBytes, sum: checksum(frame.bytes) }).toEqual({ size: bytes.length, sum });
+      }
+    });
+
+    for (const kind of KINDS) {
+      test(`${kind.name}, from the middle of its buffer`, async () => {
+        await using ends = await pair({ transport });
+        const element = (kind as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+        const source = content({ size: 4096, seed: 3 }).slice();
+        const { buffer } = source;
+        for (const [offset, length] of [[0, 0] as const, [8, 0], [8, 1], [16, 8], [8, 100], [64, 400]]) {
+          await ends.producer.send(new kind(buffer, offset, length));
+          using frame = await ends.consumer.recv();
+          expect(frame.sizeBytes).toBe(length * element);
+          expect(Buffer.compare(frame.bytes, source.subarray(offset, offset + length * element))).toBe(0);
+        }
+      });
+    }
+
+    test("a Buffer, a view of a SharedArrayBuffer and of resizable memory", async () => {
+      await using ends = await pair({ transport });
+      const shared = new Uint8Array(new SharedArrayBuffer(300), 100, 150).fill(7);
+      const resizable = new Uint8Array(new ArrayBuffer(300, { maxByteLength: 600 })).fill(9);
+      for (const bytes of [Buffer.from("lava-flow ".repeat(30)), shared, resizable]) {
+        await ends.producer.send(bytes);
+        using frame = await ends.consumer.recv();
+        expect(Buffer.compare(frame.bytes, Buffer.from(bytes))).toBe(0);
+      }
+    });
+
+    test("what was sent is a copy: the sender may write on", async () => {
+      await using ends = await pair({ transport });
+      for (const size of [8, 120, 121, 100_000]) {
+        const bytes = new Uint8Array(size).fill(1);
+        await ends.producer.send(bytes);
+        bytes.fill(2);
+        using frame = await ends.consumer.recv();
+        expect([frame.bytes[0], frame.bytes[size - 1]]).toEqual([1, 1]);
+      }
+    });
+
+    const large = requires("memory", freemem() > 6 * GIB, "frames of over 2 GiB need 6 GiB of free memory");
+
+    test.skipIf(!large)(
+      "2.5 GiB as a MemoryBuffer, without a copy: what the receiver writes is seen by the sender",
+      async () => {
+        using allocator = new MemoryAllocator();
+        const buffer = allocator.allocate(2.5 * GIB, { kind: "host", shared: true });
+        await largeFrame(buffer.bytes, (producer) => producer.send(buffer));
+        expect([buffer.bytes[1], buffer.bytes[buffer.sizeBytes - 2]]).toEqual([77, 78]);
+      },
+      PATIENT,
+    );
+
+    test.skipIf(!large)(
+      "over 2 GiB in a loan",
+      async () => {
+        await largeFrame(null, async (producer, mark) => {
+          const loan = await producer.loan(2 * GIB + 4099);
+          mark(loan.bytes);
+          loan.commit();
+        });
+      },
+      PATIENT,
+    );
+
+    /** Sends one frame to another process, which finds the marks in it, and writes its own. */
+    async function largeFrame(
+      bytes: Uint8Array | null,
+      send: (producer: Channel, mark: (bytes: Uint8Array) => void) => Promise<void>,
+    ) {
+      const { Channel } = await import("../../../src/index.ts");
+      const { mark } = await import("../../process/large.ts");
+      const name = unique();
+      await using other = start("large/consume", { name, transport });
+      await using producer = await Channel.open(name, { role: "producer", transport });
+      if (bytes) mark(bytes);
+      await send(producer, mark);
+      const { size, wrong, buffer } = await other.heard();
+      expect({ wrong, buffer }).toEqual({ wrong: [], buffer: bytes !== null });
+      expect(size).toBe(bytes ? bytes.length : 2 * GIB + 4099);
+      await producer.waitSend();
+    }
+  });
+}

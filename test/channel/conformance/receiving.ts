@@ -1,0 +1,216 @@
+/** What a consumer sees: frames in order, held for as long as it likes, and the end. */
+import { describe, expect, test } from "bun:test";
+import { Channel, type Frame } from "../../../src/index.ts";
+import type { Setting } from "../conformance.ts";
+import { failure, PATIENT, pair, unique } from "../support.ts";
+import { drain, fill, settled } from "./sending.ts";
+
+export function receiving({ transport, start }: Setting): void {
+  describe("receiving", () => {
+    test("frames are numbered from 0, and nothing there is null", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      expect(consumer.tryRecv()).toBeNull();
+      for (let i = 0; i < 3000; i++) {
+        await producer.send(new Uint8Array(i % 300));
+        const frame = consumer.tryRecv()!;
+        expect([frame.sequence, frame.sizeBytes]).toEqual([i, i % 300]);
+        frame.release();
+      }
+      expect(consumer.tryRecv()).toBeNull();
+    });
+
+    for (const size of [8, 5000]) {
+      test(`frames of ${size} bytes that are held do not stop others`, async () => {
+        await using ends = await pair({ transport });
+        const { producer, consumer } = ends;
+        const held: Frame[] = [];
+        for (let i = 0; i < 5000; i++) {
+          await producer.send(new Uint8Array(size).fill(i % 251), { timeoutMs: 1000 });
+          const frame = await consumer.recv();
+          if (i % 50 === 0) held.push(frame);
+          else frame.release();
+        }
+        for (const frame of held.reverse()) {
+          expect(frame.bytes.every((byte) => byte === frame.sequence % 251)).toBe(true);
+          frame.release();
+        }
+        expect(producer.stats.queued).toBe(0);
+      });
+    }
+
+    test("held frames use up the room in the end, and any one of them makes room again", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const payload = new Uint8Array(1 << 20);
+      const held: Frame[] = [];
+      while (producer.trySend(payload)) held.push(consumer.tryRecv()!);
+      expect(held.length).toBeGreaterThan(8);
+      expect(consumer.tryRecv()).toBeNull();
+      held.splice(held.length >> 1, 1)[0]!.release();
+      expect(producer.trySend(payload)).toBe(true);
+      expect(producer.trySend(payload)).toBe(false);
+      for (const frame of held) frame.release();
+      expect(drain(consumer)).toBe(1);
+    });
+
+    for (const size of [0, 8, 5000]) {
+      test(`a released frame of ${size} bytes is used up`, async () => {
+        await using ends = await pair({ transport });
+        await ends.producer.send(new Uint8Array(size));
+        const frame = await ends.consumer.recv();
+        frame.release();
+        await failure("CLOSED", () => frame.release());
+        await failure("CLOSED", () => frame.bytes);
+        await failure("CLOSED", () => frame.buffer);
+        frame[Symbol.dispose](); // nothing more to do
+        expect(ends.producer.stats.queued).toBe(0);
+      });
+    }
+
+    test("those who wait get the frames in the order in which they asked", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const order: number[] = [];
+      const waits = Array.from({ length: 20 }, async (_, i) => {
+        const frame = await consumer.recv();
+        order.push(i);
+        expect(frame.sequence).toBe(i);
+        frame.release();
+      });
+      for (let i = 0; i < 5; i++) await producer.send(Uint8Array.of(i));
+      await Promise.all(waits.slice(0, 5));
+      for (let i = 5; i < 20; i++) await producer.send(Uint8Array.of(i));
+      await Promise.all(waits);
+      expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    });
+
+    test("one who stopped waiting takes no frame with it", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const abort = new AbortController();
+      const first = consumer.recv();
+      const timedOut = failure("TIMEOUT", () => consumer.recv({ timeoutMs: 5 }));
+      const aborted = failure("ABORTED", () => consumer.recv({ signal: abort.signal }));
+      const last = consumer.recv();
+      await timedOut;
+      abort.abort();
+      await aborted;
+      await producer.send(Uint8Array.of(1));
+      await producer.send(Uint8Array.of(2));
+      expect([(await first).sequence, (await last).sequence]).toEqual([0, 1]);
+    });
+
+    test("recvSync: null when the time is up, a frame that is there, at once", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      expect(consumer.recvSync({ timeoutMs: 0 })).toBeNull();
+      expect(consumer.recvSync({ timeoutMs: 3 })).toBeNull();
+      expect(consumer.recvSync({ timeoutMs: 3, spinUs: 0 })).toBeNull();
+      expect(consumer.recvSync({ timeoutMs: 3, spinUs: Number.POSITIVE_INFINITY })).toBeNull();
+      await producer.send(Uint8Array.of(7));
+      await producer.send(new Uint8Array(70_000).fill(8));
+      const small = consumer.recvSync({ timeoutMs: 0 })!;
+      const large = consumer.recvSync()!;
+      expect([small.bytes[0], large.bytes[69_999]]).toEqual([7, 8]);
+    });
+
+    test(
+      "recvSync asleep in the kernel is woken by a process, and by its end",
+      async () => {
+        const name = unique();
+        await using other = start("receiving/sendWhenTold", { name, transport });
+        await using consumer = await Channel.open(name, { role: "consumer", transport });
+        for (let i = 0; i < 20; i++) {
+          other.tell("send");
+          using frame = consumer.recvSync({ spinUs: 0 });
+          expect(frame!.bytes[0]).toBe(i);
+        }
+        other.signal("SIGKILL");
+        await failure("PEER_DIED", () => consumer.recvSync({ spinUs: 0 }));
+      },
+      PATIENT,
+    );
+
+    test("for await ends when the producer closed, and forgotten frames are released", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const count = 500;
+      const sending = (async () => {
+        for (let i = 0; i < count; i++) await producer.send(new Uint8Array(1 << 18).fill(i));
+        await producer.waitSend();
+        await producer.close();
+      })();
+      let got = 0;
+      for await (const frame of consumer) {
+        expect(frame.bytes[1000]).toBe(got % 256);
+        got++;
+      }
+      await sending;
+      expect(got).toBe(count);
+    });
+
+    test("a frame that the loop's body released may be another one already", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      for (let i = 0; i < 300; i++) await producer.send(Uint8Array.of(i));
+      const beside: Frame[] = [];
+      for await (const frame of consumer) {
+        frame.release();
+        // Taken within the body, so that the released object comes round again as one of these.
+        for (let next = consumer.tryRecv(); next; next = consumer.tryRecv()) beside.push(next);
+        if (frame.sequence === 0) break;
+      }
+      for (const [i, frame] of beside.entries()) expect([...frame.bytes]).toEqual([(i + 1) % 256]);
+    });
+
+    test("break leaves the channel usable and the frame released", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      for (let i = 0; i < 5; i++) await producer.send(Uint8Array.of(i));
+      for await (const frame of consumer) if (frame.bytes[0] === 2) break;
+      expect(producer.stats.queued).toBe(2);
+      const rest: number[] = [];
+      for await (const frame of consumer) {
+        rest.push(frame.bytes[0]!);
+        if (rest.length === 2) break;
+      }
+      expect(rest).toEqual([3, 4]);
+    });
+
+    test("an error in the loop's body comes out of it, and the frame is released", async () => {
+      await using ends = await pair({ transport });
+      await ends.producer.send(Uint8Array.of(1));
+      const loop = async () => {
+        for await (const _ of ends.consumer) throw new RangeError("mine");
+      };
+      expect(loop()).rejects.toThrow(new RangeError("mine"));
+      await ends.producer.waitSend();
+    });
+
+    test("for await that waits ends when the channel is closed here", async () => {
+      const ends = await pair({ transport });
+      const loop = (async () => {
+        for await (const _ of ends.consumer) throw new Error("no frame was sent");
+      })();
+      expect(await settled(loop)).toBe(false);
+      await ends.consumer.close();
+      await loop;
+      await ends.producer.close();
+    });
+
+    test("many frames held at once, released in any order", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const capacity = fill(producer, new Uint8Array(100));
+      const held: Frame[] = [];
+      for (let i = 0; i < capacity; i++) held.push(consumer.tryRecv()!);
+      expect(fill(producer, new Uint8Array(100))).toBe(capacity); // small ones were copied out of the ring
+      for (let i = 0; i < capacity; i++) held.push(consumer.tryRecv()!);
+      expect(new Set(held).size).toBe(2 * capacity);
+      held.sort((a, b) => (a.sequence % 7) - (b.sequence % 7));
+      for (const frame of held) frame.release();
+      expect(producer.stats.queued).toBe(0);
+    });
+  });
+}

@@ -1,0 +1,35 @@
+/** Frames too large to be made anew and hashed whole: a mark in every mebibyte, and at both ends. */
+import { Channel, type ChannelOptions } from "../../src/index.ts";
+import type { Io } from "./peer.ts";
+
+const STEP = 1 << 20;
+
+function marked(at: number): number {
+  return ((at / STEP) * 37 + 11) % 256;
+}
+
+export function mark(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += STEP) bytes[at] = marked(at);
+  bytes[bytes.length - 1] = 201;
+}
+
+/** Where the marks are not what they should be. */
+function wrongMarks(bytes: Uint8Array): number[] {
+  const wrong: number[] = [];
+  for (let at = 0; at < bytes.length; at += STEP) if (bytes[at] !== marked(at)) wrong.push(at);
+  if (bytes[bytes.length - 1] !== 201) wrong.push(bytes.length - 1);
+  return wrong.slice(0, 10);
+}
+
+/** Takes one frame, checks its marks, writes beside them. */
+export async function consume(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
+  await using channel = await Channel.open(name, { ...options, role: "consumer" });
+  const frame = await channel.recv();
+  const { bytes, sizeBytes } = frame;
+  const wrong = wrongMarks(bytes);
+  bytes[1] = 77;
+  bytes[sizeBytes - 2] = 78;
+  io.say({ size: sizeBytes, wrong, buffer: frame.buffer !== undefined });
+  frame.release();
+  await channel.recv().catch(() => {}); // until the producer closes
+}
