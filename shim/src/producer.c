@@ -105,14 +105,20 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
   return status;
 }
 
+/* For good: there is no room any more, so every send comes by make_room, which refuses it. */
+static void fail_for_good(producer *p, int32_t code) {
+  p->failed = code;
+  p->taken = p->head - p->slot_count;
+}
+
 static int32_t corrupt(producer *p, const char *what, uint64_t got) {
-  p->failed = LF_ECORRUPT_SEGMENT;
-  p->taken = p->head - p->slot_count; /* no room any more: every send comes by make_room, which refuses it */
+  fail_for_good(p, LF_ECORRUPT_SEGMENT);
   return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
                  what, got, p->head);
 }
 
 static int32_t failed(producer *p) {
+  if (p->failed == LF_EPEER_DIED) return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
   return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
 }
 
@@ -124,7 +130,8 @@ static int32_t check_peer(producer *p) {
     /* It may have closed between the two looks. */
     if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire))
       return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel");
-    return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
+    if (!p->failed) fail_for_good(p, LF_EPEER_DIED);
+    return failed(p);
   }
   return LF_OK;
 }
@@ -182,6 +189,8 @@ static int32_t wake(producer *p) {
   return 1;
 }
 
+static void retry_drops(producer *p);
+
 /* Makes the message visible. 1, or why nobody will read it. */
 static inline int32_t publish(producer *p, lf_slot *slot, uint32_t length) {
   uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
@@ -189,8 +198,9 @@ static inline int32_t publish(producer *p, lf_slot *slot, uint32_t length) {
   p->head++;
   lf_barrier_of_waker(p->fenced);
   if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return wake(p);
-  /* A producer that never finds the ring full learns of a death here. */
+  /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
   if (__builtin_expect((p->head & 1023) == 0, 0)) {
+    if (p->dropping_count) retry_drops(p);
     int32_t status = check_peer(p);
     if (status < 0) return status;
   }

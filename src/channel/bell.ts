@@ -30,7 +30,17 @@ export class Bell {
     const ring = () => {
       if (!bell.#closed) onRing();
     };
-    const options: Bun.FdSocketOptions = { fd, socket: { data: ring, close: ring, end: ring, error: ring } };
+    // A dying peer's bell may end a moment before the connection that proves the death: from then on, look for it.
+    const fallSilent = () => {
+      if (bell.#closed) return;
+      bell.#polls = true;
+      bell.#poll();
+      onRing();
+    };
+    const options: Bun.FdSocketOptions = {
+      fd,
+      socket: { data: ring, close: fallSilent, end: fallSilent, error: fallSilent },
+    };
     // Bun's types have these options, and no overload that takes them.
     bell.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
     bell.#socket.unref();
@@ -41,7 +51,7 @@ export class Bell {
   listen(): void {
     if (this.#listeners++ > 0) return;
     this.#socket?.ref();
-    if (this.#polls && !this.#timer) this.#timer = setInterval(this.#onRing, POLL_MS);
+    this.#poll();
   }
 
   /** One less waits. An open channel alone does not keep the process alive. */
@@ -56,6 +66,10 @@ export class Bell {
     this.#stopPolling();
     this.#socket?.terminate();
     this.#socket = null;
+  }
+
+  #poll(): void {
+    if (this.#polls && this.#listeners > 0) this.#timer ??= setInterval(this.#onRing, POLL_MS);
   }
 
   #stopPolling(): void {

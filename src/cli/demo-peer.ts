@@ -10,7 +10,7 @@ export const LIMIT_MS = 10_000;
 export const FRAME_BYTES = 1024 * 1024;
 export const MESSAGE_BYTES = 64;
 /** An answer that comes at once is best waited for awake, if there is a processor for each of the two. */
-export const SPIN = { timeoutMs: LIMIT_MS, spinUs: availableParallelism() > 1 ? 1_000 : 0 };
+export const SPIN = { timeoutMs: LIMIT_MS, spinUs: availableParallelism() > 1 ? 200 : 0 };
 /** An empty frame ends each part. */
 export const END = new Uint8Array(0);
 

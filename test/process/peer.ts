@@ -61,4 +61,5 @@ function asWorker(): void {
 }
 
 if (!Bun.isMainThread) asWorker();
-else if (import.meta.main) await asProcess(process.argv[2] as string, process.argv[3] as string);
+// Not awaited: a process whose main module waits for ever does not end even when nothing is left to wait for.
+else if (import.meta.main) void asProcess(process.argv[2] as string, process.argv[3] as string);

@@ -59,8 +59,7 @@ export function memory({ transport, start }: Setting): void {
       buffers[0]!.close();
       buffers[1]!.close();
       expect(producer.stats.importsCached).toBe(1);
-      await producer.send(buffers[2]!);
-      (await consumer.recv()).release(); // what left is taken away on the way
+      for (let looks = 0; consumer.stats.importsCached > 1 && looks < 10_000; looks++) consumer.tryRecv();
       expect(consumer.stats.importsCached).toBe(1);
       await failure("CLOSED", () => producer.trySend(buffers[0]!));
       await failure("CLOSED", () => producer.send(buffers[1]!));
@@ -101,7 +100,7 @@ export function memory({ transport, start }: Setting): void {
       const mapped = second.buffer!;
       expect(kept[50_000]).toBe(42);
       second.release();
-      expect(consumer.tryRecv()).toBeNull();
+      expect(await settled(consumer.recv())).toBe(false);
       expect(consumer.stats.importsCached).toBe(0);
       expect(kept.length).toBe(0);
       await failure("CLOSED", () => mapped.bytes);
@@ -223,8 +222,10 @@ export function memory({ transport, start }: Setting): void {
       }
       expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([300, 300]);
       for (const buffer of buffers) buffer.close();
-      await producer.send(Uint8Array.of(1));
-      (await consumer.recv()).release();
+      for (let i = 0; i < 10_000 && consumer.stats.importsCached > 0; i++) {
+        await producer.send(Uint8Array.of(1));
+        (await consumer.recv()).release();
+      }
       expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([0, 0]);
     });
   });
