@@ -15,6 +15,8 @@ import { installPackages } from "./system.ts";
 import { compiledExecutable, installedTarball, pack, SHIMS } from "./tarball.ts";
 import { runUnderWine } from "./wine.ts";
 
+type Environment = Record<string, string | undefined>;
+
 const FIFTEEN_MINUTES = 900_000;
 
 const asResult = ({ ok, output }: Finished): Result => (ok ? passed() : failed(output));
@@ -53,11 +55,11 @@ interface CTests {
   platform?: string;
   /** What a machine may lack for them. */
   feature?: Feature;
-  runOne?: (program: string) => Promise<Finished | { unavailable: string }>;
+  runOne?: (program: string, env: Environment) => Promise<Finished | { unavailable: string }>;
 }
 
 /** Builds the C tests, and runs every program of them, one after the other. */
-async function cTests({ target, folder, platform, feature, runOne }: CTests): Promise<Result> {
+async function cTests({ target, folder, platform, feature, runOne }: CTests, env: Environment): Promise<Result> {
   const place = join(ROOT, "shim/zig-out", folder);
   rmSync(place, { recursive: true, force: true }); // A program whose source is gone must not run again.
   const compiled = await build(target, platform);
@@ -66,7 +68,7 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests): Pr
   const notes = new Set<string>();
   for (const name of readdirSync(place).sort()) {
     const program = join(place, name);
-    const ran = await (runOne?.(program) ?? run([program]));
+    const ran = await (runOne?.(program, env) ?? run([program], { env }));
     if ("unavailable" in ran) {
       const reason = `${feature}: ${ran.unavailable}`;
       if (feature && required().has(feature)) return failed(`LAVA_FLOW_REQUIRE asks for ${reason}`);
@@ -91,8 +93,8 @@ const underThreadSanitizer: CTests = {
   target: "tests",
   folder: "test-tsan",
   feature: "tsan",
-  async runOne(program) {
-    const ran = await run([program]);
+  async runOne(program, env) {
+    const ran = await run([program], { env });
     const refusal = /ThreadSanitizer: (unexpected memory mapping|memory layout is incompatible).*/.exec(ran.output);
     return refusal ? { unavailable: refusal[0] } : ran;
   },
@@ -115,9 +117,22 @@ const underWine: CTests = {
   },
 };
 
+/** Gives the tests a folder for temporary files, and fails them when they leave something in it. */
+async function leavingNothing(test: (env: Environment) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: sockets are made in it.
+  try {
+    const result = await test({ ...process.env, TMPDIR: folder });
+    const left = readdirSync(folder, { recursive: true });
+    if (result.failed > 0 || left.length === 0) return result; // What fails may leave what it made.
+    return { ...result, failed: 1, output: `Left among the temporary files: ${left.join(", ")}` };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** Reads Bun's own summary: unlike its JUnit report, it also counts files that could not be loaded. */
-async function bunTest(): Promise<Result> {
-  const { ok, output } = await run([process.execPath, "test"], { limitMs: FIFTEEN_MINUTES });
+async function bunTest(env: Environment): Promise<Result> {
+  const { ok, output } = await run([process.execPath, "test"], { env, limitMs: FIFTEEN_MINUTES });
   const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
   const result = {
     passed: last("pass"),
@@ -132,7 +147,9 @@ async function bunTest(): Promise<Result> {
 }
 
 if (import.meta.main) {
-  required(); // A misspelt name is found now and not in the middle.
+  // A misspelt name is found now and not in the middle.
+  const names = await step("required features", async () => passed([[...required()].join(", ") || "none"]));
+  if (names.failed > 0) process.exit(finish());
   const dependencies = await step("dependencies", async () => asResult(await installDependencies()));
   if (dependencies.failed > 0) process.exit(finish());
   await step("system packages", async () => {
@@ -140,19 +157,21 @@ if (import.meta.main) {
     return missing.length === 0 ? passed() : { ...skipped(""), skipped: missing.length, notes: missing };
   });
   await step("type check", async () => asResult(await tool("typescript/bin/tsc", "--noEmit")));
-  await step("lint and format", async () => asResult(await tool("@biomejs/biome/bin/biome", "ci", "--colors=off")));
+  await step("lint and format", async () =>
+    asResult(await tool("@biomejs/biome/bin/biome", "ci", "--colors=off", "--error-on-warnings")),
+  );
   await step("shims for all platforms", shimsForAllPlatforms);
-  await step("C tests: UBSan", () => cTests(plain));
-  await step("C tests: ThreadSanitizer", () => cTests(underThreadSanitizer));
-  if (process.platform === "linux") await step("C tests: musl", () => cTests(withMusl));
-  await step("C tests: Windows, under Wine", () => cTests(underWine));
-  await step("bun test", bunTest);
+  await step("C tests: UBSan", () => leavingNothing((env) => cTests(plain, env)));
+  await step("C tests: ThreadSanitizer", () => leavingNothing((env) => cTests(underThreadSanitizer, env)));
+  if (process.platform === "linux") await step("C tests: musl", () => leavingNothing((env) => cTests(withMusl, env)));
+  await step("C tests: Windows, under Wine", () => leavingNothing((env) => cTests(underWine, env)));
+  await step("bun test", () => leavingNothing(bunTest));
   const work = mkdtempSync(join(tmpdir(), "lava-flow-check-"));
   try {
     const packed = await step("tarball", () => pack(work));
     if (packed.failed === 0) {
-      await step("tarball: installed, without Zig", () => installedTarball(work));
-      await step("tarball: compiled executable", () => compiledExecutable(work));
+      const installed = await step("tarball: installed, without Zig", () => installedTarball(work));
+      if (installed.failed === 0) await step("tarball: compiled executable", () => compiledExecutable(work));
     }
   } finally {
     rmSync(work, { recursive: true });

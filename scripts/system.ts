@@ -4,6 +4,7 @@ import { run } from "./run.ts";
 /** Debian's and Ubuntu's names. */
 export const PACKAGES: { name: string; for: string }[] = [
   { name: "libnuma1", for: "NUMA placement of memory" },
+  { name: "util-linux", for: "tests that become another user or hide a file (setpriv, unshare)" },
   { name: "wine64", for: "the C tests as Windows programs" },
 ];
 
@@ -24,21 +25,18 @@ export async function installPackages(): Promise<string[]> {
     const names = PACKAGES.map((each) => `${each.name} (${each.for})`).join(", ");
     return [`this system has no apt: see yourself that it has the like of Debian's ${names}`];
   }
-  let missing = missingPackages();
-  let reason = "only root can install it";
+  const missing = missingPackages();
+  const reasons = new Map<string, string>();
   if (missing.length > 0 && process.getuid?.() === 0) {
-    reason = "";
     const apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"];
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    const commands = [
-      [...apt, "update"],
-      [...apt, "install", "--no-install-recommends", ...missing.map(({ name }) => name)],
-    ];
-    for (const command of commands) {
-      const { ok, output } = await run(command, { env });
-      if (!ok) reason = output.trim().split("\n").at(-1) ?? "apt-get failed";
+    await run([...apt, "update"], { env }); // When it fails, the lists that are there may do.
+    for (const { name } of missing) {
+      const { output } = await run([...apt, "install", "--no-install-recommends", name], { env });
+      reasons.set(name, output.trim().split("\n").at(-1) ?? "");
     }
-    missing = missingPackages();
   }
-  return missing.map((each) => `${each.name} is missing (${each.for}): ${reason}`);
+  return missingPackages().map(
+    (each) => `${each.name} is missing (${each.for}): ${reasons.get(each.name) ?? "only root can install it"}`,
+  );
 }

@@ -3,15 +3,13 @@
  * of these names) turns it into a failure: that is how CI makes sure that nothing is skipped by accident.
  */
 const FEATURES = {
-  shm: "memfd or its like: shared memory that a descriptor carries",
+  shm: "shared memory that a descriptor carries: no test does without it, so it is never skipped",
   numa: "a kernel with NUMA support, and libnuma",
   hugepages: "reserved huge pages, or the right to reserve them",
-  membarrier: "asymmetric barriers (Linux membarrier)",
   cgroup: "a control group for memory that a test may make",
   root: "the right to act as another user",
   tsan: "ThreadSanitizer's run-time support",
   wine: "Wine, to run the Windows programs",
-  qemu: "an emulator for programs of another processor",
   proc: "/proc, to look at a process from outside",
   memory: "several gigabytes of free memory",
   zig: "the Zig compiler",

@@ -178,6 +178,10 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
 #if defined(MSG_CMSG_CLOEXEC)
   flags |= MSG_CMSG_CLOEXEC;
 #endif
+  /* Mostly there is nothing, and one look is all that an end pays that goes to sleep. */
+  char first;
+  if (recv(link->socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return LF_EMPTY;
   /* The kernel drops a passed descriptor silently when the table is full; the spare one makes room for it. */
   if (link->spare >= 0) close(link->spare);
   ssize_t n;

@@ -255,7 +255,7 @@ static void directories(void) {
 }
 
 static void directory_of_another_user(void) {
-  if (!test_requires("second-user", geteuid() == 0, "only root can give a directory to another user")) return;
+  if (!test_requires("root", geteuid() == 0, "only root can give a directory to another user")) return;
   char path[600];
   snprintf(path, sizeof path, "%s", in_directory("foreign"));
   CHECK_EQ(mkdir(path, 0700), 0);
@@ -279,7 +279,7 @@ static void connects_as_nobody(void *given) {
 }
 
 static void consumer_turns_others_away(void) {
-  if (!test_requires("second-user", geteuid() == 0, "only root can become another user")) return;
+  if (!test_requires("root", geteuid() == 0, "only root can become another user")) return;
   CHECK_EQ(chmod(test_directory(), 0711), 0);
   int32_t consumer = CHECK_OK(open_role("guarded", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
@@ -320,7 +320,7 @@ static void listens_as_nobody(void *given) {
 }
 
 static void producer_refuses_others(void) {
-  if (!test_requires("second-user", geteuid() == 0, "only root can become another user")) return;
+  if (!test_requires("root", geteuid() == 0, "only root can become another user")) return;
   board *b = test_shared(sizeof *b);
   int32_t producer = CHECK_OK(open_role("usurped", LF_ROLE_PRODUCER));
   pid_t pid = test_spawn(listens_as_nobody, b);
@@ -435,6 +435,7 @@ static void no_descriptors(void) {
 }
 
 int main(void) {
+  test_directory(); /* made before the first fork: parent and child would each make their own */
   int before = test_open_descriptors();
   RUN(two_processes);
   RUN(killed_role_is_free);

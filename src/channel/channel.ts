@@ -1,6 +1,6 @@
 /** A channel: one producer, one consumer, frames in order, on the fastest path that the two can prove. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
-import { ProcessLocation } from "../location.ts";
+import { type ErrorCode, invalidArgument, LavaFlowError } from "../errors.ts";
+import { ProcessLocation, validateLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import type { ChannelProfile } from "../memory/strategy.ts";
@@ -33,6 +33,8 @@ export interface ChannelOptions {
 const FRAME_MAX = 2 ** 32;
 const SPIN_US = 50;
 const DONE = Promise.resolve();
+const FOR_EVER: Limits = { timeoutMs: Number.POSITIVE_INFINITY };
+const ENDED: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 const PROFILES: readonly unknown[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
 const TRANSPORTS: readonly unknown[] = ["shm", "vulkan", "mpi"];
@@ -48,6 +50,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   /** Those who wait for everything to be released: they hold nobody up. */
   readonly #drains: WaitQueue;
   readonly #leave: () => void;
+  readonly #receive = () => this.#consumerEnd().tryRecv();
+  readonly #armForFrame = () => this.#consumerEnd().arm();
+  readonly #armForRoom = () => this.#producerEnd().arm(false);
   #closed = false;
 
   /**
@@ -63,8 +68,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     const party = { name, role, location, profile, pin: transport, expected: peer };
     const { agreement, link, rendezvous } = await meet(party, options);
     // A producer looks again now and then: room in the link itself has no bell.
-    const queue = new WaitQueue(role === "producer" ? 20 : 0);
-    const drains = new WaitQueue(20);
+    const queue = new WaitQueue(name, role === "producer" ? 20 : 0);
+    const drains = new WaitQueue(name, 20);
     let bell: Bell | null = null;
     const leave = () => {
       agreement.producer?.close();
@@ -135,9 +140,10 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   send(payload: ArrayBufferView | MemoryBuffer, options?: Limits): Promise<void> {
     try {
       const end = this.#producerEnd();
+      if (options !== undefined) timeoutOf(options);
       if (options?.signal === undefined && this.#queue.idle && end.trySend(payload)) return DONE;
-      const attempt = () => (end.trySend(payload) ? true : null);
-      return this.#queue.wait(attempt, () => end.arm(false), this.#what("no room to send"), options).then(nothing);
+      const attempt = () => (this.#producerEnd().trySend(payload) ? true : null);
+      return this.#queue.wait(attempt, this.#armForRoom, "no room to send", options).then(nothing);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -157,21 +163,21 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   }
 
   async loan(sizeBytes: number, options?: Limits): Promise<Loan> {
-    const end = this.#producerEnd();
+    this.#producerEnd();
     checkSize(sizeBytes);
     return this.#queue.wait(
-      () => end.tryLoan(sizeBytes),
-      () => end.arm(false),
-      this.#what("no room for a loan"),
+      () => this.#producerEnd().tryLoan(sizeBytes),
+      this.#armForRoom,
+      "no room for a loan",
       options,
     );
   }
 
   /** Resolves when all that was sent has been taken and released by the peer: its buffers may be written again. */
   async waitSend(options?: { timeoutMs?: number }): Promise<void> {
-    const end = this.#producerEnd();
-    const attempt = () => (this.#queue.idle && end.drained() ? true : null);
-    await this.#drains.wait(attempt, () => end.arm(true), this.#what("not all frames were released"), options);
+    const attempt = () => (this.#producerEnd().drained() && this.#queue.idle ? true : null);
+    const arm = () => this.#producerEnd().arm(true);
+    await this.#drains.wait(attempt, arm, "not all frames were released", options);
   }
 
   // ───────────── consumer ─────────────
@@ -182,18 +188,18 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   }
 
   /** The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CHANNEL_CLOSED or PEER_DIED (drained), CLOSED. */
-  async recv(options?: Limits): Promise<Frame> {
-    const end = this.#consumerEnd();
-    if (options?.signal === undefined && this.#queue.idle) {
-      const frame = end.tryRecv();
-      if (frame) return frame;
+  recv(options?: Limits): Promise<Frame> {
+    try {
+      const end = this.#consumerEnd();
+      if (options !== undefined) timeoutOf(options);
+      if (options?.signal === undefined && this.#queue.idle) {
+        const frame = end.tryRecv();
+        if (frame) return Promise.resolve(frame);
+      }
+      return this.#queue.wait(this.#receive, this.#armForFrame, "no frame came", options);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#queue.wait(
-      () => end.tryRecv(),
-      () => end.arm(),
-      this.#what("no frame came"),
-      options,
-    );
   }
 
   /**
@@ -222,22 +228,32 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
       if (held && held.sequence === sequence && !this.#closed) held[Symbol.dispose]();
       held = null;
     };
+    const attempt = (): IteratorResult<Frame> | null => {
+      try {
+        const frame = this.#receive();
+        if (frame === null) return null;
+        held = frame;
+        sequence = frame.sequence;
+        return { done: false, value: frame };
+      } catch (error) {
+        if (isCode(error, "CHANNEL_CLOSED") || (this.#closed && isCode(error, "CLOSED"))) return ENDED;
+        throw error;
+      }
+    };
     return {
-      next: async () => {
-        letGo();
+      next: () => {
         try {
-          held = await this.recv({ timeoutMs: Number.POSITIVE_INFINITY });
+          letGo();
+          const result = this.#queue.idle ? attempt() : null;
+          if (result !== null) return Promise.resolve(result);
+          return this.#queue.wait(attempt, this.#armForFrame, "no frame came", FOR_EVER);
         } catch (error) {
-          const code = error instanceof LavaFlowError ? error.code : null;
-          if (code === "CHANNEL_CLOSED" || (code === "CLOSED" && this.#closed)) return { done: true, value: undefined };
-          throw error;
+          return Promise.reject(error);
         }
-        sequence = held.sequence;
-        return { done: false, value: held };
       },
-      return: async () => {
+      return: () => {
         letGo();
-        return { done: true, value: undefined };
+        return Promise.resolve(ENDED);
       },
     };
   }
@@ -248,8 +264,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queue.fail(this.#closedError());
-    this.#drains.fail(this.#closedError());
+    // Every attempt now finds the channel closed.
+    this.#queue.wake();
+    this.#drains.wake();
     this.#leave();
   }
 
@@ -265,10 +282,6 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   #consumerEnd(): ConsumerEnd {
     if (this.#consumer !== null && !this.#closed) return this.#consumer;
     throw this.#closed ? this.#closedError() : this.#wrongRole("receives");
-  }
-
-  #what(text: string): string {
-    return `${text} on "${this.name}"`;
   }
 
   #closedError(): LavaFlowError {
@@ -289,6 +302,10 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
 
 function nothing(): void {}
 
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof LavaFlowError && error.code === code;
+}
+
 function checkSize(sizeBytes: number): void {
   if (Number.isInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= FRAME_MAX) return;
   throw invalidArgument("sizeBytes", sizeBytes, `a whole number of bytes from 0 to ${FRAME_MAX}`);
@@ -305,7 +322,7 @@ function checkOptions(name: string, options: ChannelOptions): void {
     throw invalidArgument("name", name, "1 to 64 bytes of text without slash, backslash or NUL");
   }
   if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ role: ... }");
-  const { role, profile, transport, allocator, signal } = options;
+  const { role, profile, transport, allocator, peer } = options;
   if (role !== "producer" && role !== "consumer") throw invalidArgument("role", role, '"producer" or "consumer"');
   if (profile !== undefined && !PROFILES.includes(profile))
     throw invalidArgument("profile", profile, PROFILES.join(", "));
@@ -315,6 +332,18 @@ function checkOptions(name: string, options: ChannelOptions): void {
   if (allocator !== undefined && !(allocator instanceof MemoryAllocator)) {
     throw invalidArgument("allocator", allocator, "a MemoryAllocator");
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgument("signal", signal, "an AbortSignal");
+  timeoutOf(options);
+  if (peer !== undefined) checkExpected(peer);
+}
+
+/** A field that no location has would never be met: better said now than when the time is up. */
+function checkExpected(peer: Partial<ProcessLocation>): void {
+  if (typeof peer !== "object" || peer === null || Array.isArray(peer)) {
+    throw invalidArgument("peer", peer, "fields of a ProcessLocation");
+  }
+  const known = validateLocation({ hostname: "", ...peer });
+  for (const [field, value] of Object.entries(peer)) {
+    if (value !== undefined && !(field in known))
+      throw invalidArgument(`peer.${field}`, value, "fields of a ProcessLocation");
+  }
 }

@@ -3,14 +3,20 @@ import { invalidArgument, LavaFlowError } from "../errors.ts";
 
 export const DEFAULT_TIMEOUT_MS = 30_000;
 
+/** From here on a pause lasts 20 ms. */
+const PATIENT_TURNS = 400;
+
 export interface Limits {
   timeoutMs?: number;
   signal?: AbortSignal;
 }
 
-/** Milliseconds from 0 to Infinity; INVALID_ARGUMENT otherwise. */
+/** Milliseconds from 0 to Infinity. INVALID_ARGUMENT where the time or the signal is none. */
 export function timeoutOf(limits: Limits | undefined): number {
-  const timeoutMs = limits?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = limits ?? {};
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgument("signal", signal, "an AbortSignal");
+  }
   if (typeof timeoutMs === "number" && timeoutMs >= 0) return timeoutMs;
   throw invalidArgument("timeoutMs", timeoutMs, "milliseconds from 0 to Infinity");
 }
@@ -48,8 +54,13 @@ export class Deadline {
     const turn = this.#turns++;
     if (turn < 20) return new Promise((resolve) => setImmediate(resolve));
     const left = Math.max(0, this.#end - performance.now());
-    const ms = Math.min(turn < 200 ? 1 : turn < 400 ? 5 : 20, left);
+    const ms = Math.min(turn < 200 ? 1 : turn < PATIENT_TURNS ? 5 : 20, left);
     return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** The next pauses are long: what just failed would only fail again. */
+  settle(): void {
+    this.#turns = PATIENT_TURNS;
   }
 
   /** The next pauses are short again: something has moved. */

@@ -51,7 +51,12 @@ const TRANSPORTS: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 export async function shakeHands(link: Link, party: Party, deadline: Deadline): Promise<Agreement> {
   const abilities = capabilities();
   const { role, location, profile, pin } = party;
-  link.send(MESSAGE.hello, { role, location, profile, abilities, pin });
+  try {
+    link.send(MESSAGE.hello, { role, location, profile, abilities, pin });
+  } catch (error) {
+    // A peer of another version has gone already, but said so before: that is read next.
+    if (!(error instanceof LavaFlowError && error.code === "PEER_DIED")) throw error;
+  }
   const peer = readHello(await next(link, MESSAGE.hello, deadline), role);
 
   const objection = unexpected(party.expected, peer.location);
@@ -171,7 +176,11 @@ function readHello(value: unknown, role: string): Hello {
   if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
   if (hello.pin !== undefined && !TRANSPORTS.includes(hello.pin as TransportName)) throw bad("pin");
   if (typeof hello.abilities !== "object" || hello.abilities === null) throw bad("abilities");
-  return { ...hello, location: validateLocation(hello.location) } as Hello;
+  try {
+    return { ...hello, location: validateLocation(hello.location) } as Hello;
+  } catch {
+    throw bad("location");
+  }
 }
 
 function readVerdict(value: unknown): { ok: boolean; reason: string } {

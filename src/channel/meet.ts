@@ -29,7 +29,8 @@ export async function meet(given: Party, limits: Limits): Promise<Meeting> {
         } catch (error) {
           link.close();
           if (!passes(error)) throw error;
-          last = `; the last peer: ${error.message}`;
+          if (last === "" || error instanceof Mismatch) last = ` (the last peer: ${error.message})`;
+          deadline.settle();
         }
       }
       deadline.check(() => nobody(party, rendezvous) + last);
@@ -41,9 +42,10 @@ export async function meet(given: Party, limits: Limits): Promise<Meeting> {
   }
 }
 
-/** A peer that went away or was not the right one: another may come. */
+/** A peer that went away, was not the right one or did not finish: another may come, as long as there is time. */
 function passes(error: unknown): error is Error {
-  return error instanceof Mismatch || (error instanceof LavaFlowError && error.code === "PEER_DIED");
+  const code = error instanceof LavaFlowError ? error.code : null;
+  return error instanceof Mismatch || code === "PEER_DIED" || code === "TIMEOUT";
 }
 
 function nobody(party: Party, rendezvous: Rendezvous): string {

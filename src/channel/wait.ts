@@ -2,28 +2,51 @@
 import type { Bell } from "./bell.ts";
 import { aborted, type Limits, timedOut, timeoutOf } from "./deadline.ts";
 
-interface Waiter {
-  /** True when the waiter has what it waits for. May throw. */
-  attempt(): boolean;
-  /** Asks the peer for a bell. True: something changed already, try again. */
-  arm(): boolean;
-  resolve(): void;
-  reject(error: unknown): void;
-  settle(): void;
-}
-
 /** A peer that keeps changing things must not keep the event loop: after so many tries it has a turn. */
 const TRIES = 64;
 
+/** The longest timer there is: about 25 days. Whoever waits longer waits for ever. */
+const TIMER_MAX_MS = 0x7fffffff;
+
+class Waiter {
+  /** Null until it has what it waits for. */
+  readonly attempt: () => unknown;
+  readonly arm: () => boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  timer: ReturnType<typeof setTimeout> | null = null;
+  signal: AbortSignal | null = null;
+  onAbort: (() => void) | null = null;
+
+  constructor(
+    attempt: () => unknown,
+    arm: () => boolean,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.attempt = attempt;
+    this.arm = arm;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  settle(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.onAbort !== null) this.signal?.removeEventListener("abort", this.onAbort);
+  }
+}
+
 export class WaitQueue {
   readonly #waiting: Waiter[] = [];
+  readonly #name: string;
+  readonly #recheckMs: number;
   #bell: Bell | null = null;
   #listening = false;
   #recheck: ReturnType<typeof setInterval> | null = null;
-  readonly #recheckMs: number;
 
   /** `recheckMs`: look again at least this often while somebody waits; 0 for never (only the bell counts). */
-  constructor(recheckMs: number) {
+  constructor(name: string, recheckMs: number) {
+    this.#name = name;
     this.#recheckMs = recheckMs;
   }
 
@@ -35,61 +58,45 @@ export class WaitQueue {
     return this.#waiting.length === 0;
   }
 
-  /** Resolves with what `attempt` gives; it gives null until then. Rejects with what it throws, TIMEOUT or ABORTED. */
+  /**
+   * Resolves with what `attempt` gives; it gives null until then. `arm` asks the peer for a bell, and says true when
+   * something changed already. Rejects with what either throws, with TIMEOUT or with ABORTED; both then say `what`.
+   */
   wait<T>(attempt: () => T | null, arm: () => boolean, what: string, limits: Limits | undefined): Promise<T> {
     const timeoutMs = timeoutOf(limits);
     const signal = limits?.signal;
-    if (signal?.aborted) return Promise.reject(aborted(what, signal));
+    if (signal?.aborted) return Promise.reject(aborted(this.#text(what), signal));
     return new Promise<T>((resolve, reject) => {
-      let result: T | null = null;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const giveUp = (error: unknown) => {
-        const at = this.#waiting.indexOf(waiter);
-        if (at >= 0) this.#waiting.splice(at, 1);
-        waiter.settle();
-        reject(error);
-        this.#rest();
-      };
-      const onAbort = () => giveUp(aborted(what, signal!));
-      const waiter: Waiter = {
-        attempt: () => (result = attempt()) !== null,
-        arm,
-        resolve: () => resolve(result as T),
-        reject,
-        settle: () => {
-          clearTimeout(timer);
-          signal?.removeEventListener("abort", onAbort);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      // The longest timer there is: about 25 days. Whoever waits longer waits for ever.
-      if (timeoutMs < 0x7fffffff) timer = setTimeout(() => giveUp(timedOut(what, timeoutMs)), timeoutMs);
+      const waiter = new Waiter(attempt, arm, resolve as (value: unknown) => void, reject);
       this.#waiting.push(waiter);
-      if (this.#waiting.length === 1) {
-        this.#listen();
-        if (this.#recheckMs > 0) this.#recheck = setInterval(() => this.wake(), this.#recheckMs);
-        this.wake();
+      if (this.#waiting.length === 1) this.wake();
+      if (!this.#waiting.includes(waiter)) return; // it has what it waits for
+      if (timeoutMs < TIMER_MAX_MS) {
+        waiter.timer = setTimeout(() => this.#giveUp(waiter, timedOut(this.#text(what), timeoutMs)), timeoutMs);
       }
+      if (signal) {
+        waiter.signal = signal;
+        waiter.onAbort = () => this.#giveUp(waiter, aborted(this.#text(what), signal));
+        signal.addEventListener("abort", waiter.onAbort, { once: true });
+      }
+      this.#listen();
     });
   }
 
   /** Lets those who wait try, in order, until one has to go on waiting. */
   wake(): void {
-    for (let tries = 0; ; tries++) {
-      const waiter = this.#waiting[0];
-      if (!waiter) {
-        this.#rest();
-        return;
-      }
+    for (let tries = 0; this.#waiting.length > 0; tries++) {
       if (tries === TRIES) {
         setImmediate(() => this.wake());
         return;
       }
+      const waiter = this.#waiting[0]!;
       try {
-        if (waiter.attempt()) {
+        const result = waiter.attempt();
+        if (result !== null) {
           this.#waiting.shift();
           waiter.settle();
-          waiter.resolve();
+          waiter.resolve(result);
         } else if (!waiter.arm()) {
           return;
         }
@@ -99,28 +106,34 @@ export class WaitQueue {
         waiter.reject(error);
       }
     }
+    this.#rest();
   }
 
-  /** Ends every wait with `error`. */
-  fail(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) {
-      waiter.settle();
-      waiter.reject(error);
-    }
-    this.#rest();
+  #giveUp(waiter: Waiter, error: unknown): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    waiter.settle();
+    waiter.reject(error);
+    this.wake(); // the next one may need less
+  }
+
+  #text(what: string): string {
+    return `${what} on "${this.#name}"`;
   }
 
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
     this.#bell?.listen();
+    if (this.#recheckMs > 0) this.#recheck = setInterval(() => this.wake(), this.#recheckMs);
   }
 
   #rest(): void {
-    if (this.#waiting.length > 0 || !this.#listening) return;
+    if (!this.#listening) return;
     this.#listening = false;
     this.#bell?.rest();
-    if (this.#recheck) clearInterval(this.#recheck);
+    if (this.#recheck !== null) clearInterval(this.#recheck);
     this.#recheck = null;
   }
 }

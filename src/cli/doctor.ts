@@ -33,8 +33,8 @@ function describe(machine: Machine): string {
     row("runtime dir", ...meetingTexts(machine)),
     row("membarrier", answer(machine.membarrier, "yes: a message costs no fence", "no")),
     row("host", ...hostTexts(location)),
-    row("gpus", "not part of this version"),
-    row("mpi", "not part of this version"),
+    row("gpus", machine.gpus.map((gpu) => gpu.name).join(", ") || "not part of this version"),
+    row("mpi", machine.mpi ? `${machine.mpi.implementation} ${machine.mpi.version}` : "not part of this version"),
   ];
   const missing = machine.missing.map(({ feature, reason, remedy }) => {
     return row(feature, reason, ...(remedy ? [`→ ${remedy}`] : []));

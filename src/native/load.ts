@@ -41,9 +41,10 @@ function places(): string[] {
   const root = resolve(import.meta.dir, "../..");
   const prebuilt = resolve(root, "prebuilt", platform, shimFileName());
   // In a bundle `require` gives a path. Outside of one it would read the library as a program, so look first.
-  const bundled = import.meta.file !== "load.ts" || !existsSync(prebuilt);
-  const carried = bundled ? embedded(platform) : undefined;
+  const bundled = import.meta.file !== "load.ts";
+  const carried = bundled || !existsSync(prebuilt) ? embedded(platform) : undefined;
   if (carried) return [resolve(import.meta.dir, carried)];
+  if (bundled) return [];
   return [prebuilt, resolve(root, "shim/zig-out/lib", shimFileName())];
 }
 
@@ -69,6 +70,11 @@ function open(): Shim {
       `${place} has ABI version ${version}, this package needs ${CONSTANTS.LF_ABI_VERSION}`,
       { remedy: "Run `bun run build`, or unset LAVA_FLOW_SHIM" },
     );
+  }
+  if (tried.length === 0) {
+    throw new LavaFlowError("SHIM_NOT_FOUND", `this bundle carries no native part for ${platformName()}`, {
+      remedy: "Bundle it with a copy of lava-flow whose folder prebuilt/ has one, or set LAVA_FLOW_SHIM",
+    });
   }
   throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platformName()}; tried: ${tried.join("; ")}`, {
     remedy: process.env.LAVA_FLOW_SHIM

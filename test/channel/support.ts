@@ -53,7 +53,9 @@ export function privateDirectory(): { readonly path: string } {
     process.env.LAVA_FLOW_RUNTIME_DIR = directory.path;
     atFirst = held();
   });
-  afterAll(() => {
+  afterAll(async () => {
+    // Whoever comes next takes away what the killed left behind.
+    await failure("TIMEOUT", () => Channel.open(unique("next"), { role: "consumer", timeoutMs: 1 }));
     const files = readdirSync(directory.path).filter((file) => file !== ".lock");
     const left = held();
     rmSync(directory.path, { recursive: true });

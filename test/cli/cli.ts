@@ -38,7 +38,8 @@ export class Workplace {
   }
 
   start(args: string[], { env, stdin = "ignore" }: StartOptions = {}): Running {
-    const variables = { ...process.env, LAVA_FLOW_DEBUG: "", ...env, LAVA_FLOW_RUNTIME_DIR: this.runtimeDirectory };
+    const own = { LAVA_FLOW_DEBUG: "", LAVA_FLOW_HOST_ID: "", LAVA_FLOW_RUNTIME_DIR: this.runtimeDirectory };
+    const variables = { ...process.env, ...own, ...env };
     const running = new Running(
       Bun.spawn([process.execPath, MAIN, ...args], { stdin, stdout: "pipe", stderr: "pipe", env: variables }),
     );

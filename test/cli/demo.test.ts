@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
+import { requires } from "../requires.ts";
 import { noise, PATIENT, Workplace } from "./cli.ts";
 
 const place = new Workplace();
 const DATA = noise(3_000_001);
 const file = place.file("data");
 writeFileSync(file, DATA);
+/** Another one at each reading. */
+const RESTLESS = "/proc/sys/kernel/random/uuid";
 
 function isAlive(pid: number): boolean {
   try {
@@ -53,12 +56,10 @@ describe("demo", () => {
     PATIENT,
   );
 
-  test(
+  test.skipIf(!requires("proc", existsSync(RESTLESS), "no file that changes between two readings"))(
     "a digest that differs is a failure",
     async () => {
-      const restless = "/proc/sys/kernel/random/uuid"; // another one at each reading
-      if (!existsSync(restless)) return;
-      const { code, text, errors } = await place.run(["demo", "--file", restless]);
+      const { code, text, errors } = await place.run(["demo", "--file", RESTLESS]);
       expect(code).toBe(1);
       expect(errors).toMatch(
         /lava-flow: CORRUPT_SEGMENT: 37 bytes were sent and 37 arrived; SHA-256 \w{64} here and \w{64} there/,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { requires } from "../requires.ts";
 import { noise, PATIENT, Workplace } from "./cli.ts";
 
 const place = new Workplace();
@@ -164,10 +165,9 @@ describe("what can't work", () => {
     PATIENT,
   );
 
-  test(
+  test.skipIf(!requires("proc", existsSync("/dev/full"), "no /dev/full, which is a full disk"))(
     "a full disk",
     async () => {
-      if (!existsSync("/dev/full")) return;
       const sender = place.run(["send", "full", input]);
       const receiver = await place.run(["recv", "full", "/dev/full"]);
       expect(receiver.code).toBe(1);

@@ -102,7 +102,16 @@ export function loans({ transport }: Setting): void {
         await using ends = await pair({ transport });
         const loan = ends.producer.tryLoan(size)!;
         loan.bytes.fill(5);
-        for (const wrong of [size + 1, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 40, "10", null] as number[]) {
+        for (const wrong of [
+          size + 1,
+          -1,
+          0.5,
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+          2 ** 40,
+          "10",
+          null,
+        ] as number[]) {
           await failure("INVALID_ARGUMENT", () => loan.commit(wrong));
         }
         expect(ends.consumer.tryRecv()).toBeNull();

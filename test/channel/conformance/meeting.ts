@@ -4,7 +4,7 @@ import { Channel } from "../../../src/index.ts";
 import { expected, type Spec, specs } from "../../process/payload.ts";
 import type { Setting } from "../conformance.ts";
 import { here, inWorker, type Start } from "../peers.ts";
-import { failure, pair, PATIENT, unique } from "../support.ts";
+import { failure, PATIENT, pair, unique } from "../support.ts";
 
 const SOME = specs([0, 1, 64, 120, 121, 4096, 100_000]);
 

@@ -22,11 +22,7 @@ const WAYS = [
 ] as const;
 
 /** Each as often as there are ways to tell where it began. */
-const KINDS: (new (
-  buffer: ArrayBuffer,
-  byteOffset: number,
-  length: number,
-) => ArrayBufferView)[] = [
+const KINDS: (new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView)[] = [
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,

@@ -120,7 +120,7 @@ export function sending({ transport, start }: Setting): void {
       ];
       await sends[1];
       abort.abort(new Error("enough"));
-      expect((await sends[3] as Error).cause).toEqual(new Error("enough"));
+      expect(((await sends[3]) as Error).cause).toEqual(new Error("enough"));
       expect(drain(consumer)).toBe(before);
       await Promise.all(sends);
       for (const value of [1, 3, 5]) {

@@ -1,0 +1,181 @@
+/** What a program gets that asks for what can't be: a LavaFlowError that says so, and nothing changed. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { Channel, type ChannelOptions, MemoryAllocator } from "../../src/index.ts";
+import { failure, pair, privateDirectory, unique } from "./support.ts";
+
+const directory = privateDirectory();
+const producer = { role: "producer", timeoutMs: 1000 } as const;
+
+describe("names", () => {
+  const wrong: [string, unknown][] = [
+    ["empty", ""],
+    ["with a slash", "a/b"],
+    ["that leads out of the directory", "../a"],
+    ["with a backslash", "a\\b"],
+    ["with a NUL", "a\0b"],
+    ["of 65 bytes", "x".repeat(65)],
+    ["of 33 characters in 66 bytes", "é".repeat(33)],
+    ["of half a character", "a\ud800"],
+    ["that is a number", 7],
+    ["that is null", null],
+    ["left out", undefined],
+    ["that is an object", {}],
+    ["of a megabyte", "x".repeat(1 << 20)],
+  ];
+  for (const [what, name] of wrong) {
+    test(`${what}`, async () => {
+      const error = await failure("INVALID_ARGUMENT", () => Channel.open(name as string, producer));
+      expect(error.remedy).toContain("1 to 64 bytes");
+      expect(error.message.length).toBeLessThan(300);
+      expect(readdirSync(directory.path).filter((file) => file !== ".lock")).toEqual([]);
+    });
+  }
+
+  for (const name of [".", "..", ".lock", "a b", "-rf", "%s%n", "x".repeat(64), "é".repeat(32), "🌋", "new\nline"]) {
+    test(`${JSON.stringify(name)} is one`, async () => {
+      await using ends = await pair({ name });
+      await ends.producer.send(Uint8Array.of(1));
+      (await ends.consumer.recv()).release();
+    });
+  }
+});
+
+describe("options of open", () => {
+  const wrong: [string, unknown][] = [
+    ["left out", undefined],
+    ["null", null],
+    ["a word", "producer"],
+    ["no role", {}],
+    ["an unknown role", { role: "both" }],
+    ["an unknown profile", { ...producer, profile: "fast" }],
+    ["an unknown transport", { ...producer, transport: "tcp" }],
+    ["an allocator that is none", { ...producer, allocator: {} }],
+    ["a signal that is none", { ...producer, signal: {} }],
+    ["a signal that is null", { ...producer, signal: null }],
+    ["a negative time", { role: "producer", timeoutMs: -1 }],
+    ["a time that is not a number", { role: "producer", timeoutMs: Number.NaN }],
+    ["a time in words", { role: "producer", timeoutMs: "5" }],
+    ["a time that is null", { role: "producer", timeoutMs: null }],
+    ["a location that is a number", { ...producer, location: 5 }],
+    ["a location that is null", { ...producer, location: null }],
+    ["a location without a hostname", { ...producer, location: {} }],
+    ["a location with a wrong pid", { ...producer, location: { hostname: "a", pid: -1 } }],
+    ["a peer that is a number", { ...producer, peer: 5 }],
+    ["a peer that is null", { ...producer, peer: null }],
+    ["a peer with a pid in words", { ...producer, peer: { pid: "1" } }],
+    ["a peer with a field that no location has", { ...producer, peer: { hostName: "a" } }],
+  ];
+  for (const [what, options] of wrong) {
+    test(what, async () => {
+      const name = unique();
+      const error = await failure("INVALID_ARGUMENT", () => Channel.open(name, options as ChannelOptions));
+      expect(error.remedy).not.toBeUndefined();
+      // Its role was not taken, or was given back.
+      await using ends = await pair({ name });
+      expect(ends.producer.name).toBe(name);
+    });
+  }
+
+  test("create without options", async () => {
+    using allocator = new MemoryAllocator();
+    await failure("INVALID_ARGUMENT", () =>
+      Channel.create(allocator, { hostname: "a" }, { hostname: "b" }, null as never),
+    );
+  });
+});
+
+describe("the wrong role", () => {
+  test("a producer does not receive", async () => {
+    await using ends = await pair();
+    const { producer } = ends;
+    for (const act of [
+      () => producer.tryRecv(),
+      () => producer.recv(),
+      () => producer.recvSync(),
+      () => producer[Symbol.asyncIterator]().next(),
+    ]) {
+      const error = await failure("INVALID_ARGUMENT", act);
+      expect(error.message).toContain("opened as producer");
+      expect(error.remedy).toContain("second channel");
+    }
+  });
+
+  test("a consumer does not send", async () => {
+    await using ends = await pair();
+    const { consumer } = ends;
+    for (const act of [
+      () => consumer.send(Uint8Array.of(1)),
+      () => consumer.trySend(Uint8Array.of(1)),
+      () => consumer.loan(1),
+      () => consumer.tryLoan(1),
+      () => consumer.waitSend(),
+    ]) {
+      expect((await failure("INVALID_ARGUMENT", act)).message).toContain("opened as consumer");
+    }
+  });
+});
+
+describe("payloads", () => {
+  const wrong: unknown[] = ["text", 5, null, undefined, {}, [1, 2], new ArrayBuffer(8), () => {}, Symbol.iterator, 1n];
+  for (const payload of wrong) {
+    test(`${typeof payload} ${String(payload)}`, async () => {
+      await using ends = await pair();
+      const error = await failure("INVALID_ARGUMENT", () => ends.producer.trySend(payload as Uint8Array));
+      expect(error.remedy).toContain("typed array");
+      await failure("INVALID_ARGUMENT", () => ends.producer.send(payload as Uint8Array));
+      expect(ends.producer.stats).toMatchObject({ framesSent: 0, bytesSent: 0, queued: 0 });
+      await ends.producer.send(Uint8Array.of(1));
+      (await ends.consumer.recv()).release();
+    });
+  }
+
+  test("a view whose memory is gone", async () => {
+    await using ends = await pair();
+    const bytes = new Uint8Array(500);
+    bytes.buffer.transfer();
+    await failure("CLOSED", () => ends.producer.trySend(bytes));
+    await failure("CLOSED", () => ends.producer.send(bytes));
+    expect(ends.producer.stats.queued).toBe(0);
+  });
+});
+
+describe("limits of one call", () => {
+  const times: unknown[] = [-1, Number.NaN, Number.NEGATIVE_INFINITY, "5", null, {}];
+  for (const timeoutMs of times as number[]) {
+    test(`${timeoutMs} milliseconds`, async () => {
+      await using ends = await pair();
+      const { producer, consumer } = ends;
+      const limits = { timeoutMs };
+      await failure("INVALID_ARGUMENT", () => producer.send(Uint8Array.of(1), limits));
+      await failure("INVALID_ARGUMENT", () => producer.loan(1, limits));
+      await failure("INVALID_ARGUMENT", () => producer.waitSend(limits));
+      await failure("INVALID_ARGUMENT", () => consumer.recv(limits));
+      await failure("INVALID_ARGUMENT", () => consumer.recvSync(limits));
+      expect(producer.stats.queued).toBe(0);
+    });
+  }
+
+  for (const spinUs of [-1, Number.NaN, "5", null] as number[]) {
+    test(`${spinUs} microseconds of spinning`, async () => {
+      await using ends = await pair();
+      await failure("INVALID_ARGUMENT", () => ends.consumer.recvSync({ spinUs }));
+    });
+  }
+
+  test("a signal that is none", async () => {
+    await using ends = await pair();
+    const signal = {} as AbortSignal;
+    await failure("INVALID_ARGUMENT", () => ends.producer.send(Uint8Array.of(1), { signal }));
+    await failure("INVALID_ARGUMENT", () => ends.producer.loan(1, { signal }));
+    await failure("INVALID_ARGUMENT", () => ends.consumer.recv({ signal }));
+    expect(ends.producer.stats.queued).toBe(0);
+  });
+
+  test("for ever is a time", async () => {
+    await using ends = await pair();
+    const waiting = ends.consumer.recv({ timeoutMs: Number.POSITIVE_INFINITY });
+    await ends.producer.send(Uint8Array.of(1), { timeoutMs: 1e300 });
+    (await waiting).release();
+  });
+});

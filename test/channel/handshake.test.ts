@@ -1,0 +1,159 @@
+/** A peer that says something else than it should while the two get to know each other. */
+import { describe, expect, test } from "bun:test";
+import { type Link, MESSAGE } from "../../src/channel/link.ts";
+import { Rendezvous } from "../../src/channel/rendezvous.ts";
+import { Channel, type ErrorCode, ProcessLocation } from "../../src/index.ts";
+import { native } from "../../src/native/load.ts";
+import { failure, pair, privateDirectory, unique } from "./support.ts";
+
+privateDirectory();
+
+const OTHER = { producer: "consumer", consumer: "producer" } as const;
+type Role = keyof typeof OTHER;
+
+/** What a producer would say. */
+const hello = {
+  role: "producer",
+  profile: "cpu-shared",
+  location: ProcessLocation.detect(),
+  abilities: { shm: { membarrier: true } },
+};
+
+/** A message as it is, whatever it is. */
+interface Raw {
+  kind: number;
+  bytes: Uint8Array | string;
+}
+const say = (kind: number, value: unknown): Raw => ({ kind, bytes: JSON.stringify(value) });
+
+/** Meets one that opens a channel as `role`, says all this, and gives what the other one's `open` rejects with. */
+async function tell(role: Role, messages: Raw[], code: ErrorCode): Promise<Error> {
+  const name = unique();
+  const opening = failure(code, () => Channel.open(name, { role, timeoutMs: 2000 }));
+  const rendezvous = new Rendezvous(name, OTHER[role]);
+  let link: Link | null = null;
+  try {
+    while (!link) {
+      await new Promise(setImmediate);
+      link = rendezvous.poll();
+    }
+    for (const { kind, bytes } of messages) {
+      const raw = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+      expect(native().lf_link_send(link.handle, kind, raw, raw.length)).toBe(1);
+    }
+    return await opening;
+  } finally {
+    link?.close();
+    rendezvous.close();
+  }
+}
+
+describe("a hello that is none", () => {
+  const { hello: kind, verdict } = MESSAGE;
+  const wrong: [string, Raw][] = [
+    ["no bytes", { kind, bytes: "" }],
+    ["not JSON", { kind, bytes: "hello" }],
+    ["not UTF-8", { kind, bytes: Uint8Array.of(0x22, 0xff, 0xfe, 0x22) }],
+    ["null", say(kind, null)],
+    ["a number", say(kind, 5)],
+    ["a list", say(kind, [])],
+    ["an empty object", say(kind, {})],
+    ["very deep", { kind, bytes: "[".repeat(16_000) }],
+    ["another message", say(verdict, { ok: true })],
+    ["a message of an unknown kind", say(999, hello)],
+    ["an unknown role", say(kind, { ...hello, role: "both" })],
+    ["the same role", say(kind, { ...hello, role: "consumer" })],
+    ["an unknown profile", say(kind, { ...hello, profile: "fast" })],
+    ["the name of a method for a profile", say(kind, { ...hello, profile: "toString" })],
+    ["an unknown pin", say(kind, { ...hello, pin: "tcp" })],
+    ["no abilities", say(kind, { ...hello, abilities: null })],
+    ["no location", say(kind, { ...hello, location: undefined })],
+    ["a location without a hostname", say(kind, { ...hello, location: {} })],
+    ["a location with a wrong pid", say(kind, { ...hello, location: { hostname: "a", pid: -1 } })],
+    ["a hostname that would write to a terminal", say(kind, { ...hello, location: { hostname: "\u001b[2J" } })],
+  ];
+  for (const [what, message] of wrong) {
+    test(`${what}: CORRUPT_SEGMENT`, async () => {
+      const error = await tell("consumer", [message], "CORRUPT_SEGMENT");
+      expect(error.message).toContain("the peer");
+    });
+  }
+
+  test("to a producer", async () => {
+    await tell("producer", [say(kind, { ...hello, role: "producer" })], "CORRUPT_SEGMENT");
+  });
+});
+
+describe("what comes after the hello", () => {
+  const greeting = [say(MESSAGE.hello, hello)];
+  const yes = say(MESSAGE.verdict, { ok: true, reason: null });
+
+  for (const [what, verdict] of [
+    ["null", null],
+    ["a word", "yes"],
+    ["no answer", {}],
+    ["an answer in words", { ok: "yes" }],
+  ] as const) {
+    test(`a verdict that is ${what}: CORRUPT_SEGMENT`, async () => {
+      await tell("consumer", [...greeting, say(MESSAGE.verdict, verdict)], "CORRUPT_SEGMENT");
+    });
+  }
+
+  test("a message where the segment should come", async () => {
+    const error = await tell("consumer", [...greeting, yes, say(MESSAGE.accepted, { ok: true })], "NO_ROUTE");
+    expect(error.message).toContain("shm:");
+  });
+
+  test("the producer could not make its segment: NO_ROUTE with its reason", async () => {
+    const failed = say(MESSAGE.failed, "no memory for it here");
+    const error = await tell("consumer", [...greeting, yes, failed], "NO_ROUTE");
+    expect(error.message).toContain("no memory for it here");
+  });
+
+  test("the consumer can't use the segment: NO_ROUTE with its reason", async () => {
+    const refusal = say(MESSAGE.accepted, { ok: false, reason: "it has no place for it" });
+    const asConsumer = say(MESSAGE.hello, { ...hello, role: "consumer" });
+    const error = await tell("producer", [asConsumer, yes, refusal], "NO_ROUTE");
+    expect(error.message).toContain("it has no place for it");
+  });
+
+  test("abilities of another form are no abilities", async () => {
+    const other = say(MESSAGE.hello, { ...hello, abilities: { shm: 5 } });
+    const error = await tell("consumer", [other, yes], "NO_ROUTE");
+    expect(error.message).toContain("the peer has no shared-memory transport");
+  });
+
+  test("nothing: TIMEOUT says how far it came", async () => {
+    const name = unique();
+    const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 200 }));
+    const rendezvous = new Rendezvous(name, "producer");
+    let link: Link | null = null;
+    while (!link) {
+      await new Promise(setImmediate);
+      link = rendezvous.poll();
+    }
+    expect((await opening).message).toContain("did not finish the handshake");
+    link.close();
+    rendezvous.close();
+    await using ends = await pair({ name });
+    expect(ends.consumer.name).toBe(name);
+  });
+
+  test("a peer that goes away in the middle: the next one is met", async () => {
+    const name = unique();
+    const opening = Channel.open(name, { role: "consumer" });
+    const rendezvous = new Rendezvous(name, "producer");
+    let link: Link | null = null;
+    while (!link) {
+      await new Promise(setImmediate);
+      link = rendezvous.poll();
+    }
+    link.send(MESSAGE.hello, hello);
+    link.close();
+    rendezvous.close();
+    await using producer = await Channel.open(name, { role: "producer" });
+    await using consumer = await opening;
+    await producer.send(Uint8Array.of(1));
+    (await consumer.recv()).release();
+  });
+});

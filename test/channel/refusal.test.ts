@@ -1,0 +1,359 @@
+/** Who does not get a channel: whoever comes second, speaks another version, is somebody else, or can't be reached. */
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Channel } from "../../src/index.ts";
+import { requires } from "../requires.ts";
+import { ProcessPeer } from "./peers.ts";
+import { failure, PATIENT, pair, privateDirectory, unique } from "./support.ts";
+
+const directory = privateDirectory();
+const ROLES = ["producer", "consumer"] as const;
+const other = { producer: "consumer", consumer: "producer" } as const;
+
+/** The error that a peer said, having taken its role or not. */
+// biome-ignore lint/suspicious/noExplicitAny: what opening/attempt says
+async function said(peer: ProcessPeer): Promise<any> {
+  const first = await peer.heard();
+  return first === "taken" ? peer.heard() : first;
+}
+
+describe("NAME_IN_USE", () => {
+  for (const role of ROLES) {
+    test(`the ${role}'s place is taken by one that waits here, until it gives up`, async () => {
+      const name = unique();
+      const abort = new AbortController();
+      const waiting = failure("ABORTED", () => Channel.open(name, { role, signal: abort.signal }));
+      const error = await failure("NAME_IN_USE", () => Channel.open(name, { role }));
+      expect(error.message).toContain(name);
+      expect(error.remedy).not.toBeUndefined();
+      abort.abort();
+      await waiting;
+      await using ends = await pair({ name });
+      await failure("NAME_IN_USE", () => Channel.open(name, { role })); // and by one that is open
+      await ends.producer.send(Uint8Array.of(1));
+      (await ends.consumer.recv()).release();
+    });
+
+    test(
+      `the ${role}'s place is taken in another process, until that ends`,
+      async () => {
+        const name = unique();
+        await using peer = new ProcessPeer("opening/attempt", { name, role });
+        expect(await peer.heard()).toBe("taken");
+        await failure("NAME_IN_USE", () => Channel.open(name, { role }));
+        await using mine = await Channel.open(name, { role: other[role] });
+        expect(await peer.heard()).toEqual({ open: "shm" });
+        await failure("NAME_IN_USE", () => Channel.open(name, { role }));
+        await peer.kill();
+        await mine.close();
+        await using again = await pair({ name });
+        expect(again.producer.name).toBe(name);
+      },
+      PATIENT,
+    );
+
+    test(
+      `another process does not get the ${role}'s place from this one`,
+      async () => {
+        await using ends = await pair();
+        await using peer = new ProcessPeer("opening/attempt", { name: ends.producer.name, role });
+        expect(await said(peer)).toMatchObject({ code: "NAME_IN_USE" });
+        await ends.producer.send(Uint8Array.of(1));
+        (await ends.consumer.recv()).release();
+      },
+      PATIENT,
+    );
+  }
+});
+
+describe("nobody there", () => {
+  for (const role of ROLES) {
+    test(`a ${role} alone: TIMEOUT names whom it waited for and where; ABORTED has the cause`, async () => {
+      const name = unique();
+      const error = await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 10 }));
+      expect(error.message).toContain(other[role]);
+      expect(error.message).toContain(directory.path);
+      await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 0 }));
+      const cause = new Error("enough");
+      const aborted = await failure("ABORTED", () => Channel.open(name, { role, signal: AbortSignal.abort(cause) }));
+      expect(aborted.cause).toBe(cause);
+      await using ends = await pair({ name });
+      expect(ends.consumer.name).toBe(name);
+    });
+  }
+});
+
+describe("the expected peer", () => {
+  for (const role of ROLES) {
+    test(
+      `a ${role} goes on waiting while the wrong one is there`,
+      async () => {
+        const name = unique();
+        await using right = new ProcessPeer("opening/whenTold", { name, role: other[role] });
+        const waiting = Channel.open(name, { role, peer: { pid: right.pid } });
+        const wrong = await failure("TIMEOUT", () => Channel.open(name, { role: other[role], timeoutMs: 500 }));
+        expect(wrong.message).toContain(`expected pid ${right.pid}, the peer has ${process.pid}`);
+        right.tell("go");
+        await using channel = await waiting;
+        expect(channel.route.peer.pid).toBe(right.pid);
+        expect(await said(right)).toEqual({ open: "shm" });
+      },
+      PATIENT,
+    );
+  }
+
+  test("nobody but the wrong one came", async () => {
+    const name = unique();
+    const [mine] = await Promise.all([
+      failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 500, peer: { pid: 1 } })),
+      failure("TIMEOUT", () => Channel.open(name, { role: "producer", timeoutMs: 500 })),
+    ]);
+    expect(mine.message).toContain("expected pid 1");
+  });
+
+  test("both know each other", async () => {
+    await using ends = await pair({ peer: { pid: process.pid } });
+    expect(ends.producer.route.transport).toBe("shm");
+  });
+});
+
+describe("NO_ROUTE", () => {
+  for (const pinned of ["mpi", "vulkan"] as const) {
+    for (const role of ROLES) {
+      test(`the ${role} insists on ${pinned}: both sides learn why not`, async () => {
+        const name = unique();
+        const errors = await Promise.all([
+          failure("NO_ROUTE", () => Channel.open(name, { role, transport: pinned })),
+          failure("NO_ROUTE", () => Channel.open(name, { role: other[role] })),
+        ]);
+        for (const { message, remedy } of errors) {
+          expect(message).toContain(`shm: the channel is pinned to ${pinned}`);
+          expect(message).toContain(`${pinned}: this version`);
+          expect(remedy).toContain("doctor");
+        }
+        await using ends = await pair({ name });
+        expect(ends.producer.route.transport).toBe("shm");
+      });
+    }
+  }
+
+  test("each insists on another", async () => {
+    const name = unique();
+    await Promise.all([
+      failure("NO_ROUTE", () => Channel.open(name, { role: "producer", transport: "shm" })),
+      failure("NO_ROUTE", () => Channel.open(name, { role: "consumer", transport: "mpi" })),
+    ]);
+  });
+
+  for (const role of ROLES) {
+    test(
+      `the ${role} is on another host`,
+      async () => {
+        const name = unique();
+        const env = { LAVA_FLOW_HOST_ID: "elsewhere" };
+        await using peer = new ProcessPeer("opening/attempt", { name, role }, { env });
+        const mine = await failure("NO_ROUTE", () => Channel.open(name, { role: other[role] }));
+        const theirs = await said(peer);
+        expect(theirs.code).toBe("NO_ROUTE");
+        for (const { message } of [mine, theirs]) {
+          expect(message).toContain("remote peer");
+          expect(message).toContain("shared memory does not reach");
+          expect(message).toContain("elsewhere");
+        }
+      },
+      PATIENT,
+    );
+  }
+
+  test("the scope is decided by what both say, not by where they are", async () => {
+    const name = unique();
+    const location = { hostname: "b", hostId: "beyond" };
+    await Promise.all([
+      failure("NO_ROUTE", () => Channel.open(name, { role: "producer", location })),
+      failure("NO_ROUTE", () => Channel.open(name, { role: "consumer" })),
+    ]);
+    await using ends = await pair({ name, location });
+    expect(ends.producer.route).toMatchObject({ scope: { scope: "local", strategy: "host-id" }, peer: location });
+  });
+});
+
+describe("the runtime directory", () => {
+  /** As the tests' own, for one call. */
+  async function inDirectory<T>(path: string, act: () => Promise<T>): Promise<T> {
+    process.env.LAVA_FLOW_RUNTIME_DIR = path;
+    try {
+      return await act();
+    } finally {
+      process.env.LAVA_FLOW_RUNTIME_DIR = directory.path;
+    }
+  }
+  const open = () => Channel.open(unique(), { role: "consumer", timeoutMs: 5 });
+
+  for (const mode of [0o770, 0o702, 0o777, 0o1777]) {
+    test(`others may write to it (${mode.toString(8)})`, async () => {
+      const path = mkdtempSync(join(tmpdir(), "lava-flow-open-"));
+      chmodSync(path, mode);
+      const error = await inDirectory(path, () => failure("PERMISSION_DENIED", open));
+      expect(error.message).toContain(path);
+      expect(error.remedy).toContain("LAVA_FLOW_RUNTIME_DIR");
+      rmSync(path, { recursive: true });
+    });
+  }
+
+  test("others may read it: nothing of theirs can get in", async () => {
+    const path = mkdtempSync(join(tmpdir(), "lava-flow-read-"));
+    chmodSync(path, 0o755);
+    await inDirectory(path, () => failure("TIMEOUT", open));
+    rmSync(path, { recursive: true });
+  });
+
+  test("is made, for this user alone", async () => {
+    const above = mkdtempSync(join(tmpdir(), "lava-flow-above-"));
+    const path = join(above, "new");
+    await inDirectory(path, () => failure("TIMEOUT", open));
+    expect(statSync(path).mode & 0o7777).toBe(0o700);
+    rmSync(above, { recursive: true });
+  });
+
+  test("is a link, a file, or in no directory", async () => {
+    const above = mkdtempSync(join(tmpdir(), "lava-flow-above-"));
+    mkdirSync(join(above, "real"), { mode: 0o700 });
+    symlinkSync(join(above, "real"), join(above, "link"));
+    writeFileSync(join(above, "file"), "");
+    for (const wrong of ["link", "file"]) {
+      const error = await inDirectory(join(above, wrong), () => failure("SYSTEM", open));
+      expect(error.native).toMatchObject({ api: "open" });
+    }
+    const nowhere = await inDirectory(join(above, "no", "new"), () => failure("SYSTEM", open));
+    expect(nowhere.native).toMatchObject({ api: "mkdir" });
+    rmSync(above, { recursive: true });
+  });
+
+  const root = requires("root", process.getuid?.() === 0, "only root can give a directory away");
+  test.skipIf(!root)("belongs to another user", async () => {
+    const path = mkdtempSync(join(tmpdir(), "lava-flow-other-"));
+    chownSync(path, 65534, 65534);
+    const error = await inDirectory(path, () => failure("PERMISSION_DENIED", open));
+    expect(error.message).toContain("65534");
+    rmSync(path, { recursive: true });
+  });
+});
+
+describe("another user", () => {
+  const able = process.getuid?.() === 0 && Bun.which("setpriv") !== null;
+  const users = requires("root", able, "only root, with setpriv, can start a process of another user");
+  /** May read this checkout and reach into the directory wherever they are, and is still another user. */
+  const through = [
+    "setpriv",
+    "--reuid=65534",
+    "--clear-groups",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+  ];
+
+  test.skipIf(!users)(
+    "is refused the directory, and the one that waits goes on waiting",
+    async () => {
+      const name = unique();
+      const waiting = Channel.open(name, { role: "consumer" });
+      await using stranger = new ProcessPeer("opening/attempt", { name, role: "producer" }, { through });
+      const refused = await said(stranger);
+      expect(refused).toMatchObject({ code: "PERMISSION_DENIED" });
+      expect(refused.remedy).toContain("same user");
+      await using producer = await Channel.open(name, { role: "producer" });
+      await using consumer = await waiting;
+      await producer.send(Uint8Array.of(1));
+      (await consumer.recv()).release();
+    },
+    PATIENT,
+  );
+
+  test.skipIf(!users)(
+    "who gets at the socket all the same is turned away there, and counted",
+    async () => {
+      const name = unique();
+      const abort = new AbortController();
+      const failing = failure("ABORTED", () => Channel.open(name, { role: "consumer", signal: abort.signal }));
+      const path = join(directory.path, `${name}.sock`);
+      await using stranger = new ProcessPeer("stranger/connect", { path }, { through });
+      expect(await stranger.heard()).toBe("turned away");
+      abort.abort();
+      expect((await failing).message).toContain("1 peers of other users were turned away, the last of user 65534");
+    },
+    PATIENT,
+  );
+
+  test.skipIf(!users)(
+    "who listens under the name is not spoken to",
+    async () => {
+      const name = unique();
+      const path = join(directory.path, `${name}.sock`);
+      const opening = failure("PERMISSION_DENIED", () => Channel.open(name, { role: "producer" }));
+      await using _stranger = new ProcessPeer("stranger/listen", { path }, { through });
+      expect((await opening).message).toContain("65534");
+      rmSync(path, { force: true });
+    },
+    PATIENT,
+  );
+});
+
+describe("another version", () => {
+  const zig = join(import.meta.dir, "../../node_modules/.bin/zig");
+  const buildable = requires("zig", existsSync(zig), "no compiler to make a shim of another version");
+  let folder = "";
+  afterAll(() => rmSync(folder || "no folder was made", { recursive: true, force: true }));
+
+  /** The shim, but for the number of its wire version. */
+  function build(): string {
+    const shim = () => join(folder, "zig-out/lib/liblavaflow.so");
+    if (folder) return shim();
+    folder = mkdtempSync(join(tmpdir(), "lava-flow-version-"));
+    cpSync(join(import.meta.dir, "../../shim"), folder, {
+      recursive: true,
+      filter: (source) => !/[/\\](zig-out|\.zig-cache|test|bench)$/.test(source),
+    });
+    const header = join(folder, "include/lavaflow.h");
+    const text = readFileSync(header, "utf8");
+    const patched = text.replace(
+      /(#define LF_WIRE_VERSION) (\d+)/,
+      (_, define, version) => `${define} ${Number(version) + 1}`,
+    );
+    expect(patched).not.toBe(text);
+    writeFileSync(header, patched);
+    const built = Bun.spawnSync([zig, "build"], { cwd: folder, stderr: "pipe" });
+    if (!built.success) throw new Error(built.stderr.toString());
+    return shim();
+  }
+
+  for (const role of ROLES) {
+    test.skipIf(!buildable)(
+      `a ${role} of the next version`,
+      async () => {
+        const name = unique();
+        await using peer = new ProcessPeer("opening/attempt", { name, role }, { env: { LAVA_FLOW_SHIM: build() } });
+        const mine = await failure("WIRE_VERSION_MISMATCH", () => Channel.open(name, { role: other[role] }));
+        const theirs = await said(peer);
+        expect(theirs).toMatchObject({ code: "WIRE_VERSION_MISMATCH" });
+        for (const { message, remedy } of [mine, theirs]) {
+          expect(message).toMatch(/wire version \d/);
+          expect(remedy).toContain("same version");
+        }
+      },
+      PATIENT,
+    );
+  }
+});

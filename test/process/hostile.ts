@@ -1,0 +1,207 @@
+/** A peer that writes whatever it likes into the memory it shares, and one that has to live with it. */
+import { readFileSync } from "node:fs";
+import { Channel, LavaFlowError, MemoryAllocator } from "../../src/index.ts";
+import { viewOf } from "../../src/native/handle.ts";
+import { native } from "../../src/native/load.ts";
+import type { Io } from "./peer.ts";
+
+interface Args {
+  name: string;
+  role: "producer" | "consumer";
+  seed: number;
+}
+
+type Random = (below: number) => number;
+
+/** Numbers from a seed: Marsaglia's xorshift, as in the tests. */
+function random(seed: number): Random {
+  let state = seed >>> 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+// ───────────── the attacker ─────────────
+
+type Layout = Record<"lf_ring" | "lf_slot", Record<string, number>>;
+
+function layout(): Layout {
+  const text = new Uint8Array(new ArrayBuffer(16_384));
+  const length = native().lf_layout_json(text.length, text);
+  return JSON.parse(new TextDecoder().decode(text.subarray(0, length)));
+}
+
+/** The ring of this process's one channel, mapped like all its shared memory, and known by its first words. */
+function findRing(): DataView {
+  for (const line of readFileSync("/proc/self/maps", "utf8").split("\n")) {
+    if (!line.includes("memfd:lava-flow")) continue;
+    const [start, end] = line
+      .split(" ")[0]!
+      .split("-")
+      .map((hex) => Number.parseInt(hex, 16)) as [number, number];
+    const memory = viewOf(start, end - start);
+    if (Buffer.from(memory, 1, 7).toString("latin1") === "LAVRING") return new DataView(memory);
+  }
+  throw new Error("this process maps no ring");
+}
+
+/** Writes into a ring what its owner would never write. */
+class Vandal {
+  readonly #ring: DataView;
+  readonly #next: Random;
+  readonly #at: Layout;
+  readonly #slots: number;
+
+  constructor(ring: DataView, next: Random, at: Layout) {
+    this.#ring = ring;
+    this.#next = next;
+    this.#at = at;
+    this.#slots = (ring.byteLength - at.lf_ring.size!) >> 7;
+  }
+
+  /** Any word: random, all ones, nothing, small, or the old one with a bit changed. */
+  word(offset = this.#next(this.#ring.byteLength >> 2) * 4): void {
+    const values = [this.#next(2 ** 32), 0xffffffff, 0, this.#next(4096), this.#old(offset) ^ (1 << this.#next(32))];
+    this.#ring.setUint32(offset, values[this.#next(values.length)]! >>> 0, true);
+  }
+
+  /** One of the words by which the sides agree. */
+  control(): void {
+    const { producer, consumer, taken, released, returns } = this.#at.lf_ring;
+    const places = [producer!, producer! + 4, consumer!, consumer! + 4, taken!, released!, returns!];
+    this.word(places[this.#next(places.length)]!);
+  }
+
+  everything(): void {
+    for (let offset = 0; offset < this.#ring.byteLength; offset += 4)
+      this.#ring.setUint32(offset, this.#next(2 ** 32), true);
+  }
+
+  /** A message near `position` that looks right but for one thing or another. */
+  message(position: number): void {
+    const at = position + this.#next(4);
+    const slot = this.#at.lf_ring.size! + (at % this.#slots) * this.#at.lf_slot.size!;
+    const payload = slot + this.#at.lf_slot.payload!;
+    const regions = [0x10000, 0x10001, 0x20000, this.#next(2 ** 32)];
+    const sizes = [0, 1, 1000, 1 << 20, 2 ** 32, 2 ** 46, 2 ** 63, 2 ** 64 - 1];
+    this.#ring.setUint32(payload, regions[this.#next(4)]!, true);
+    this.#ring.setUint32(payload + 4, this.#next(2) ? 0xffffffff : this.#next(5000), true);
+    this.#ring.setBigUint64(payload + 8, BigInt(sizes[this.#next(8)]!) & 0xffffffffffffffffn, true);
+    this.#ring.setBigUint64(payload + 16, BigInt(sizes[this.#next(8)]!) & 0xffffffffffffffffn, true);
+    const lengths = [this.#next(121), 121 + this.#next(100), 0xffffff, this.#next(2 ** 32)];
+    this.#ring.setUint32(slot + 4, lengths[this.#next(4)]!, true);
+    this.#ring.setUint32(slot, at + 1 - this.#next(2), true);
+  }
+
+  /** A block given back that may never have been sent, in the place that is read next or near it. */
+  block(returned: number): void {
+    const at = returned + this.#next(4);
+    const place = this.#at.lf_ring.returns! + (at % 4096) * 8;
+    this.#ring.setUint32(place + 4, this.#next(2) ? this.#next(8) : this.#next(2 ** 32), true);
+    this.#ring.setUint32(place, at + 1, true);
+  }
+
+  #old(offset: number): number {
+    return this.#ring.getUint32(offset, true);
+  }
+}
+
+/** Meets the victim again and again, sends or receives a little, and then writes over everything. */
+export async function attack(_: Io, { name, role, seed }: Args): Promise<void> {
+  const next = random(seed);
+  const at = layout();
+  for (;;) {
+    const channel = await Channel.open(name, { role });
+    const vandal = new Vandal(findRing(), next, at);
+    const kind = next(5);
+    const harmless = next(40);
+    try {
+      for (let step = 0; step < 400; step++) {
+        if (role === "producer") channel.trySend(new Uint8Array([8, 3000, 100, 200_000][next(4)]!));
+        else channel.tryRecv()?.release();
+        if (step >= harmless) {
+          const { framesSent, framesReceived } = channel.stats;
+          if (kind === 0) vandal.word();
+          else if (kind === 1) vandal.control();
+          else if (kind === 2) vandal.everything();
+          else if (role === "producer") vandal.message(framesSent);
+          else vandal.block(next(framesReceived + 1));
+        }
+        if (step % 8 === 0) await new Promise(setImmediate);
+      }
+    } catch (error) {
+      // It reads what it has spoilt itself.
+      if (!(error instanceof LavaFlowError)) throw error;
+    }
+    await channel.close();
+  }
+}
+
+// ───────────── the victim ─────────────
+
+/** So many meetings, each until something is wrong or nothing comes any more: says how each of them ended. */
+export async function endure(io: Io, { name, role, seed, rounds }: Args & { rounds: number }): Promise<void> {
+  const next = random(seed);
+  using allocator = new MemoryAllocator();
+  const ends: Record<string, number> = {};
+  for (let round = 0; round < rounds; round++) {
+    let end = "nothing";
+    let channel: Channel | undefined;
+    try {
+      channel = await Channel.open(name, { role });
+      for (let step = 0; step < 2000; step++) {
+        if (role === "consumer") await receive(channel, next);
+        else await send(channel, next, allocator);
+      }
+    } catch (error) {
+      if (!(error instanceof LavaFlowError)) throw error;
+      end = error.code;
+    }
+    await channel?.close();
+    ends[end] = (ends[end] ?? 0) + 1;
+  }
+  io.say(ends);
+}
+
+let seen = 0;
+
+async function receive(channel: Channel, next: Random): Promise<void> {
+  const way = next(3);
+  const frame =
+    way === 0
+      ? channel.tryRecv()
+      : way === 1
+        ? channel.recvSync({ timeoutMs: 5 })
+        : await channel.recv({ timeoutMs: 50 });
+  if (!frame) return;
+  const { bytes, sizeBytes, buffer } = frame;
+  if (bytes.length !== sizeBytes) throw new Error(`${bytes.length} bytes in a frame of ${sizeBytes}`);
+  for (let i = 0; i < sizeBytes; i += 4096) seen += bytes[i]!;
+  if (sizeBytes > 0) seen += bytes[sizeBytes - 1]!;
+  if (buffer) seen += buffer.bytes[0]!;
+  void channel.stats;
+  frame.release();
+}
+
+async function send(channel: Channel, next: Random, allocator: MemoryAllocator): Promise<void> {
+  const way = next(5);
+  const size = [8, 3000, 100, 200_000][next(4)]!;
+  if (way === 0) channel.trySend(new Uint8Array(size));
+  else if (way === 1) await channel.send(new Uint8Array(size), { timeoutMs: 50 });
+  else if (way === 2) {
+    const loan = channel.tryLoan(size);
+    loan?.bytes.fill(1);
+    if (next(4)) loan?.commit();
+    else loan?.abort();
+  } else if (way === 3) {
+    const buffer = allocator.allocate(size, { kind: "host", shared: true });
+    channel.trySend(buffer);
+    buffer.close();
+  } else if (next(20) === 0) {
+    await channel.waitSend({ timeoutMs: 20 });
+  }
+  void channel.stats;
+}

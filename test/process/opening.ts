@@ -1,0 +1,24 @@
+/** Sides that open a channel, and say how that went. */
+import { Channel, type ChannelOptions, LavaFlowError } from "../../src/index.ts";
+import type { Io } from "./peer.ts";
+
+/** Says `taken` when the role is taken, then `open` or the error; stays open until told something. */
+export async function attempt(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
+  try {
+    const opening = Channel.open(name, options);
+    io.say("taken");
+    await using channel = await opening;
+    io.say({ open: channel.route.transport });
+    await io.hear();
+  } catch (error) {
+    if (!(error instanceof LavaFlowError)) throw error;
+    const { code, message, remedy } = error;
+    io.say({ code, message, remedy });
+  }
+}
+
+/** The same, once it is told to. */
+export async function whenTold(io: Io, args: ChannelOptions & { name: string }): Promise<void> {
+  await io.hear();
+  await attempt(io, args);
+}
