@@ -1,6 +1,4 @@
 /** Where processes run, and whether two of them share a machine: pure rules, and one probe of this host. */
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { invalidArgument, LavaFlowError } from "./errors.ts";
 
 /** Where a process runs. Plain data: it can be written to JSON, sent to a peer and compared there. */
@@ -52,7 +50,7 @@ export const ProcessLocation = {
     const { LAVA_FLOW_HOST_ID, LAVA_FLOW_NODE_ID, SLURMD_NODENAME, KUBERNETES_NODE_NAME } = process.env;
     const hostId = given.hostId ?? (LAVA_FLOW_HOST_ID || undefined);
     return validateLocation({
-      hostname: hostname(),
+      hostname: process.getBuiltinModule("node:os").hostname(),
       hostId: hostId ?? kernelIdentity(),
       nodeId: LAVA_FLOW_NODE_ID || SLURMD_NODENAME || KUBERNETES_NODE_NAME || undefined,
       pid: process.pid,
@@ -157,7 +155,7 @@ function kernelIdentity(): string | undefined {
 function probeKernel(): string | undefined {
   if (process.platform === "linux") {
     try {
-      return readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+      return process.getBuiltinModule("node:fs").readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
     } catch {
       return undefined; // No /proc here: then hostnames are all there is.
     }

@@ -122,14 +122,15 @@ static int32_t failed(producer *p) {
   return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
 }
 
+/* For who has read the flag: it is not read again, as a hostile consumer may have taken it back. */
+static int32_t peer_closed(void) { return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel"); }
+
 /* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
 static int32_t check_peer(producer *p) {
-  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire))
-    return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel");
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
   if (!lf_link_peer_alive(p->link)) {
     /* It may have closed between the two looks. */
-    if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire))
-      return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel");
+    if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
     if (!p->failed) fail_for_good(p, LF_EPEER_DIED);
     return failed(p);
   }
@@ -168,7 +169,7 @@ static int32_t full(producer *p) {
     int32_t status = check_peer(p);
     if (status < 0) return status;
   } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
-    return check_peer(p);
+    return peer_closed();
   }
   return LF_FULL;
 }
@@ -184,7 +185,7 @@ static int32_t make_room(producer *p) {
 }
 
 static int32_t wake(producer *p) {
-  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return check_peer(p);
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
   if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
   return 1;
 }

@@ -176,7 +176,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   /** Resolves when all that was sent has been taken and released by the peer: its buffers may be written again. */
   async waitSend(options?: { timeoutMs?: number }): Promise<void> {
     const attempt = () => (this.#producerEnd().drained() && this.#queue.idle ? true : null);
-    const arm = () => this.#producerEnd().arm(true);
+    // With sends waiting for room, what is released so far is not all.
+    const arm = () => this.#producerEnd().arm(true) && this.#queue.idle;
     await this.#drains.wait(attempt, arm, "not all frames were released", options);
   }
 

@@ -1,6 +1,4 @@
 /** Where two processes meet: a name in this user's runtime directory. */
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
 import { CONSTANTS, RENDEZVOUS_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
@@ -13,8 +11,10 @@ const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.size));
 export function runtimeDirectory(): string {
   const { LAVA_FLOW_RUNTIME_DIR: own, XDG_RUNTIME_DIR: xdg } = process.env;
   if (own) return own;
-  if (xdg) return join(xdg, "lava-flow");
-  return join(tmpdir(), `lava-flow-${process.getuid?.() ?? userInfo().username}`);
+  if (xdg) return `${xdg}/lava-flow`;
+  // Here and elsewhere, Node's modules are loaded when they are needed: they would double the time of the import.
+  const { tmpdir, userInfo } = process.getBuiltinModule("node:os");
+  return `${tmpdir()}/lava-flow-${process.getuid?.() ?? userInfo().username}`;
 }
 
 /** One role under one name. The role is held until `close`, and given back by the kernel when the process dies. */

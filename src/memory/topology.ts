@@ -1,5 +1,4 @@
 /** What memory this machine offers, as the system says it now. */
-import { readdirSync, readFileSync } from "node:fs";
 import { native } from "../native/load.ts";
 import { lastError } from "../native/status.ts";
 
@@ -91,10 +90,13 @@ function noReservedPages(): string | undefined {
 /** The numbers in the names of a folder's entries that fit; empty where there is no such folder. */
 function numbered(folder: string, pattern: RegExp): number[] {
   try {
-    return readdirSync(folder).flatMap((name) => {
-      const found = pattern.exec(name);
-      return found ? [Number(found[1])] : [];
-    });
+    return process
+      .getBuiltinModule("node:fs")
+      .readdirSync(folder)
+      .flatMap((name) => {
+        const found = pattern.exec(name);
+        return found ? [Number(found[1])] : [];
+      });
   } catch {
     return [];
   }
@@ -102,7 +104,7 @@ function numbered(folder: string, pattern: RegExp): number[] {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   } catch {
     return ""; // Another system, or a sandbox that hides it.
   }

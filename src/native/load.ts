@@ -1,7 +1,5 @@
 /** Finds the shim and opens it, once, on first use. */
 import { dlopen, FFIType } from "bun:ffi";
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { LavaFlowError } from "../errors.ts";
 import { CONSTANTS } from "./layout.ts";
 import { platformName, shimFileName } from "./platform.ts";
@@ -35,6 +33,8 @@ function embedded(platform: string): string | undefined {
 
 /** Every place where the shim may be, the likeliest first. */
 function places(): string[] {
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  const { resolve } = process.getBuiltinModule("node:path");
   const override = process.env.LAVA_FLOW_SHIM;
   if (override) return [resolve(override)];
   const platform = platformName();

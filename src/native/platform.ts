@@ -1,8 +1,8 @@
 /** What the shim for this machine is called. The names are those of shim/build.zig. */
-import { existsSync, readFileSync } from "node:fs";
 
 /** Which C library this process runs on. Both can be installed: what counts is the loader that started it. */
 function onMusl(): boolean {
+  const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
   const loader = `/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`;
   try {
     return existsSync(loader) && readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-");

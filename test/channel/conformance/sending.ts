@@ -207,6 +207,21 @@ export function sending({ transport, start }: Setting): void {
       await all;
     });
 
+    test("waitSend and a send that only the sender itself can make room for", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const loans = [];
+      for (let loan = producer.tryLoan(8); loan; loan = producer.tryLoan(8)) loans.push(loan);
+      const send = producer.send(Uint8Array.of(1));
+      const all = producer.waitSend();
+      expect(await settled(Promise.race([send, all]))).toBe(false);
+      for (const loan of loans) loan.abort();
+      await send;
+      expect(await settled(all)).toBe(false);
+      (await consumer.recv()).release();
+      await all;
+    });
+
     test("stats of both ends", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
