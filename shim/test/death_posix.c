@@ -1,0 +1,130 @@
+/* One of two processes is killed at any moment; LAVA_FLOW_KILLS says how often (default 300). */
+#include "process_posix.h"
+#include "rings.h"
+
+typedef struct {
+  int32_t role; /* of the process that is killed */
+  int32_t slots;
+  uint64_t seed;
+} victim;
+
+static uint32_t length_of(uint64_t seed, uint64_t i) {
+  test_random random = {seed ^ i};
+  return (uint32_t)(8 + test_below(&random, test_below(&random, 4) ? 100 : 100000));
+}
+
+/* Message i: its number, then bytes that follow from it. */
+static void fill(uint8_t *payload, uint32_t length, uint64_t seed, uint64_t i) {
+  memcpy(payload, &i, 8);
+  test_fill(payload + 8, length - 8, seed + i);
+}
+
+static void check(const uint8_t *payload, size_t length, uint64_t seed, uint64_t i) {
+  uint64_t number;
+  CHECK_EQ(length, length_of(seed, i));
+  memcpy(&number, payload, 8);
+  CHECK_EQ(number, i);
+  CHECK_EQ(test_differs(payload + 8, length - 8, seed + i), length - 8);
+}
+
+static int32_t meet(int32_t role) {
+  int32_t mine = CHECK_OK(test_rendezvous(test_directory(), "death", role)), link = test_meet_one(mine);
+  CHECK_EQ(lf_rendezvous_close(mine), LF_OK);
+  return link;
+}
+
+/* Never ends by itself. */
+static void streams(void *given) {
+  const victim *v = given;
+  static uint8_t payload[200000];
+  int32_t link = meet(v->role);
+  if (v->role == LF_ROLE_PRODUCER) {
+    int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
+    for (uint64_t i = 0;; i++) {
+      uint32_t length = length_of(v->seed, i);
+      fill(payload, length, v->seed, i);
+      test_send(producer, link, payload, length);
+    }
+  }
+  int32_t consumer = test_consumer(link, !lf_membarrier_viable());
+  for (;;) {
+    lf_frame frame;
+    int32_t result = test_receive(consumer, link, &frame);
+    CHECK_EQ(lf_consumer_release(consumer, test_token(&frame, result)), LF_OK);
+  }
+}
+
+/* Everything that was committed arrives whole and in order; then, and not before, the death is told. */
+static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
+  int32_t link = meet(LF_ROLE_CONSUMER), consumer = test_consumer(link, !lf_membarrier_viable());
+  for (uint64_t i = 0;; i++) {
+    if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
+    lf_frame frame;
+    int32_t result = lf_consumer_receive_wait(consumer, 60000, 10, &frame);
+    if (result == LF_RETIRE) {
+      CHECK_EQ(lf_consumer_retire(consumer, frame.region), LF_OK);
+      i--;
+      continue;
+    }
+    if (result < 0) {
+      CHECK_EQ(result, LF_EPEER_DIED);
+      CHECK(i >= kill_at);
+      break;
+    }
+    size_t length;
+    const void *payload = test_payload(consumer, &frame, result, &length);
+    check(payload, length, v->seed, i);
+    CHECK_EQ(lf_consumer_release(consumer, test_token(&frame, result)), LF_OK);
+  }
+  CHECK_EQ(lf_consumer_close(consumer), LF_OK);
+  CHECK_EQ(lf_link_close(link), LF_OK);
+}
+
+static void outlive_consumer(pid_t pid, const victim *v, uint64_t kill_at) {
+  static uint8_t payload[200000];
+  int32_t link = meet(LF_ROLE_PRODUCER);
+  int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
+  for (uint64_t i = 0;;) {
+    if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
+    uint32_t length = length_of(v->seed, i);
+    fill(payload, length, v->seed, i);
+    int32_t result = lf_producer_send(producer, payload, length);
+    if (result == LF_RETIRE) test_retire(producer);
+    if (result == LF_FULL && (result = lf_producer_arm(producer, 0)) == 0) test_sleep(link);
+    if (result < 0) {
+      CHECK_EQ(result, LF_EPEER_DIED);
+      CHECK(i >= kill_at);
+      break;
+    }
+    if (result == 1) i++;
+  }
+  CHECK_EQ(lf_producer_close(producer), LF_OK);
+  CHECK_EQ(lf_link_close(link), LF_OK);
+}
+
+static void killed(int32_t role) {
+  test_random random = {test_seed()};
+  uint64_t rounds = test_number("LAVA_FLOW_KILLS", 300) / 2;
+  int before = test_open_descriptors();
+  for (uint64_t round = 0; round < rounds; round++) {
+    victim v = {role, 1 << (1 + test_below(&random, 8)), test_next(&random)};
+    uint64_t kill_at = test_below(&random, test_below(&random, 4) ? 50 : 3000);
+    pid_t pid = test_spawn(streams, &v);
+    if (role == LF_ROLE_PRODUCER) outlive_producer(pid, &v, kill_at);
+    else outlive_consumer(pid, &v, kill_at);
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    CHECK_EQ(test_open_descriptors(), before);
+  }
+}
+
+static void killed_producer(void) { killed(LF_ROLE_PRODUCER); }
+static void killed_consumer(void) { killed(LF_ROLE_CONSUMER); }
+
+int main(void) {
+  test_directory(); /* made before the first fork: parent and child would each make their own */
+  RUN(killed_producer);
+  RUN(killed_consumer);
+  return 0;
+}
