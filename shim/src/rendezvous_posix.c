@@ -69,10 +69,14 @@ static int32_t open_directory(const char *path, int *out) {
     return lf_fail_errno(errno == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "mkdir", errno, "runtime directory %s",
                          path);
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0)
-    return lf_fail_errno(errno == EACCES || errno == ELOOP ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "open", errno,
-                         "runtime directory %s", path);
   struct stat info;
+  if (fd < 0) {
+    int error = errno;
+    /* Whoever made a link there could also point it elsewhere. Linux says ENOTDIR to a link, others ELOOP. */
+    int linked = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    return lf_fail_errno(error == EACCES || linked ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "open", error,
+                         "runtime directory %s%s", path, linked ? " is a symbolic link" : "");
+  }
   int32_t status = LF_OK;
   if (fstat(fd, &info) != 0)
     status = lf_fail_errno(LF_ESYSTEM, "fstat", errno, "runtime directory %s", path);

@@ -14,7 +14,9 @@
 #include "status.h"
 
 #if defined(__linux__)
+#include <linux/magic.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -58,9 +60,13 @@ static int open_anonymous(const char **api) {
 /* Neither side can shrink it under the other one, nor lift this again. */
 static int seal(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); }
 
+/* No seal keeps a peer from punching holes. A common page comes back when it is touched, all zero; a reserved huge one
+ * does not when all of them are taken by then, and the touch is a SIGBUS: hugetlbfs will not do. */
 static int sealed(int fd) {
+  struct statfs system;
   int seals = fcntl(fd, F_GET_SEALS);
-  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstatfs(fd, &system) == 0 &&
+         (uint32_t)system.f_type != HUGETLBFS_MAGIC;
 }
 
 /* Takes the pages now. Populating through the mapping lets the kernel use huge pages where it was advised to. */
@@ -166,7 +172,8 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   int fd = (int)os;
   /* The seal first: a size that was read before it may have shrunk in between. */
   if (!sealed(fd))
-    return lf_fail(LF_ECORRUPT_SEGMENT, "fcntl(F_GET_SEALS)", 0, "the peer's segment is not sealed: it could shrink");
+    return lf_fail(LF_ECORRUPT_SEGMENT, "fcntl(F_GET_SEALS)", 0,
+                   "the peer's segment is not sealed, or of huge pages: it could lose its memory");
   struct stat info;
   if (fstat(fd, &info) != 0) return lf_fail_errno(LF_ESYSTEM, "fstat", errno, "the peer's segment");
   if (size == 0 || info.st_size < 0 || (uint64_t)info.st_size < size)
