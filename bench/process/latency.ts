@@ -4,7 +4,7 @@
  *
  *     latency.ts first|second NAME copy|loan|loan-untouched BYTES ROUNDS
  */
-import { Channel } from "../../src/index.ts";
+import { Channel, type Frame } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
 const [side, name = "", kind, size, count] = Bun.argv.slice(2);
@@ -46,19 +46,19 @@ function sendUntouched(): void {
   loan.commit();
 }
 
-function receive(n: number): void {
+function receive(n: number): Frame {
   const frame = from.recvSync(SPIN);
   const got = frame?.bytes;
   if (!got || got.length !== bytes || got[0] !== (n & 255) || got[last] !== ((n >> 8) & 255)) {
     throw new Error(`round ${n}: ${got?.length} bytes, ${got?.[0]} and ${got?.[last]}`);
   }
-  frame.release();
+  return frame as Frame;
 }
 
-function receiveUntouched(): void {
+function receiveUntouched(): Frame {
   const frame = from.recvSync(SPIN);
   if (frame?.sizeBytes !== bytes) throw new Error(`a frame of ${frame?.sizeBytes} bytes`);
-  frame.release();
+  return frame;
 }
 
 const send = kind === "copy" ? sendCopy : kind === "loan" ? sendLoan : sendUntouched;
@@ -70,7 +70,7 @@ function play(rounds: number): number[] {
     const start = Bun.nanoseconds();
     for (let i = 0; i < BATCH; i++, n++) {
       send(n);
-      take(n);
+      take(n).release();
     }
     samples.push((Bun.nanoseconds() - start) / BATCH / 2);
   }
@@ -79,8 +79,10 @@ function play(rounds: number): number[] {
 
 function answer(rounds: number): void {
   for (let n = 0; n < rounds; n++) {
-    take(n);
+    // As with `using`: the answer goes first, then the frame.
+    const frame = take(n);
     send(n);
+    frame.release();
   }
 }
 

@@ -79,7 +79,7 @@ class IpcWire extends Wire {
       this.#end = Bun.spawn(second, { serialization: "advanced", ipc: take, stdout: "inherit", stderr: "inherit" });
     } else {
       process.on("message", take);
-      this.#end = { send: (message) => process.send!(message), disconnect: () => process.disconnect() };
+      this.#end = { send: (message) => process.send!(message), disconnect: () => process.disconnect?.() };
     }
   }
   send(payload: Uint8Array): void {

@@ -175,7 +175,8 @@ typedef struct {
   uint32_t region;                /* else: which region, */
   uint32_t token;                 /* what to release, */
   double offset;                  /* where in the region, bytes, */
-  double length;                  /* and how many bytes */
+  double length;                  /* and how many bytes; */
+  double sequence;                /* of either kind: the message's number, from 0 */
 } lf_frame;
 
 typedef struct {
@@ -191,6 +192,8 @@ typedef struct {
   double region_bytes;
   double imports; /* consumer: MemoryBuffers mapped; producer: MemoryBuffers known to the peer */
   double peer;    /* 0 open, 1 closed, 2 died */
+  double frames;  /* that went through this end */
+  double bytes;
 } lf_port_stats;
 
 /* Makes the segment and passes it over the link, which must stay open as long as the producer.

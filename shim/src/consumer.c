@@ -29,6 +29,7 @@ typedef struct {
   lf_slot *slots;
   lf_ring *ring;
   uint64_t position; /* slots read */
+  uint64_t bytes;
   uint64_t released;
   uint32_t slot_count;
   int32_t fenced;
@@ -309,7 +310,8 @@ static int32_t take_slot(consumer *c, const lf_slot *slot, uint64_t word, lf_fra
   } else {
     return corrupt(c, "length", length);
   }
-  c->position++;
+  out->sequence = (double)c->position++;
+  c->bytes += result == LF_REGION ? (uint64_t)out->length : length;
   atomic_store_explicit(&c->ring->taken, c->position, memory_order_release);
   wake_producer(c);
   if (__builtin_expect((c->position & 4095) == 0, 0)) { /* drops of a peer that keeps us too busy to sleep */
@@ -496,6 +498,8 @@ int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
     out->region_bytes += (double)c->regions[i].size;
   }
   out->imports = c->imports;
+  out->frames = (double)c->position;
+  out->bytes = (double)c->bytes;
   if (atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire)) out->peer = 1;
   else if (!lf_link_peer_alive(c->link)) out->peer = 2;
   return LF_OK;

@@ -50,6 +50,7 @@ int32_t lf_layout_json(uint32_t capacity, char *out) {
   FIELD(lf_frame, token);
   FIELD(lf_frame, offset);
   FIELD(lf_frame, length);
+  FIELD(lf_frame, sequence);
   STRUCT(lf_region_info);
   FIELD(lf_region_info, address);
   FIELD(lf_region_info, size);
@@ -60,6 +61,8 @@ int32_t lf_layout_json(uint32_t capacity, char *out) {
   FIELD(lf_port_stats, region_bytes);
   FIELD(lf_port_stats, imports);
   FIELD(lf_port_stats, peer);
+  FIELD(lf_port_stats, frames);
+  FIELD(lf_port_stats, bytes);
   STRUCT(lf_ring);
   FIELD(lf_ring, producer);
   FIELD(lf_ring, taken);

@@ -22,6 +22,7 @@ typedef struct {
   lf_slot *slots;
   lf_ring *ring;
   uint64_t head;  /* messages committed */
+  uint64_t bytes;
   uint64_t taken; /* by the consumer, as last read */
   uint32_t slot_count;
   uint32_t reserved; /* slots kept for loans */
@@ -212,6 +213,7 @@ static inline lf_slot *next_slot(producer *p) { return &p->slots[p->head & (p->s
 
 static int32_t publish_region(producer *p, uint32_t region, uint32_t block, uint64_t offset, uint64_t length) {
   lf_slot *slot = next_slot(p);
+  p->bytes += length;
   lf_descriptor descriptor = {region, block, offset, length};
   memcpy(slot->payload, &descriptor, sizeof descriptor);
   return publish(p, slot, LF_LENGTH_REGION);
@@ -306,6 +308,7 @@ int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
   }
   lf_slot *slot = next_slot(p);
   lf_copy_inline(slot->payload, data, length);
+  p->bytes += length;
   return publish(p, slot, length);
 }
 
@@ -441,6 +444,7 @@ int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t len
   if (p->failed) return failed(p);
   lf_slot *slot = next_slot(p);
   lf_copy_inline(slot->payload, data, length);
+  p->bytes += length;
   return publish(p, slot, length);
 }
 
@@ -522,6 +526,8 @@ int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) out->regions += p->pool.regions[i].segment.address != NULL;
   out->region_bytes = (double)p->pool.bytes;
   out->imports = p->imports;
+  out->frames = (double)p->head;
+  out->bytes = (double)p->bytes;
   int32_t peer = check_peer(p);
   out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
   return LF_OK;

@@ -43,8 +43,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   readonly name: string;
   readonly role: "producer" | "consumer";
   readonly route: Route;
-  readonly #producer: ProducerEnd | null;
-  readonly #consumer: ConsumerEnd | null;
+  /** Null in the other role, and once the channel is closed. */
+  #producer: ProducerEnd | null;
+  #consumer: ConsumerEnd | null;
   /** Those who wait for room, or for a frame: each gets its turn after those before it. */
   readonly #queue: WaitQueue;
   /** Those who wait for everything to be released: they hold nobody up. */
@@ -123,7 +124,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   /** `queued`: for a producer sent and not yet released, for a consumer committed and not yet received. */
   get stats() {
     const end = this.#producer ?? this.#consumer;
-    if (this.#closed || !end) throw this.#closedError();
+    if (!end) throw this.#closedError();
     const { frames, bytes, full, queued, importsCached } = end.stats();
     return this.#producer
       ? { framesSent: frames, framesReceived: 0, bytesSent: bytes, bytesReceived: 0, full, queued, importsCached }
@@ -265,6 +266,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#producer = this.#consumer = null;
     // Every attempt now finds the channel closed.
     this.#queue.wake();
     this.#drains.wake();
@@ -276,12 +278,12 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   }
 
   #producerEnd(): ProducerEnd {
-    if (this.#producer !== null && !this.#closed) return this.#producer;
+    if (this.#producer !== null) return this.#producer;
     throw this.#closed ? this.#closedError() : this.#wrongRole("sends");
   }
 
   #consumerEnd(): ConsumerEnd {
-    if (this.#consumer !== null && !this.#closed) return this.#consumer;
+    if (this.#consumer !== null) return this.#consumer;
     throw this.#closed ? this.#closedError() : this.#wrongRole("receives");
   }
 

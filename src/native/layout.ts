@@ -16,11 +16,28 @@ export const LINK_MESSAGE = { size: 8, kind: 0, length: 4 } as const;
 
 export const LOAN = { size: 16, region: 0, block: 4, offset: 8 } as const;
 
-export const FRAME = { size: 144, payload: 0, region: 120, token: 124, offset: 128, length: 136 } as const;
+export const FRAME = {
+  size: 152,
+  payload: 0,
+  region: 120,
+  token: 124,
+  offset: 128,
+  length: 136,
+  sequence: 144,
+} as const;
 
 export const REGION_INFO = { size: 24, address: 0, bytes: 8, memory: 16 } as const;
 
-export const PORT_STATS = { size: 40, queued: 0, regions: 8, region_bytes: 16, imports: 24, peer: 32 } as const;
+export const PORT_STATS = {
+  size: 56,
+  queued: 0,
+  regions: 8,
+  region_bytes: 16,
+  imports: 24,
+  peer: 32,
+  frames: 40,
+  bytes: 48,
+} as const;
 
 export const CONSTANTS = {
   LF_ABI_VERSION: 1,

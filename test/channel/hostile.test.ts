@@ -17,7 +17,7 @@ describe("a hostile peer", () => {
         const other = role === "consumer" ? "producer" : "consumer";
         await using attacker = new ProcessPeer("hostile/attack", { name, role: other, seed: start });
         await using victim = new ProcessPeer("hostile/endure", { name, role, seed: start + 1, rounds });
-        const ends = await Promise.race([victim.heard(), attacker.done]);
+        const { ends } = await Promise.race([victim.heard(), attacker.done]);
         await victim.done;
         console.log(`${role}: ${JSON.stringify(ends)}`);
         expect(ends.CORRUPT_SEGMENT).toBeGreaterThan(0);

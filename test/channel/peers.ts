@@ -1,4 +1,5 @@
 /** The sides of a test: each runs a scenario of test/process in a process, in a Worker, or right here. */
+import { join } from "node:path";
 import { type Io, OVER, scenario } from "../process/peer.ts";
 
 export interface Peer extends AsyncDisposable {
@@ -13,7 +14,7 @@ export interface Peer extends AsyncDisposable {
 /** "exchange/consume" is `consume` of test/process/exchange.ts; the arguments are plain data. */
 export type Start<P extends Peer = Peer> = (scenario: string, args: object) => P;
 
-const PROGRAM = new URL("../process/peer.ts", import.meta.url).pathname;
+const PROGRAM = join(import.meta.dir, "../process/peer.ts");
 
 /** Values in the order they came, for those who ask before or after. */
 class Mailbox {

@@ -147,13 +147,14 @@ export async function endure(io: Io, { name, role, seed, rounds }: Args & { roun
   const next = random(seed);
   using allocator = new MemoryAllocator();
   const ends: Record<string, number> = {};
+  let seen = 0;
   for (let round = 0; round < rounds; round++) {
     let end = "nothing";
     let channel: Channel | undefined;
     try {
       channel = await Channel.open(name, { role });
       for (let step = 0; step < 2000; step++) {
-        if (role === "consumer") await receive(channel, next);
+        if (role === "consumer") seen += await receive(channel, next);
         else await send(channel, next, allocator);
       }
     } catch (error) {
@@ -163,12 +164,11 @@ export async function endure(io: Io, { name, role, seed, rounds }: Args & { roun
     await channel?.close();
     ends[end] = (ends[end] ?? 0) + 1;
   }
-  io.say(ends);
+  io.say({ ends, seen });
 }
 
-let seen = 0;
-
-async function receive(channel: Channel, next: Random): Promise<void> {
+/** Takes a frame in one of the three ways and looks at all of its pages: gives the sum of what it saw. */
+async function receive(channel: Channel, next: Random): Promise<number> {
   const way = next(3);
   const frame =
     way === 0
@@ -176,14 +176,16 @@ async function receive(channel: Channel, next: Random): Promise<void> {
       : way === 1
         ? channel.recvSync({ timeoutMs: 5 })
         : await channel.recv({ timeoutMs: 50 });
-  if (!frame) return;
+  if (!frame) return 0;
   const { bytes, sizeBytes, buffer } = frame;
   if (bytes.length !== sizeBytes) throw new Error(`${bytes.length} bytes in a frame of ${sizeBytes}`);
+  let seen = 0;
   for (let i = 0; i < sizeBytes; i += 4096) seen += bytes[i]!;
   if (sizeBytes > 0) seen += bytes[sizeBytes - 1]!;
   if (buffer) seen += buffer.bytes[0]!;
   void channel.stats;
   frame.release();
+  return seen;
 }
 
 async function send(channel: Channel, next: Random, allocator: MemoryAllocator): Promise<void> {

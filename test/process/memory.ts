@@ -1,6 +1,57 @@
 /** Sides that get MemoryBuffers. */
-import { Channel, type ChannelOptions } from "../../src/index.ts";
+import { Channel, type ChannelOptions, MemoryAllocator } from "../../src/index.ts";
 import type { Io } from "./peer.ts";
+
+/** Keeps the memory of frames and loans as its own, the way `postMessage` with a transfer list does. */
+export async function transferAway(io: Io, { name, ...options }: Options & { name: string }): Promise<void> {
+  const [producer, consumer] = await Promise.all([
+    Channel.open(name, { ...options, role: "producer" }),
+    Channel.open(name, { ...options, role: "consumer" }),
+  ]);
+  using allocator = new MemoryAllocator();
+  const buffer = allocator.allocate(6000, { kind: "host", shared: true });
+  const taken: { bytes: Uint8Array; offset: number; value: number }[] = [];
+  const take = (bytes: Uint8Array, value: number) => {
+    const offset = bytes.byteOffset;
+    taken.push({ bytes: new Uint8Array((bytes.buffer as ArrayBuffer).transfer()), offset, value });
+  };
+  const wrong: string[] = [];
+  let frames = 0;
+  const receive = async (size: number, value: number, keep: boolean) => {
+    const frame = keep ? await consumer.recv() : consumer.recvSync()!;
+    frames++;
+    if (frame.sizeBytes !== size || frame.bytes[size - 1] !== value) wrong.push(`frame ${frame.sequence} of ${size}`);
+    if (keep) take(frame.bytes, value);
+    frame.release();
+  };
+  for (let i = 0; i < 10; i++) {
+    for (const size of [50, 5000]) {
+      await producer.send(new Uint8Array(size).fill(i));
+      await receive(size, i, true);
+      const loan = await producer.loan(size);
+      loan.bytes.fill(i + 100);
+      if (i % 2) take(loan.bytes, i + 100);
+      try {
+        loan.commit();
+        await receive(size, i + 100, false);
+      } catch (error) {
+        // Where the loan was only to be copied from, there is nothing left to copy.
+        if ((error as { code?: string }).code !== "CLOSED") throw error;
+        await producer.send(new Uint8Array(size).fill(i));
+        await receive(size, i, false);
+      }
+    }
+    buffer.bytes[5999] = i;
+    await producer.send(buffer);
+    await receive(6000, i, i % 2 === 0);
+    await producer.send(Uint8Array.of(i));
+    await receive(1, i, false);
+  }
+  await Promise.all([producer.close(), consumer.close()]);
+  // Some of it was written to by later frames, but all of it is still memory.
+  for (const { bytes, offset } of taken) if (!(bytes[offset]! >= 0)) wrong.push(`nothing at ${offset}`);
+  io.say({ frames, wrong });
+}
 
 type Options = Omit<ChannelOptions, "role">;
 

@@ -2,11 +2,17 @@
 import { Channel, type ChannelOptions, LavaFlowError } from "../../src/index.ts";
 import type { Io } from "./peer.ts";
 
-/** Says `taken` when the role is taken, then `open` or the error; stays open until told something. */
+/** Says `taken` if it got the role, then `open` or the error; stays open until told something. */
 export async function attempt(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
   try {
     const opening = Channel.open(name, options);
-    io.say("taken");
+    // A role that is not free is refused before the event loop turns.
+    const refused = opening.then(
+      () => false,
+      () => true,
+    );
+    const turn = new Promise<false>((resolve) => setImmediate(() => resolve(false)));
+    if (!(await Promise.race([refused, turn]))) io.say("taken");
     await using channel = await opening;
     io.say({ open: channel.route.transport });
     await io.hear();

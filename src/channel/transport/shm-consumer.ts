@@ -25,10 +25,10 @@ const MEMORY_TOKEN = 0x80000000;
 class ShmFrame implements Frame {
   state = FREE;
   sizeBytes = 0;
-  sequence = 0;
   readonly cell = new Uint8Array(new ArrayBuffer(FRAME.size));
   readonly words = new Uint32Array(this.cell.buffer, FRAME.region, 2);
-  readonly numbers = new Float64Array(this.cell.buffer, FRAME.offset, 2);
+  /** Offset, length and sequence. */
+  readonly numbers = new Float64Array(this.cell.buffer, FRAME.offset, 3);
   /** Views of the cell by length, made once each. */
   readonly #views: (Uint8Array | undefined)[] = new Array(LF_INLINE_MAX + 1);
   readonly #end: ShmConsumer;
@@ -43,6 +43,10 @@ class ShmFrame implements Frame {
     }
     if (this.state === IN_REGION) return this.#end.bytesOf(this);
     throw released();
+  }
+
+  get sequence(): number {
+    return this.numbers[2] as number;
   }
 
   get buffer(): MemoryBuffer | undefined {
@@ -78,9 +82,6 @@ export class ShmConsumer implements ConsumerEnd {
   readonly #handle: number;
   #frames: ShmFrame[] = [];
   #next = 0;
-  #held = 0;
-  #received = 0;
-  #bytes = 0;
   readonly #regions = new Regions(
     (id, out) => this.#shim.lf_consumer_region(this.#handle, id, out),
     (id) => this.#shim.lf_consumer_keep(this.#handle, id),
@@ -118,45 +119,55 @@ export class ShmConsumer implements ConsumerEnd {
       this.#retire(frame.words[0] as number);
       return this.recvSync(timeoutMs, spinUs);
     }
+    if (result < 0 && this.#renew(frame)) return this.recvSync(timeoutMs, spinUs);
     return this.#takeOther(frame, result);
   }
 
   #take(frame: ShmFrame, state: number, sizeBytes: number): ShmFrame {
     this.#next++;
-    this.#held++;
     frame.state = state;
     frame.sizeBytes = sizeBytes;
-    frame.sequence = this.#received++;
-    this.#bytes += sizeBytes;
     return frame;
   }
 
-  #takeOther(frame: ShmFrame, first: number): ShmFrame | null {
+  #takeOther(frame: ShmFrame, first: number): Frame | null {
     let result = first;
     while (result === LF_RETIRE) {
       this.#retire(frame.words[0] as number);
       result = this.#shim.lf_consumer_receive(this.#handle, frame.cell);
     }
-    if (result < 0) throw lastError(this.#shim);
+    if (result < 0) {
+      if (this.#renew(frame)) return this.tryRecv();
+      throw lastError(this.#shim);
+    }
     if (result === LF_REGION) return this.#take(frame, IN_REGION, frame.numbers[1] as number);
     if (result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
     return null;
   }
 
   #freeFrame(): ShmFrame {
-    if (this.#held * 2 > this.#frames.length) {
-      const more = this.#frames.length;
-      for (let i = 0; i < more; i++) this.#frames.push(new ShmFrame(this));
-    }
-    for (;;) {
-      const frame = this.#frames[this.#next & (this.#frames.length - 1)] as ShmFrame;
+    const frame = this.#frames[this.#next & (this.#frames.length - 1)] as ShmFrame;
+    return frame.state === FREE ? frame : this.#nextFree();
+  }
+
+  /** The next one is held: steps over those that are, and makes as many again where that takes long. */
+  #nextFree(): ShmFrame {
+    const { length } = this.#frames;
+    for (let steps = 0; ; steps++) {
+      if (steps === length / 2) for (let i = 0; i < length; i++) this.#frames.push(new ShmFrame(this));
+      const frame = this.#frames[++this.#next & (this.#frames.length - 1)] as ShmFrame;
       if (frame.state === FREE) return frame;
-      this.#next++;
     }
   }
 
+  /** Whether a receiver transferred the cell's ArrayBuffer, which is then its own: the frame gets another one. */
+  #renew(frame: ShmFrame): boolean {
+    if (frame.cell.length > 0) return false;
+    this.#frames[this.#frames.indexOf(frame)] = new ShmFrame(this);
+    return true;
+  }
+
   release(token: number): void {
-    this.#held--;
     const result = this.#shim.lf_consumer_release(this.#handle, token);
     if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
@@ -196,8 +207,8 @@ export class ShmConsumer implements ConsumerEnd {
   stats(): EndStats {
     check(this.#shim, this.#shim.lf_consumer_stats(this.#handle, stats));
     return {
-      frames: this.#received,
-      bytes: this.#bytes,
+      frames: stats[PORT_STATS.frames / 8] as number,
+      bytes: stats[PORT_STATS.bytes / 8] as number,
       full: 0,
       queued: stats[PORT_STATS.queued / 8] as number,
       importsCached: stats[PORT_STATS.imports / 8] as number,

@@ -70,8 +70,6 @@ export class ShmProducer implements ProducerEnd {
   readonly #loans: ShmLoan[] = [];
   #nextLoan = 0;
   #loaned = 0;
-  #sent = 0;
-  #bytes = 0;
   #full = 0;
   readonly #regions = new Regions(
     (id, out) => this.#shim.lf_producer_region(this.#handle, id, out),
@@ -106,22 +104,14 @@ export class ShmProducer implements ProducerEnd {
     const length = view.byteLength;
     if (length === 0 || length > 0xffffffff) checkLength(view);
     const result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
-    if (result === 1) {
-      this.#sent++;
-      this.#bytes += length;
-      return true;
-    }
+    if (result === 1) return true;
     return this.#notSent(result) && this.#sendView(view);
   }
 
   #sendMemory(buffer: MemoryBuffer): boolean {
     if (!this.#watched.has(buffer)) this.#watch(buffer);
     const result = this.#shim.lf_producer_send_memory(this.#handle, nativeMemory(buffer));
-    if (result === 1) {
-      this.#sent++;
-      this.#bytes += buffer.sizeBytes;
-      return true;
-    }
+    if (result === 1) return true;
     return this.#notSent(result) && this.#sendMemory(buffer);
   }
 
@@ -184,21 +174,28 @@ export class ShmProducer implements ProducerEnd {
     }
     for (;;) {
       const loan = this.#loans[this.#nextLoan & (this.#loans.length - 1)] as ShmLoan;
-      if (loan.state === FREE) return loan;
+      if (loan.state === FREE) return loan.cell.length > 0 ? loan : this.#renew(loan);
       this.#nextLoan++;
     }
   }
 
+  /** Its user transferred the cell's ArrayBuffer: the next loan gets another one. */
+  #renew(loan: ShmLoan): ShmLoan {
+    return (this.#loans[this.#loans.indexOf(loan)] = new ShmLoan(this));
+  }
+
   commit(loan: ShmLoan, sizeBytes: number): void {
     const small = loan.state === SMALL;
+    if (small && loan.cell.length === 0) {
+      this.abort(loan);
+      throw new LavaFlowError("CLOSED", "this loan's memory was transferred", { remedy: "Copy from it instead" });
+    }
     const result = small
       ? this.#shim.lf_producer_commit_inline(this.#handle, loan.cell, sizeBytes)
       : this.#shim.lf_producer_commit(this.#handle, loan.block, sizeBytes);
     loan.state = FREE;
     this.#loaned--;
     if (result < 0) throw lastError(this.#shim);
-    this.#sent++;
-    this.#bytes += sizeBytes;
   }
 
   abort(loan: ShmLoan): void {
@@ -227,8 +224,8 @@ export class ShmProducer implements ProducerEnd {
   stats(): EndStats {
     const now = this.#read();
     return {
-      frames: this.#sent,
-      bytes: this.#bytes,
+      frames: now[PORT_STATS.frames / 8] as number,
+      bytes: now[PORT_STATS.bytes / 8] as number,
       full: this.#full,
       queued: now[PORT_STATS.queued / 8] as number,
       importsCached: now[PORT_STATS.imports / 8] as number,

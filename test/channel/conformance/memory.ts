@@ -172,6 +172,32 @@ export function memory({ transport, start }: Setting): void {
       PATIENT,
     );
 
+    test(
+      "what a user transfers away stays readable, and the channel goes on",
+      async () => {
+        await using other = start("memory/transferAway", { name: unique(), transport });
+        expect(await other.heard()).toEqual({ frames: 60, wrong: [] });
+        await other.done;
+      },
+      PATIENT,
+    );
+
+    test("a buffer on two channels leaves both when it is closed", async () => {
+      using allocator = new MemoryAllocator();
+      await using one = await pair({ transport });
+      await using two = await pair({ transport });
+      const buffer = allocator.allocate(5000, SHARED);
+      for (const { producer, consumer } of [one, two]) {
+        await producer.send(buffer);
+        (await consumer.recv()).release();
+      }
+      buffer.close();
+      for (const { producer, consumer } of [one, two]) {
+        expect(await settled(consumer.recv())).toBe(false);
+        expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([0, 0]);
+      }
+    });
+
     test("standard memory is copied: it belongs to one process", async () => {
       using allocator = new MemoryAllocator();
       await using ends = await pair({ transport });
