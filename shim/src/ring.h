@@ -101,14 +101,9 @@ static inline uint64_t lf_side_read(lf_side *side) {
   return (waiting ? LF_FLAG_WAITING : 0) | (closed ? LF_FLAG_CLOSED : 0);
 }
 
-/* Copies up to LF_INLINE_MAX bytes without a call: pairs of overlapping moves of a fixed size. */
-static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
-  char *d = to;
-  const char *s = from;
-  if (n > 64) {
-    memcpy(d + n - 64, s + n - 64, 64);
-    memcpy(d, s, 64);
-  } else if (n >= 32) {
+/* Copies up to 64 bytes without a call: pairs of overlapping moves of a fixed size. */
+static inline void lf_copy_64(char *d, const char *s, uint32_t n) {
+  if (n >= 32) {
     memcpy(d + n - 32, s + n - 32, 32);
     memcpy(d, s, 32);
   } else if (n >= 16) {
@@ -122,6 +117,19 @@ static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
     memcpy(d, s, 4);
   } else {
     for (uint32_t i = 0; i < n; i++) d[i] = s[i];
+  }
+}
+
+/* Copies up to LF_INLINE_MAX bytes. What lies in the slot's second line goes first, and no store crosses into the first
+ * one: the stores to the line that the other side watches then stand together, and the line moves once. */
+static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
+  char *d = to;
+  const char *s = from;
+  if (n <= 56) {
+    lf_copy_64(d, s, n);
+  } else {
+    lf_copy_64(d + 56, s + 56, n - 56);
+    memcpy(d, s, 56);
   }
 }
 

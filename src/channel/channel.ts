@@ -227,7 +227,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     let sequence = -1;
     const letGo = () => {
       // A frame that was released comes round again as another message: that one is not ours.
-      if (held && held.sequence === sequence && !this.#closed) held[Symbol.dispose]();
+      // (One whose bytes were transferred away has lost its number too, and does not come round.)
+      const ours = held?.sequence === sequence || held?.sequence === undefined;
+      if (held && ours && !this.#closed) held[Symbol.dispose]();
       held = null;
     };
     const attempt = (): IteratorResult<Frame> | null => {

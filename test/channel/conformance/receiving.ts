@@ -164,6 +164,19 @@ export function receiving({ transport, start }: Setting): void {
       for (const [i, frame] of beside.entries()) expect([...frame.bytes]).toEqual([(i + 1) % 256]);
     });
 
+    test("a forgotten frame whose bytes were transferred away is released like any other", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const taken: Uint8Array[] = [];
+      for (let i = 0; i < 200; i++) await producer.send(Uint8Array.of(i, i));
+      for await (const frame of consumer) {
+        taken.push(new Uint8Array((frame.bytes.buffer as ArrayBuffer).transfer()));
+        if (taken.length === 200) break;
+      }
+      expect(producer.stats.queued).toBe(0);
+      expect(taken.map((bytes) => bytes[0])).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    });
+
     test("break leaves the channel usable and the frame released", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
