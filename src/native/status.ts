@@ -37,7 +37,8 @@ export function lastError(shim: Shim, what?: string): LavaFlowError {
   const status = numbers[STATUS.native_status / 4] as number;
   const api = text(STATUS.api, STATUS.text);
   const words = text(STATUS.text, STATUS.size);
-  const remedy = (code === "SYSTEM" ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code];
+  const errno = code === "SYSTEM" && process.platform !== "win32";
+  const remedy = (errno ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code];
   return new LavaFlowError(code, what ? `${what}: ${words}` : words, {
     ...(api ? { native: { api, status, text: words } } : {}),
     ...(remedy ? { remedy } : {}),
