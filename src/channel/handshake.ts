@@ -189,7 +189,12 @@ function readVerdict(value: unknown): { ok: boolean; reason: string } {
     throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
   }
   // It ends up in an error message: no control characters of the peer may reach a terminal.
-  return { ok: verdict.ok, reason: String(verdict.reason).slice(0, 1000).replace(/\p{Cc}/gu, " ") };
+  return {
+    ok: verdict.ok,
+    reason: String(verdict.reason)
+      .slice(0, 1000)
+      .replace(/\p{Cc}/gu, " "),
+  };
 }
 
 function unexpected(expected: Partial<ProcessLocation> | undefined, peer: ProcessLocation): string | null {
