@@ -3,7 +3,7 @@
  * when it failed; the last line is "N passed, N failed, N skipped". LAVA_FLOW_REQUIRE turns skips into failures (see
  * test/requires.ts).
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Feature, required } from "../test/requires.ts";
@@ -120,6 +120,7 @@ const underWine: CTests = {
 /** Gives the tests a folder for temporary files, and fails them when they leave something in it. */
 async function leavingNothing(test: (env: Environment) => Promise<Result>): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: sockets are made in it.
+  chmodSync(folder, 0o711); // Some tests become another user, and have to get through it.
   try {
     const result = await test({ ...process.env, TMPDIR: folder });
     const left = readdirSync(folder, { recursive: true });
