@@ -123,7 +123,6 @@ static void killed_producer(void) { killed(LF_ROLE_PRODUCER); }
 static void killed_consumer(void) { killed(LF_ROLE_CONSUMER); }
 
 int main(void) {
-  test_directory(); /* made before the first fork: parent and child would each make their own */
   RUN(killed_producer);
   RUN(killed_consumer);
   return 0;

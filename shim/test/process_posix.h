@@ -14,6 +14,7 @@
 
 /* Runs `body` in a new process, which starts with nothing of the shim open. It ends well, or prints its own failure. */
 static inline pid_t test_spawn(void (*body)(void *argument), void *argument) {
+  test_directory(); /* the same for both */
   fflush(stdout);
   pid_t pid = fork();
   CHECK(pid >= 0);

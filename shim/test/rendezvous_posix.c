@@ -435,7 +435,6 @@ static void no_descriptors(void) {
 }
 
 int main(void) {
-  test_directory(); /* made before the first fork: parent and child would each make their own */
   int before = test_open_descriptors();
   RUN(two_processes);
   RUN(killed_role_is_free);
