@@ -275,7 +275,7 @@ static int32_t publish_block(producer *p, uint32_t block, uint64_t length) {
   int32_t status = publish_region(p, p->pool.regions[b->region].id, block, b->offset, length);
   /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
    * An error stays in p->failed. */
-  if (lf_pool_empty(&p->pool, b)) collect(p);
+  if (status == 1 && lf_pool_empty(&p->pool, b)) collect(p);
   return status;
 }
 

@@ -1,4 +1,6 @@
 /* One of two processes is killed at any moment; LAVA_FLOW_KILLS says how often (default 300). */
+#include <stdatomic.h>
+
 #include "process_posix.h"
 #include "rings.h"
 
@@ -6,6 +8,7 @@ typedef struct {
   int32_t role; /* of the process that is killed */
   int32_t slots;
   uint64_t seed;
+  _Atomic uint64_t *committed; /* messages that its sends said were sent: shared, so it outlives it */
 } victim;
 
 static uint32_t length_of(uint64_t seed, uint64_t i) {
@@ -44,6 +47,7 @@ static void streams(void *given) {
       uint32_t length = length_of(v->seed, i);
       fill(payload, length, v->seed, i);
       test_send(producer, link, payload, length);
+      atomic_store(v->committed, i + 1);
     }
   }
   int32_t consumer = test_consumer(link, !lf_membarrier_viable());
@@ -54,7 +58,8 @@ static void streams(void *given) {
   }
 }
 
-/* Everything that was committed arrives whole and in order; then, and not before, the death is told. */
+/* Everything that was committed arrives whole and in order; then, and not before, the death is told. One message more
+ * may come than the producer lived to count. */
 static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
   int32_t link = meet(LF_ROLE_CONSUMER), consumer = test_consumer(link, !lf_membarrier_viable());
   for (uint64_t i = 0;; i++) {
@@ -68,7 +73,8 @@ static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
     }
     if (result < 0) {
       CHECK_EQ(result, LF_EPEER_DIED);
-      CHECK(i >= kill_at);
+      uint64_t committed = atomic_load(v->committed);
+      CHECK(i >= kill_at && (i == committed || i == committed + 1));
       break;
     }
     size_t length;
@@ -106,8 +112,10 @@ static void killed(int32_t role) {
   test_random random = {test_seed()};
   uint64_t rounds = test_number("LAVA_FLOW_KILLS", 300) / 2;
   int before = test_open_descriptors();
+  _Atomic uint64_t *committed = test_shared(sizeof *committed);
   for (uint64_t round = 0; round < rounds; round++) {
-    victim v = {role, 1 << (1 + test_below(&random, 8)), test_next(&random)};
+    victim v = {role, 1 << (1 + test_below(&random, 8)), test_next(&random), committed};
+    atomic_store(committed, 0);
     uint64_t kill_at = test_below(&random, test_below(&random, 4) ? 50 : 3000);
     pid_t pid = test_spawn(streams, &v);
     if (role == LF_ROLE_PRODUCER) outlive_producer(pid, &v, kill_at);
@@ -117,6 +125,36 @@ static void killed(int32_t role) {
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     CHECK_EQ(test_open_descriptors(), before);
   }
+  munmap(committed, sizeof *committed);
+}
+
+/* A stopped process is not a dead one: it holds its peer up, and goes on where it was. */
+static void stopped_consumer(void) {
+  victim v = {LF_ROLE_CONSUMER, 16, 1, NULL};
+  pid_t pid = test_spawn(streams, &v);
+  int32_t link = meet(LF_ROLE_PRODUCER);
+  int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v.slots, !lf_membarrier_viable()));
+  for (uint64_t i = 0; i < 100; i++) test_send(producer, link, &i, sizeof i);
+  int status;
+  CHECK_EQ(kill(pid, SIGSTOP), 0);
+  CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+  CHECK(WIFSTOPPED(status));
+  int32_t result = 1;
+  for (int sent = 0; result == 1; sent++) {
+    CHECK(sent <= v.slots);
+    result = lf_producer_send(producer, "x", 1);
+  }
+  /* It asks whether the peer lives once a millisecond: until then it may not have asked. */
+  for (uint64_t start = lf_now(); lf_now() - start < 5000000;) CHECK_EQ(lf_producer_send(producer, "x", 1), LF_FULL);
+  lf_port_stats stats;
+  CHECK_EQ(lf_producer_stats(producer, &stats), LF_OK);
+  CHECK_EQ(stats.peer, 0);
+  CHECK_EQ(kill(pid, SIGCONT), 0);
+  for (uint64_t i = 0; i < 100; i++) test_send(producer, link, &i, sizeof i);
+  while (CHECK_OK(lf_producer_arm(producer, 1)) == 0) test_sleep(link);
+  test_kill(pid);
+  CHECK_EQ(lf_producer_close(producer), LF_OK);
+  CHECK_EQ(lf_link_close(link), LF_OK);
 }
 
 static void killed_producer(void) { killed(LF_ROLE_PRODUCER); }
@@ -125,5 +163,6 @@ static void killed_consumer(void) { killed(LF_ROLE_CONSUMER); }
 int main(void) {
   RUN(killed_producer);
   RUN(killed_consumer);
+  RUN(stopped_consumer);
   return 0;
 }

@@ -1,5 +1,5 @@
-/* The ring between two threads, which for ThreadSanitizer is what two processes are to each other. Where a wake-up got
- * lost, test_sleep fails. */
+/* The ring between two threads, each with its own mapping as two processes have it. Where a wake-up got lost, test_sleep
+ * fails. (ThreadSanitizer sees no race between two mappings: for that, ring_inside.c has both ends use one.) */
 #include "rings.h"
 
 #define MESSAGES (TEST_TSAN ? 20000u : 100000u)
