@@ -26,6 +26,8 @@ export interface Bench {
   names: readonly string[];
   /** Both ends of a pair spin: without a processor each, the figures would be the scheduler's. */
   needsTwoCpus?: boolean;
+  /** Why this machine can't run it, "as …"; undefined where it can. */
+  leftOut?(): string | undefined;
   measure(): Promise<Row[]>;
 }
 
@@ -210,12 +212,17 @@ export function script(name: string, ...args: (string | number)[]): string[] {
 
 /** Runs a script twice, as "first" and as "second", each on its processor; the figures that one of them wrote. */
 export async function pair(name: string, ...args: (string | number)[]): Promise<Figures> {
+  return lastLine<Figures>(await pairOf(name, args, args));
+}
+
+/** The same with arguments of its own for each; what both wrote. */
+export async function pairOf(name: string, first: (string | number)[], second: (string | number)[]): Promise<string> {
   const meeting = freshName();
   const written = await run(
-    pinned(0, script(name, "first", meeting, ...args)),
-    pinned(1, script(name, "second", meeting, ...args)),
+    pinned(0, script(name, "first", meeting, ...first)),
+    pinned(1, script(name, "second", meeting, ...second)),
   );
-  return lastLine<Figures>(written.join(""));
+  return written.join("");
 }
 
 /** Runs shim/bench/<name>.c; it pins its processes itself. */

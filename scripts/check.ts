@@ -3,21 +3,18 @@
  * when it failed; the last line is "N passed, N failed, N skipped". LAVA_FLOW_REQUIRE turns skips into failures (see
  * test/requires.ts).
  */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Feature, required } from "../test/requires.ts";
+import { type Feature, GPU_FEATURES, required } from "../test/requires.ts";
 import { build, type Target } from "./build.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 import { installDependencies } from "./setup.ts";
 import { failed, finish, passed, type Result, skipped, step } from "./step.ts";
 import { installPackages } from "./system.ts";
 import { compiledExecutable, installedTarball, pack, SHIMS } from "./tarball.ts";
+import { bunTest, countLines, type Environment, leavingNothing } from "./tests.ts";
 import { runUnderWine } from "./wine.ts";
-
-type Environment = Record<string, string | undefined>;
-
-const FIFTEEN_MINUTES = 900_000;
 
 const asResult = ({ ok, output }: Finished): Result => (ok ? passed() : failed(output));
 
@@ -30,22 +27,6 @@ async function shimsForAllPlatforms(): Promise<Result> {
   const missing = [...SHIMS.values()].filter((path) => !existsSync(join(ROOT, path)));
   if (missing.length > 0) return failed(`Not built: ${missing.join(", ")}`);
   return { ...passed(), passed: SHIMS.size };
-}
-
-/** Counts the `ok`, `FAIL` and `skip` lines of a C test program. */
-function count(program: string, { ok, output }: Finished) {
-  const lines = output.split("\n");
-  const result = {
-    passed: lines.filter((line) => /^ok\b/.test(line)).length,
-    failed: lines.filter((line) => /^FAIL\b/.test(line)).length,
-    skipped: 0,
-    notes: lines.filter((line) => /^skip\b/.test(line)),
-    output: `--- ${program}\n${output}`,
-  };
-  result.skipped = result.notes.length;
-  // A crash, a sanitizer's complaint, and a program that tested nothing all end without a FAIL line.
-  if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
-  return result;
 }
 
 interface CTests {
@@ -76,7 +57,7 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
       sum.skipped += 1;
       continue;
     }
-    const result = count(name, ran);
+    const result = countLines(name, ran);
     sum.passed += result.passed;
     sum.failed += result.failed;
     sum.skipped += result.skipped;
@@ -84,6 +65,12 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
     if (result.failed > 0) sum.output += result.output;
   }
   return { ...sum, notes: [...notes] };
+}
+
+/** For programs that can't open this system's Vulkan library: nothing of a GPU is asked of them. */
+function noGpu(): Environment {
+  const left = [...required()].filter((feature) => !GPU_FEATURES.includes(feature));
+  return { LAVA_FLOW_VULKAN: "off", LAVA_FLOW_REQUIRE: left.join() };
 }
 
 const plain: CTests = { target: "tests", folder: "test" };
@@ -100,11 +87,12 @@ const underThreadSanitizer: CTests = {
   },
 };
 
-/** Linked with their own C library, so they run on any Linux. */
+/** Linked with their own C library, so they run on any Linux, and open no library of it. */
 const withMusl: CTests = {
   target: "tests-platform",
   folder: `test-linux-${process.arch}-musl`,
   platform: `linux-${process.arch}-musl`,
+  runOne: (program, env) => run([program], { env: { ...env, ...noGpu() } }),
 };
 
 const underWine: CTests = {
@@ -112,40 +100,10 @@ const underWine: CTests = {
   folder: "test-windows",
   feature: "wine",
   async runOne(program) {
-    const ran = await runUnderWine(program);
+    const ran = await runUnderWine(program, noGpu());
     return "unavailable" in ran ? ran : { ok: ran.code === 0, output: ran.output };
   },
 };
-
-/** Gives the tests a folder for temporary files, and fails them when they leave something in it. */
-async function leavingNothing(test: (env: Environment) => Promise<Result>): Promise<Result> {
-  const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: sockets are made in it.
-  chmodSync(folder, 0o711); // Some tests become another user, and have to get through it.
-  try {
-    const result = await test({ ...process.env, TMPDIR: folder });
-    const left = readdirSync(folder, { recursive: true });
-    if (result.failed > 0 || left.length === 0) return result; // What fails may leave what it made.
-    return { ...result, failed: 1, output: `Left among the temporary files: ${left.join(", ")}` };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/** Reads Bun's own summary: unlike its JUnit report, it also counts files that could not be loaded. */
-async function bunTest(env: Environment): Promise<Result> {
-  const { ok, output } = await run([process.execPath, "test"], { env, limitMs: FIFTEEN_MINUTES });
-  const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
-  const result = {
-    passed: last("pass"),
-    failed: last("fail"),
-    skipped: last("skip") + last("todo"),
-    notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
-    output,
-  };
-  // A crash has no summary; a run of nothing is no success.
-  if (result.failed === 0 && (!ok || result.passed === 0)) result.failed = 1;
-  return result;
-}
 
 if (import.meta.main) {
   // A misspelt name is found now and not in the middle.
@@ -166,7 +124,8 @@ if (import.meta.main) {
   await step("C tests: ThreadSanitizer", () => leavingNothing((env) => cTests(underThreadSanitizer, env)));
   if (process.platform === "linux") await step("C tests: musl", () => leavingNothing((env) => cTests(withMusl, env)));
   await step("C tests: Windows, under Wine", () => leavingNothing((env) => cTests(underWine, env)));
-  await step("bun test", () => leavingNothing(bunTest));
+  await step("support for tests", async () => asResult(await build("test-support")));
+  await step("bun test", () => leavingNothing((env) => bunTest(env)));
   const work = mkdtempSync(join(tmpdir(), "lava-flow-check-"));
   try {
     const packed = await step("tarball", () => pack(work));

@@ -6,6 +6,15 @@ export const PACKAGES: { name: string; for: string }[] = [
   { name: "libnuma1", for: "NUMA placement of memory" },
   { name: "util-linux", for: "tests that become another user or hide a file (setpriv, unshare)" },
   { name: "wine64", for: "the C tests as Windows programs" },
+  { name: "libvulkan1", for: "all that needs a GPU" },
+  { name: "mesa-vulkan-drivers", for: "a GPU in software, where there is no other" },
+  { name: "vulkan-validationlayers", for: "tests that have each Vulkan call checked" },
+  { name: "libvulkan-dev", for: "a test of the shim's declarations of Vulkan" },
+  { name: "opencl-headers", for: "a test of the shim's declarations of OpenCL" },
+  { name: "libegl-dev", for: "a test of the shim's declarations of EGL" },
+  { name: "libgl-dev", for: "a test of the shim's declarations of OpenGL" },
+  { name: "libegl-mesa0", for: "OpenGL without a display" },
+  { name: "libgl1-mesa-dri", for: "OpenGL in software" },
 ];
 
 function missingPackages(): typeof PACKAGES {

@@ -13,9 +13,11 @@ const LIBRARY_FOLDERS = ["/usr/lib/wine", "/usr/lib64/wine"];
 
 export type WineResult = { code: number; output: string } | { unavailable: string };
 
+type Environment = Record<string, string | undefined>;
+
 interface Wine {
   program: string;
-  environment: Record<string, string | undefined>;
+  environment: Environment;
 }
 
 function findWine(): string | undefined {
@@ -23,9 +25,9 @@ function findWine(): string | undefined {
   return inFolders ?? Bun.which("wine64") ?? Bun.which("wine") ?? undefined;
 }
 
-async function run(wine: Wine, args: string[], timeout: number): Promise<{ code: number; output: string }> {
+async function run(wine: Wine, args: string[], timeout: number, more: Environment = {}) {
   const child = Bun.spawn([wine.program, ...args], {
-    env: wine.environment,
+    env: { ...wine.environment, ...more },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -69,9 +71,12 @@ async function start(): Promise<Wine | { unavailable: string }> {
 
 let started: ReturnType<typeof start> | undefined;
 
-/** Runs a Windows program; its output is what it wrote to both streams. Unavailable, with the reason, without Wine. */
-export async function runUnderWine(program: string): Promise<WineResult> {
+/**
+ * Runs a Windows program, with `more` in its environment; its output is what it wrote to both streams. Unavailable, with
+ * the reason, without Wine.
+ */
+export async function runUnderWine(program: string, more: Environment): Promise<WineResult> {
   started ??= start();
   const wine = await started;
-  return "unavailable" in wine ? wine : run(wine, [program], PROGRAM_LIMIT_MS);
+  return "unavailable" in wine ? wine : run(wine, [program], PROGRAM_LIMIT_MS, more);
 }

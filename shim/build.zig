@@ -4,16 +4,6 @@
 
 const std = @import("std");
 
-const common_sources = [_][]const u8{
-    "barrier.c", "consumer.c", "handle.c", "layout.c", "link.c", "memory.c", "pool.c", "producer.c", "status.c",
-};
-const posix_sources = [_][]const u8{
-    "link_posix.c", "memory_posix.c", "rendezvous_posix.c", "room_posix.c", "segment_posix.c",
-};
-const win32_sources = [_][]const u8{
-    "link_win32.c", "memory_win32.c", "rendezvous_win32.c", "room_win32.c", "segment_win32.c", "status_win32.c",
-};
-
 const warnings = [_][]const u8{
     "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wno-unused-command-line-argument", "-fvisibility=hidden", "-D_GNU_SOURCE",
 };
@@ -36,12 +26,28 @@ const Options = struct {
     sanitize_c: std.zig.SanitizeC = .off,
 };
 
+/// Every .c file of src, in the order of their names so that builds can be compared; those whose names end in _posix.c or
+/// _win32.c for these systems only.
 fn addSources(b: *std.Build, module: *std.Build.Module) void {
     const windows = module.resolved_target.?.result.os.tag == .windows;
+    const io = b.graph.io;
+    var names: std.ArrayList([]const u8) = .empty;
+    var dir = b.build_root.handle.openDir(io, "src", .{ .iterate = true }) catch @panic("no src");
+    defer dir.close(io);
+    var entries = dir.iterate();
+    while (entries.next(io) catch @panic("src can't be read")) |entry| {
+        if (entry.kind != .file or !std.mem.endsWith(u8, entry.name, ".c")) continue;
+        if (std.mem.endsWith(u8, entry.name, if (windows) "_posix.c" else "_win32.c")) continue;
+        names.append(b.allocator, b.dupe(entry.name)) catch @panic("OOM");
+    }
+    std.mem.sort([]const u8, names.items, {}, struct {
+        fn before(_: void, x: []const u8, y: []const u8) bool {
+            return std.mem.lessThan(u8, x, y);
+        }
+    }.before);
     module.addIncludePath(b.path("include"));
     module.addIncludePath(b.path("src"));
-    module.addCSourceFiles(.{ .root = b.path("src"), .files = &common_sources, .flags = &warnings });
-    module.addCSourceFiles(.{ .root = b.path("src"), .files = if (windows) &win32_sources else &posix_sources, .flags = &warnings });
+    module.addCSourceFiles(.{ .root = b.path("src"), .files = names.items, .flags = &warnings });
 }
 
 fn newModule(b: *std.Build, options: Options) *std.Build.Module {
@@ -101,6 +107,15 @@ pub fn build(b: *std.Build) void {
     const tests = b.step("tests", "The C tests, plain, under UBSan and under ThreadSanitizer");
     addPrograms(b, tests, "test", "test", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
     addPrograms(b, tests, "test", "test-tsan", .{ .target = target, .optimize = .ReleaseSafe, .sanitize_thread = true });
+
+    const support = b.step("test-support", "A Vulkan library that fails on demand, and a CUDA library without a GPU, for tests");
+    if (target.result.os.tag == .linux) for ([_][]const u8{ "fault_vulkan", "fake_cuda" }) |name| {
+        const module = newModule(b, .{ .target = target, .optimize = .ReleaseSafe });
+        module.addIncludePath(b.path("src"));
+        module.addCSourceFile(.{ .file = b.path(b.fmt("test/support/{s}.c", .{name})), .flags = &warnings });
+        const library = b.addLibrary(.{ .name = name, .linkage = .dynamic, .root_module = module });
+        support.dependOn(installAlone(b, library, "test-support"));
+    };
 
     const bench = b.step("bench", "The C programs that the benches compare with");
     addPrograms(b, bench, "bench", "bench", .{ .target = target, .optimize = .ReleaseFast });

@@ -35,6 +35,7 @@ export const ERROR_CODES = [
   "MAX_HOPS_EXCEEDED",
   "CLOCK_DRIFT",
   "SYSTEM",
+  "GPU_DEVICE_LOST",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -52,6 +53,7 @@ export class LavaFlowError extends Error {
   declare readonly native?: NativeFailure;
   /** What the user can do about it, where that is known. */
   declare readonly remedy?: string;
+  readonly #reason: string;
 
   constructor(
     code: ErrorCode,
@@ -61,8 +63,14 @@ export class LavaFlowError extends Error {
     const remedy = options.remedy ? `. ${options.remedy}` : "";
     super(`${code}: ${message}${remedy}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.#reason = message;
     if (options.native) this.native = options.native;
     if (options.remedy) this.remedy = options.remedy;
+  }
+
+  /** What happened: the message without the code and the remedy. */
+  get reason(): string {
+    return this.#reason;
   }
 }
 

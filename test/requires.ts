@@ -13,9 +13,29 @@ const FEATURES = {
   proc: "/proc, to look at a process from outside",
   memory: "several gigabytes of free memory",
   zig: "the Zig compiler",
+  vulkan: "a Vulkan library with a GPU, a software one (Mesa's lavapipe) at least",
+  validation: "Vulkan's validation layer",
+  gpu: "a GPU in hardware",
+  "gpu-timeline": "a GPU whose driver shares timeline semaphores between processes",
+  "two-gpus": "two GPUs in hardware on one host",
+  cuda: "CUDA and a GPU that it sees",
+  opencl: "OpenCL and a GPU that shares memory with it",
+  opengl: "OpenGL and a GPU that shares memory with it",
 } as const;
 
 export type Feature = keyof typeof FEATURES;
+
+/** Those that only a Vulkan library can give. */
+export const GPU_FEATURES: readonly Feature[] = [
+  "vulkan",
+  "validation",
+  "gpu",
+  "gpu-timeline",
+  "two-gpus",
+  "cuda",
+  "opencl",
+  "opengl",
+];
 
 /** The features that LAVA_FLOW_REQUIRE names. An unknown name would require nothing in silence: it is an error. */
 export function required(list: string = process.env.LAVA_FLOW_REQUIRE ?? ""): Set<Feature> {

@@ -18,9 +18,9 @@
 #endif
 
 /* Raised whenever a signature, a struct or a status changes its meaning. */
-#define LF_ABI_VERSION 1
+#define LF_ABI_VERSION 2
 /* Raised whenever two processes of different builds could misread each other. */
-#define LF_WIRE_VERSION 1
+#define LF_WIRE_VERSION 2
 
 /* ---- status: the negative ones are errors, in the order of ErrorCode in src/errors.ts ---- */
 
@@ -58,7 +58,8 @@ enum {
   LF_EQUEUE_FULL = -30,
   LF_EMAX_HOPS_EXCEEDED = -31,
   LF_ECLOCK_DRIFT = -32,
-  LF_ESYSTEM = -33
+  LF_ESYSTEM = -33,
+  LF_EGPU_DEVICE_LOST = -34
 };
 
 /* Values that are not lengths: all above LF_VALUE, which no length or handle reaches. */
@@ -68,13 +69,14 @@ enum {
   LF_EMPTY = 0x40000002,   /* nothing there now */
   LF_TIMEOUT = 0x40000003, /* the given time passed */
   LF_REGION = 0x40000004,  /* a frame that lies in a region: lf_frame says where */
-  LF_RETIRE = 0x40000005   /* a region has to go first: lf_frame.region or lf_loan.region says which */
+  LF_RETIRE = 0x40000005,  /* a region has to go first: lf_frame.region or lf_loan.region says which */
+  LF_PENDING = 0x40000006  /* GPU work on the memory has to end first */
 };
 
 /* The failing call underneath, kept per thread until the next failure. */
 typedef struct {
   int32_t code;          /* LF_E... */
-  int32_t native_status; /* errno, GetLastError() */
+  int32_t native_status; /* errno, GetLastError(), VkResult, CUresult, ... */
   char api[56];          /* "memfd_create", "" where the shim itself refused */
   char text[448];        /* the API's own words, or the shim's */
 } lf_status;
@@ -85,19 +87,31 @@ LF_API int32_t lf_status_last(lf_status *out);
 /* Every size, offset and constant that both languages use, as JSON; returns its length. */
 LF_API int32_t lf_layout_json(uint32_t capacity, char *out);
 
-/* ---- memory: blocks of host memory ---- */
+/* ---- memory: blocks of host and of GPU memory ---- */
 
-enum { LF_MEMORY_STANDARD = 0, LF_MEMORY_NUMA = 1, LF_MEMORY_HUGEPAGES = 2, LF_MEMORY_SHARED = 3 };
+enum {
+  LF_MEMORY_STANDARD = 0,
+  LF_MEMORY_NUMA = 1,
+  LF_MEMORY_HUGEPAGES = 2,
+  LF_MEMORY_SHARED = 3,
+  LF_MEMORY_GPU = 4,
+  LF_MEMORY_GPU_PINNED = 5
+};
+
+/* How a GPU reaches pinned memory. What CUDA pinned is plain memory to the device's queue. */
+enum { LF_PINNED_BY_NONE = 0, LF_PINNED_BY_VULKAN = 1, LF_PINNED_BY_CUDA = 2 };
 
 typedef struct {
-  uint64_t address;
+  uint64_t address;    /* 0 for GPU memory that is not mapped */
   uint64_t size;       /* bytes the caller asked for */
-  uint64_t allocated;  /* bytes really taken, whole pages */
+  uint64_t allocated;  /* bytes really taken: whole pages, or what the GPU's driver says */
   uint64_t page_bytes; /* what the memory is made of: 4096, 2 MiB, ... */
   int32_t handle;
   int32_t strategy; /* LF_MEMORY_... */
   int32_t numa_node; /* the node it is bound to, or -1 */
   int32_t hugetlb;   /* 1: reserved huge pages; 0: none, or transparent ones where page_bytes says so */
+  int32_t pinned_by; /* LF_PINNED_BY_... */
+  uint32_t beyond_window; /* 1: mapped GPU memory that is the host's only because of its size */
 } lf_memory_info;
 
 /* Zeroed memory. HOST_OUT_OF_MEMORY here, never a killed process later: all pages are taken before this returns.
@@ -105,7 +119,7 @@ typedef struct {
 LF_API int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_memory_info *out);
 /* Takes ownership of the OS handle (also when it fails). */
 LF_API int32_t lf_memory_import(int64_t os_handle, double size, lf_memory_info *out);
-/* A duplicate of the OS handle of a shared block; the caller owns it. */
+/* A new OS handle to a shared block or to GPU memory; the caller owns it. */
 LF_API int32_t lf_memory_export(int32_t handle, int64_t *out);
 LF_API int32_t lf_memory_close(int32_t handle);
 /* The NUMA node of each of the first `count` pages (of page_bytes), as the kernel reports it (negative: an errno). */
@@ -114,6 +128,123 @@ LF_API int32_t lf_memory_nodes(int32_t handle, uint32_t count, int32_t *out);
 LF_API int32_t lf_os_handle_close(int64_t os_handle);
 /* 1 when libnuma is here and the kernel has NUMA support; 0 when not, with the reason in lf_status_last. */
 LF_API int32_t lf_numa_viable(void);
+
+/* ---- vulkan and device: GPUs, through a Vulkan library that is opened at run time ---- */
+
+enum { LF_GPU_DISCRETE = 0, LF_GPU_INTEGRATED = 1, LF_GPU_CPU = 2, LF_GPU_OTHER = 3 };
+
+#define LF_UUID_BYTES 16
+
+/* What one GPU is, and what of it the library can use. */
+typedef struct {
+  char name[256];
+  char driver[256];  /* its name and version, as it says them */
+  char missing[256]; /* why it can't be used; "" where it can */
+  uint8_t device_uuid[LF_UUID_BYTES];
+  uint8_t driver_uuid[LF_UUID_BYTES];
+  double heap_bytes; /* the largest device-local heap */
+  double allocation_max; /* bytes of the largest single allocation */
+  uint32_t api_version; /* as Vulkan packs it: major << 22 | minor << 12 | patch */
+  int32_t type;         /* LF_GPU_... */
+  uint32_t host_visible;       /* 1: device-local memory can be mapped */
+  uint32_t external_memory;    /* 1: memory can be exported and imported as OS handles */
+  uint32_t external_timeline;  /* 1: so can timeline semaphores */
+  uint32_t external_semaphore; /* 1: so can binary semaphores */
+  uint32_t host_import;        /* 1: host memory can be made reachable (VK_EXT_external_memory_host) */
+  uint32_t reserved;
+} lf_gpu_info;
+
+/* A handle of a Vulkan instance. The library is the one that LAVA_FLOW_VULKAN names ("off": none), else the system's.
+ * GPU_DEVICE_NOT_FOUND with the reason when there is none. */
+LF_API int32_t lf_vulkan_open(void);
+LF_API int32_t lf_vulkan_count(int32_t vulkan);
+LF_API int32_t lf_vulkan_describe(int32_t vulkan, int32_t index, lf_gpu_info *out);
+/* Devices that were opened from it keep it alive. */
+LF_API int32_t lf_vulkan_close(int32_t vulkan);
+
+/* A handle of a GPU made ready for work. GPU_DEVICE_NOT_FOUND for an index out of range or a GPU that can't be used. */
+LF_API int32_t lf_device_open(int32_t vulkan, int32_t index);
+/* Bytes of device-local memory that this process can still have, as the driver says (-1 where it does not). */
+LF_API int32_t lf_device_available(int32_t device, double *out);
+/* Memory and semaphores of the device keep it alive until they are closed too. */
+LF_API int32_t lf_device_close(int32_t device);
+
+/* GPU memory of 1 byte up to allocation_max, exportable, not cleared. `host_visible` 1: mapped where the GPU can, in
+ * device-local memory where it has such (then out->page_bytes is 1, else 0). GPU_OUT_OF_MEMORY with the bytes
+ * available. */
+LF_API int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible, lf_memory_info *out);
+/* Host memory, zeroed, that the GPU reads and writes itself: through Vulkan, else through CUDA (out->pinned_by).
+ * GPU_PINNING_FAILED with the reason of both, HOST_OUT_OF_MEMORY. */
+LF_API int32_t lf_memory_allocate_pinned(int32_t device, double size, lf_memory_info *out);
+/* Takes ownership of the OS handle (also when it fails). `allocation` is what the exporter's driver allocated, `uuids`
+ * are the exporter's device and driver UUID, 2 x LF_UUID_BYTES: EXTERNAL_HANDLE_MISMATCH unless they are this device's. */
+LF_API int32_t lf_memory_import_gpu(int32_t device, int64_t os_handle, double size, double allocation, int32_t host_visible,
+                                    const uint8_t *uuids, lf_memory_info *out);
+
+/* ---- queue: the work of a device, in one order ----
+ * Every submission reaches a point of the device's timeline: `value`, 1 and up, greater than all before it. Work starts
+ * when all work before it has ended, and when the peers' work that its memory waits for has. 256 submissions can be
+ * under way: beyond that there is LF_FULL, with the value to wait for before trying again. */
+
+/* Copies between memories of the device: GPU, or GPU-pinned. Ranges of one memory must not overlap. 1 with the value. */
+LF_API int32_t lf_queue_copy(int32_t device, int32_t source, double source_offset, int32_t target, double target_offset,
+                             double size, double *value);
+/* Offset and size are multiples of 4. */
+LF_API int32_t lf_queue_fill(int32_t device, int32_t memory, double offset, double size, uint32_t value32, double *value);
+/* Copies the first bytes of `data` to GPU memory through the staging ring; when it returns, `data` is no longer needed.
+ * Returns how many, or LF_FULL, with the value 0 where reads that were not ended fill the ring. `first` 1 begins a new
+ * piece of work, 0 goes on with the last one. */
+LF_API int32_t lf_queue_write(int32_t device, int32_t memory, double offset, const void *data, double size, int32_t first,
+                              double *value);
+/* Starts the way back: the first bytes of GPU memory come into a place of the staging ring. Returns how many, or
+ * LF_FULL as lf_queue_write does. When `value` is reached, lf_queue_read_end copies them out and frees the place
+ * (`target` NULL: only frees). */
+typedef struct {
+  double value;
+  uint32_t place;
+  uint32_t reserved;
+} lf_staged_read;
+LF_API int32_t lf_queue_read(int32_t device, int32_t memory, double offset, double size, int32_t first,
+                             lf_staged_read *out);
+LF_API int32_t lf_queue_read_end(int32_t device, uint32_t place, void *target, double size);
+
+/* 1 when the timeline has reached `value`, 0 when not after spinning for `spin_us`. GPU_DEVICE_LOST. */
+LF_API int32_t lf_queue_reached(int32_t device, double value, double spin_us);
+/* The value of the last work that uses the memory, 0 when it has ended. */
+LF_API int32_t lf_queue_pending(int32_t device, int32_t memory, double *value);
+/* A descriptor that becomes readable when a value asked for with lf_queue_ring_at is reached or the device is lost; the
+ * caller owns it. LF_EMPTY where the system has no such thing: then poll. */
+LF_API int32_t lf_queue_bell(int32_t device, int64_t *out);
+LF_API int32_t lf_queue_ring_at(int32_t device, double value);
+
+/* ---- pipeline: a compute shader ---- */
+
+/* SPIR-V whose entry point is `main`, with `bindings` storage buffers (set 0, bindings 0 and up) and `push_bytes` of push
+ * constants (at most 128). SHADER_INVALID. */
+LF_API int32_t lf_pipeline_create(int32_t device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                                  uint32_t push_bytes);
+/* Runs it on x * y * z workgroups. */
+LF_API int32_t lf_queue_dispatch(int32_t device, int32_t pipeline, const int32_t *memories, uint32_t count,
+                                 const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value);
+LF_API int32_t lf_pipeline_close(int32_t pipeline);
+
+/* ---- semaphore: order between this device and other users of it ---- */
+
+enum { LF_SEMAPHORE_TIMELINE = 0, LF_SEMAPHORE_BINARY = 1 };
+
+/* Exportable. EXTERNAL_MEMORY_UNSUPPORTED where the driver can't share that kind. */
+LF_API int32_t lf_semaphore_create(int32_t device, int32_t kind);
+/* A new OS handle; the caller owns it. */
+LF_API int32_t lf_semaphore_export(int32_t semaphore, int64_t *out);
+/* Takes ownership of the OS handle (also when it fails). EXTERNAL_HANDLE_MISMATCH as for memory. */
+LF_API int32_t lf_semaphore_import(int32_t device, int32_t kind, int64_t os_handle, const uint8_t *uuids);
+/* In the order of the queue: signals when all work before it has ended; all work after it waits. `value` counts for
+ * timelines only. */
+LF_API int32_t lf_semaphore_signal(int32_t semaphore, double value, double *queue_value);
+LF_API int32_t lf_semaphore_wait(int32_t semaphore, double value, double *queue_value);
+/* A timeline's value now. */
+LF_API int32_t lf_semaphore_value(int32_t semaphore, double *out);
+LF_API int32_t lf_semaphore_close(int32_t semaphore);
 
 /* ---- rendezvous: two processes meet under a name in a directory ---- */
 
@@ -177,12 +308,29 @@ typedef struct {
   double offset;                  /* where in the region, bytes, */
   double length;                  /* and how many bytes; */
   double sequence;                /* of either kind: the message's number, from 0 */
+  uint32_t reach; /* in a region: LF_REACH_... */
+  uint32_t reserved;
 } lf_frame;
 
+enum {
+  LF_REACH_HERE = 0,
+  LF_REACH_STAGED = 1, /* a copy of a MemoryBuffer that this side can't reach */
+  LF_REACH_FOREIGN = 2 /* memory of another GPU */
+};
+
+enum {
+  LF_REGION_POOLED = 0, /* blocks of the ring */
+  LF_REGION_HOST = 1,   /* a MemoryBuffer in shared memory */
+  LF_REGION_GPU = 2     /* a MemoryBuffer on a GPU */
+};
+
 typedef struct {
-  uint64_t address;
+  uint64_t address; /* 0 where it is not mapped */
   double size;
-  int32_t memory; /* handle of the imported memory; 0 for a region of pooled blocks */
+  double allocation; /* GPU memory: bytes that the producer's driver allocated */
+  int32_t memory;    /* handle of the imported memory; 0 for pooled blocks, and for memory of another GPU */
+  uint32_t kind;     /* LF_REGION_... */
+  uint32_t host_visible;
   uint32_t reserved;
 } lf_region_info;
 
@@ -199,15 +347,24 @@ typedef struct {
 /* Makes the segment and passes it over the link, which must stay open as long as the producer.
  * `fenced` is 1 unless both processes registered for membarrier (lf_membarrier_viable). */
 LF_API int32_t lf_producer_open(int32_t link, uint32_t slot_count, int32_t fenced);
+/* From now on GPU memory of the device can be sent. `share_timeline` 1: the peer waits for work under way on its own
+ * queue, so that sending need not. Once a producer. */
+LF_API int32_t lf_producer_use_device(int32_t producer, int32_t device, int32_t share_timeline);
 /* 1: sent. LF_FULL, or LF_RETIRE: see lf_producer_retirable. */
 LF_API int32_t lf_producer_send(int32_t producer, const void *data, uint32_t length);
-/* The same for a payload in shared memory: nothing is copied. */
+/* The same for a payload in shared memory or in memory of the producer's device: nothing is copied. LF_PENDING while
+ * work on it is under way and the peer can't wait for that itself: no timeline is shared, or it may look at the bytes.
+ * EXTERNAL_HANDLE_MISMATCH for memory of another device. */
 LF_API int32_t lf_producer_send_memory(int32_t producer, int32_t memory);
+/* 1 with the device's `value` when the peer may wait for work up to there that has not ended, else 0. Close afterwards:
+ * a peer whose producer is gone waits no more. */
+LF_API int32_t lf_producer_pending(int32_t producer, double *value);
 /* Tells the peer to unmap it; frames under way stay valid. */
 LF_API int32_t lf_producer_forget_memory(int32_t producer, int32_t memory);
 /* 1: `out` says where; its slot in the ring is kept free. LF_FULL, LF_RETIRE. */
 LF_API int32_t lf_producer_loan(int32_t producer, double length, lf_loan *out);
-LF_API int32_t lf_producer_commit(int32_t producer, uint32_t block, double length);
+/* `staged` 1: the bytes are a copy of a MemoryBuffer that the peer can't reach. */
+LF_API int32_t lf_producer_commit(int32_t producer, uint32_t block, double length, int32_t staged);
 LF_API int32_t lf_producer_abort(int32_t producer, uint32_t block);
 /* Keeps one slot for a small payload that is committed later; commit_inline uses it, abort_inline gives it back. */
 LF_API int32_t lf_producer_reserve(int32_t producer);
@@ -227,19 +384,99 @@ LF_API int32_t lf_producer_close(int32_t producer);
 
 /* A handle, or LF_EMPTY while the segment has not arrived. */
 LF_API int32_t lf_consumer_open(int32_t link, int32_t fenced);
+/* From now on GPU memory can be received: of the device and driver that `uuids` names (2 x LF_UUID_BYTES). It is imported
+ * when that is `device`, else its OS handle is kept for lf_consumer_claim. Once a consumer. */
+LF_API int32_t lf_consumer_use_device(int32_t consumer, int32_t device, const uint8_t *uuids);
 /* 0..LF_INLINE_MAX: an inline payload of that length. LF_REGION, LF_EMPTY, LF_RETIRE (detach the views of
  * out->region, call lf_consumer_retire, try again); CHANNEL_CLOSED or PEER_DIED once drained. */
 LF_API int32_t lf_consumer_receive(int32_t consumer, lf_frame *out);
 /* Blocks the thread: spins, then sleeps. Also LF_TIMEOUT. */
 LF_API int32_t lf_consumer_receive_wait(int32_t consumer, double timeout_ms, double spin_us, lf_frame *out);
-/* `token` 0 for an inline payload. */
+/* `token` 0 for an inline payload. LF_PENDING: work of this side on the memory is under way; the frame is released when
+ * that has ended, by whichever call comes next (see lf_consumer_settle). */
 LF_API int32_t lf_consumer_release(int32_t consumer, uint32_t token);
+/* Looks at what went on without the ring: releases frames whose work has ended, and lets work go on that waits for a
+ * producer that died. 1 with the device's `value` to wait for when frames are still to be released (`all` 1: when
+ * any work on the peer's memory is under way), else 0. */
+LF_API int32_t lf_consumer_settle(int32_t consumer, int32_t all, double *value);
 LF_API int32_t lf_consumer_region(int32_t consumer, uint32_t region, lf_region_info *out);
+/* The OS handle of a region of another GPU; the caller owns it from now on. Once a region. */
+LF_API int32_t lf_consumer_claim(int32_t consumer, uint32_t region, int64_t *out);
 LF_API int32_t lf_consumer_retire(int32_t consumer, uint32_t region);
 LF_API int32_t lf_consumer_keep(int32_t consumer, uint32_t region);
 LF_API int32_t lf_consumer_arm(int32_t consumer);
 LF_API int32_t lf_consumer_stats(int32_t consumer, lf_port_stats *out);
 LF_API int32_t lf_consumer_close(int32_t consumer);
+
+/* ---- interop: the same memory and semaphores in CUDA, OpenCL and OpenGL, each opened at run time ----
+ * BACKEND_UNAVAILABLE with the reason where an API is not here; EXTERNAL_HANDLE_MISMATCH where it has no device with
+ * the UUID that is needed. A failing call of an API is recorded under its own name, with its own status. */
+
+/* 1 when the API can be used, 0 when not; `why` is told either way (UTF-8, cut to `capacity` bytes with its end). */
+LF_API int32_t lf_cuda_viable(uint32_t capacity, char *why);
+LF_API int32_t lf_opencl_viable(uint32_t capacity, char *why);
+LF_API int32_t lf_opengl_viable(uint32_t capacity, char *why);
+
+/* GPU memory as CUDA memory of the same device; a handle. The memory may be closed before or after it. */
+LF_API int32_t lf_cuda_import(int32_t memory);
+/* The same for GPU memory that another process exported, on whichever GPU `device_uuid` names. Takes ownership of the
+ * OS handle (also when it fails). */
+LF_API int32_t lf_cuda_import_foreign(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid);
+/* Memory that was born in CUDA, at `pointer`, and stays its owner's. */
+LF_API int32_t lf_cuda_adopt(uint64_t pointer, double size);
+/* Its device pointer, and the UUID of its device (LF_UUID_BYTES). */
+LF_API int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer);
+/* A new OS handle to the allocation that it begins, which is `allocation` bytes; the caller owns it.
+ * EXTERNAL_MEMORY_UNSUPPORTED unless it was allocated for export. */
+LF_API int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle);
+/* Copies a few bytes to or from host memory; done when it returns. */
+LF_API int32_t lf_cuda_read(int32_t cuda, double offset, void *to, uint32_t size);
+LF_API int32_t lf_cuda_write(int32_t cuda, double offset, const void *from, uint32_t size);
+/* Starts a copy, which may be from one GPU to another: 1. Copies to one target come one after the other. */
+LF_API int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, double source_offset, double size);
+/* 1 when all copies to the target have ended, else 0. Does not block. */
+LF_API int32_t lf_cuda_copied(int32_t target);
+/* Waits for the copies from and to it (ETIMEOUT after 30 s: it stays open), then unmaps it. */
+LF_API int32_t lf_cuda_close(int32_t cuda);
+/* 1 when CUDA sees both devices and copies between them directly, both ways; else 0 with the reason in lf_status_last. */
+LF_API int32_t lf_cuda_peer_viable(const uint8_t *source_uuid, const uint8_t *target_uuid);
+/* On a CUstream of the device (0: its default stream). `value` counts for timelines only. */
+LF_API int32_t lf_cuda_semaphore_import(int32_t semaphore);
+LF_API int32_t lf_cuda_semaphore_signal(int32_t cuda_semaphore, double value, uint64_t stream);
+LF_API int32_t lf_cuda_semaphore_wait(int32_t cuda_semaphore, double value, uint64_t stream);
+LF_API int32_t lf_cuda_semaphore_close(int32_t cuda_semaphore);
+
+/* GPU memory as a cl_mem; a handle. `context` 0: in a context of its own, on the matching device. */
+LF_API int32_t lf_opencl_import(int32_t memory, uint64_t context);
+/* Its cl_mem, cl_context and cl_device_id, in this order. */
+LF_API int32_t lf_opencl_describe(int32_t opencl, uint64_t *out);
+/* In the order of a cl_command_queue of the context: OpenCL may use the memory after acquire and until release. */
+LF_API int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue);
+LF_API int32_t lf_opencl_release(int32_t opencl, uint64_t queue);
+/* The bytes and the context of a cl_mem that was born in OpenCL, and the UUID of the device of `queue`. */
+LF_API int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, uint64_t *context, double *size);
+/* Starts a copy of the first bytes of a cl_mem into the imported memory, acquire and release included: 1. */
+LF_API int32_t lf_opencl_copy(int32_t opencl, uint64_t mem, double size, uint64_t queue);
+/* 1 when the copy has ended, else 0. Does not block. */
+LF_API int32_t lf_opencl_copied(int32_t opencl);
+LF_API int32_t lf_opencl_close(int32_t opencl);
+/* Binary semaphores only: OpenCL knows no timelines. */
+LF_API int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context);
+LF_API int32_t lf_opencl_semaphore_signal(int32_t opencl_semaphore, uint64_t queue);
+LF_API int32_t lf_opencl_semaphore_wait(int32_t opencl_semaphore, uint64_t queue);
+LF_API int32_t lf_opencl_semaphore_close(int32_t opencl_semaphore);
+
+/* GPU memory as an OpenGL buffer; a handle. In the EGL context that is current on this thread, else in one that is made
+ * for the matching device and stays current until the last handle that uses it is closed. */
+LF_API int32_t lf_opengl_import(int32_t memory);
+/* The names that OpenGL knows it by. */
+LF_API int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object);
+LF_API int32_t lf_opengl_close(int32_t opengl);
+/* Binary semaphores only, and in the order of the context's commands. `buffers` are handles of imported memory. */
+LF_API int32_t lf_opengl_semaphore_import(int32_t semaphore);
+LF_API int32_t lf_opengl_semaphore_signal(int32_t opengl_semaphore, const int32_t *buffers, uint32_t count);
+LF_API int32_t lf_opengl_semaphore_wait(int32_t opengl_semaphore, const int32_t *buffers, uint32_t count);
+LF_API int32_t lf_opengl_semaphore_close(int32_t opengl_semaphore);
 
 /* 1 when this process can take part in asymmetric barriers (Linux membarrier), else 0. */
 LF_API int32_t lf_membarrier_viable(void);

@@ -13,7 +13,14 @@
 typedef struct lf_link lf_link;
 
 /* Message kinds below this are the ring's own; the handshake in TypeScript uses the rest. */
-enum { LF_KIND_BELL = 1, LF_KIND_SEGMENT = 2, LF_KIND_REGION = 3, LF_KIND_DROP = 4, LF_KIND_FIRST_FREE = 16 };
+enum {
+  LF_KIND_BELL = 1,
+  LF_KIND_SEGMENT = 2,
+  LF_KIND_REGION = 3,
+  LF_KIND_DROP = 4,
+  LF_KIND_TIMELINE = 5,
+  LF_KIND_FIRST_FREE = 16
+};
 
 typedef struct {
   uint32_t kind;

@@ -13,6 +13,7 @@ typedef struct {
   lf_segment segment; /* what is mapped; its OS handle stays -1 for memory of this process alone */
   int32_t numa_node;  /* the node it is bound to, or -1 */
   int32_t hugetlb;    /* 1: of the reserved huge pages */
+  int32_t pinned_by;  /* LF_PINNED_BY_... */
 } lf_host_block;
 
 /* Base pages, wherever the system puts them. */

@@ -2,65 +2,32 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "handle.h"
-#include "link.h"
-#include "memory.h"
-#include "pool.h"
-#include "ring.h"
+#include "producer.h"
+#include "queue.h"
 #include "status.h"
 
 #define COLLECT_FIRST (64u << 10)
 
-/* A MemoryBuffer that the peer has mapped, found by the index of its handle. */
-typedef struct {
-  int32_t memory;
-  uint32_t region;
-} known_memory;
+/* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_producer_pending). */
+#define LAST_WORK_NS ((uint64_t)2000000000)
 
-typedef struct {
-  /* what every send touches */
-  lf_slot *slots;
-  lf_ring *ring;
-  uint64_t head;  /* messages committed */
-  uint64_t bytes;
-  uint64_t taken; /* by the consumer, as last read */
-  uint32_t slot_count;
-  uint32_t reserved; /* slots kept for loans */
-  int32_t fenced;
-  int32_t failed; /* an error that stays: the segment can't be trusted any more */
-  lf_link *link;
-  /* the rest */
-  uint64_t released;
-  uint64_t returned; /* blocks that came back */
-  uint64_t next_look;
-  uint32_t reserved_inline;
-  uint32_t imports;
-  lf_segment segment;
-  known_memory *known; /* by the index of a memory handle */
-  uint32_t *dropping;  /* regions whose drop the peer could not be told yet */
-  uint32_t dropping_count, dropping_capacity;
-  lf_pool pool;
-} producer;
-
-static producer *find(int32_t handle) { return lf_handle_get(LF_KIND_PRODUCER, handle); }
-#define FIND(p, handle) \
-  producer *p = find(handle); \
-  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
-
-static void wake_consumer(producer *p) {
+void lf_producer_wake_peer(lf_producer *p) {
   lf_barrier_of_waker(p->fenced);
   if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
 }
 
 static void destroy(void *object) {
-  producer *p = object;
+  lf_producer *p = object;
+  /* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
+  if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
   if (p->ring) {
     atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
-    wake_consumer(p);
+    lf_producer_wake_peer(p);
   }
   lf_pool_close(&p->pool);
   lf_segment_close(&p->segment);
   lf_link_release(p->link);
+  if (p->device) lf_device_release(p->device);
   free(p->known);
   free(p->dropping);
   free(p);
@@ -72,8 +39,8 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
   if (slot_count < LF_SLOTS_MIN || slot_count > LF_SLOTS_MAX || (slot_count & (slot_count - 1)))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
-  producer *p = calloc(1, sizeof *p);
-  known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
+  lf_producer *p = calloc(1, sizeof *p);
+  lf_known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
   if (!p || !known) {
     free(p);
     free(known);
@@ -107,18 +74,18 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
 }
 
 /* For good: there is no room any more, so every send comes by make_room, which refuses it. */
-static void fail_for_good(producer *p, int32_t code) {
+static void fail_for_good(lf_producer *p, int32_t code) {
   p->failed = code;
   p->taken = p->head - p->slot_count;
 }
 
-static int32_t corrupt(producer *p, const char *what, uint64_t got) {
+static int32_t corrupt(lf_producer *p, const char *what, uint64_t got) {
   fail_for_good(p, LF_ECORRUPT_SEGMENT);
   return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
                  what, got, p->head);
 }
 
-static int32_t failed(producer *p) {
+static int32_t failed(lf_producer *p) {
   if (p->failed == LF_EPEER_DIED) return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
   return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
 }
@@ -127,7 +94,7 @@ static int32_t failed(producer *p) {
 static int32_t peer_closed(void) { return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel"); }
 
 /* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
-static int32_t check_peer(producer *p) {
+int32_t lf_producer_check_peer(lf_producer *p) {
   if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
   if (!lf_link_peer_alive(p->link)) {
     /* It may have closed between the two looks. */
@@ -139,7 +106,7 @@ static int32_t check_peer(producer *p) {
 }
 
 /* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
-static int32_t read_taken(producer *p) {
+static int32_t read_taken(lf_producer *p) {
   uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
   if (taken == p->taken) return 0;
   if (taken > p->head || taken < p->taken) return corrupt(p, "position", taken);
@@ -148,7 +115,7 @@ static int32_t read_taken(producer *p) {
 }
 
 /* Takes back the blocks that the consumer released: how many, or an error. */
-static int32_t collect(producer *p) {
+static int32_t collect(lf_producer *p) {
   int32_t count = 0;
   for (; count < (int32_t)LF_BLOCKS_MAX; count++) {
     uint64_t word =
@@ -163,11 +130,11 @@ static int32_t collect(producer *p) {
 }
 
 /* Nothing went: FULL, unless the consumer is gone. The kernel is asked once a millisecond at the most. */
-static int32_t full(producer *p) {
+int32_t lf_producer_full(lf_producer *p) {
   uint64_t now = lf_now();
   if (now >= p->next_look) {
     p->next_look = now + 1000000u;
-    int32_t status = check_peer(p);
+    int32_t status = lf_producer_check_peer(p);
     if (status < 0) return status;
   } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
     return peer_closed();
@@ -175,89 +142,36 @@ static int32_t full(producer *p) {
   return LF_FULL;
 }
 
-static inline int has_room(const producer *p) { return p->head + p->reserved - p->taken < p->slot_count; }
-
-/* LF_OK with room for one more message. */
-static int32_t make_room(producer *p) {
-  if (p->failed) return failed(p);
-  int32_t status = read_taken(p);
-  if (status < 0) return status;
-  return has_room(p) ? LF_OK : full(p);
-}
-
-static int32_t wake(producer *p) {
+int32_t lf_producer_wake(lf_producer *p) {
   if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
   if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
   return 1;
 }
 
-static void retry_drops(producer *p);
-
-/* Makes the message visible. 1, or why nobody will read it. */
-static inline int32_t publish(producer *p, lf_slot *slot, uint32_t length) {
-  uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
-  atomic_store_explicit(&slot->word, word, memory_order_release);
-  p->head++;
-  lf_barrier_of_waker(p->fenced);
-  if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return wake(p);
-  /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
-  if (__builtin_expect((p->head & 1023) == 0, 0)) {
-    if (p->dropping_count) retry_drops(p);
-    int32_t status = check_peer(p);
-    if (status < 0) return status;
-  }
-  return 1;
-}
-
-static inline lf_slot *next_slot(producer *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
-
-static int32_t publish_region(producer *p, uint32_t region, uint32_t block, uint64_t offset, uint64_t length) {
-  lf_slot *slot = next_slot(p);
-  p->bytes += length;
-  lf_descriptor descriptor = {region, block, offset, length};
-  memcpy(slot->payload, &descriptor, sizeof descriptor);
-  return publish(p, slot, LF_LENGTH_REGION);
-}
-
-/* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
-static int32_t put_drop(producer *p, uint32_t id) {
-  lf_drop_message drop = {id, 0, p->head};
-  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
-  if (status != 1) return status;
-  p->pool.regions[LF_INDEX(id)].announced = 0;
-  wake_consumer(p);
-  return 1;
-}
-
-/* Drops that the peer's full connection refused earlier. */
-static void retry_drops(producer *p) {
-  while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
-}
-
-/* 1 when the peer knows of the region. */
-static int32_t announce(producer *p, uint32_t id, int pooled, uint64_t size, int64_t os) {
-  if (p->dropping_count) retry_drops(p);
-  lf_region_message message = {id, (uint32_t)pooled, size};
-  int32_t status = lf_link_put(p->link, LF_KIND_REGION, &message, sizeof message, os);
-  if (status == LF_EPEER_DIED) return check_peer(p);
-  return status == LF_FULL ? full(p) : status;
+/* LF_OK with room for one more message. */
+int32_t lf_producer_make_room(lf_producer *p) {
+  if (p->failed) return failed(p);
+  int32_t status = read_taken(p);
+  if (status < 0) return status;
+  return lf_producer_has_room(p) ? LF_OK : lf_producer_full(p);
 }
 
 /* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
-static int32_t take_block(producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
+static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
   if (!lf_pool_take(&p->pool, length, block)) {
     int32_t status = collect(p);
     if (status < 0) return status;
     if (!lf_pool_take(&p->pool, length, block)) {
       status = lf_pool_grow(&p->pool, length, retire);
-      if (status == LF_FULL) return full(p);
+      if (status == LF_FULL) return lf_producer_full(p);
       if (status != LF_OK) return status;
       lf_pool_take(&p->pool, length, block);
     }
   }
   lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
   if (__builtin_expect(!region->announced, 0)) {
-    int32_t status = announce(p, region->id, 1, region->segment.size, region->segment.os);
+    lf_region_message message = {.region = region->id, .kind = LF_REGION_POOLED, .size = region->segment.size};
+    int32_t status = lf_producer_announce(p, &message, region->segment.os);
     if (status != 1) {
       lf_pool_give(&p->pool, *block);
       return status;
@@ -269,19 +183,24 @@ static int32_t take_block(producer *p, uint64_t length, uint32_t *block, uint32_
   return 1;
 }
 
-static int32_t publish_block(producer *p, uint32_t block, uint64_t length) {
+static int32_t publish_block(lf_producer *p, uint32_t block, uint64_t length, int staged) {
   lf_block *b = &p->pool.blocks[block];
   b->state = LF_BLOCK_SENT;
-  int32_t status = publish_region(p, p->pool.regions[b->region].id, block, b->offset, length);
+  lf_descriptor descriptor = {.region = p->pool.regions[b->region].id,
+                              .block = block,
+                              .offset = b->offset,
+                              .length = length,
+                              .staged = staged != 0};
+  int32_t status = lf_producer_publish_region(p, &descriptor);
   /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
    * An error stays in p->failed. */
   if (status == 1 && lf_pool_empty(&p->pool, b)) collect(p);
   return status;
 }
 
-static int32_t send_block(producer *p, const void *data, uint64_t length) {
-  if (!has_room(p)) {
-    int32_t status = make_room(p);
+static int32_t send_block(lf_producer *p, const void *data, uint64_t length) {
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
     if (status != LF_OK) return status;
   }
   /* A copy this long is faster into a block that was used a moment ago than into one that left the cache. */
@@ -294,87 +213,32 @@ static int32_t send_block(producer *p, const void *data, uint64_t length) {
   if (status != 1) return status;
   memcpy((char *)p->pool.regions[p->pool.blocks[block].region].segment.address + p->pool.blocks[block].offset, data,
          length);
-  return publish_block(p, block, length);
+  return publish_block(p, block, length, 0);
 }
 
 int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (__builtin_expect(!data && length, 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
   if (length > LF_INLINE_MAX) return send_block(p, data, length);
-  if (__builtin_expect(!has_room(p), 0)) {
-    int32_t status = make_room(p);
+  if (__builtin_expect(!lf_producer_has_room(p), 0)) {
+    int32_t status = lf_producer_make_room(p);
     if (status != LF_OK) return status;
   }
-  lf_slot *slot = next_slot(p);
+  lf_slot *slot = lf_producer_slot(p);
   lf_copy_inline(slot->payload, data, length);
   p->bytes += length;
-  return publish(p, slot, length);
-}
-
-/* ---- MemoryBuffers ---- */
-
-static int32_t drop_region(producer *p, uint32_t id) {
-  int32_t status = put_drop(p, id);
-  if (status == LF_FULL) {
-    if (p->dropping_count == p->dropping_capacity) {
-      uint32_t capacity = p->dropping_capacity ? p->dropping_capacity * 2 : 16;
-      uint32_t *more = realloc(p->dropping, capacity * sizeof *more);
-      if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u regions to drop", capacity);
-      p->dropping = more;
-      p->dropping_capacity = capacity;
-    }
-    p->dropping[p->dropping_count++] = id;
-    return LF_OK;
-  }
-  /* A peer that is gone has unmapped everything. */
-  return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
-}
-
-int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
-  FIND(p, handle);
-  known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
-  if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
-  known->memory = 0;
-  p->imports--;
-  return drop_region(p, known->region);
-}
-
-int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
-  FIND(p, handle);
-  uint64_t size;
-  const lf_segment *segment = lf_memory_segment(memory, &size);
-  if (!segment) return LF_ECLOSED;
-  if (!has_room(p)) {
-    int32_t status = make_room(p);
-    if (status != LF_OK) return status;
-  }
-  known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
-  if (__builtin_expect(known->memory != memory, 0)) {
-    if (known->memory) { /* its handle was reused: the old one was closed without a word to us */
-      int32_t status = lf_producer_forget_memory(handle, known->memory);
-      if (status < 0) return status;
-    }
-    lf_pool_region *region = lf_pool_new_region(&p->pool);
-    if (!region) return LF_EHOST_OUT_OF_MEMORY;
-    int32_t status = announce(p, region->id, 0, size, segment->os);
-    if (status != 1) return status;
-    region->announced = 1;
-    known->memory = memory;
-    known->region = region->id;
-    p->imports++;
-  }
-  return publish_region(p, known->region, LF_NO_BLOCK, 0, size);
+  return lf_producer_publish(p, slot, length);
 }
 
 /* ---- loans ---- */
 
 int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (!out || !(length >= 1 && length <= 4294967296.0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
-  if (!has_room(p)) {
-    int32_t status = make_room(p);
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
     if (status != LF_OK) return status;
   }
   uint32_t block, retire = 0;
@@ -391,14 +255,14 @@ int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
   return 1;
 }
 
-static lf_block *loaned(producer *p, uint32_t block) {
+static lf_block *loaned(lf_producer *p, uint32_t block) {
   if (block < LF_BLOCKS_MAX && p->pool.blocks[block].state == LF_BLOCK_LOANED) return &p->pool.blocks[block];
   lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
   return NULL;
 }
 
-int32_t lf_producer_commit(int32_t handle, uint32_t block, double length) {
-  FIND(p, handle);
+int32_t lf_producer_commit(int32_t handle, uint32_t block, double length, int32_t staged) {
+  LF_FIND_PRODUCER(p, handle);
   lf_block *b = loaned(p, block);
   if (!b) return LF_ECLOSED;
   lf_pool_region *region = &p->pool.regions[b->region];
@@ -406,11 +270,11 @@ int32_t lf_producer_commit(int32_t handle, uint32_t block, double length) {
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, region->block_bytes);
   if (p->failed) return failed(p);
   p->reserved--;
-  return publish_block(p, block, (uint64_t)length);
+  return publish_block(p, block, (uint64_t)length, staged);
 }
 
 int32_t lf_producer_abort(int32_t handle, uint32_t block) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (!loaned(p, block)) return LF_ECLOSED;
   p->reserved--;
   lf_pool_give(&p->pool, block);
@@ -418,9 +282,9 @@ int32_t lf_producer_abort(int32_t handle, uint32_t block) {
 }
 
 int32_t lf_producer_reserve(int32_t handle) {
-  FIND(p, handle);
-  if (!has_room(p)) {
-    int32_t status = make_room(p);
+  LF_FIND_PRODUCER(p, handle);
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
     if (status != LF_OK) return status;
   }
   p->reserved++;
@@ -428,7 +292,7 @@ int32_t lf_producer_reserve(int32_t handle) {
   return 1;
 }
 
-static int32_t unreserve(producer *p) {
+static int32_t unreserve(lf_producer *p) {
   if (!p->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
   p->reserved--;
   p->reserved_inline--;
@@ -436,35 +300,35 @@ static int32_t unreserve(producer *p) {
 }
 
 int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t length) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (length > LF_INLINE_MAX || (!data && length))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
   int32_t status = unreserve(p);
   if (status < 0) return status;
   if (p->failed) return failed(p);
-  lf_slot *slot = next_slot(p);
+  lf_slot *slot = lf_producer_slot(p);
   lf_copy_inline(slot->payload, data, length);
   p->bytes += length;
-  return publish(p, slot, length);
+  return lf_producer_publish(p, slot, length);
 }
 
 int32_t lf_producer_abort_inline(int32_t handle) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   return unreserve(p);
 }
 
 /* ---- regions ---- */
 
 int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   if (!region || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
-  *out = (lf_region_info){(uint64_t)(uintptr_t)region->segment.address, (double)region->segment.size, 0, 0};
+  *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
   return LF_OK;
 }
 
 int32_t lf_producer_keep(int32_t handle, uint32_t id) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   if (!region) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   region->kept = 1;
@@ -472,7 +336,7 @@ int32_t lf_producer_keep(int32_t handle, uint32_t id) {
 }
 
 int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) {
     lf_pool_region *region = &p->pool.regions[i];
@@ -484,24 +348,24 @@ int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
 }
 
 int32_t lf_producer_retire(int32_t handle, uint32_t id) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   int announced = region && region->announced;
   int32_t status = lf_pool_retire(&p->pool, id);
   if (status < 0 || !announced) return status;
   region->announced = 1; /* its number stays taken until the peer was told */
-  return drop_region(p, id);
+  return lf_producer_drop(p, id);
 }
 
 /* ---- waiting ---- */
 
 int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (p->failed) return failed(p);
-  if (p->dropping_count) retry_drops(p);
+  if (p->dropping_count) lf_producer_retry_drops(p);
   atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(p->fenced);
-  int32_t peer = check_peer(p);
+  int32_t peer = lf_producer_check_peer(p);
   if (until_released) {
     uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
     if (released > p->head || released < p->released) return corrupt(p, "count of released frames", released);
@@ -518,7 +382,7 @@ int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
 }
 
 int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
-  FIND(p, handle);
+  LF_FIND_PRODUCER(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
   memset(out, 0, sizeof *out);
@@ -528,13 +392,13 @@ int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
   out->imports = p->imports;
   out->frames = (double)p->head;
   out->bytes = (double)p->bytes;
-  int32_t peer = check_peer(p);
+  int32_t peer = lf_producer_check_peer(p);
   out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
   return LF_OK;
 }
 
 int32_t lf_producer_close(int32_t handle) {
-  producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
+  lf_producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
   if (!p) return lf_handle_stale(LF_KIND_PRODUCER, handle);
   destroy(p);
   return LF_OK;

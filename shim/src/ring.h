@@ -41,6 +41,9 @@ typedef struct {
   uint32_t block; /* LF_NO_BLOCK for a MemoryBuffer */
   uint64_t offset;
   uint64_t length;
+  uint64_t wait;     /* GPU memory: where on the producer's timeline its work on it ends; 0: it has ended */
+  uint32_t staged;   /* 1: a block with a copy of a MemoryBuffer that the consumer can't reach */
+  uint32_t reserved; /* 0 */
 } lf_descriptor;
 
 /* One side's word to the other: does it sleep, has it closed. Read together on every message, so in one line. */
@@ -75,12 +78,25 @@ static inline size_t lf_ring_bytes(uint32_t slot_count) {
   return sizeof(lf_ring) + (size_t)slot_count * sizeof(lf_slot);
 }
 
-/* A region announced over the link, with the descriptor of its memory. */
+/* A region announced over the link, with the OS handle of its memory. */
 typedef struct {
   uint32_t region;
-  uint32_t pooled; /* 1: blocks of the ring; 0: a MemoryBuffer */
+  uint32_t kind; /* LF_REGION_... */
   uint64_t size;
+  /* the rest is 0 but for GPU memory */
+  uint64_t allocation; /* bytes that the producer's driver allocated */
+  uint32_t host_visible;
+  uint32_t reserved;                /* 0 */
+  uint8_t uuids[2 * LF_UUID_BYTES]; /* of its device and driver */
 } lf_region_message;
+
+/* The timeline of the producer's device, with its OS handle: before the first region of GPU memory. */
+typedef struct {
+  uint8_t uuids[2 * LF_UUID_BYTES];
+} lf_timeline_message;
+
+/* More than any driver gives at once. */
+#define LF_GPU_BYTES_MAX ((uint64_t)1 << 48)
 
 /* A region that goes: when the consumer has read all frames up to `position`, nothing in it is used any more. */
 typedef struct {
@@ -92,6 +108,10 @@ typedef struct {
 /* A region's number: the producer's index, and a generation above it so that an old number never means a new one. */
 #define LF_INDEX(id) ((id) & 0xffffu)
 #define LF_REGIONS_MAX 0x10000u
+
+static inline uint64_t lf_slot_word(const lf_slot *slot) {
+  return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)&slot->word, memory_order_acquire);
+}
 
 static inline uint32_t lf_sequence(uint64_t position) { return (uint32_t)(position + 1); }
 

@@ -39,4 +39,6 @@ int32_t lf_status_last(lf_status *out) {
   return LF_OK;
 }
 
+int32_t lf_status_code(void) { return last.code; }
+
 int32_t lf_noop(int32_t value) { return value; }

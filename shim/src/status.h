@@ -12,4 +12,7 @@ int32_t lf_fail(int32_t code, const char *api, int32_t native_status, const char
 int32_t lf_fail_errno(int32_t code, const char *api, int32_t error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The code of this thread's last failure: what to return when a function said NULL because it failed. */
+int32_t lf_status_code(void);
+
 #endif

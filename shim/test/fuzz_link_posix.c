@@ -14,7 +14,8 @@ typedef struct {
     uint64_t size;
     lf_region_message region;
     lf_drop_message drop;
-    uint8_t bytes[48];
+    lf_timeline_message timeline;
+    uint8_t bytes[96];
   } body;
 } wire_message;
 
@@ -128,7 +129,8 @@ typedef enum { VALID, MAYBE, INVALID } verdict;
 static int hostile_message(channel *c, test_random *r) {
   static uint32_t next_region = 0x70000000;
   if (read_messages(c) < 0 || c->consumer_failed) return 0;
-  lf_region_message add = {++next_region, (uint32_t)test_below(r, 2), 1 + test_below(r, GOOD_BYTES)};
+  lf_region_message add = {
+      .region = ++next_region, .kind = (uint32_t)test_below(r, 2), .size = 1 + test_below(r, GOOD_BYTES)};
   lf_region_message known = some_region(c, r);
   lf_region_info info;
   int live = lf_consumer_region(c->consumer, known.region, &info) == LF_OK;
@@ -136,7 +138,7 @@ static int hostile_message(channel *c, test_random *r) {
   int fd = descriptors[0];
   verdict is = INVALID;
   size_t extra = 0;
-  switch (test_below(r, 16)) {
+  switch (test_below(r, 20)) {
     case 0: fd = -1; break;
     case 1: fd = -1, m.head.handles = 0; break;
     case 2: fd = wrong_descriptor(r); break;
@@ -146,7 +148,7 @@ static int hostile_message(channel *c, test_random *r) {
     case 6: m.head.length = (uint32_t)test_below(r, sizeof add); break;
     case 7: m.head.length = (uint32_t)sizeof add + 1 + (uint32_t)test_below(r, sizeof m.body - sizeof add); break;
     case 8:
-      m.head.length = (uint32_t)odd_value(r, LF_LINK_MESSAGE_MAX), extra = test_below(r, sizeof bytes), is = MAYBE;
+      m.head.length = (uint32_t)odd_value(r, LF_LINK_MESSAGE_MAX), extra = test_below(r, sizeof any_bytes), is = MAYBE;
       break;
     case 9: m.head.length = LF_LINK_MESSAGE_MAX + 1 + (uint32_t)test_below(r, 4096); break;
     case 10: m.head.kind = (uint16_t)odd_value(r, LF_KIND_REGION), is = MAYBE; break;
@@ -159,17 +161,26 @@ static int hostile_message(channel *c, test_random *r) {
       if (test_below(r, 4) == 0) m.head.length = (uint32_t)test_below(r, sizeof m.body.drop), is = INVALID;
       break;
     case 14: test_fill(&m, sizeof m, test_next(r)), is = MAYBE; break;
+    case 15: /* this consumer uses no GPU */
+      m.body.region.kind = LF_REGION_GPU, m.body.region.allocation = 1 << 20;
+      break;
+    case 16: m.body.region.kind = LF_REGION_GPU + 1 + (uint32_t)test_below(r, 9); break;
+    case 17: *(test_below(r, 2) ? &m.body.region.host_visible : &m.body.region.reserved) = 1; break;
+    case 18:
+      if (test_below(r, 2)) m.body.region.allocation = odd_value(r, 1) | 1;
+      else m = message_of(LF_KIND_TIMELINE, sizeof m.body.timeline, 1);
+      break;
     default: is = VALID;
   }
   uint32_t body = m.head.length <= sizeof m.body ? m.head.length : (uint32_t)sizeof m.body;
   write_message(c, r, &m, sizeof m.head + body, fd);
-  if (extra) write_message(c, r, bytes, extra, -1);
+  if (extra) write_message(c, r, any_bytes, extra, -1);
   read_messages(c);
   if (is == INVALID) CHECK(c->consumer_failed);
   if (is != VALID) return m.head.length == body + extra;
   remember(c, &add);
   CHECK_EQ(lf_consumer_region(c->consumer, add.region, &info), LF_OK);
-  CHECK(info.size == (double)add.size && (info.memory != 0) == !add.pooled);
+  CHECK(info.size == (double)add.size && info.kind == add.kind && (info.memory != 0) == (add.kind == LF_REGION_HOST));
   seen.opened++;
   return 1;
 }
@@ -198,12 +209,12 @@ static void hostile_link(void) {
 static void split_anywhere(test_random *r) {
   channel c;
   open_channel(&c, r);
-  wire_message m = region_message((lf_region_message){0, 0, GOOD_BYTES});
+  wire_message m = region_message((lf_region_message){.size = GOOD_BYTES});
   size_t size = sizeof m.head + sizeof m.body.region;
   for (size_t at = 1; at < size; at++) {
     lf_region_info info;
     m.body.region.region = (uint32_t)at;
-    m.body.region.pooled = at & 1;
+    m.body.region.kind = at & 1;
     write_raw(&c, &m, at, descriptors[0]);
     CHECK_OK(read_messages(&c));
     CHECK_EQ(lf_consumer_region(c.consumer, (uint32_t)at, &info), LF_EINVALID_ARGUMENT);
@@ -228,14 +239,14 @@ static void split_messages(void) {
 
 static void works(channel *c) {
   lf_frame frame;
-  CHECK_EQ(lf_producer_send(c->producer, bytes, 100), 1);
-  CHECK_EQ(lf_producer_send(c->producer, bytes, 1000), 1);
+  CHECK_EQ(lf_producer_send(c->producer, any_bytes, 100), 1);
+  CHECK_EQ(lf_producer_send(c->producer, any_bytes, 1000), 1);
   pass_on(c);
   for (int i = 0; i < 2; i++) {
     size_t length;
     int32_t result = lf_consumer_receive(c->consumer, &frame);
     const void *at = test_payload(c->consumer, &frame, result, &length);
-    CHECK(length == (i ? 1000 : 100) && memcmp(at, bytes, length) == 0);
+    CHECK(length == (i ? 1000 : 100) && memcmp(at, any_bytes, length) == 0);
     CHECK_EQ(lf_consumer_release(c->consumer, test_token(&frame, result)), LF_OK);
   }
 }
@@ -264,7 +275,7 @@ static void segment_head(test_random *r) {
     }
   }
   int changed = fd != message->os || memcmp(&m, &wanted, sizeof m) != 0 || memcmp(head, &right, sizeof right) != 0;
-  write_raw(&c, &m, sizeof m.head + (m.head.length <= 48 ? m.head.length : 48), fd);
+  write_raw(&c, &m, sizeof m.head + (m.head.length <= sizeof m.body ? m.head.length : sizeof m.body), fd);
   int32_t result = lf_consumer_open(c.consumer_link, 1);
   if (!changed) {
     c.consumer = CHECK_OK(result);

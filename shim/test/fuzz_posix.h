@@ -27,7 +27,7 @@
 #define KNOWN_MAX 16u
 
 typedef struct {
-  const void *at; /* NULL for an inline payload */
+  const void *at; /* NULL for an inline payload, and for memory that is not mapped */
   size_t length;
   uint32_t token;
 } held_frame;
@@ -58,7 +58,7 @@ static struct {
 } seen;
 
 static lf_memory_info memories[2];
-static uint8_t bytes[8192];
+static uint8_t any_bytes[8192];
 
 /* ---- rounds ---- */
 
@@ -90,7 +90,7 @@ static inline void start_fuzzing(uint64_t rounds) {
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], on_signal);
   first_seed = test_number("LAVA_FLOW_SEED", 1);
   round_count = test_number("LAVA_FLOW_FUZZ", rounds);
-  test_fill(bytes, sizeof bytes, 1);
+  test_fill(any_bytes, sizeof any_bytes, 1);
   for (int i = 0; i < 2; i++) CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 5000 + i, -1, &memories[i]), LF_OK);
 }
 
@@ -201,7 +201,7 @@ static inline void open_channel(channel *c, test_random *r) {
 
 /* ---- what the calls may say ---- */
 
-static inline void read_all(const void *from, size_t length) {
+static inline void read_bytes(const void *from, size_t length) {
   const volatile uint8_t *in = from;
   for (size_t i = 0; i < length; i++) (void)in[i];
 }
@@ -212,7 +212,9 @@ static inline void consumer_status(channel *c, int32_t status) {
   } else if (status < 0 && status != LF_ECHANNEL_CLOSED && status != LF_EPEER_DIED) {
     /* Descriptors that can't be mapped as they should, and a head of another version, come over the link only. */
     CHECK(status == LF_ECORRUPT_SEGMENT ||
-          (c->link_is_hostile && (status == LF_ESYSTEM || status == LF_EWIRE_VERSION_MISMATCH)));
+          (c->link_is_hostile &&
+           (status == LF_ESYSTEM || status == LF_EWIRE_VERSION_MISMATCH || status == LF_EEXTERNAL_HANDLE_MISMATCH ||
+            status == LF_EGPU_OUT_OF_MEMORY || status == LF_EEXTERNAL_MEMORY_UNSUPPORTED)));
     c->consumer_failed = status;
     seen.consumer_failed++;
   }
@@ -237,7 +239,7 @@ static inline void keep(channel *c, uint32_t region) {
   if (result != LF_OK || c->kept_count == KNOWN_MAX) return;
   CHECK_EQ(lf_consumer_keep(c->consumer, region), LF_OK);
   for (uint32_t i = 0; i < c->kept_count; i++)
-    if (c->kept[i].address == info.address) return;
+    if (c->kept[i].address == info.address && c->kept[i].memory == info.memory) return;
   c->kept[c->kept_count++] = info;
 }
 
@@ -247,8 +249,9 @@ static inline void release_one(channel *c, test_random *r) {
     return;
   }
   held_frame *frame = &c->held[test_below(r, c->held_count)];
-  if (frame->at) read_all(frame->at, frame->length); /* whatever was dropped meanwhile, this is still mapped */
-  CHECK_EQ(lf_consumer_release(c->consumer, frame->token), LF_OK);
+  if (frame->at) read_bytes(frame->at, frame->length); /* whatever was dropped meanwhile, this is still mapped */
+  int32_t result = lf_consumer_release(c->consumer, frame->token);
+  CHECK(result == LF_OK || result == LF_PENDING);
   *frame = c->held[--c->held_count];
 }
 
@@ -263,7 +266,7 @@ static inline void received(channel *c, test_random *r, const lf_frame *frame, i
   } else if (result != LF_EMPTY && result != LF_TIMEOUT) {
     size_t length;
     const void *at = test_payload(c->consumer, frame, result, &length);
-    read_all(at, length);
+    if (at) read_bytes(at, length);
     if (result == LF_REGION) seen.large++;
     else seen.small++;
     c->held[c->held_count++] = (held_frame){result == LF_REGION ? at : NULL, length, test_token(frame, result)};
@@ -325,7 +328,7 @@ static inline void use_loan(channel *c, test_random *r) {
   memset((char *)(uintptr_t)info.address + (size_t)c->loan.offset, 1, (size_t)c->loan_length);
   if (test_below(r, 4) == 0) {
     CHECK_EQ(lf_producer_abort(c->producer, c->loan.block), LF_OK);
-  } else if (sent(c, lf_producer_commit(c->producer, c->loan.block, c->loan_length)) < 0) {
+  } else if (sent(c, lf_producer_commit(c->producer, c->loan.block, c->loan_length, (int32_t)test_below(r, 2))) < 0) {
     int32_t result = lf_producer_abort(c->producer, c->loan.block); /* it may have gone all the same */
     CHECK(result == LF_OK || result == LF_ECLOSED);
   }
@@ -338,7 +341,7 @@ static inline void use_reserved(channel *c, test_random *r) {
     return;
   }
   if (test_below(r, 4) == 0) CHECK_EQ(lf_producer_abort_inline(c->producer), LF_OK);
-  else sent(c, lf_producer_commit_inline(c->producer, bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
+  else sent(c, lf_producer_commit_inline(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
   c->reserved = 0;
 }
 
@@ -368,8 +371,8 @@ static inline void produce(channel *c, test_random *r) {
     case 9: use_reserved(c, r); break;
     case 10:
     case 11:
-    case 12: sent(c, lf_producer_send(c->producer, bytes, LF_INLINE_MAX + 1 + (uint32_t)test_below(r, 4000))); break;
-    default: sent(c, lf_producer_send(c->producer, bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
+    case 12: sent(c, lf_producer_send(c->producer, any_bytes, LF_INLINE_MAX + 1 + (uint32_t)test_below(r, 4000))); break;
+    default: sent(c, lf_producer_send(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
   }
 }
 
@@ -420,15 +423,22 @@ static inline void forge_message(channel *c, test_random *r) {
   lf_region_message region = some_region(c, r);
   if (region.size && test_below(r, 4)) {
     uint64_t size = 1 + test_below(r, region.size);
-    lf_descriptor d = {region.region, region.pooled ? 4095 - (uint32_t)test_below(r, 32) : LF_NO_BLOCK,
-                       test_below(r, region.size - size + 1), size};
-    switch (test_below(r, 8)) {
+    int pooled = region.kind == LF_REGION_POOLED;
+    lf_descriptor d = {.region = region.region,
+                       .block = pooled ? 4095 - (uint32_t)test_below(r, 32) : LF_NO_BLOCK,
+                       .offset = test_below(r, region.size - size + 1),
+                       .length = size,
+                       .staged = pooled && test_below(r, 2)};
+    switch (test_below(r, 12)) {
       case 0: d.region = (uint32_t)odd_value(r, d.region); break;
       case 1: d.block = (uint32_t)odd_value(r, d.block); break;
       case 2: d.block = LF_BLOCKS_MAX; break;
       case 3: d.offset = odd_value(r, region.size); break;
       case 4: d.length = odd_value(r, region.size); break;
       case 5: d.offset = region.size - d.length + 1; break;
+      case 6: d.wait = odd_value(r, 0); break;
+      case 7: d.staged = (uint32_t)odd_value(r, d.staged); break;
+      case 8: d.reserved = (uint32_t)odd_value(r, 0); break;
       default: break;
     }
     memcpy(slot->payload, &d, sizeof d);

@@ -51,7 +51,7 @@ static void forged_handles(void) {
 
 static void wrong_kind(void) {
   int32_t handle = CHECK_OK(lf_handle_make(LF_KIND_MEMORY, &first, destroy));
-  for (int kind = LF_KIND_MEMORY + 1; kind <= LF_KIND_CONSUMER; kind++) {
+  for (int kind = LF_KIND_MEMORY + 1; kind <= LF_KIND_OPENGL_SEMAPHORE; kind++) {
     CHECK(lf_handle_get((lf_kind)kind, handle) == NULL);
     CHECK(lf_handle_take((lf_kind)kind, handle) == NULL);
   }
@@ -70,6 +70,25 @@ static void abi_refuses_forged_handles(void) {
   uint32_t id;
   int64_t os;
   const int32_t bad = 0x12345;
+  lf_gpu_info gpu;
+  lf_memory_info memory;
+  double value;
+  CHECK_EQ(lf_vulkan_count(bad), LF_ECLOSED);
+  CHECK_EQ(lf_vulkan_describe(bad, 0, &gpu), LF_ECLOSED);
+  CHECK_EQ(lf_vulkan_close(bad), LF_ECLOSED);
+  CHECK_EQ(lf_device_open(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_device_available(bad, &value), LF_ECLOSED);
+  CHECK_EQ(lf_device_close(bad), LF_ECLOSED);
+  CHECK_EQ(lf_memory_allocate_gpu(bad, 1, 0, &memory), LF_ECLOSED);
+  CHECK_EQ(lf_memory_allocate_pinned(bad, 1, &memory), LF_ECLOSED);
+  CHECK_EQ(lf_memory_export(bad, &os), LF_ECLOSED);
+  CHECK_EQ(lf_memory_close(bad), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_create(bad, LF_SEMAPHORE_TIMELINE), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_export(bad, &os), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_signal(bad, 1, &value), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_wait(bad, 1, &value), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_value(bad, &value), LF_ECLOSED);
+  CHECK_EQ(lf_semaphore_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_poll(bad), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_settle(bad), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_info_get(bad, &info), LF_ECLOSED);
@@ -81,11 +100,13 @@ static void abi_refuses_forged_handles(void) {
   CHECK_EQ(lf_link_alive(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_producer_open(bad, 64, 1), LF_ECLOSED);
+  CHECK_EQ(lf_producer_use_device(bad, 1, 0), LF_ECLOSED);
+  CHECK_EQ(lf_producer_pending(bad, &value), LF_ECLOSED);
   CHECK_EQ(lf_producer_send(bad, bytes, 1), LF_ECLOSED);
   CHECK_EQ(lf_producer_send_memory(bad, 1), LF_ECLOSED);
   CHECK_EQ(lf_producer_forget_memory(bad, 1), LF_ECLOSED);
   CHECK_EQ(lf_producer_loan(bad, 1, &loan), LF_ECLOSED);
-  CHECK_EQ(lf_producer_commit(bad, 0, 1), LF_ECLOSED);
+  CHECK_EQ(lf_producer_commit(bad, 0, 1, 0), LF_ECLOSED);
   CHECK_EQ(lf_producer_abort(bad, 0), LF_ECLOSED);
   CHECK_EQ(lf_producer_reserve(bad), LF_ECLOSED);
   CHECK_EQ(lf_producer_commit_inline(bad, bytes, 1), LF_ECLOSED);
@@ -97,6 +118,9 @@ static void abi_refuses_forged_handles(void) {
   CHECK_EQ(lf_producer_stats(bad, &stats), LF_ECLOSED);
   CHECK_EQ(lf_producer_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_consumer_open(bad, 1), LF_ECLOSED);
+  CHECK_EQ(lf_consumer_use_device(bad, 1, NULL), LF_ECLOSED);
+  CHECK_EQ(lf_consumer_settle(bad, 0, &value), LF_ECLOSED);
+  CHECK_EQ(lf_consumer_claim(bad, 0, &os), LF_ECLOSED);
   CHECK_EQ(lf_consumer_receive(bad, &frame), LF_ECLOSED);
   CHECK_EQ(lf_consumer_receive_wait(bad, 1, 1, &frame), LF_ECLOSED);
   CHECK_EQ(lf_consumer_release(bad, 0), LF_ECLOSED);

@@ -1,6 +1,6 @@
 /*
  * Both ends of the ring in the test's own translation unit: it sees their positions, and stands between them and the
- * memory that they ask for. Programs that include this bring pool.c, producer.c and consumer.c themselves.
+ * memory that they ask for. Programs that include this bring pool.c, producer.c, consumer.c and region.c themselves.
  *
  * Two mappings of one segment are unrelated addresses to ThreadSanitizer: it can't see a race between them. So under it
  * the consumer uses the producer's mapping, and has to be closed first.
@@ -88,32 +88,24 @@ static void inside_close(lf_segment *segment) {
 /* The two files use some names both. */
 #define lf_segment_create inside_create
 #define lf_segment_close inside_close
-#define find find_producer
 #define destroy destroy_producer
-#define corrupt corrupt_producer
-#define failed failed_producer
-#define drop_region drop_region_of_producer
 #include "../src/pool.c"
 #include "../src/producer.c"
 #undef lf_segment_create
 #undef lf_segment_close
-#undef find
 #undef destroy
-#undef corrupt
-#undef failed
-#undef drop_region
-#undef FIND
 
 #define lf_segment_attach inside_attach
 #define lf_segment_close inside_detach
 #include "../src/consumer.c"
+#include "../src/region.c"
 #undef lf_segment_attach
 #undef lf_segment_close
 
-static inline producer *inside_producer(const test_ring *ring) {
+static inline lf_producer *inside_producer(const test_ring *ring) {
   return lf_handle_get(LF_KIND_PRODUCER, ring->producer);
 }
-static inline consumer *inside_consumer(const test_ring *ring) {
+static inline lf_consumer *inside_consumer(const test_ring *ring) {
   return lf_handle_get(LF_KIND_CONSUMER, ring->consumer);
 }
 

@@ -128,17 +128,17 @@ static void loans(void) {
   for (int i = 0; i < 3; i++) CHECK_EQ(lf_producer_send(ring.producer, "s", 1), 1);
   CHECK_EQ(lf_producer_send(ring.producer, "s", 1), LF_FULL);
   /* Committed in another order than lent, one shorter, one not at all. */
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[2].block, 50000), 1);
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[0].block, 10), 1);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[2].block, 50000, 0), 1);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[0].block, 10, 0), 1);
   CHECK_EQ(lf_producer_abort(ring.producer, loan[3].block), LF_OK);
   CHECK_EQ(lf_producer_commit_inline(ring.producer, "inline", 6), 1);
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 1e9), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, -1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 0), 1);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 1e9, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, -1, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 0, 0), 1);
   /* Used up. */
-  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 1), LF_ECLOSED);
+  CHECK_EQ(lf_producer_commit(ring.producer, loan[1].block, 1, 0), LF_ECLOSED);
   CHECK_EQ(lf_producer_abort(ring.producer, loan[3].block), LF_ECLOSED);
-  CHECK_EQ(lf_producer_commit(ring.producer, 0xffffffffu, 1), LF_ECLOSED);
+  CHECK_EQ(lf_producer_commit(ring.producer, 0xffffffffu, 1, 0), LF_ECLOSED);
   CHECK_EQ(lf_producer_commit_inline(ring.producer, "x", 1), LF_ECLOSED);
   CHECK_EQ(lf_producer_abort_inline(ring.producer), LF_ECLOSED);
 

@@ -35,7 +35,7 @@ static void sends(void *given) {
     lf_region_info info;
     CHECK_EQ(lf_producer_region(f->ring.producer, loan.region, &info), LF_OK);
     test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, length, f->seed + i);
-    CHECK_EQ(lf_producer_commit(f->ring.producer, loan.block, length), 1);
+    CHECK_EQ(lf_producer_commit(f->ring.producer, loan.block, length, 0), 1);
   }
   while (CHECK_OK(lf_producer_arm(f->ring.producer, 1)) == 0) test_sleep(f->ring.producer_link);
 }
@@ -76,8 +76,8 @@ static void two_threads(void) {
 
 /* As if `start` messages had been sent, and as many blocks had come back. */
 static void begin_at(const test_ring *ring, uint64_t start) {
-  producer *p = inside_producer(ring);
-  consumer *c = inside_consumer(ring);
+  lf_producer *p = inside_producer(ring);
+  lf_consumer *c = inside_consumer(ring);
   for (uint64_t at = start - p->slot_count; at != start; at++)
     atomic_store(&p->slots[at & (p->slot_count - 1)].word, lf_sequence(at));
   for (uint64_t at = start - LF_BLOCKS_MAX; at != start; at++)
@@ -121,10 +121,10 @@ static void sequences_come_round(void) {
 /* A producer that dies while it writes has published nothing. */
 static void half_a_commit(void) {
   test_ring ring = test_ring_open(4, 1);
-  producer *p = inside_producer(&ring);
+  lf_producer *p = inside_producer(&ring);
   lf_frame frame;
   CHECK_EQ(lf_producer_send(ring.producer, "whole", 5), 1);
-  memset(next_slot(p)->payload, 0xff, LF_INLINE_MAX);
+  memset(lf_producer_slot(p)->payload, 0xff, LF_INLINE_MAX);
   CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), 5);
   CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), LF_EMPTY);
   p->ring = NULL; /* it can't say that it closes */
@@ -165,15 +165,21 @@ static void no_memory_for_blocks(void) {
   inside_ring_close(&ring);
 }
 
+/* Where an announcement does not fit any more, a pipe (Windows) may have room for the drop of a region, which is shorter:
+ * as many drops as this never fit. */
+enum { EARLY = sizeof(lf_region_message) / sizeof(lf_drop_message) + 2 };
+
 /* A peer that does not read its connection: nothing is lost, what could not be said is said later. */
 static void connection_full(void) {
   test_ring ring = test_ring_open(4096, 1);
-  producer *p = inside_producer(&ring);
+  lf_producer *p = inside_producer(&ring);
   int32_t sent = 0, result = 1;
-  lf_memory_info early;
-  CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 100, -1, &early), LF_OK);
-  test_fill((void *)(uintptr_t)early.address, 100, (uint64_t)sent++);
-  CHECK_EQ(lf_producer_send_memory(ring.producer, early.handle), 1);
+  lf_memory_info early[EARLY];
+  for (int i = 0; i < EARLY; i++) {
+    CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 100, -1, &early[i]), LF_OK);
+    test_fill((void *)(uintptr_t)early[i].address, 100, (uint64_t)sent++);
+    CHECK_EQ(lf_producer_send_memory(ring.producer, early[i].handle), 1);
+  }
   while (result == 1) {
     lf_memory_info memory;
     CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 100, -1, &memory), LF_OK);
@@ -185,8 +191,10 @@ static void connection_full(void) {
     CHECK(sent < 4000);
   }
   CHECK_EQ(result, LF_FULL);
-  CHECK_EQ(lf_producer_forget_memory(ring.producer, early.handle), LF_OK);
-  CHECK_EQ(lf_memory_close(early.handle), LF_OK);
+  for (int i = 0; i < EARLY; i++) {
+    CHECK_EQ(lf_producer_forget_memory(ring.producer, early[i].handle), LF_OK);
+    CHECK_EQ(lf_memory_close(early[i].handle), LF_OK);
+  }
   CHECK(p->imports == 0 && p->dropping_count > 0);
   for (int32_t received = 0; received < sent;) {
     lf_frame frame;

@@ -112,7 +112,7 @@ static inline int32_t test_receive(int32_t consumer, int32_t link, lf_frame *fra
   }
 }
 
-/* Where a received payload is, and how long it is. `result` is what receive returned. */
+/* Where a received payload is (NULL where nothing is mapped), and how long it is. `result` is what receive returned. */
 static inline const void *test_payload(int32_t consumer, const lf_frame *frame, int32_t result, size_t *length) {
   if (result <= LF_INLINE_MAX) {
     *length = (size_t)result;
@@ -123,7 +123,7 @@ static inline const void *test_payload(int32_t consumer, const lf_frame *frame, 
   CHECK_EQ(lf_consumer_region(consumer, frame->region, &region), LF_OK);
   CHECK(frame->offset >= 0 && frame->length >= 0 && frame->offset + frame->length <= region.size);
   *length = (size_t)frame->length;
-  return (const char *)(uintptr_t)region.address + (size_t)frame->offset;
+  return region.address ? (const char *)(uintptr_t)region.address + (size_t)frame->offset : NULL;
 }
 
 /* What to release: an inline frame has no token. */

@@ -2,14 +2,19 @@
  * How a sleeping end is woken: the peer writes a byte to a socket that Bun's event loop watches, next to everything else
  * it watches. So an idle channel costs nothing, needs no thread, and the end of the peer's process is heard as well.
  */
+import { Watch } from "../native/watch.ts";
 import type { Link } from "./link.ts";
 
 /** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
 const POLL_MS = 1;
 
+/** So often it is looked for a peer's death once its bell has ended, though nobody waits for the peer. */
+const LAST_LOOKS = 100;
+
 export class Bell {
-  #socket: { ref(): void; unref(): void; terminate(): void } | null = null;
+  #watch: Watch | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
+  #lastLook: ReturnType<typeof setTimeout> | undefined;
   #polls = false;
   #closed = false;
   #listeners = 0;
@@ -27,49 +32,52 @@ export class Bell {
       bell.#polls = true;
       return bell;
     }
-    const ring = () => {
-      if (!bell.#closed) onRing();
-    };
     // A dying peer's bell may end a moment before the connection that proves the death: from then on, look for it.
-    const fallSilent = () => {
+    const onEnd = () => {
       if (bell.#closed) return;
       bell.#polls = true;
       bell.#poll();
       onRing();
+      bell.#lookAgain(LAST_LOOKS);
     };
-    const options: Bun.FdSocketOptions = {
-      fd,
-      socket: { data: ring, close: fallSilent, end: fallSilent, error: fallSilent },
-    };
-    // Bun's types have these options, and no overload that takes them.
-    bell.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
-    bell.#socket.unref();
+    bell.#watch = await Watch.open(fd, { onReadable: onRing, onEnd });
     return bell;
   }
 
   /** One more waits: that keeps the process alive until it rings. */
   listen(): void {
     if (this.#listeners++ > 0) return;
-    this.#socket?.ref();
+    this.#watch?.ref();
     this.#poll();
   }
 
   /** One less waits. An open channel alone does not keep the process alive. */
   rest(): void {
     if (--this.#listeners > 0) return;
-    this.#socket?.unref();
+    this.#watch?.unref();
     this.#stopPolling();
   }
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#lastLook);
     this.#stopPolling();
-    this.#socket?.terminate();
-    this.#socket = null;
+    this.#watch?.close();
+    this.#watch = null;
   }
 
   #poll(): void {
     if (this.#polls && this.#listeners > 0) this.#timer ??= setInterval(this.#onRing, POLL_MS);
+  }
+
+  /** Not for those who wait: work on a GPU may wait for a peer that has died, and goes on once that is seen. */
+  #lookAgain(looks: number): void {
+    if (looks === 0 || this.#closed) return;
+    this.#lastLook = setTimeout(() => {
+      this.#onRing();
+      this.#lookAgain(looks - 1);
+    }, POLL_MS);
+    this.#lastLook.unref();
   }
 
   #stopPolling(): void {

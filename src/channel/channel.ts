@@ -4,8 +4,8 @@ import { ProcessLocation, validateLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import type { ChannelProfile } from "../memory/strategy.ts";
+import { type Limits, timeoutOf } from "../native/limits.ts";
 import { Bell } from "./bell.ts";
-import { type Limits, timeoutOf } from "./deadline.ts";
 import type { Frame, Loan } from "./frame.ts";
 import { meet } from "./meet.ts";
 import type { Route } from "./route.ts";
@@ -16,7 +16,7 @@ export interface ChannelOptions {
   role: "producer" | "consumer";
   /** What matters most; default "cpu-shared". The producer's profile decides how many messages may be under way. */
   profile?: ChannelProfile;
-  /** Whose devices the channel may use. */
+  /** Whose GPUs the channel may use: the one that `location.deviceId` names, else the first. Default: all hardware GPUs. */
   allocator?: MemoryAllocator;
   /** Where this process is; default: what is detected. */
   location?: ProcessLocation;
@@ -55,6 +55,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   readonly #armForFrame = () => this.#consumerEnd().arm();
   readonly #armForRoom = () => this.#producerEnd().arm(false);
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   /**
    * Meets the peer under a name; both sides learn the other's location and agree on the fastest path.
@@ -66,23 +67,35 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   static async open(name: string, options: ChannelOptions): Promise<Channel> {
     checkOptions(name, options);
     const { role, profile = "cpu-shared", location = ProcessLocation.detect(), peer, transport } = options;
-    const party = { name, role, location, profile, pin: transport, expected: peer };
-    const { agreement, link, rendezvous } = await meet(party, options);
+    const allocator = options.allocator ?? new MemoryAllocator();
+    const party = { name, role, location, profile, allocator, pin: transport, expected: peer };
     // A producer looks again now and then: room in the link itself has no bell.
     const queue = new WaitQueue(name, role === "producer" ? 20 : 0);
     const drains = new WaitQueue(name, 20);
+    const wake = () => {
+      queue.wake();
+      drains.wake();
+    };
+    const letGo = () => {
+      if (allocator !== options.allocator) allocator.close();
+    };
+    const { agreement, link, rendezvous } = await meet(party, options, wake).catch((error) => {
+      letGo();
+      throw error;
+    });
+    const end = (agreement.producer ?? agreement.consumer) as ProducerEnd | ConsumerEnd;
     let bell: Bell | null = null;
     const leave = () => {
-      agreement.producer?.close();
-      agreement.consumer?.close();
+      end.close();
       bell?.close();
       link.close();
       rendezvous.close();
+      letGo();
     };
     try {
       bell = await Bell.hang(link, () => {
-        queue.wake();
-        drains.wake();
+        end.rang();
+        wake();
       });
       queue.attach(bell);
       drains.attach(bell);
@@ -134,7 +147,8 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   // ───────────── producer ─────────────
 
   /**
-   * Bytes are copied once into shared memory, a shared MemoryBuffer is passed without a copy. Resolves when the frame is
+   * Bytes are copied once into shared memory, a shared MemoryBuffer is passed without a copy, and so is one on the GPU
+   * that both sides use; `route` says what happens to other buffers on a GPU. Resolves when the frame is
    * on its way; a payload must not change until then. Rejects with TIMEOUT (the queue stayed full for `timeoutMs`,
    * default 30 000), ABORTED, CHANNEL_CLOSED, PEER_DIED, CLOSED.
    */
@@ -150,7 +164,11 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     }
   }
 
-  /** False when the queue is full (or frames of `send` are waiting for room). Throws CHANNEL_CLOSED, PEER_DIED, CLOSED. */
+  /**
+   * False when the queue is full (or frames of `send` are waiting for room). Also false while GPU work on a buffer has to
+   * end first, and while one is copied that the peer can't reach: it is then sent as it was at the first try.
+   * Throws CHANNEL_CLOSED, PEER_DIED, CLOSED.
+   */
   trySend(payload: ArrayBufferView | MemoryBuffer): boolean {
     const end = this.#producerEnd();
     return this.#queue.idle && end.trySend(payload);
@@ -264,14 +282,23 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
 
   // ───────────── the end ─────────────
 
-  /** Frames that were sent are still delivered. Views of frames and loans are detached; waits end with CLOSED. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /**
+   * Frames that were sent are still delivered. Views of frames and loans are detached; waits end with CLOSED. Resolves
+   * when GPU work of this side on the peer's buffers, and what the peer's GPU waits for, has ended (at most 30 s later).
+   */
+  close(): Promise<void> {
     this.#closed = true;
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const end = this.#producer ?? this.#consumer;
     this.#producer = this.#consumer = null;
     // Every attempt now finds the channel closed.
     this.#queue.wake();
     this.#drains.wake();
+    const settled = end?.settled();
+    if (settled) await settled;
     this.#leave();
   }
 

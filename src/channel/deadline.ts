@@ -1,33 +1,8 @@
-/** A limit for something that takes several steps: a time, and the caller's own signal. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
-
-export const DEFAULT_TIMEOUT_MS = 30_000;
+/** A limit for something that takes several steps. */
+import { aborted, type Limits, timedOut, timeoutOf } from "../native/limits.ts";
 
 /** From here on a pause lasts 20 ms. */
 const PATIENT_TURNS = 400;
-
-export interface Limits {
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
-
-/** Milliseconds from 0 to Infinity. INVALID_ARGUMENT where the time or the signal is none. */
-export function timeoutOf(limits: Limits | undefined): number {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = limits ?? {};
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument("signal", signal, "an AbortSignal");
-  }
-  if (typeof timeoutMs === "number" && timeoutMs >= 0) return timeoutMs;
-  throw invalidArgument("timeoutMs", timeoutMs, "milliseconds from 0 to Infinity");
-}
-
-export function timedOut(what: string, timeoutMs: number): LavaFlowError {
-  return new LavaFlowError("TIMEOUT", `${what} within ${timeoutMs} ms`);
-}
-
-export function aborted(what: string, signal: AbortSignal): LavaFlowError {
-  return new LavaFlowError("ABORTED", `${what}: the caller's signal was aborted`, { cause: signal.reason });
-}
 
 export class Deadline {
   readonly timeoutMs: number;

@@ -3,30 +3,29 @@
  * same candidates; each candidate is then really tried, so a wrong belief becomes a reason instead of a broken channel.
  *
  *   producer                                consumer
- *   hello (location, abilities, pin)   <->  hello
- *   verdict (is this whom I expect)    <->  verdict
+ *   hello (location, wishes, pin)      <->  hello
+ *   verdict (is this whom I expect,    <->  verdict
+ *     and my abilities for all that
+ *     either side wishes)
  *   for each candidate, fastest first:
  *     what is to be shared, or failed   ->
- *                                       <-  accepted, or why not
+ *                                       <-  accepted (and on which terms), or why not
  */
 import { LavaFlowError } from "../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
 import type { ChannelProfile } from "../memory/strategy.ts";
 import type { Deadline } from "./deadline.ts";
 import { type Link, MESSAGE } from "./link.ts";
-import { candidates, capabilities, noRoute, type Route } from "./route.ts";
-import type { ConsumerEnd, Meeting, ProducerEnd, Transport, TransportName } from "./transport/transport.ts";
-
-/** What this side brings to the meeting. */
-export interface Party {
-  name: string;
-  role: "producer" | "consumer";
-  location: ProcessLocation;
-  profile: ChannelProfile;
-  pin?: TransportName;
-  /** Whom to expect; undefined: anybody. */
-  expected?: Partial<ProcessLocation>;
-}
+import { candidates, capabilities, noRoute, type Route, wishes } from "./route.ts";
+import type {
+  ConsumerEnd,
+  Meeting,
+  Offer,
+  Party,
+  ProducerEnd,
+  Transport,
+  TransportName,
+} from "./transport/transport.ts";
 
 export interface Agreement {
   route: Route;
@@ -41,18 +40,20 @@ interface Hello {
   role: string;
   profile: ChannelProfile;
   location: ProcessLocation;
-  abilities: Record<string, unknown>;
+  /** Transports that it asks for. */
+  wishes: TransportName[];
   pin?: TransportName;
 }
 
 const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
 const TRANSPORTS: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
-export async function shakeHands(link: Link, party: Party, deadline: Deadline): Promise<Agreement> {
-  const abilities = capabilities();
-  const { role, location, profile, pin } = party;
+/** `wake` is for what an end waits for that is not the peer. */
+export async function shakeHands(link: Link, party: Party, deadline: Deadline, wake: () => void): Promise<Agreement> {
+  const { role, location, profile, pin, allocator } = party;
+  const wished = wishes(party);
   try {
-    link.send(MESSAGE.hello, { role, location, profile, abilities, pin });
+    link.send(MESSAGE.hello, { role, location, profile, wishes: wished, pin });
   } catch (error) {
     // A peer of another version has gone already, but said so before: that is read next.
     if (!(error instanceof LavaFlowError && error.code === "PEER_DIED")) throw error;
@@ -60,24 +61,29 @@ export async function shakeHands(link: Link, party: Party, deadline: Deadline): 
   const peer = readHello(await next(link, MESSAGE.hello, deadline), role);
 
   const objection = unexpected(party.expected, peer.location);
-  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection });
+  const pins = [pin, peer.pin].filter((name) => name !== undefined);
+  const examined = [...wished, ...peer.wishes].filter((name) => pins.every((pinned) => pinned === name));
+  const abilities = objection === null ? capabilities(party, new Set(examined)) : {};
+  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities });
   const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
   if (objection !== null) throw new Mismatch(objection);
   if (!verdict.ok) throw new Mismatch(`the peer expects somebody else: ${verdict.reason}`);
 
   const meeting: Meeting = {
     name: party.name,
+    role,
     scope: detectScope(location, peer.location),
     mine: location,
     peer: peer.location,
     // One ring serves both: the producer's wish counts.
     profile: role === "producer" ? profile : peer.profile,
-    pins: [pin, peer.pin].filter((name) => name !== undefined),
-    abilities: (transport) => ({ mine: abilities[transport], peer: peer.abilities[transport] }),
+    pins,
+    allocator,
+    abilities: (transport) => ({ mine: abilities[transport], peer: verdict.abilities[transport] }),
   };
   const { viable, rejected } = candidates(meeting);
   for (const transport of viable) {
-    const tried = await (role === "producer" ? offer : accept)(link, meeting, transport, deadline);
+    const { terms, ...tried } = await (role === "producer" ? offer : accept)(link, meeting, transport, deadline, wake);
     if ("reason" in tried) {
       rejected.push({ transport: transport.name, reason: tried.reason });
       continue;
@@ -85,7 +91,7 @@ export async function shakeHands(link: Link, party: Party, deadline: Deadline): 
     for (const slower of viable.slice(viable.indexOf(transport) + 1)) {
       rejected.push({ transport: slower.name, reason: `${transport.name} is faster` });
     }
-    const reason = transport.reason(meeting);
+    const reason = transport.reason(meeting, terms);
     const route: Route = { transport: transport.name, scope: meeting.scope, reason, rejected, peer: peer.location };
     return { producer: null, consumer: null, ...tried, route };
   }
@@ -97,10 +103,11 @@ async function offer(
   meeting: Meeting,
   transport: Transport,
   deadline: Deadline,
-): Promise<{ producer: ProducerEnd } | { reason: string }> {
-  let producer: ProducerEnd;
+  wake: () => void,
+): Promise<({ producer: ProducerEnd } | { reason: string }) & { terms?: unknown }> {
+  let offered: Offer;
   try {
-    producer = transport.openProducer(link, meeting);
+    offered = transport.openProducer(link, meeting, wake);
   } catch (error) {
     if (isGone(error)) throw error;
     const reason = messageOf(error);
@@ -108,9 +115,13 @@ async function offer(
     await next(link, MESSAGE.accepted, deadline); // the consumer's echo of it: both are in step again
     return { reason };
   }
+  const { producer } = offered;
   try {
     const verdict = readVerdict(await next(link, MESSAGE.accepted, deadline));
-    if (verdict.ok) return { producer };
+    if (verdict.ok) {
+      offered.agree(verdict.terms);
+      return { producer, terms: verdict.terms };
+    }
     producer.close();
     return { reason: `the consumer can't use it: ${verdict.reason}` };
   } catch (error) {
@@ -124,13 +135,14 @@ async function accept(
   meeting: Meeting,
   transport: Transport,
   deadline: Deadline,
-): Promise<{ consumer: ConsumerEnd } | { reason: string }> {
+  wake: () => void,
+): Promise<({ consumer: ConsumerEnd } | { reason: string }) & { terms?: unknown }> {
   for (;;) {
     try {
-      const consumer = transport.openConsumer(link, meeting);
-      if (consumer) {
-        link.send(MESSAGE.accepted, { ok: true, reason: null });
-        return { consumer };
+      const opened = transport.openConsumer(link, meeting, wake);
+      if (opened) {
+        link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
+        return opened;
       }
     } catch (error) {
       if (isGone(error)) throw error;
@@ -175,7 +187,8 @@ function readHello(value: unknown, role: string): Hello {
   if ((hello.role !== "producer" && hello.role !== "consumer") || hello.role === role) throw bad("role");
   if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
   if (hello.pin !== undefined && !TRANSPORTS.includes(hello.pin as TransportName)) throw bad("pin");
-  if (typeof hello.abilities !== "object" || hello.abilities === null) throw bad("abilities");
+  const wished = hello.wishes;
+  if (!Array.isArray(wished) || !wished.every((name) => TRANSPORTS.includes(name))) throw bad("wishes");
   try {
     return { ...hello, location: validateLocation(hello.location) } as Hello;
   } catch {
@@ -183,8 +196,15 @@ function readHello(value: unknown, role: string): Hello {
   }
 }
 
-function readVerdict(value: unknown): { ok: boolean; reason: string } {
-  const verdict = value as { ok?: unknown; reason?: unknown } | null;
+interface Verdict {
+  ok: boolean;
+  reason: string;
+  abilities: Record<string, unknown>;
+  terms: unknown;
+}
+
+function readVerdict(value: unknown): Verdict {
+  const verdict = value as Partial<Record<keyof Verdict, unknown>> | null;
   if (typeof verdict !== "object" || verdict === null || typeof verdict.ok !== "boolean") {
     throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
   }
@@ -194,6 +214,8 @@ function readVerdict(value: unknown): { ok: boolean; reason: string } {
     reason: String(verdict.reason)
       .slice(0, 1000)
       .replace(/\p{Cc}/gu, " "),
+    abilities: (verdict.abilities ?? {}) as Record<string, unknown>, // of any form; each is looked at by its transport
+    terms: verdict.terms,
   };
 }
 

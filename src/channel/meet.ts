@@ -1,10 +1,12 @@
 /** From a name to a peer with whom everything is agreed. Until then, a peer that dies or is another one does not matter. */
 import { LavaFlowError } from "../errors.ts";
 import { validateLocation } from "../location.ts";
-import { Deadline, type Limits } from "./deadline.ts";
-import { type Agreement, Mismatch, type Party, shakeHands } from "./handshake.ts";
+import type { Limits } from "../native/limits.ts";
+import { Deadline } from "./deadline.ts";
+import { type Agreement, Mismatch, shakeHands } from "./handshake.ts";
 import type { Link } from "./link.ts";
 import { Rendezvous } from "./rendezvous.ts";
+import type { Party } from "./transport/transport.ts";
 
 export interface Meeting {
   agreement: Agreement;
@@ -12,7 +14,8 @@ export interface Meeting {
   rendezvous: Rendezvous;
 }
 
-export async function meet(given: Party, limits: Limits): Promise<Meeting> {
+/** `wake` is called when something has come that an end waits for and the peer does not ring for. */
+export async function meet(given: Party, limits: Limits, wake: () => void): Promise<Meeting> {
   const party = { ...given, location: validateLocation(given.location) };
   const deadline = new Deadline(limits);
   deadline.check(`opening "${party.name}"`);
@@ -23,7 +26,7 @@ export async function meet(given: Party, limits: Limits): Promise<Meeting> {
       const link = rendezvous.poll();
       if (link) {
         try {
-          const agreement = await shakeHands(link, party, deadline);
+          const agreement = await shakeHands(link, party, deadline, wake);
           rendezvous.settle();
           return { agreement, link, rendezvous };
         } catch (error) {

@@ -2,7 +2,8 @@
 import { LavaFlowError } from "../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../location.ts";
 import { shm } from "./transport/shm.ts";
-import type { Meeting, Transport, TransportName } from "./transport/transport.ts";
+import type { Meeting, Party, Transport, TransportName } from "./transport/transport.ts";
+import { vulkan } from "./transport/vulkan.ts";
 
 /** The path a channel took, and every path it did not take, with the reason. */
 export interface Route {
@@ -17,15 +18,22 @@ type Candidate = Transport | { name: TransportName; absent: string };
 
 /** Fastest first: the first that both sides can use is taken. */
 const CANDIDATES: readonly Candidate[] = [
-  { name: "vulkan", absent: "this version of lava-flow has no GPU transport" },
+  vulkan,
   shm,
   { name: "mpi", absent: "this version of lava-flow has no MPI transport" },
 ];
 
-/** What this process can bring to each transport; plain data, sent to the peer. */
-export function capabilities(): Record<string, unknown> {
+/** The transports that this side asks for. */
+export function wishes(party: Party): TransportName[] {
+  return CANDIDATES.filter((candidate) => !("absent" in candidate) && candidate.wished(party)).map(({ name }) => name);
+}
+
+/** What this process can bring to each of the transports that are asked for; plain data, sent to the peer. */
+export function capabilities(party: Party, asked: ReadonlySet<TransportName>): Record<string, unknown> {
   const found: Record<string, unknown> = {};
-  for (const candidate of CANDIDATES) if (!("absent" in candidate)) found[candidate.name] = candidate.capabilities();
+  for (const candidate of CANDIDATES) {
+    if (!("absent" in candidate) && asked.has(candidate.name)) found[candidate.name] = candidate.capabilities(party);
+  }
   return found;
 }
 

@@ -1,12 +1,9 @@
 /** Those who wait for something of the peer, in order: each tries again when the bell rings. */
+import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../native/limits.ts";
 import type { Bell } from "./bell.ts";
-import { aborted, type Limits, timedOut, timeoutOf } from "./deadline.ts";
 
 /** A peer that keeps changing things must not keep the event loop: after so many tries it has a turn. */
 const TRIES = 64;
-
-/** The longest timer there is: about 25 days. Whoever waits longer waits for ever. */
-const TIMER_MAX_MS = 0x7fffffff;
 
 class Waiter {
   /** Null until it has what it waits for. */

@@ -1,7 +1,7 @@
 /** `lava-flow doctor`: what this machine offers, what it does not, why, and how to get it. */
 import { type Command, parse } from "./command.ts";
 import { binaryBytes, count, row } from "./format.ts";
-import { examine, type Limit, type Machine } from "./machine.ts";
+import { examine, type Gpu, type Limit, type Machine } from "./machine.ts";
 
 const usage = `Usage: lava-flow doctor [--json]
 
@@ -33,7 +33,10 @@ function describe(machine: Machine): string {
     row("runtime dir", ...meetingTexts(machine)),
     row("membarrier", answer(machine.membarrier, "yes: a message costs no fence", "no")),
     row("host", ...hostTexts(location)),
-    row("gpus", machine.gpus.map((gpu) => gpu.name).join(", ") || "not part of this version"),
+    ...gpuRows(machine),
+    ...machine.interop.map(({ api, viable, reason }) =>
+      row(api, viable ? `shares GPU memory: ${reason}` : `no: ${reason}`),
+    ),
     row("mpi", machine.mpi ? `${machine.mpi.implementation} ${machine.mpi.version}` : "not part of this version"),
   ];
   const missing = machine.missing.map(({ feature, reason, remedy }) => {
@@ -92,6 +95,29 @@ function hostTexts({ hostname, hostId, hostIdOverridden, nodeId }: Machine["loca
     hostId ? `id ${hostId} (${source})` : "no id of the running kernel",
     ...(nodeId ? [`node ${nodeId}`] : []),
     nodeId ? `${rule}; where a peer has no id, the node decides.` : `${rule}.`,
+  ];
+}
+
+function gpuRows({ gpus, shim }: Machine): string[] {
+  if (gpus.length === 0) return [row("gpus", shim ? "none" : "not known")];
+  return gpus.map((gpu) => row(`gpu ${gpu.index}`, ...gpuTexts(gpu)));
+}
+
+function gpuTexts(gpu: Gpu): string[] {
+  const kind = gpu.type === "cpu" ? "a software device, used only when it is named" : gpu.type;
+  const texts = [`${gpu.name}, ${kind}`, `${gpu.driver}, Vulkan ${gpu.apiVersion}`];
+  if (gpu.missing) return [...texts, `can't be used: ${gpu.missing}`];
+  const free = gpu.freeBytes === null ? "free bytes not known" : `${binaryBytes(gpu.freeBytes)} free`;
+  const shared = [
+    gpu.externalMemory ? "memory" : "",
+    gpu.externalTimeline ? "timeline semaphores" : "",
+    gpu.externalSemaphore ? "binary semaphores" : "",
+  ].filter(Boolean);
+  return [
+    ...texts,
+    `memory: ${binaryBytes(gpu.heapBytes)}, ${free}; ${gpu.hostVisibleDeviceLocal ? "can" : "can't"} be mapped`,
+    `exports and imports: ${shared.join(", ") || "nothing"}`,
+    `host memory: ${gpu.hostImport ? "can" : "can't"} be pinned for it`,
   ];
 }
 

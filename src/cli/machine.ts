@@ -4,7 +4,9 @@ import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { version } from "../../package.json" with { type: "json" };
 import { Rendezvous, runtimeDirectory } from "../channel/rendezvous.ts";
-import { LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
+import { GpuDevice, listGpus } from "../gpu/device.ts";
+import { type GpuInfo, LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
+import { type InteropViability, interopViability } from "../interop/viability.ts";
 import { native, shimPath } from "../native/load.ts";
 
 export interface Missing {
@@ -33,9 +35,17 @@ export interface Machine {
   runtimeDirectory: { path: string; usable: boolean | null; mode: string | null; ownerUid: number | null };
   membarrier: boolean | null;
   location: ProcessLocation;
-  gpus: Topology["gpus"];
+  /** All that Vulkan shows, those that can't be used too. */
+  gpus: Gpu[];
+  /** The APIs beside Vulkan that GPU memory can be shared with. */
+  interop: InteropViability[];
   mpi: Topology["mpi"];
   missing: Missing[];
+}
+
+/** `freeBytes`: of its own memory; null where the driver does not say. */
+export interface Gpu extends GpuInfo {
+  freeBytes: number | null;
 }
 
 /** Null: no limit. */
@@ -45,12 +55,19 @@ export interface Limit {
 }
 
 const HOW: Record<string, string> = {
-  gpu: "A later version of lava-flow brings GPU memory and the vulkan transport",
+  gpu: "Install the Vulkan driver of a GPU (Debian and Ubuntu: apt install mesa-vulkan-drivers). To use a software device, name it: new MemoryAllocator({ devices: [0] })",
   mpi: "A later version of lava-flow brings the mpi transport",
   numa: "Install libnuma (Debian and Ubuntu: apt install libnuma1)",
   "runtime directory": "Set LAVA_FLOW_RUNTIME_DIR to a folder, in one that exists, that only this user can write to",
   hugepages: "Reserve some: sysctl vm.nr_hugepages=64 (as root; 2 MiB each)",
 };
+
+/** What keeps one GPU of several from being used is nearly always its driver. */
+const HOW_GPU = "Install or update this GPU's driver: it has to bring Vulkan 1.2 or newer";
+
+function howTo(feature: string): string {
+  return HOW[feature] ?? (/^gpu \d+$/.test(feature) ? HOW_GPU : "");
+}
 
 export function examine(): Machine {
   const missing: Missing[] = [];
@@ -65,9 +82,12 @@ export function examine(): Machine {
   };
   const shim = attempt("shim", () => ({ abiVersion: native().lf_abi_version(), path: shimPath() }));
   using allocator = new MemoryAllocator();
-  const { numaNodes, hugepages, gpus, mpi } = allocator.topology;
+  // Without the shim nobody knows of GPUs, and all else can still be told.
+  using noGpus = new MemoryAllocator({ devices: "none" });
+  const { numaNodes, hugepages, mpi } = noGpus.topology;
   const unavailable = shim && attempt("memory", () => allocator.unavailable);
-  for (const { feature, reason } of unavailable ?? []) missing.push({ feature, reason, remedy: HOW[feature] ?? "" });
+  for (const { feature, reason } of unavailable ?? []) missing.push({ feature, reason, remedy: howTo(feature) });
+  const gpus = (shim && attempt("gpu", listGpus)) || [];
   const works = shim && attempt("shared memory", () => allocateShared(allocator)) !== null;
   const usable = shim && attempt("runtime directory", openRuntimeDirectory) !== null;
   const membarrier = shim && native().lf_membarrier_viable() === 1;
@@ -110,7 +130,11 @@ export function examine(): Machine {
     runtimeDirectory: { path: runtimeDirectory(), usable, ...ownership(runtimeDirectory()) },
     membarrier,
     location,
-    gpus,
+    gpus: gpus.map((gpu) => ({
+      ...gpu,
+      freeBytes: gpu.missing ? null : attempt(`gpu ${gpu.index}`, () => freeOf(gpu)),
+    })),
+    interop: (shim && attempt("interop", interopViability)) || [],
     mpi,
     missing,
   };
@@ -120,7 +144,7 @@ function missed(feature: string, error: unknown): Missing {
   const { message } = error as Error;
   const remedy = (error instanceof LavaFlowError && error.remedy) || "";
   const reason = remedy ? message.slice(0, -remedy.length).replace(/[. ]+$/, "") : message;
-  return { feature, reason, remedy: remedy || (HOW[feature] ?? "") };
+  return { feature, reason, remedy: remedy || howTo(feature) };
 }
 
 /** The proof, rather than a guess from limits: what a channel does first. */
@@ -133,6 +157,16 @@ function allocateShared(allocator: MemoryAllocator): true {
 function openRuntimeDirectory(): true {
   new Rendezvous(`doctor-${randomUUID()}`, "producer").close();
   return true;
+}
+
+/** The proof that it works is in asking: the GPU is opened for it. */
+function freeOf({ index }: GpuInfo): number | null {
+  const device = GpuDevice.open(index);
+  try {
+    return device.availableBytes;
+  } finally {
+    device.release();
+  }
 }
 
 function ownership(path: string): { mode: string | null; ownerUid: number | null } {

@@ -1,9 +1,22 @@
 /** MemoryAllocator: memory of each kind that this machine has, and the choice between them. */
 import { type ErrorCode, invalidArgument, LavaFlowError } from "../errors.ts";
+import type { GpuDevice } from "../gpu/device.ts";
+import {
+  checkKind,
+  createSemaphore,
+  type ExternalSemaphoreHandle,
+  type GpuSemaphore,
+  importSemaphore,
+  type SemaphoreKind,
+} from "../gpu/timeline.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
-import { type MemoryBuffer, ownedBuffer, SHARED } from "./buffer.ts";
-import { type ExternalMemoryHandle, takeHostHandle } from "./handle.ts";
-import { HostMemory } from "./host.ts";
+import { closeOsHandle, takeOsHandle } from "../native/os-handle.ts";
+import { gpuLocation, type MemoryBuffer, ownedBuffer, SHARED } from "./buffer.ts";
+import { type DeviceChoice, Devices } from "./devices.ts";
+import { allocateGpu, allocatePinned, importGpu, mappingOf, pinningOf } from "./gpu.ts";
+import { type ExternalMemoryHandle, GPU_TYPE, isGpuHandle, uuidsOf } from "./handle.ts";
+import { allocateHost, importHost } from "./host.ts";
+import type { Owner } from "./memory.ts";
 import {
   type ChannelProfile,
   checkSize,
@@ -16,14 +29,7 @@ import {
   planFor,
   type Rejection,
 } from "./strategy.ts";
-import {
-  NO_GPU_SUPPORT,
-  numaNodeIds,
-  readTopology,
-  readUnavailable,
-  type Topology,
-  type Unavailable,
-} from "./topology.ts";
+import { numaNodeIds, readTopology, readUnavailable, type Topology, type Unavailable } from "./topology.ts";
 
 export type { Topology } from "./topology.ts";
 
@@ -45,31 +51,35 @@ const RESERVED = decided("the location asks for it: reserved huge pages");
 const TRANSPARENT = decided("the location asks for it: transparent huge pages, as too few reserved ones are free");
 const IMPORTED = decided("imported from a handle");
 
-/** Owns the buffers that it makes: closing it closes those that are still open. */
+/** How channels reach an allocator's GPUs. */
+let devicesOf: (allocator: MemoryAllocator) => Devices;
+
+/** Owns the buffers and semaphores that it makes: closing it closes those that are still open. */
 export class MemoryAllocator implements Disposable {
-  readonly #live = new Set<HostMemory>();
-  readonly #gpusWanted: boolean;
+  static {
+    devicesOf = (allocator) => allocator.#devices;
+  }
+
+  readonly #live: Owner = new Set();
+  readonly #devices: Devices;
   #closed = false;
 
-  /** `devices` says which GPUs to use. GPU_DEVICE_NOT_FOUND when one that is named is not there. */
+  /**
+   * `devices` says which GPUs to use, by their index in `topology.gpus`. With "auto" that is all of them, but software
+   * ones only where they are named one by one. GPU_DEVICE_NOT_FOUND when one that is named here is not there.
+   */
   constructor(options: { devices?: "auto" | "none" | number[] } = {}) {
-    const devices = options?.devices ?? "auto";
-    const valid = Array.isArray(devices)
-      ? devices.every((device) => Number.isInteger(device) && device >= 0)
-      : devices === "auto" || devices === "none";
-    if (!valid) throw invalidArgument("devices", devices, '"auto", "none" or a list of device indices');
-    if (Array.isArray(devices) && devices.length > 0) throw noGpu(`devices [${devices.join(", ")}]`);
-    this.#gpusWanted = devices === "auto";
+    this.#devices = new Devices((options?.devices ?? "auto") as DeviceChoice);
   }
 
-  /** What this machine offers, read anew each time. */
+  /** What this machine offers, read anew each time; but GPUs are looked for once, as that takes long. */
   get topology(): Topology {
-    return readTopology();
+    return readTopology(this.#devices.usable);
   }
 
-  /** Each thing that is missing, with the reason, read anew each time. */
+  /** Each thing that is missing, with the reason, read as `topology` is. */
   get unavailable(): Unavailable[] {
-    return readUnavailable(this.#gpusWanted);
+    return readUnavailable(this.#devices.unavailable);
   }
 
   /**
@@ -77,8 +87,10 @@ export class MemoryAllocator implements Disposable {
    * not fit is HOST_OUT_OF_MEMORY here. Huge pages are reserved ones where enough are free, else transparent ones;
    * `decision` says which. `fallback` is tried where memory of the first kind is not there.
    *
+   * GPU memory may be as large as the GPU's largest allocation. It is not cleared: it holds what was there before.
+   *
    * INVALID_ARGUMENT, CLOSED, HOST_OUT_OF_MEMORY, NUMA_NODE_NOT_FOUND, HUGEPAGES_UNAVAILABLE, GPU_DEVICE_NOT_FOUND,
-   * GPU_PINNING_FAILED; SYSTEM when no descriptor is left for shared memory.
+   * GPU_OUT_OF_MEMORY, GPU_PINNING_FAILED, GPU_DEVICE_LOST; SYSTEM when no descriptor is left for shared memory.
    */
   allocate(
     sizeBytes: number,
@@ -86,9 +98,11 @@ export class MemoryAllocator implements Disposable {
     options: { fallback?: MemoryLocation } = {},
   ): MemoryBuffer {
     this.#checkOpen();
-    checkSize(sizeBytes);
     const plan = planFor(location);
     const fallback = options?.fallback && planFor(options.fallback);
+    for (const { strategy } of fallback ? [plan, fallback] : [plan]) {
+      checkSize(sizeBytes, strategy === "gpu" ? Number.MAX_SAFE_INTEGER : undefined);
+    }
     try {
       return this.#make(sizeBytes, plan);
     } catch (error) {
@@ -101,10 +115,11 @@ export class MemoryAllocator implements Disposable {
   }
 
   /**
-   * Memory for the traffic between `mine` and `peer`: on the shared profile memory that a local peer can map; else for
-   * data between a GPU and a CPU memory that the GPU reaches; else huge pages for a remote peer from 1 MiB on; else, on
-   * a machine of several NUMA nodes and over 1 MiB, memory of this processor's node; else standard. Huge pages and a
-   * node's memory that can't be had are passed over; `decision` tells. Errors as for allocate.
+   * Memory for the traffic between `mine` and `peer`: on the shared profile memory that a local peer can map; else, where
+   * both work on a GPU and the profile prefers it, memory of the GPU that `mine.deviceId` names; else for data between a
+   * GPU and a CPU memory that the GPU reaches; else huge pages for a remote peer from 1 MiB on; else, on a machine of
+   * several NUMA nodes and over 1 MiB, memory of this processor's node; else standard. What can't be had is passed over,
+   * and so is a software GPU that the allocator's `devices` do not name; `decision` tells. Errors as for allocate.
    */
   allocateAuto(
     sizeBytes: number,
@@ -125,13 +140,15 @@ export class MemoryAllocator implements Disposable {
       peerOnGpu: there.deviceId !== undefined,
       profile,
     };
-    const missing: Offer["missing"] = { gpu: NO_GPU_SUPPORT, "gpu-pinned": NO_GPU_SUPPORT };
+    const device = here.deviceId;
+    const noGpu = purpose.mineOnGpu || purpose.peerOnGpu ? this.#devices.refusal(device)?.message : undefined;
+    const missing: Offer["missing"] = noGpu === undefined ? {} : { gpu: noGpu, "gpu-pinned": noGpu };
     for (;;) {
       const { strategy, ...decision } = chooseStrategy(purpose, { numaNodes: numaNodeIds().size, missing });
       try {
-        return this.#make(sizeBytes, { strategy, numaNode: -1 }, decision);
+        return this.#make(sizeBytes, { strategy, numaNode: -1, device }, decision);
       } catch (error) {
-        const passable = strategy === "hugepages" || strategy === "numa";
+        const passable = strategy !== "standard" && strategy !== "shared";
         if (!passable || !(error instanceof LavaFlowError) || !FALLBACK_CODES.has(error.code)) throw error;
         missing[strategy] = error.message;
       }
@@ -139,28 +156,63 @@ export class MemoryAllocator implements Disposable {
   }
 
   /**
-   * The shared memory behind a handle from another process. Takes the handle over: it is closed with the buffer, and
-   * also when the import fails (not when what was given is no such handle at all). EXTERNAL_HANDLE_MISMATCH when the
-   * handle is of another kind, CORRUPT_SEGMENT when the memory is smaller than `sizeBytes` or could still shrink,
-   * INVALID_ARGUMENT, CLOSED when the handle was imported before, HOST_OUT_OF_MEMORY, SYSTEM.
+   * The shared memory, or the GPU memory, behind a handle from another process or API. Takes the handle over: it is closed
+   * with the buffer, and also when the import fails (not when what was given is no such handle at all).
+   * EXTERNAL_HANDLE_MISMATCH when the handle is of another kind, another GPU or another driver; CORRUPT_SEGMENT when
+   * shared memory is smaller than `sizeBytes` or could still shrink; INVALID_ARGUMENT, CLOSED when the handle was imported
+   * before, HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, EXTERNAL_MEMORY_UNSUPPORTED, SYSTEM.
    */
   import(handle: ExternalMemoryHandle): MemoryBuffer {
     this.#checkOpen();
-    const osHandle = takeHostHandle(handle);
-    return ownedBuffer(HostMemory.import(osHandle, handle.sizeBytes, this.#live), "shared", SHARED, IMPORTED);
+    if (!isGpuHandle(handle)) {
+      return ownedBuffer(importHost(takeOsHandle(handle), handle.sizeBytes, this.#live), "shared", SHARED, IMPORTED);
+    }
+    const uuids = uuidsOf(handle);
+    const hostVisible = handle.hostVisible === true;
+    const osHandle = takeOsHandle(handle);
+    const device = this.#deviceOf(handle.deviceUuid as string, osHandle);
+    const memory = importGpu(device, osHandle, handle, uuids, this.#live);
+    return ownedBuffer(memory, "gpu", gpuLocation(device.info.index, hostVisible), IMPORTED);
   }
 
-  /** Idempotent. Closes every buffer that is still open. */
+  /**
+   * A semaphore that other processes and APIs can share; `device` as for GPU memory. EXTERNAL_MEMORY_UNSUPPORTED where
+   * the GPU's driver can't share that kind; INVALID_ARGUMENT, CLOSED, GPU_DEVICE_NOT_FOUND, GPU_DEVICE_LOST.
+   */
+  createSemaphore(options: { kind?: SemaphoreKind; device?: number } = {}): GpuSemaphore {
+    this.#checkOpen();
+    const { kind = "timeline" } = options;
+    checkKind("kind", kind);
+    const { device } = planFor({ kind: "gpu", device: options.device });
+    return createSemaphore(this.#devices.open(device).retain(), kind, this.#live);
+  }
+
+  /** The semaphore behind a handle, which it takes over as `import` does. Errors as for `import`. */
+  importSemaphore(handle: ExternalSemaphoreHandle): GpuSemaphore {
+    this.#checkOpen();
+    if (typeof handle !== "object" || handle === null) {
+      throw invalidArgument("handle", handle, "an ExternalSemaphoreHandle");
+    }
+    if (handle.type !== GPU_TYPE) throw invalidArgument("handle.type", handle.type, `"${GPU_TYPE}"`);
+    checkKind("handle.kind", handle.kind);
+    const uuids = uuidsOf(handle);
+    const osHandle = takeOsHandle(handle);
+    const device = this.#deviceOf(handle.deviceUuid, osHandle);
+    return importSemaphore(device.retain(), handle.kind, osHandle, uuids, this.#live);
+  }
+
+  /** Idempotent. Closes every buffer and semaphore that is still open. */
   close(): void {
     this.#closed = true;
     const errors: unknown[] = [];
-    for (const memory of [...this.#live]) {
+    for (const each of [...this.#live]) {
       try {
-        memory.close();
+        each.close();
       } catch (error) {
         errors.push(error);
       }
     }
+    this.#devices.close();
     if (errors.length > 0) throw errors[0];
   }
 
@@ -173,29 +225,73 @@ export class MemoryAllocator implements Disposable {
     throw new LavaFlowError("CLOSED", "this MemoryAllocator is closed", { remedy: "Make another one" });
   }
 
-  #make(sizeBytes: number, { strategy, numaNode }: Plan, decision?: Decision): MemoryBuffer {
+  /** The GPU that exported something; the handle is closed where this allocator has no such GPU. */
+  #deviceOf(deviceUuid: string, osHandle: number | bigint): GpuDevice {
+    try {
+      const device = this.#devices.withUuid(deviceUuid);
+      if (device) return device;
+      const known = this.#devices.usable.map(({ index, name, deviceUuid: uuid }) => `GPU ${index} (${name}) ${uuid}`);
+      const here = known.join(", ") || this.#devices.unavailable.map(({ reason }) => reason).join("; ");
+      throw new LavaFlowError(
+        "EXTERNAL_HANDLE_MISMATCH",
+        `the handle is of the GPU ${deviceUuid}; this allocator has ${here}`,
+        { remedy: "Import it on the GPU that exported it, with an allocator whose devices include that one" },
+      );
+    } catch (error) {
+      closeOsHandle(osHandle);
+      throw error;
+    }
+  }
+
+  #make(sizeBytes: number, plan: Plan, decision?: Decision): MemoryBuffer {
+    const { strategy, numaNode } = plan;
     switch (strategy) {
       case "gpu":
-        throw noGpu("GPU memory");
+        return this.#makeGpu(sizeBytes, plan, decision);
       case "gpu-pinned":
-        throw new LavaFlowError("GPU_PINNING_FAILED", `host memory for a GPU: ${NO_GPU_SUPPORT}`, {
-          remedy: "Ask for another kind of host memory, or give a fallback",
-        });
+        return this.#makePinned(sizeBytes, plan, decision);
       case "numa": {
         if (numaNode >= 0) checkNode(numaNode);
-        const memory = HostMemory.allocate(strategy, sizeBytes, numaNode, this.#live);
+        const memory = allocateHost(strategy, sizeBytes, numaNode, this.#live);
         return ownedBuffer(memory, strategy, { kind: "host", numaNode: memory.numaNode }, decision ?? AS_ASKED);
       }
       case "hugepages": {
-        const memory = HostMemory.allocate(strategy, sizeBytes, -1, this.#live);
+        const memory = allocateHost(strategy, sizeBytes, -1, this.#live);
         return ownedBuffer(memory, strategy, HUGE, hugepageDecision(memory.reserved, decision));
       }
       case "standard":
       case "shared": {
-        const memory = HostMemory.allocate(strategy, sizeBytes, -1, this.#live);
+        const memory = allocateHost(strategy, sizeBytes, -1, this.#live);
         return ownedBuffer(memory, strategy, strategy === "shared" ? SHARED : STANDARD, decision ?? AS_ASKED);
       }
     }
+  }
+
+  #makeGpu(sizeBytes: number, { device, hostVisible = false }: Plan, decision: Decision = AS_ASKED): MemoryBuffer {
+    const gpu = this.#devices.open(device);
+    const memory = allocateGpu(gpu, sizeBytes, hostVisible, this.#live);
+    const { index, name } = gpu.info;
+    const how = hostVisible ? mappingOf(memory, gpu) : "";
+    return ownedBuffer(
+      memory,
+      "gpu",
+      gpuLocation(index, hostVisible),
+      because(decision, `memory of GPU ${index} (${name})${how}`),
+    );
+  }
+
+  #makePinned(sizeBytes: number, { device }: Plan, decision: Decision = AS_ASKED): MemoryBuffer {
+    let gpu: GpuDevice;
+    try {
+      gpu = this.#devices.open(device);
+    } catch (error) {
+      if (device !== undefined || !(error instanceof LavaFlowError)) throw error;
+      const { reason, remedy } = error;
+      throw new LavaFlowError("GPU_PINNING_FAILED", `host memory for a GPU: ${reason}`, { remedy, cause: error });
+    }
+    const memory = allocatePinned(gpu, sizeBytes, this.#live);
+    const location: MemoryLocation = { kind: "host", gpuPinned: true, device: gpu.info.index };
+    return ownedBuffer(memory, "gpu-pinned", location, because(decision, pinningOf(memory, gpu)));
   }
 }
 
@@ -204,11 +300,16 @@ function decided(reason: string): Decision {
   return Object.freeze({ reason, rejected: Object.freeze([]) as unknown as Rejection[] });
 }
 
+/** A decision, and what became of it. */
+function because(decision: Decision, outcome: string): Decision {
+  return { reason: `${decision.reason}: ${outcome}`, rejected: decision.rejected };
+}
+
 /** Which kind of huge pages it got belongs to every decision for them. */
 function hugepageDecision(reserved: boolean, decision?: Decision): Decision {
   if (!decision) return reserved ? RESERVED : TRANSPARENT;
   const kind = reserved ? "reserved huge pages" : "transparent huge pages, as too few reserved ones are free";
-  return { reason: `${decision.reason}: ${kind}`, rejected: decision.rejected };
+  return because(decision, kind);
 }
 
 function checkNode(numaNode: number): void {
@@ -219,8 +320,28 @@ function checkNode(numaNode: number): void {
   });
 }
 
-function noGpu(what: string): LavaFlowError {
-  return new LavaFlowError("GPU_DEVICE_NOT_FOUND", `${what}: ${NO_GPU_SUPPORT}`, {
-    remedy: 'Use host memory: { kind: "host" }, as the location or as the fallback',
-  });
+// What channels need beyond the public class.
+
+/**
+ * The GPU that a location's `deviceId` prefers, opened; it stays the allocator's. Else the reason why there is none: a
+ * software one has to be named by the allocator's `devices`, or be in use already.
+ */
+export function channelDevice(
+  allocator: MemoryAllocator,
+  deviceId: number | undefined,
+): { device: GpuDevice; reason: null } | { device: null; reason: string } {
+  const devices = devicesOf(allocator);
+  const refusal = devices.refusal(deviceId);
+  if (refusal) return { device: null, reason: refusal.reason };
+  try {
+    return { device: devices.open(deviceId), reason: null };
+  } catch (error) {
+    if (error instanceof LavaFlowError) return { device: null, reason: error.reason };
+    throw error;
+  }
+}
+
+/** Whether something of this allocator has used a GPU: only then, or where it is wished for, is Vulkan looked at. */
+export function gpuInUse(allocator: MemoryAllocator): boolean {
+  return devicesOf(allocator).inUse;
 }

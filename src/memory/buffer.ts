@@ -1,14 +1,16 @@
 /** MemoryBuffer: memory that its user reads, writes, shares and closes. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
-import { type ExternalMemoryHandle, exportHostMemory } from "./handle.ts";
-import { HostMemory } from "./host.ts";
+import type { GpuDevice } from "../gpu/device.ts";
+import { type ExternalMemoryHandle, exportMemory } from "./handle.ts";
+import { type GpuSide, NativeMemory } from "./memory.ts";
 import type { Decision, MemoryLocation, MemoryStrategy } from "./strategy.ts";
+import * as transfer from "./transfer.ts";
 
 /** How channels reach the memory behind a buffer. */
-let memoryOf: (buffer: MemoryBuffer) => HostMemory;
+let memoryOf: (buffer: MemoryBuffer) => NativeMemory;
 
 /** Only reports: freeing memory at some time that nobody chose would pull it away from a view. */
-const leaks = new FinalizationRegistry((memory: HostMemory) => {
+const leaks = new FinalizationRegistry((memory: NativeMemory) => {
   if (memory.closed) return;
   process.emitWarning(
     `a MemoryBuffer of ${memory.sizeBytes} bytes was dropped without close(): its memory stays until its allocator is closed or the thread ends`,
@@ -17,8 +19,14 @@ const leaks = new FinalizationRegistry((memory: HostMemory) => {
 });
 
 /**
- * Memory, zeroed when it was made. Every method throws or rejects with CLOSED after `close`, and with INVALID_ARGUMENT
- * for an offset or a size that does not lie inside. Offsets and sizes are in bytes.
+ * Memory. Host memory was zeroed when it was made; GPU memory holds anything. Every method throws or rejects with CLOSED
+ * after `close`, and with INVALID_ARGUMENT for an offset or a size that does not lie inside. Offsets and sizes are in
+ * bytes.
+ *
+ * `write`, `read`, `fill` and `copyTo` on memory that a GPU reaches are done in the order of the calls on that GPU, and
+ * each resolves when it is done. What they copy from or to must not change meanwhile. They reject with CLOSED when a
+ * buffer is closed meanwhile, with GPU_DEVICE_LOST, and with TIMEOUT when the GPU gets nothing done for 30 s. Between two
+ * GPUs the bytes go by way of host memory.
  */
 export class MemoryBuffer implements Disposable {
   static {
@@ -29,12 +37,11 @@ export class MemoryBuffer implements Disposable {
   readonly strategy: MemoryStrategy;
   /** Why the memory is of this strategy, and why of no other that was thought of. */
   readonly decision: Decision;
-  readonly #memory: HostMemory;
-  #bytes: Uint8Array<ArrayBuffer> | null = null;
+  readonly #memory: NativeMemory;
 
   /** Buffers come from a MemoryAllocator or out of a channel, not from `new`. */
-  constructor(memory: HostMemory, strategy: MemoryStrategy, location: MemoryLocation, decision: Decision) {
-    if (!(memory instanceof HostMemory)) {
+  constructor(memory: NativeMemory, strategy: MemoryStrategy, location: MemoryLocation, decision: Decision) {
+    if (!(memory instanceof NativeMemory)) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a MemoryBuffer can't be made with new", {
         remedy: "Use MemoryAllocator.allocate",
       });
@@ -49,27 +56,35 @@ export class MemoryBuffer implements Disposable {
     return this.#memory.sizeBytes;
   }
 
-  /** The size of the pages that the memory is made of, in bytes; 0 where that is not known. */
+  /** The size of the pages that the memory is made of, in bytes; 0 where that is not known, and for GPU memory. */
   get pageBytes(): number {
-    return this.#memory.pageBytes;
+    return this.isGpu ? 0 : this.#memory.pageBytes;
   }
 
+  /** Memory of a GPU, mapped or not. Pinned memory is host memory. */
   get isGpu(): boolean {
-    return false;
+    const { gpu } = this.#memory;
+    return gpu !== null && !gpu.pinned;
   }
 
-  /** The memory itself, not a copy: the same array each time, and empty after close. CLOSED after close. */
+  /**
+   * The memory itself, not a copy: the same array each time, and empty after close. CLOSED after close. NOT_HOST_VISIBLE
+   * for GPU memory that was not allocated with `hostVisible: true`, or is larger than one ArrayBuffer (4 GiB). Where a GPU
+   * reaches the memory, await what it does with it before looking.
+   */
   get bytes(): Uint8Array {
-    const buffer = this.#memory.buffer;
-    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
-    return this.#bytes;
+    return this.#memory.bytes;
   }
 
-  /** All of the memory as a typed array or a DataView. INVALID_ARGUMENT when the size is no multiple of its elements. */
+  /**
+   * All of the memory as a typed array or a DataView. INVALID_ARGUMENT when the size is no multiple of its elements, else
+   * as `bytes`.
+   */
   view<T extends ArrayBufferView>(type: new (buffer: ArrayBuffer, byteOffset: number, length: number) => T): T {
     if (typeof type !== "function") throw invalidArgument("type", type, "a typed array class or DataView");
     const elementBytes = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
-    const { buffer, sizeBytes } = this.#memory;
+    const { buffer } = this.#memory.bytes;
+    const { sizeBytes } = this;
     if (sizeBytes % elementBytes !== 0) {
       throw new LavaFlowError(
         "INVALID_ARGUMENT",
@@ -84,14 +99,14 @@ export class MemoryBuffer implements Disposable {
   async write(source: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const from = bytesOf("source", source);
     this.#checkRange("write", offsetBytes, from.length);
-    this.bytes.set(from, offsetBytes);
+    return transfer.write({ memory: this.#memory, offset: offsetBytes }, from);
   }
 
   /** Fills all of `target` from `offsetBytes` on; done when it resolves. */
   async read(target: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const to = bytesOf("target", target);
     this.#checkRange("read", offsetBytes, to.length);
-    to.set(this.bytes.subarray(offsetBytes, offsetBytes + to.length));
+    return transfer.read({ memory: this.#memory, offset: offsetBytes }, to);
   }
 
   /**
@@ -105,7 +120,7 @@ export class MemoryBuffer implements Disposable {
     this.#checkRange("fill", offsetBytes, sizeBytes);
     if (offsetBytes % 4 !== 0) throw invalidArgument("offsetBytes", offsetBytes, "a multiple of 4");
     if (sizeBytes % 4 !== 0) throw invalidArgument("sizeBytes", sizeBytes, "a multiple of 4");
-    new Uint32Array(this.#memory.buffer, offsetBytes, sizeBytes / 4).fill(value32);
+    return transfer.fill({ memory: this.#memory, offset: offsetBytes }, sizeBytes, value32);
   }
 
   /** Copies to `target`, all from `sourceOffset` on unless `sizeBytes` says less. The two may be one buffer. */
@@ -117,25 +132,29 @@ export class MemoryBuffer implements Disposable {
     const { sourceOffset = 0, targetOffset = 0, sizeBytes = this.sizeBytes - sourceOffset } = options;
     this.#checkRange("copyTo (source)", sourceOffset, sizeBytes);
     target.#checkRange("copyTo (target)", targetOffset, sizeBytes);
-    target.bytes.set(this.bytes.subarray(sourceOffset, sourceOffset + sizeBytes), targetOffset);
+    const source = { memory: this.#memory, offset: sourceOffset };
+    return transfer.copy(source, { memory: target.#memory, offset: targetOffset }, sizeBytes);
   }
 
   /**
-   * An OS handle to the memory, for another process; whoever gets it owns it, so dispose of it once it is passed on.
-   * EXTERNAL_MEMORY_UNSUPPORTED unless the strategy is `shared`; SYSTEM when no descriptor is left.
+   * An OS handle to the memory, for another process or API; whoever gets it owns it, so dispose of it once it is passed
+   * on. EXTERNAL_MEMORY_UNSUPPORTED unless the strategy is `shared` or `gpu`, and where a GPU's driver shares none;
+   * SYSTEM when no descriptor is left.
    */
   exportHandle(): ExternalMemoryHandle {
-    if (this.strategy !== "shared") {
+    if (!this.isGpu && this.strategy !== "shared") {
       throw new LavaFlowError("EXTERNAL_MEMORY_UNSUPPORTED", `${this.strategy} memory belongs to this process alone`, {
-        remedy: 'Allocate it with { kind: "host", shared: true }',
+        remedy: 'Allocate it with { kind: "host", shared: true }, or with { kind: "gpu" }',
       });
     }
-    return exportHostMemory(this.#memory);
+    return exportMemory(this.#memory, this.location.kind === "gpu" && this.location.hostVisible === true);
   }
 
-  /** Idempotent. Every view is detached first, so a stale one has length 0; channels tell their peers. */
+  /**
+   * Idempotent. Every view is detached first, so a stale one has length 0; channels tell their peers. What a GPU still
+   * does with the memory ends without harm; whoever waits for it gets CLOSED.
+   */
   close(): void {
-    this.#bytes = null;
     this.#memory.close();
   }
 
@@ -161,7 +180,7 @@ function bytesOf(name: string, view: ArrayBufferView): Uint8Array {
 
 /** A buffer that is a leak when it is collected with its memory still open. */
 export function ownedBuffer(
-  memory: HostMemory,
+  memory: NativeMemory,
   strategy: MemoryStrategy,
   location: MemoryLocation,
   decision: Decision,
@@ -181,18 +200,42 @@ export function nativeMemory(buffer: MemoryBuffer): number {
   return memoryOf(buffer).handle;
 }
 
+/** The GPU whose memory it is, or that reaches it; null for all other host memory. */
+export function deviceOf(buffer: MemoryBuffer): GpuDevice | null {
+  return memoryOf(buffer).gpu?.device ?? null;
+}
+
+/** How adopted memory of a GPU came to be. `allocationBytes` is what the exporter's driver allocated. */
+export interface AdoptedGpu {
+  device: GpuDevice;
+  allocationBytes: number;
+  hostVisible: boolean;
+}
+
 /**
- * A shared buffer whose native memory somebody else owns: `close()` detaches the views and calls `release`, with true
- * when its ArrayBuffer was transferred away, so that the memory may not go. Where the memory goes first, its owner
- * closes the buffer before.
+ * A buffer of shared memory, or of a GPU's, whose native memory somebody else owns: `close()` detaches the views and
+ * calls `release`, with true when its ArrayBuffer was transferred away, so that the memory may not go. Where the memory
+ * goes first, its owner closes the buffer before. `address` is 0 where the memory is not mapped.
  */
 export function adoptMemory(
   shimHandle: number,
   address: number,
   sizeBytes: number,
   release: (escaped: boolean) => void,
+  gpu?: AdoptedGpu,
 ): MemoryBuffer {
-  return new MemoryBuffer(HostMemory.adopt(shimHandle, address, sizeBytes, release), "shared", SHARED, FROM_PEER);
+  const allocatedBytes = gpu?.allocationBytes ?? sizeBytes;
+  const what = { handle: shimHandle, address, sizeBytes, allocatedBytes, pageBytes: 0, numaNode: -1, reserved: false };
+  const side: GpuSide | null = gpu ? { device: gpu.device.retain(), pinned: false } : null;
+  const memory = new NativeMemory(what, side, null, release);
+  if (!gpu) return new MemoryBuffer(memory, "shared", SHARED, FROM_PEER);
+  const { index } = gpu.device.info;
+  return new MemoryBuffer(memory, "gpu", gpuLocation(index, gpu.hostVisible), FROM_PEER);
+}
+
+/** As `buffer.location` says it. */
+export function gpuLocation(device: number, hostVisible: boolean): MemoryLocation {
+  return hostVisible ? { kind: "gpu", device, hostVisible } : { kind: "gpu", device };
 }
 
 /** Runs `closer` when the buffer closes, before the memory goes. Returns what takes this back. */

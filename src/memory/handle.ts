@@ -1,86 +1,82 @@
 /** OS handles to memory, as one process passes them to another. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import { native } from "../native/load.ts";
+import { exported, OsHandle, type OsHandleFields } from "../native/os-handle.ts";
 import { check } from "../native/status.ts";
-import type { HostMemory } from "./host.ts";
+import type { NativeMemory } from "./memory.ts";
 import { checkSize } from "./strategy.ts";
 
 /** What an OS handle to memory says of itself. The receiver owns the handle; closing it is its duty. */
-export interface ExternalMemoryHandle extends Disposable {
+export interface ExternalMemoryHandle extends OsHandleFields, Disposable {
+  /** The first two are a GPU's memory, the others host memory. */
   readonly type: "opaque-fd" | "opaque-win32" | "host-fd" | "win32-mapping";
-  /** File descriptor (Linux, macOS). */
-  readonly fd?: number;
-  /** NT handle (Windows). */
-  readonly handle?: bigint;
   readonly sizeBytes: number;
   /** Bytes the driver really allocated: what CUDA, OpenCL and OpenGL imports must be told. */
   readonly allocationBytes: number;
   /** 16-byte UUIDs as hex, for GPU memory: importing on another device or driver is refused. */
   readonly deviceUuid?: string;
   readonly driverUuid?: string;
+  /** GPU memory that was allocated with `hostVisible: true`: a driver may have to know. */
+  readonly hostVisible?: boolean;
 }
 
-const HOST_TYPE = process.platform === "win32" ? "win32-mapping" : "host-fd";
+const WINDOWS = process.platform === "win32";
+export const HOST_TYPE = WINDOWS ? "win32-mapping" : "host-fd";
+export const GPU_TYPE = WINDOWS ? "opaque-win32" : "opaque-fd";
 
 /** A handle that this process owns until it is imported here or disposed of. */
-class HostHandle implements ExternalMemoryHandle {
-  readonly type = HOST_TYPE;
-  readonly fd?: number;
-  readonly handle?: bigint;
+class MemoryHandle extends OsHandle implements ExternalMemoryHandle {
+  readonly type: ExternalMemoryHandle["type"];
   readonly sizeBytes: number;
   readonly allocationBytes: number;
-  #open = true;
+  readonly deviceUuid?: string;
+  readonly driverUuid?: string;
+  readonly hostVisible?: boolean;
 
-  constructor(osHandle: bigint, memory: HostMemory) {
-    if (this.type === "host-fd") this.fd = Number(osHandle);
-    else this.handle = osHandle;
+  constructor(memory: NativeMemory, hostVisible: boolean) {
+    super();
+    this.type = memory.gpu ? GPU_TYPE : HOST_TYPE;
     this.sizeBytes = memory.sizeBytes;
     this.allocationBytes = memory.allocatedBytes;
-  }
-
-  /** Gives the duty to close it to the caller. */
-  take(): void {
-    if (!this.#open) {
-      throw new LavaFlowError("CLOSED", "this handle was disposed of, or imported before", {
-        remedy: "Export a handle for each import",
-      });
-    }
-    this.#open = false;
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.#open) return;
-    this.#open = false;
-    const shim = native();
-    check(shim, shim.lf_os_handle_close(this.fd ?? (this.handle as bigint)));
+    if (!memory.gpu) return;
+    this.deviceUuid = memory.gpu.device.info.deviceUuid;
+    this.driverUuid = memory.gpu.device.info.driverUuid;
+    this.hostVisible = hostVisible;
   }
 }
 
-const exported = new BigInt64Array(new ArrayBuffer(8));
-
-export function exportHostMemory(memory: HostMemory): ExternalMemoryHandle {
+export function exportMemory(memory: NativeMemory, hostVisible: boolean): ExternalMemoryHandle {
   const shim = native();
   check(shim, shim.lf_memory_export(memory.handle, exported), "exportHandle");
-  return new HostHandle(exported[0] as bigint, memory);
+  return new MemoryHandle(memory, hostVisible);
 }
 
-/** The OS handle in `handle`, which is the caller's to close from now on. */
-export function takeHostHandle(handle: ExternalMemoryHandle): number | bigint {
+/** Whether it is a GPU's memory. INVALID_ARGUMENT, EXTERNAL_HANDLE_MISMATCH when it is no handle to memory of here. */
+export function isGpuHandle(handle: ExternalMemoryHandle): boolean {
   if (typeof handle !== "object" || handle === null) throw invalidArgument("handle", handle, "an ExternalMemoryHandle");
-  if (handle.type !== HOST_TYPE) {
-    throw new LavaFlowError("EXTERNAL_HANDLE_MISMATCH", `a handle of type ${JSON.stringify(handle.type)}`, {
-      remedy: `This version imports host memory of type "${HOST_TYPE}" only`,
+  const { type, sizeBytes } = handle;
+  if (type === HOST_TYPE) {
+    checkSize(sizeBytes);
+    return false;
+  }
+  if (type !== GPU_TYPE) {
+    throw new LavaFlowError("EXTERNAL_HANDLE_MISMATCH", `a handle of type ${JSON.stringify(type)}`, {
+      remedy: `This system's handles to memory are of type "${HOST_TYPE}" or, for GPU memory, "${GPU_TYPE}"`,
     });
   }
-  checkSize(handle.sizeBytes);
-  if (HOST_TYPE === "host-fd") {
-    const { fd } = handle;
-    if (!Number.isInteger(fd) || (fd as number) < 0 || (fd as number) > 0x7fffffff) {
-      throw invalidArgument("handle.fd", fd, "an open file descriptor");
-    }
-  } else if (typeof handle.handle !== "bigint" || handle.handle <= 0n) {
-    throw invalidArgument("handle.handle", handle.handle, "an NT handle as a bigint");
+  checkSize(sizeBytes, Number.MAX_SAFE_INTEGER);
+  const { allocationBytes } = handle;
+  if (!Number.isSafeInteger(allocationBytes) || allocationBytes < sizeBytes) {
+    throw invalidArgument("handle.allocationBytes", allocationBytes, `whole bytes, at least sizeBytes (${sizeBytes})`);
   }
-  if (handle instanceof HostHandle) handle.take();
-  return HOST_TYPE === "host-fd" ? (handle.fd as number) : (handle.handle as bigint);
+  return true;
+}
+
+/** Device and driver of something that a GPU exported, as the shim takes them. */
+export function uuidsOf({ deviceUuid, driverUuid }: { deviceUuid?: string; driverUuid?: string }): Uint8Array {
+  for (const [name, uuid] of Object.entries({ deviceUuid, driverUuid })) {
+    if (typeof uuid === "string" && /^[0-9a-f]{32}$/i.test(uuid)) continue;
+    throw invalidArgument(`handle.${name}`, uuid, "the UUID that the exporter gave: 32 hexadecimal digits");
+  }
+  return Uint8Array.fromHex(`${deviceUuid}${driverUuid}`);
 }

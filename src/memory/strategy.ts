@@ -3,8 +3,23 @@ import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { CommunicationScope } from "../location.ts";
 
 export type MemoryLocation =
-  | { kind: "host"; numaNode?: number; hugepages?: boolean; gpuPinned?: boolean; shared?: boolean }
-  | { kind: "gpu"; device?: number; hostVisible?: boolean };
+  | {
+      kind: "host";
+      numaNode?: number;
+      hugepages?: boolean;
+      /** Host memory that a GPU reads and writes itself. */
+      gpuPinned?: boolean;
+      shared?: boolean;
+      /** The GPU for `gpuPinned`; as `device` of GPU memory. */
+      device?: number;
+    }
+  | {
+      kind: "gpu";
+      /** An index of MemoryAllocator.topology.gpus. Default: the first that the allocator's `devices` name, else the first in hardware. */
+      device?: number;
+      /** Mapped, so that `bytes` shows it; where the GPU can't map its own memory, or not share it then, it is host memory that the GPU reaches. */
+      hostVisible?: boolean;
+    };
 
 export type MemoryStrategy = "standard" | "numa" | "hugepages" | "gpu-pinned" | "shared" | "gpu";
 
@@ -26,10 +41,10 @@ export interface Rejection {
 /** JavaScriptCore's largest ArrayBuffer. */
 export const SIZE_MAX = 2 ** 32;
 
-export function checkSize(sizeBytes: number): void {
-  if (!Number.isInteger(sizeBytes) || sizeBytes < 1 || sizeBytes > SIZE_MAX) {
-    throw invalidArgument("sizeBytes", sizeBytes, `an integer from 1 to ${SIZE_MAX} (4 GiB)`);
-  }
+/** GPU memory may be larger than what an ArrayBuffer shows. */
+export function checkSize(sizeBytes: number, max: number = SIZE_MAX): void {
+  if (Number.isInteger(sizeBytes) && sizeBytes >= 1 && sizeBytes <= max) return;
+  throw invalidArgument("sizeBytes", sizeBytes, `an integer from 1 to ${max}${max === SIZE_MAX ? " (4 GiB)" : ""}`);
 }
 
 /** Memory for the traffic between two processes. */
@@ -129,19 +144,26 @@ export interface Plan {
   strategy: MemoryStrategy;
   /** -1: none asked for. */
   numaNode: number;
+  /** The GPU; undefined: none asked for. */
+  device?: number;
+  hostVisible?: boolean;
 }
 
 /** Checks a location. INVALID_ARGUMENT names what can't be right in it. */
 export function planFor(location: MemoryLocation): Plan {
   const kind: unknown = location?.kind;
-  if (kind === "gpu") return { strategy: "gpu", numaNode: -1 };
+  if (kind === "gpu") {
+    const { device, hostVisible } = location as MemoryLocation & { kind: "gpu" };
+    checkFlag("hostVisible", hostVisible);
+    return { strategy: "gpu", numaNode: -1, ...deviceIn(device), ...(hostVisible ? { hostVisible } : {}) };
+  }
   if (kind !== "host") throw invalidArgument("location.kind", kind, '"host" or "gpu"');
-  const { numaNode, hugepages, gpuPinned, shared } = location as MemoryLocation & { kind: "host" };
+  const { numaNode, hugepages, gpuPinned, shared, device } = location as MemoryLocation & { kind: "host" };
   let strategy: MemoryStrategy = "standard";
   let asked = 0;
   const ask = (name: string, wanted: unknown, asks: MemoryStrategy) => {
-    if (wanted === undefined || wanted === false) return;
-    if (wanted !== true) throw invalidArgument(`location.${name}`, wanted, "true, false or nothing");
+    checkFlag(name, wanted);
+    if (!wanted) return;
     strategy = asks;
     asked++;
   };
@@ -160,5 +182,20 @@ export function planFor(location: MemoryLocation): Plan {
       remedy: "Give one of numaNode, hugepages, gpuPinned and shared",
     });
   }
-  return { strategy, numaNode: numaNode ?? -1 };
+  if (device !== undefined && !gpuPinned) {
+    throw invalidArgument("location.device", device, 'a GPU only with gpuPinned: true, or with kind: "gpu"');
+  }
+  return { strategy, numaNode: numaNode ?? -1, ...deviceIn(device) };
+}
+
+function checkFlag(name: string, flag: unknown): void {
+  if (flag !== undefined && typeof flag !== "boolean") {
+    throw invalidArgument(`location.${name}`, flag, "true, false or nothing");
+  }
+}
+
+function deviceIn(device: number | undefined): { device?: number } {
+  if (device === undefined) return {};
+  if (Number.isInteger(device) && device >= 0) return { device };
+  throw invalidArgument("location.device", device, "an index of MemoryAllocator.topology.gpus");
 }

@@ -1,4 +1,5 @@
-/** What memory this machine offers, as the system says it now. */
+/** What memory this machine offers, as the system says it now; its GPUs are read once. */
+import type { GpuInfo } from "../gpu/device.ts";
 import { native } from "../native/load.ts";
 import { lastError } from "../native/status.ts";
 
@@ -6,18 +7,8 @@ export interface Topology {
   numaNodes: { id: number; freeBytes: number; totalBytes: number }[];
   /** Huge pages that were reserved, by size; transparent ones are made as needed and not counted. */
   hugepages: { sizeBytes: number; free: number; total: number }[];
-  gpus: {
-    index: number;
-    name: string;
-    deviceUuid: string;
-    driver: string;
-    apiVersion: string;
-    type: "discrete" | "integrated" | "cpu" | "other";
-    heapBytes: number;
-    hostVisibleDeviceLocal: boolean;
-    externalMemory: boolean;
-    externalTimeline: boolean;
-  }[];
+  /** Those that the allocator may use, and can. */
+  gpus: GpuInfo[];
   mpi: { implementation: string; version: string; library: string } | null;
 }
 
@@ -26,24 +17,22 @@ export interface Unavailable {
   reason: string;
 }
 
-export const NO_GPU_SUPPORT = "this version of lava-flow has no GPU support";
-
 const NODES = "/sys/devices/system/node";
 const HUGEPAGES = "/sys/kernel/mm/hugepages";
 const TRANSPARENT = "/sys/kernel/mm/transparent_hugepage/enabled";
 
-export function readTopology(): Topology {
-  return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [], mpi: null };
+export function readTopology(gpus: readonly GpuInfo[]): Topology {
+  return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [...gpus], mpi: null };
 }
 
-/** What is missing of all that the library can use, with the reason. */
-export function readUnavailable(gpusWanted: boolean): Unavailable[] {
+/** What is missing of all that the library can use, with the reason; `gpus` is what is missing of those. */
+export function readUnavailable(gpus: readonly Unavailable[]): Unavailable[] {
   const missing: Unavailable[] = [];
   const shim = native();
   if (shim.lf_numa_viable() !== 1) missing.push({ feature: "numa", reason: lastError(shim).message });
   const hugepages = noReservedPages();
   if (hugepages) missing.push({ feature: "hugepages", reason: hugepages });
-  missing.push({ feature: "gpu", reason: gpusWanted ? NO_GPU_SUPPORT : 'switched off by devices: "none"' });
+  missing.push(...gpus);
   missing.push({ feature: "mpi", reason: "this version of lava-flow has no MPI support" });
   return missing;
 }

@@ -5,6 +5,17 @@ import type { Shim } from "./symbols.ts";
 
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   HOST_OUT_OF_MEMORY: "Ask for less, close buffers that are no longer used, or raise the memory limit",
+  GPU_OUT_OF_MEMORY: "Ask for less, close GPU buffers that are no longer used, or give a fallback in host memory",
+  GPU_PINNING_FAILED:
+    "Ask for another kind of host memory, or give a fallback; where the limit of locked memory is the reason, raise it (ulimit -l)",
+  GPU_DEVICE_NOT_FOUND:
+    'Install the GPU\'s Vulkan driver (Debian and Ubuntu: apt install mesa-vulkan-drivers), name one of MemoryAllocator.topology.gpus, or use host memory: { kind: "host" }',
+  GPU_DEVICE_LOST:
+    "Close what uses this GPU and make it anew; the system's log (dmesg) tells what happened, a driver's fault or a shader that never ends for example",
+  EXTERNAL_MEMORY_UNSUPPORTED:
+    "Copy through host memory instead, or use a GPU whose driver shares this (`lava-flow doctor` shows which)",
+  EXTERNAL_HANDLE_MISMATCH: "Import it on the GPU that exported it, and with the same driver",
+  BACKEND_UNAVAILABLE: "Use another one: `lava-flow doctor` shows what this machine offers, and why not the rest",
   NAME_IN_USE: "Close the other one, or choose another name",
   PERMISSION_DENIED:
     "Run both processes as the same user, with a runtime directory that only this user can write to (LAVA_FLOW_RUNTIME_DIR)",
@@ -14,6 +25,11 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   HUGEPAGES_UNAVAILABLE: "Reserve huge pages (sysctl vm.nr_hugepages=N), or enable transparent ones",
   NUMA_NODE_NOT_FOUND: "Use one of the nodes in MemoryAllocator.topology",
 };
+
+/** What the user can do about any error of this kind, where that is known. */
+export function remedyFor(code: ErrorCode): string | undefined {
+  return REMEDIES[code];
+}
 
 /** errno values whose remedy is the same wherever they come from. */
 const ERRNO_REMEDIES: Record<number, string> = {

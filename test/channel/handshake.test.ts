@@ -2,51 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { type Link, MESSAGE } from "../../src/channel/link.ts";
 import { Rendezvous } from "../../src/channel/rendezvous.ts";
-import { Channel, type ErrorCode, ProcessLocation } from "../../src/index.ts";
-import { native } from "../../src/native/load.ts";
+import { Channel } from "../../src/index.ts";
+import { agreed, hello, type Raw, say, tell } from "./raw.ts";
 import { failure, pair, privateDirectory, unique } from "./support.ts";
 
 privateDirectory();
-
-const OTHER = { producer: "consumer", consumer: "producer" } as const;
-type Role = keyof typeof OTHER;
-
-/** What a producer would say. */
-const hello = {
-  role: "producer",
-  profile: "cpu-shared",
-  location: ProcessLocation.detect(),
-  abilities: { shm: { membarrier: true } },
-};
-
-/** A message as it is, whatever it is. */
-interface Raw {
-  kind: number;
-  bytes: Uint8Array | string;
-}
-const say = (kind: number, value: unknown): Raw => ({ kind, bytes: JSON.stringify(value) });
-
-/** Meets one that opens a channel as `role`, says all this, and gives what the other one's `open` rejects with. */
-async function tell(role: Role, messages: Raw[], code: ErrorCode): Promise<Error> {
-  const name = unique();
-  const opening = failure(code, () => Channel.open(name, { role, timeoutMs: 2000 }));
-  const rendezvous = new Rendezvous(name, OTHER[role]);
-  let link: Link | null = null;
-  try {
-    while (!link) {
-      await new Promise(setImmediate);
-      link = rendezvous.poll();
-    }
-    for (const { kind, bytes } of messages) {
-      const raw = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-      expect(native().lf_link_send(link.handle, kind, raw, raw.length)).toBe(1);
-    }
-    return await opening;
-  } finally {
-    link?.close();
-    rendezvous.close();
-  }
-}
 
 describe("a hello that is none", () => {
   const { hello: kind, verdict } = MESSAGE;
@@ -66,7 +26,9 @@ describe("a hello that is none", () => {
     ["an unknown profile", say(kind, { ...hello, profile: "fast" })],
     ["the name of a method for a profile", say(kind, { ...hello, profile: "toString" })],
     ["an unknown pin", say(kind, { ...hello, pin: "tcp" })],
-    ["no abilities", say(kind, { ...hello, abilities: null })],
+    ["no wishes", say(kind, { ...hello, wishes: null })],
+    ["wishes in words", say(kind, { ...hello, wishes: "shm" })],
+    ["an unknown wish", say(kind, { ...hello, wishes: ["shm", "toString"] })],
     ["no location", say(kind, { ...hello, location: undefined })],
     ["a location without a hostname", say(kind, { ...hello, location: {} })],
     ["a location with a wrong pid", say(kind, { ...hello, location: { hostname: "a", pid: -1 } })],
@@ -86,7 +48,7 @@ describe("a hello that is none", () => {
 
 describe("what comes after the hello", () => {
   const greeting = [say(MESSAGE.hello, hello)];
-  const yes = say(MESSAGE.verdict, { ok: true, reason: null });
+  const yes = say(MESSAGE.verdict, agreed);
 
   for (const [what, verdict] of [
     ["null", null],
@@ -118,9 +80,11 @@ describe("what comes after the hello", () => {
   });
 
   test("abilities of another form are no abilities", async () => {
-    const other = say(MESSAGE.hello, { ...hello, abilities: { shm: 5 } });
-    const error = await tell("consumer", [other, yes], "NO_ROUTE");
-    expect(error.message).toContain("the peer has no shared-memory transport");
+    for (const abilities of [{ shm: 5 }, { shm: null }, {}, null, 5, "shm"]) {
+      const other = say(MESSAGE.verdict, { ...agreed, abilities });
+      const error = await tell("consumer", [...greeting, other], "NO_ROUTE");
+      expect(error.message).toContain("the peer has no shared-memory transport");
+    }
   });
 
   test("nothing: TIMEOUT says how far it came", async () => {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Channel, type ChannelOptions, type ErrorCode, LavaFlowError } from "../../src/index.ts";
+import { closeGpu, openChannel } from "../process/open.ts";
 import { requires } from "../requires.ts";
 
 /** For tests that start processes or move much, on a machine that does other things too. */
@@ -64,6 +65,7 @@ export function privateDirectory(): { readonly path: string } {
     rmSync(directory.path, { recursive: true });
     if (before === undefined) delete process.env.LAVA_FLOW_RUNTIME_DIR;
     else process.env.LAVA_FLOW_RUNTIME_DIR = before;
+    closeGpu();
     expect({ files, ...left }).toEqual({ files: [], ...atFirst });
   });
   return directory;
@@ -82,8 +84,8 @@ export async function pair(
 ): Promise<{ producer: Channel; consumer: Channel } & AsyncDisposable> {
   const { name = unique(), ...rest } = options;
   const [producer, consumer] = await Promise.all([
-    Channel.open(name, { ...rest, role: "producer" }),
-    Channel.open(name, { ...rest, role: "consumer" }),
+    openChannel(name, { ...rest, role: "producer" }),
+    openChannel(name, { ...rest, role: "consumer" }),
   ]);
   return {
     producer,

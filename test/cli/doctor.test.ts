@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { version } from "../../package.json";
 import { CONSTANTS } from "../../src/native/layout.ts";
+import { device, gpu, vulkan } from "../gpu/support.ts";
 import { PATIENT, Workplace } from "./cli.ts";
 
 const place = new Workplace();
@@ -11,7 +12,8 @@ describe("doctor", () => {
   test(
     "--json is one object that says what is there",
     async () => {
-      const { code, text, errors } = await place.run(["doctor", "--json"], { env: { LAVA_FLOW_HOST_ID: "here" } });
+      const env = { LAVA_FLOW_HOST_ID: "here", LAVA_FLOW_VULKAN: "off" };
+      const { code, text, errors } = await place.run(["doctor", "--json"], { env });
       expect({ code, errors }).toEqual({ code: 0, errors: "" });
       const machine = JSON.parse(text);
       expect(machine).toMatchObject({
@@ -34,6 +36,8 @@ describe("doctor", () => {
       const features = machine.missing.map((missing: { feature: string }) => missing.feature);
       expect(features).toContain("gpu");
       expect(features).toContain("mpi");
+      expect(machine.interop.map(({ api }: { api: string }) => api)).toEqual(["cuda", "opencl", "opengl"]);
+      for (const { reason } of machine.interop) expect(reason).not.toBe("");
       for (const { reason, remedy } of machine.missing) {
         expect(reason).not.toBe("");
         expect(remedy).not.toBe("");
@@ -45,7 +49,7 @@ describe("doctor", () => {
   test(
     "for people: the same in 80 columns",
     async () => {
-      const { code, text } = await place.run(["doctor"]);
+      const { code, text } = await place.run(["doctor"], { env: { LAVA_FLOW_VULKAN: "off" } });
       expect(code).toBe(0);
       for (const label of [
         "platform",
@@ -57,13 +61,39 @@ describe("doctor", () => {
         "runtime dir",
         "membarrier",
         "host",
+        "cuda",
+        "opencl",
+        "opengl",
       ]) {
         expect(text).toMatch(new RegExp(`^${label} `, "m"));
       }
-      expect(text).toContain("gpus        not part of this version");
+      expect(text).toMatch(/^gpus {8}none$/m);
+      expect(text).toContain("apt install");
+      expect(text.replace(/\s+/g, " ")).toContain("mesa-vulkan-drivers");
       for (const line of text.split("\n")) {
         // Only what has no place to break may be longer.
         if (line.trim().includes(" ")) expect(line.length).toBeLessThanOrEqual(80);
+      }
+    },
+    PATIENT,
+  );
+
+  test.skipIf(!vulkan)(
+    "each GPU: what it is, what it has, what it shares",
+    async () => {
+      const { code, text } = await place.run(["doctor", "--json"]);
+      expect(code).toBe(0);
+      const { gpus, missing } = JSON.parse(text);
+      expect(gpus[device]).toEqual({ ...gpu, freeBytes: gpus[device].freeBytes });
+      expect([null, "number"]).toContain(gpus[device].freeBytes === null ? null : typeof gpus[device].freeBytes);
+      const reason = missing.find(({ feature }: { feature: string }) => feature === "gpu")?.reason;
+      if (gpu.type === "cpu") expect(reason).toContain(gpu.name);
+      else expect(reason).toBeUndefined();
+      const people = (await place.run(["doctor"])).text;
+      expect(people).toMatch(new RegExp(`^gpu ${device} `, "m"));
+      const words = people.replace(/\s+/g, " ");
+      for (const word of [gpu.name, gpu.driver, `Vulkan ${gpu.apiVersion}`, "exports and imports: "]) {
+        expect(words).toContain(word.replace(/\s+/g, " "));
       }
     },
     PATIENT,

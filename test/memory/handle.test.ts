@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryAllocator } from "../../src/memory/allocator.ts";
-import type { ExternalMemoryHandle } from "../../src/memory/handle.ts";
+import { type ExternalMemoryHandle, GPU_TYPE } from "../../src/memory/handle.ts";
 import { native } from "../../src/native/load.ts";
 import type { Told } from "../process/memory-peer.ts";
 import { failureOf, isLinux, openDescriptors, SHARED, STRATEGIES } from "./support.ts";
@@ -90,7 +90,7 @@ describe("import refuses", () => {
   const bad: [string, unknown, string][] = [
     ["nothing", undefined, "INVALID_ARGUMENT"],
     ["a number", 3, "INVALID_ARGUMENT"],
-    ["GPU memory", handleOf(3, 64, "opaque-fd"), "EXTERNAL_HANDLE_MISMATCH"],
+    ["GPU memory without UUIDs", handleOf(3, 64, GPU_TYPE), "INVALID_ARGUMENT"],
     ["an unknown type", handleOf(3, 64, "file"), "EXTERNAL_HANDLE_MISMATCH"],
     [
       "another system's handle",
@@ -143,7 +143,8 @@ describe("the shim", () => {
   const info = new Uint8Array(new ArrayBuffer(48));
   const bad: [string, () => number, number][] = [
     ["no place for the answer", () => shim.lf_memory_allocate(0, 64, -1, null), -1],
-    ["a strategy that is none", () => shim.lf_memory_allocate(4, 64, -1, info), -1],
+    ["GPU memory without a GPU", () => shim.lf_memory_allocate(4, 64, -1, info), -1],
+    ["a strategy that is none", () => shim.lf_memory_allocate(6, 64, -1, info), -1],
     ["a negative strategy", () => shim.lf_memory_allocate(-1, 64, -1, info), -1],
     ["a size of NaN", () => shim.lf_memory_allocate(0, Number.NaN, -1, info), -1],
     ["a fractional size", () => shim.lf_memory_allocate(0, 1.5, -1, info), -1],

@@ -106,7 +106,7 @@ describe("chooseStrategy", () => {
 });
 
 describe("planFor", () => {
-  const good: [MemoryLocation, MemoryStrategy, number][] = [
+  const good: [MemoryLocation, MemoryStrategy, number, object?][] = [
     [{ kind: "host" }, "standard", -1],
     [{ kind: "host", hugepages: false, shared: false, gpuPinned: false }, "standard", -1],
     [{ kind: "host", numaNode: undefined }, "standard", -1],
@@ -115,10 +115,13 @@ describe("planFor", () => {
     [{ kind: "host", hugepages: true }, "hugepages", -1],
     [{ kind: "host", gpuPinned: true }, "gpu-pinned", -1],
     [{ kind: "host", shared: true }, "shared", -1],
+    [{ kind: "host", gpuPinned: true, device: 3 }, "gpu-pinned", -1, { device: 3 }],
     [{ kind: "gpu" }, "gpu", -1],
+    [{ kind: "gpu", device: 0, hostVisible: false }, "gpu", -1, { device: 0 }],
+    [{ kind: "gpu", hostVisible: true }, "gpu", -1, { hostVisible: true }],
   ];
-  test.each(good)("%j", (location, strategy, numaNode) => {
-    expect(planFor(location)).toEqual({ strategy, numaNode });
+  test.each(good)("%j", (location, strategy, numaNode, more = {}) => {
+    expect(planFor(location)).toEqual({ strategy, numaNode, ...more });
   });
 
   const bad: [string, unknown, string][] = [
@@ -133,6 +136,10 @@ describe("planFor", () => {
     ["a string as node", { kind: "host", numaNode: "0" }, 'location.numaNode is "0"'],
     ["a number as flag", { kind: "host", hugepages: 1 }, "location.hugepages is 1"],
     ["null as flag", { kind: "host", shared: null }, "location.shared is null"],
+    ["a negative device", { kind: "gpu", device: -1 }, "location.device is -1"],
+    ["a string as device", { kind: "gpu", device: "0" }, 'location.device is "0"'],
+    ["a number as hostVisible", { kind: "gpu", hostVisible: 1 }, "location.hostVisible is 1"],
+    ["a device of host memory", { kind: "host", device: 0 }, "location.device is 0"],
     ["two kinds at once", { kind: "host", hugepages: true, shared: true }, "2 kinds of memory"],
     ["three kinds at once", { kind: "host", hugepages: true, gpuPinned: true, numaNode: 0 }, "3 kinds of memory"],
   ];
@@ -157,6 +164,11 @@ describe("checkSize", () => {
       expect(error.message).toContain(`sizeBytes is ${size}`);
     },
   );
+
+  test("takes more where it is not for an ArrayBuffer", () => {
+    expect(() => checkSize(2 ** 40, Number.MAX_SAFE_INTEGER)).not.toThrow();
+    expect(failureOf(() => checkSize(2 ** 53, Number.MAX_SAFE_INTEGER)).code).toBe("INVALID_ARGUMENT");
+  });
 
   test.each([[undefined], [null], ["4096"], [4096n], [true], [[4096]], [{}]])("refuses %p", (size: unknown) => {
     expect(failureOf(() => checkSize(size as number)).code).toBe("INVALID_ARGUMENT");

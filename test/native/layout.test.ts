@@ -4,12 +4,14 @@ import { ERROR_CODES } from "../../src/errors.ts";
 import {
   CONSTANTS,
   FRAME,
+  GPU_INFO,
   LINK_MESSAGE,
   LOAN,
   MEMORY_INFO,
   PORT_STATS,
   REGION_INFO,
   RENDEZVOUS_INFO,
+  STAGED_READ,
   STATUS,
 } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
@@ -33,6 +35,8 @@ function struct({ size, ...fields }: Numbers & { size: number }): Numbers {
 const STRUCTS: Record<string, Numbers> = {
   lf_status: struct(STATUS),
   lf_memory_info: { sizeof: MEMORY_INFO.size, ...MEMORY_INFO.fields },
+  lf_gpu_info: struct(GPU_INFO),
+  lf_staged_read: struct(STAGED_READ),
   lf_rendezvous_info: struct(RENDEZVOUS_INFO),
   lf_link_message: struct(LINK_MESSAGE),
   lf_loan: struct(LOAN),
@@ -41,7 +45,10 @@ const STRUCTS: Record<string, Numbers> = {
     sizeof: REGION_INFO.size,
     address: REGION_INFO.address,
     size: REGION_INFO.bytes,
+    allocation: REGION_INFO.allocation,
     memory: REGION_INFO.memory,
+    kind: REGION_INFO.kind,
+    host_visible: REGION_INFO.host_visible,
   },
   lf_port_stats: struct(PORT_STATS),
 };

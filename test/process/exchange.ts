@@ -1,5 +1,6 @@
 /** Sides that send or receive a list of payloads. */
-import { Channel, type ChannelOptions, type Frame } from "../../src/index.ts";
+import type { Channel, ChannelOptions, Frame } from "../../src/index.ts";
+import { openChannel } from "./open.ts";
 import { checksum, content, type Got, type Spec } from "./payload.ts";
 import type { Io } from "./peer.ts";
 
@@ -9,7 +10,7 @@ interface Args extends Partial<ChannelOptions> {
 
 /** Opens; says `taken` as soon as the role is taken, then which way it took and to whom. */
 async function open(io: Io, role: "producer" | "consumer", { name, ...options }: Args): Promise<Channel> {
-  const opening = Channel.open(name, { timeoutMs: 50_000, ...options, role });
+  const opening = openChannel(name, { timeoutMs: 50_000, ...options, role });
   io.say("taken");
   const channel = await opening;
   io.say({ transport: channel.route.transport, pid: channel.route.peer.pid });

@@ -1,14 +1,23 @@
 /** A peer that writes whatever it likes into the memory it shares, and one that has to live with it. */
 import { readFileSync } from "node:fs";
-import { Channel, LavaFlowError, MemoryAllocator } from "../../src/index.ts";
+import {
+  type Channel,
+  LavaFlowError,
+  MemoryAllocator,
+  type MemoryBuffer,
+  type MemoryLocation,
+  type TransportName,
+} from "../../src/index.ts";
 import { viewOf } from "../../src/native/handle.ts";
 import { native } from "../../src/native/load.ts";
+import { gpuAllocator, openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
 interface Args {
   name: string;
   role: "producer" | "consumer";
   seed: number;
+  transport: TransportName;
 }
 
 type Random = (below: number) => number;
@@ -91,6 +100,10 @@ class Vandal {
     this.#ring.setUint32(payload + 4, this.#next(2) ? 0xffffffff : this.#next(5000), true);
     this.#ring.setBigUint64(payload + 8, BigInt(sizes[this.#next(8)]!) & 0xffffffffffffffffn, true);
     this.#ring.setBigUint64(payload + 16, BigInt(sizes[this.#next(8)]!) & 0xffffffffffffffffn, true);
+    // What is to be waited for on the GPU, whether it is a staged copy, and a word that has to be 0.
+    this.#ring.setBigUint64(payload + 24, this.#next(4) ? 0n : BigInt(this.#next(2 ** 32)), true);
+    this.#ring.setUint32(payload + 32, this.#next(4) ? this.#next(2) : this.#next(2 ** 32), true);
+    this.#ring.setUint32(payload + 36, this.#next(8) ? 0 : this.#next(2 ** 32), true);
     const lengths = [this.#next(121), 121 + this.#next(100), 0xffffff, this.#next(2 ** 32)];
     this.#ring.setUint32(slot + 4, lengths[this.#next(4)]!, true);
     this.#ring.setUint32(slot, at + 1 - this.#next(2), true);
@@ -110,17 +123,19 @@ class Vandal {
 }
 
 /** Meets the victim again and again, sends or receives a little, and then writes over everything. */
-export async function attack(_: Io, { name, role, seed }: Args): Promise<void> {
+export async function attack(_: Io, { name, role, seed, transport }: Args): Promise<void> {
   const next = random(seed);
   const at = layout();
   for (;;) {
-    const channel = await Channel.open(name, { role });
+    const channel = await openChannel(name, { role, transport });
     const vandal = new Vandal(findRing(), next, at);
     const kind = next(5);
     const harmless = next(40);
     try {
       for (let step = 0; step < 400; step++) {
-        if (role === "producer") channel.trySend(new Uint8Array([8, 3000, 100, 200_000][next(4)]!));
+        const onGpu = transport === "vulkan" && next(3) === 0;
+        if (role === "producer" && onGpu) sendOnGpu(channel, next);
+        else if (role === "producer") channel.trySend(new Uint8Array([8, 3000, 100, 200_000][next(4)]!));
         else channel.tryRecv()?.release();
         if (step >= harmless) {
           const { framesSent, framesReceived } = channel.stats;
@@ -140,10 +155,26 @@ export async function attack(_: Io, { name, role, seed }: Args): Promise<void> {
   }
 }
 
+/** A few buffers, sent over and over; now and then one is closed and made anew. */
+const onGpu: MemoryBuffer[] = [];
+
+function sendOnGpu(channel: Channel, next: Random): void {
+  const at = next(4);
+  const location: MemoryLocation = { kind: "gpu", hostVisible: at % 2 === 0 };
+  onGpu[at] ??= gpuAllocator().allocate([100, 5000, 200_000, 1 << 20][at]!, location);
+  channel.trySend(onGpu[at]);
+  if (next(10) > 0) return;
+  onGpu[at].close();
+  delete onGpu[at];
+}
+
 // ───────────── the victim ─────────────
 
 /** So many meetings, each until something is wrong or nothing comes any more: says how each of them ended. */
-export async function endure(io: Io, { name, role, seed, rounds }: Args & { rounds: number }): Promise<void> {
+export async function endure(
+  io: Io,
+  { name, role, seed, rounds, transport }: Args & { rounds: number },
+): Promise<void> {
   const next = random(seed);
   using allocator = new MemoryAllocator();
   const ends: Record<string, number> = {};
@@ -152,7 +183,7 @@ export async function endure(io: Io, { name, role, seed, rounds }: Args & { roun
     let end = "nothing";
     let channel: Channel | undefined;
     try {
-      channel = await Channel.open(name, { role });
+      channel = await openChannel(name, { role, transport });
       for (let step = 0; step < 2000; step++) {
         if (role === "consumer") seen += await receive(channel, next);
         else await send(channel, next, allocator);
@@ -167,6 +198,8 @@ export async function endure(io: Io, { name, role, seed, rounds }: Args & { roun
   io.say({ ends, seen });
 }
 
+const firstByte = new Uint8Array(1);
+
 /** Takes a frame in one of the three ways and looks at all of its pages: gives the sum of what it saw. */
 async function receive(channel: Channel, next: Random): Promise<number> {
   const way = next(3);
@@ -177,7 +210,13 @@ async function receive(channel: Channel, next: Random): Promise<number> {
         ? channel.recvSync({ timeoutMs: 5 })
         : await channel.recv({ timeoutMs: 50 });
   if (!frame) return 0;
-  const { bytes, sizeBytes, buffer } = frame;
+  const { sizeBytes, buffer } = frame;
+  if (buffer?.isGpu && buffer.location.kind === "gpu" && !buffer.location.hostVisible) {
+    await buffer.read(firstByte);
+    frame.release();
+    return firstByte[0]!;
+  }
+  const { bytes } = frame;
   if (bytes.length !== sizeBytes) throw new Error(`${bytes.length} bytes in a frame of ${sizeBytes}`);
   let seen = 0;
   for (let i = 0; i < sizeBytes; i += 4096) seen += bytes[i]!;
@@ -189,7 +228,7 @@ async function receive(channel: Channel, next: Random): Promise<number> {
 }
 
 async function send(channel: Channel, next: Random, allocator: MemoryAllocator): Promise<void> {
-  const way = next(5);
+  const way = next(channel.route.transport === "vulkan" ? 6 : 5);
   const size = [8, 3000, 100, 200_000][next(4)]!;
   if (way === 0) channel.trySend(new Uint8Array(size));
   else if (way === 1) await channel.send(new Uint8Array(size), { timeoutMs: 50 });
@@ -202,6 +241,8 @@ async function send(channel: Channel, next: Random, allocator: MemoryAllocator):
     const buffer = allocator.allocate(size, { kind: "host", shared: true });
     channel.trySend(buffer);
     buffer.close();
+  } else if (way === 5) {
+    sendOnGpu(channel, next);
   } else if (next(20) === 0) {
     await channel.waitSend({ timeoutMs: 20 });
   }

@@ -1,5 +1,6 @@
 /** Frames too large to be made anew and hashed whole: a mark in every mebibyte, and at both ends. */
-import { Channel, type ChannelOptions } from "../../src/index.ts";
+import type { ChannelOptions } from "../../src/index.ts";
+import { openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
 const STEP = 1 << 20;
@@ -23,7 +24,7 @@ function wrongMarks(bytes: Uint8Array): number[] {
 
 /** Takes one frame, checks its marks, writes beside them. */
 export async function consume(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
-  await using channel = await Channel.open(name, { ...options, role: "consumer" });
+  await using channel = await openChannel(name, { ...options, role: "consumer" });
   const frame = await channel.recv();
   const { bytes, sizeBytes } = frame;
   const wrong = wrongMarks(bytes);

@@ -1,12 +1,13 @@
 /** Sides that get MemoryBuffers. */
-import { Channel, type ChannelOptions, MemoryAllocator } from "../../src/index.ts";
+import { type ChannelOptions, MemoryAllocator } from "../../src/index.ts";
+import { openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
 /** Keeps the memory of frames and loans as its own, the way `postMessage` with a transfer list does. */
 export async function transferAway(io: Io, { name, ...options }: Options & { name: string }): Promise<void> {
   const [producer, consumer] = await Promise.all([
-    Channel.open(name, { ...options, role: "producer" }),
-    Channel.open(name, { ...options, role: "consumer" }),
+    openChannel(name, { ...options, role: "producer" }),
+    openChannel(name, { ...options, role: "consumer" }),
   ]);
   using allocator = new MemoryAllocator();
   const buffer = allocator.allocate(6000, { kind: "host", shared: true });
@@ -57,7 +58,7 @@ type Options = Omit<ChannelOptions, "role">;
 
 /** Adds one to every byte of every frame, in place. */
 export async function addOne(_: Io, { name, ...options }: Options & { name: string }): Promise<void> {
-  await using channel = await Channel.open(name, { ...options, role: "consumer" });
+  await using channel = await openChannel(name, { ...options, role: "consumer" });
   for await (const frame of channel) {
     if (!frame.buffer) throw new Error("a copy came, not the buffer");
     const { bytes } = frame;
@@ -67,8 +68,8 @@ export async function addOne(_: Io, { name, ...options }: Options & { name: stri
 
 /** Passes every buffer on, and releases it when the next one has. */
 export async function forward(_: Io, { from, to, ...options }: Options & { from: string; to: string }): Promise<void> {
-  await using input = await Channel.open(from, { ...options, role: "consumer" });
-  await using output = await Channel.open(to, { ...options, role: "producer" });
+  await using input = await openChannel(from, { ...options, role: "consumer" });
+  await using output = await openChannel(to, { ...options, role: "producer" });
   for await (const frame of input) {
     await output.send(frame.buffer!);
     await output.waitSend();

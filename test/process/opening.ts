@@ -1,11 +1,12 @@
 /** Sides that open a channel, and say how that went. */
-import { Channel, type ChannelOptions, LavaFlowError } from "../../src/index.ts";
+import { type ChannelOptions, LavaFlowError } from "../../src/index.ts";
+import { openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
 /** Says `taken` if it got the role, then `open` or the error; stays open until told something. */
 export async function attempt(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
   try {
-    const opening = Channel.open(name, options);
+    const opening = openChannel(name, options);
     // A role that is not free is refused before the event loop turns.
     const refused = opening.then(
       () => false,

@@ -5,10 +5,16 @@ import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 
 export interface Mapping {
+  /** 0 where it is not mapped. */
   address: number;
   sizeBytes: number;
-  /** The shim's handle of a MemoryBuffer; 0 for a region of pooled blocks. */
+  /** GPU memory: what the producer's driver allocated. */
+  allocationBytes: number;
+  /** The shim's handle of a MemoryBuffer; 0 for pooled blocks, and for memory of another GPU. */
   memory: number;
+  /** LF_REGION_... */
+  kind: number;
+  hostVisible: boolean;
 }
 
 const info = new Uint8Array(new ArrayBuffer(REGION_INFO.size));
@@ -83,7 +89,10 @@ export class Regions {
     region = {
       address: Number(fields.getBigUint64(REGION_INFO.address, true)),
       sizeBytes: fields.getFloat64(REGION_INFO.bytes, true),
+      allocationBytes: fields.getFloat64(REGION_INFO.allocation, true),
       memory: fields.getInt32(REGION_INFO.memory, true),
+      kind: fields.getUint32(REGION_INFO.kind, true),
+      hostVisible: fields.getUint32(REGION_INFO.host_visible, true) === 1,
       buffer: null,
       escaped: false,
     };

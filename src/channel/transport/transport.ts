@@ -1,5 +1,6 @@
 /** What a transport is: one file behind this interface. The channel above it knows nothing else of it. */
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
+import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
 import type { Frame, Loan } from "../frame.ts";
@@ -7,31 +8,54 @@ import type { Link } from "../link.ts";
 
 export type TransportName = "shm" | "vulkan" | "mpi";
 
+/** What one side brings to the meeting. */
+export interface Party {
+  name: string;
+  role: "producer" | "consumer";
+  location: ProcessLocation;
+  profile: ChannelProfile;
+  /** Whose GPUs it may use. */
+  allocator: MemoryAllocator;
+  pin?: TransportName;
+  /** Whom to expect; undefined: anybody. */
+  expected?: Partial<ProcessLocation>;
+}
+
 /** What both sides know of each other once they have met, the same on both but for who is who. */
 export interface Meeting {
   name: string;
+  role: "producer" | "consumer";
   scope: ScopeDecision;
   mine: ProcessLocation;
   peer: ProcessLocation;
   profile: ChannelProfile;
   /** Transports that either side insists on. */
   pins: TransportName[];
+  allocator: MemoryAllocator;
   /** `capabilities()` of this transport in this process and in the peer (which may say anything). */
   abilities(transport: TransportName): { mine: unknown; peer: unknown };
 }
 
 export interface Transport {
   readonly name: TransportName;
+  /** Whether this side asks for it. One that neither side asks for is not examined: that can take its time. */
+  wished(party: Party): boolean;
   /** What this process can bring: plain data, sent to the peer. Never throws. */
-  capabilities(): unknown;
+  capabilities(party: Party): unknown;
   /** Why it can't serve these two, or null. A pure function of the meeting, so that both sides agree. */
   refusal(meeting: Meeting): string | null;
-  /** Why it is the right one, once it serves. */
-  reason(meeting: Meeting): string;
+  /** Why it is the right one, once it serves; `terms` are the consumer's, as the producer heard them. */
+  reason(meeting: Meeting, terms: unknown): string;
   /** Makes what is to be shared and sends it to the peer. A failure becomes the reason against this transport. */
-  openProducer(link: Link, meeting: Meeting): ProducerEnd;
+  openProducer(link: Link, meeting: Meeting, wake: () => void): Offer;
   /** Takes what the producer sent; null while it is not there yet. A failure becomes the reason against it. */
-  openConsumer(link: Link, meeting: Meeting): ConsumerEnd | null;
+  openConsumer(link: Link, meeting: Meeting, wake: () => void): { consumer: ConsumerEnd; terms: unknown } | null;
+}
+
+export interface Offer {
+  producer: ProducerEnd;
+  /** The consumer has accepted, on these terms. CORRUPT_SEGMENT where they can't be. */
+  agree(terms: unknown): void;
 }
 
 export interface EndStats {
@@ -44,27 +68,36 @@ export interface EndStats {
   importsCached: number;
 }
 
-export interface ProducerEnd {
-  /** False when there is no room. Throws when the peer closed or died. */
+/**
+ * An end of a channel. Where something other than the peer is waited for (a GPU), the end calls the `wake` that it was
+ * opened with when that has come.
+ */
+interface End {
+  stats(): EndStats;
+  /** The peer rang, or is gone. */
+  rang(): void;
+  /** Resolves when closing takes nothing away from work under way; null: it takes nothing now. Never rejects. */
+  settled(): Promise<void> | null;
+  /** Detaches every view, then frees. */
+  close(): void;
+}
+
+export interface ProducerEnd extends End {
+  /** False when there is no room, or when the payload is not ready. Throws when the peer closed or died. */
   trySend(payload: ArrayBufferView | MemoryBuffer): boolean;
   /** Null when there is no room. `sizeBytes` is a whole number from 0 to the largest frame. */
   tryLoan(sizeBytes: number): Loan | null;
   /** Whether everything sent was released. */
   drained(): boolean;
-  /** Asks the peer for a bell when room appears, or when all is released. True: something changed already. */
+  /** Asks for a wake-up when room appears, or when all is released. True: something changed already. */
   arm(untilReleased: boolean): boolean;
-  stats(): EndStats;
-  /** Detaches every view, then frees. */
-  close(): void;
 }
 
-export interface ConsumerEnd {
+export interface ConsumerEnd extends End {
   /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything was received. */
   tryRecv(): Frame | null;
   /** Blocks this thread; null when the time is up. */
   recvSync(timeoutMs: number, spinUs: number): Frame | null;
-  /** Asks the peer for a bell at the next message. True: something is there already. */
+  /** Asks for a wake-up at the next message. True: something is there already. */
   arm(): boolean;
-  stats(): EndStats;
-  close(): void;
 }

@@ -1,6 +1,7 @@
 /** The end of a channel: closed on one side or the other, or a side that is simply gone. */
 import { describe, expect, test } from "bun:test";
-import { Channel, type Frame } from "../../../src/index.ts";
+import type { Channel, Frame } from "../../../src/index.ts";
+import { openChannel } from "../../process/open.ts";
 import type { Setting } from "../conformance.ts";
 import { inWorker } from "../peers.ts";
 import { failure, PATIENT, pair, unique } from "../support.ts";
@@ -143,7 +144,7 @@ export function leaving({ transport, start }: Setting): void {
       async () => {
         const name = unique();
         await using other = start("leaving/sendAndStay", { name, transport, sizes: [50, 5000, 500_000] });
-        await using consumer = await Channel.open(name, { role: "consumer", transport });
+        await using consumer = await openChannel(name, { role: "consumer", transport });
         const frames = [await consumer.recv(), await consumer.recv()];
         await other.heard();
         await other.kill();
@@ -163,7 +164,7 @@ export function leaving({ transport, start }: Setting): void {
       async () => {
         const name = unique();
         await using other = start("leaving/stay", { name, role: "consumer", transport });
-        await using producer = await Channel.open(name, { role: "producer", transport });
+        await using producer = await openChannel(name, { role: "producer", transport });
         fill(producer, new Uint8Array(100_000));
         const waits = [
           failure("PEER_DIED", () => producer.send(new Uint8Array(100_000))),
@@ -185,7 +186,7 @@ export function leaving({ transport, start }: Setting): void {
         async () => {
           const name = unique();
           const worker = inWorker("leaving/stay", { name, role, transport });
-          await using channel = await Channel.open(name, {
+          await using channel = await openChannel(name, {
             role: role === "producer" ? "consumer" : "producer",
             transport,
           });
@@ -209,7 +210,7 @@ export function leaving({ transport, start }: Setting): void {
       async () => {
         const name = unique();
         await using other = start("leaving/idle", { name, role: "consumer", transport });
-        await using producer = await Channel.open(name, { role: "producer", transport });
+        await using producer = await openChannel(name, { role: "producer", transport });
         await producer.send(Uint8Array.of(1));
         await other.done;
         await failure("PEER_DIED", async () => {
@@ -224,7 +225,7 @@ export function leaving({ transport, start }: Setting): void {
       async () => {
         const name = unique();
         await using other = start("leaving/waitThenExit", { name, role: "consumer", transport });
-        await using producer = await Channel.open(name, { role: "producer", transport });
+        await using producer = await openChannel(name, { role: "producer", transport });
         expect(await other.heard()).toBe("waiting");
         await producer.send(Uint8Array.of(1));
         expect(await other.heard()).toBe("received");

@@ -1,6 +1,7 @@
 /** Who meets whom: either role first, in processes, in Workers or here, many at once, and again under the same name. */
 import { describe, expect, test } from "bun:test";
 import { Channel } from "../../../src/index.ts";
+import { means, openChannel } from "../../process/open.ts";
 import { expected, type Spec, specs } from "../../process/payload.ts";
 import type { Setting } from "../conformance.ts";
 import { here, inWorker, type Start } from "../peers.ts";
@@ -70,7 +71,7 @@ export function meeting({ transport, start }: Setting): void {
 
     test("create is open with everything explicit", async () => {
       const { MemoryAllocator, ProcessLocation } = await import("../../../src/index.ts");
-      using allocator = new MemoryAllocator();
+      const { allocator = new MemoryAllocator() } = means(transport);
       const mine = ProcessLocation.detect();
       const name = unique();
       const [producer, consumer] = await Promise.all([
@@ -159,7 +160,7 @@ export function meeting({ transport, start }: Setting): void {
       const name = unique();
       const consumer = { current: await Promise.all([open("producer"), open("consumer")]) };
       function open(role: "producer" | "consumer") {
-        return Channel.open(name, { role, transport });
+        return openChannel(name, { role, transport });
       }
       for (let round = 0; round < 5; round++) {
         const [producer, receiver] = consumer.current;
@@ -191,7 +192,7 @@ export function meeting({ transport, start }: Setting): void {
           const mine = role === "producer" ? "consumer" : "producer";
           for (let round = 0; round < 3; round++) {
             await using other = start("leaving/stay", { name, role, transport });
-            const channel = await Channel.open(name, { role: mine, transport });
+            const channel = await openChannel(name, { role: mine, transport });
             expect(await other.heard()).toBe("open");
             await other.kill();
             await failure("PEER_DIED", async () => {

@@ -1,6 +1,7 @@
 /** MemoryBuffers through channels: passed, not copied, known to the peer once, and gone when they are closed. */
 import { describe, expect, test } from "bun:test";
-import { Channel, MemoryAllocator, type MemoryBuffer } from "../../../src/index.ts";
+import { MemoryAllocator, type MemoryBuffer } from "../../../src/index.ts";
+import { openChannel } from "../../process/open.ts";
 import type { Setting } from "../conformance.ts";
 import { failure, PATIENT, pair, unique } from "../support.ts";
 import { settled } from "./sending.ts";
@@ -34,7 +35,7 @@ export function memory({ transport, start }: Setting): void {
         const buffer = allocator.allocate(1 << 20, SHARED);
         const name = unique();
         await using _other = start("memory/addOne", { name, transport });
-        await using producer = await Channel.open(name, { role: "producer", transport });
+        await using producer = await openChannel(name, { role: "producer", transport });
         buffer.bytes.fill(10);
         for (let i = 0; i < 50; i++) {
           await producer.send(buffer);
@@ -159,7 +160,7 @@ export function memory({ transport, start }: Setting): void {
         const [toB, toC] = [unique("to-b"), unique("to-c")];
         await using b = start("memory/forward", { from: toB, to: toC, transport });
         await using c = start("memory/addOne", { name: toC, transport });
-        await using producer = await Channel.open(toB, { role: "producer", transport });
+        await using producer = await openChannel(toB, { role: "producer", transport });
         buffer.bytes.fill(1);
         for (let i = 0; i < 20; i++) {
           await producer.send(buffer);

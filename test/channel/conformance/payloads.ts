@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { freemem } from "node:os";
 import { type Channel, MemoryAllocator } from "../../../src/index.ts";
+import { openChannel } from "../../process/open.ts";
 import { checksum, content, expected, type Spec, specs } from "../../process/payload.ts";
 import { requires } from "../../requires.ts";
 import type { Setting } from "../conformance.ts";
@@ -179,11 +180,10 @@ export function payloads({ transport, start }: Setting): void {
       bytes: Uint8Array | null,
       send: (producer: Channel, mark: (bytes: Uint8Array) => void) => Promise<void>,
     ) {
-      const { Channel } = await import("../../../src/index.ts");
       const { mark } = await import("../../process/large.ts");
       const name = unique();
       await using other = start("large/consume", { name, transport });
-      await using producer = await Channel.open(name, { role: "producer", transport });
+      await using producer = await openChannel(name, { role: "producer", transport });
       if (bytes) mark(bytes);
       await send(producer, mark);
       const { size, wrong, buffer } = await other.heard();

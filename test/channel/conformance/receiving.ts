@@ -1,6 +1,7 @@
 /** What a consumer sees: frames in order, held for as long as it likes, and the end. */
 import { describe, expect, test } from "bun:test";
-import { Channel, type Frame } from "../../../src/index.ts";
+import type { Frame } from "../../../src/index.ts";
+import { openChannel } from "../../process/open.ts";
 import type { Setting } from "../conformance.ts";
 import { failure, PATIENT, pair, unique } from "../support.ts";
 import { drain, fill, settled } from "./sending.ts";
@@ -120,7 +121,7 @@ export function receiving({ transport, start }: Setting): void {
       async () => {
         const name = unique();
         await using other = start("receiving/sendWhenTold", { name, transport });
-        await using consumer = await Channel.open(name, { role: "consumer", transport });
+        await using consumer = await openChannel(name, { role: "consumer", transport });
         for (let i = 0; i < 20; i++) {
           other.tell("send");
           using frame = consumer.recvSync({ spinUs: 0 });

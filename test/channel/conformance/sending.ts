@@ -1,6 +1,7 @@
 /** What a producer sees: room, no room, order, and the end of waiting. */
 import { describe, expect, test } from "bun:test";
-import { Channel } from "../../../src/index.ts";
+import type { Channel } from "../../../src/index.ts";
+import { openChannel } from "../../process/open.ts";
 import { checksum, content, expected, type Got, specs } from "../../process/payload.ts";
 import type { Setting } from "../conformance.ts";
 import { failure, PATIENT, pair, unique } from "../support.ts";
@@ -89,7 +90,7 @@ export function sending({ transport, start }: Setting): void {
         const name = unique();
         const list = specs(Array.from({ length: 20_000 }, (_, i) => i % 200));
         await using other = start("exchange/consume", { name, transport, how: "tryRecv" });
-        await using producer = await Channel.open(name, { role: "producer", transport, profile: "low-latency" });
+        await using producer = await openChannel(name, { role: "producer", transport, profile: "low-latency" });
         await using beside = await pair({ transport, profile: "low-latency" });
         const capacity = fill(beside.producer, new Uint8Array(100));
         let most = 0;

@@ -1,0 +1,67 @@
+/** Runs tests, with all around them that has to be right too. */
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { driverEnvironment, ValidationFile } from "./gpu.ts";
+import { type Finished, run } from "./run.ts";
+import type { Result } from "./step.ts";
+
+export type Environment = Record<string, string | undefined>;
+
+const FIFTEEN_MINUTES = 900_000;
+
+/**
+ * Gives the tests a folder for temporary files and has all their Vulkan calls checked. Fails them when they leave
+ * something there, or when the validation layer had something to say.
+ */
+export async function leavingNothing(test: (env: Environment) => Promise<Result>): Promise<Result> {
+  using validation = new ValidationFile();
+  const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: sockets are made in it.
+  chmodSync(folder, 0o711); // Some tests become another user, and have to get through it.
+  try {
+    const env = { ...process.env, ...driverEnvironment(), ...validation.environment, TMPDIR: folder };
+    const result = await test(env);
+    const messages = validation.messages();
+    if (messages.length > 0) {
+      const output = `${result.output ?? ""}\nVulkan's validation layer said:\n${messages.join("\n")}`;
+      return { ...result, failed: result.failed + 1, output };
+    }
+    const left = readdirSync(folder, { recursive: true });
+    if (result.failed > 0 || left.length === 0) return result; // What fails may leave what it made.
+    return { ...result, failed: 1, output: `Left among the temporary files: ${left.join(", ")}` };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Counts the `ok`, `FAIL` and `skip` lines of a C test program. */
+export function countLines(program: string, { ok, output }: Finished) {
+  const lines = output.split("\n");
+  const result = {
+    passed: lines.filter((line) => /^ok\b/.test(line)).length,
+    failed: lines.filter((line) => /^FAIL\b/.test(line)).length,
+    skipped: 0,
+    notes: lines.filter((line) => /^skip\b/.test(line)),
+    output: `--- ${program}\n${output}`,
+  };
+  result.skipped = result.notes.length;
+  // A crash, a sanitizer's complaint, and a program that tested nothing all end without a FAIL line.
+  if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
+  return result;
+}
+
+/** Runs the files, all where none is named. Reads Bun's own summary: it also counts files that could not be loaded. */
+export async function bunTest(env: Environment, ...files: string[]): Promise<Result> {
+  const { ok, output } = await run([process.execPath, "test", ...files], { env, limitMs: FIFTEEN_MINUTES });
+  const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
+  const result = {
+    passed: last("pass"),
+    failed: last("fail"),
+    skipped: last("skip") + last("todo"),
+    notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
+    output,
+  };
+  // A crash has no summary; a run of nothing is no success.
+  if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
+  return result;
+}

@@ -1,0 +1,182 @@
+/* Submissions: one is open at a time, takes what it waits for, signals and keeps, and goes to the queue. */
+#include <string.h>
+
+#include "queue_state.h"
+#include "status.h"
+
+/* Only shaders and transfers run here. */
+#define STAGES (VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT)
+#define READS (VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT)
+#define WRITES (VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT)
+
+/* What all work up to here wrote is there for `to`. */
+static void barrier(lf_device *device, VkFlags to, VkFlags accesses) {
+  VkMemoryBarrier memory = {
+      .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = WRITES, .dstAccessMask = accesses};
+  device->vk.CmdPipelineBarrier(device->queue->open->commands, STAGES, to, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+static int32_t make_commands(lf_device *device, lf_submission *s) {
+  if (s->commands) return LF_OK;
+  VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                      .commandPool = device->queue->pool,
+                                      .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                      .commandBufferCount = 1};
+  VkResult result = device->vk.AllocateCommandBuffers(device->device, &info, &s->commands);
+  if (result == VK_SUCCESS) return LF_OK;
+  s->commands = NULL;
+  return lf_queue_fail(device, "vkAllocateCommandBuffers", result);
+}
+
+int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
+  lf_queue *q = device->queue;
+  int32_t status = lf_queue_check(device);
+  if (status < 0) return status;
+  if (q->open) return lf_fail(LF_ESYSTEM, "", 0, "a submission to %s is open already", device->info.name);
+  status = lf_queue_ask(device);
+  if (status < 0) return status;
+  lf_queue_retire(device);
+  if (q->last - q->done >= LF_QUEUE_DEPTH) return LF_FULL;
+
+  lf_submission *s = lf_submission_of(q, q->last + 1);
+  status = make_commands(device, s);
+  if (status < 0) return status;
+  VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                    .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+  VkResult result = device->vk.BeginCommandBuffer(s->commands, &begin);
+  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkBeginCommandBuffer", result);
+
+  q->open = s;
+  q->to_host = 0;
+  q->waits.count = q->signals.count = q->memory_count = 0;
+  if (ordered) barrier(device, STAGES, READS | WRITES);
+  *out = s->commands;
+  return LF_OK;
+}
+
+int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *object)) {
+  lf_submission *s = device->queue->open;
+  if (s->kept_count == LF_KEPT_MAX)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d semaphores", LF_SEMAPHORES_MAX);
+  s->kept[s->kept_count++] = (lf_kept){release, object};
+  return LF_OK;
+}
+
+static void let_go(void *object) { lf_semaphore_let_go(object); }
+
+static int32_t add(lf_device *device, lf_semaphore_list *list, lf_semaphore *semaphore, uint64_t value) {
+  for (uint32_t i = 0; i < list->count; i++) {
+    if (list->semaphores[i] != semaphore) continue;
+    if (list->values[i] < value) list->values[i] = value;
+    return LF_OK;
+  }
+  if (list->count == LF_SEMAPHORES_MAX)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d semaphores", LF_SEMAPHORES_MAX);
+  int32_t status = lf_queue_keep(device, semaphore, let_go);
+  if (status < 0) return status;
+  lf_semaphore_keep(semaphore);
+  list->semaphores[list->count] = semaphore;
+  list->raw[list->count] = semaphore->semaphore;
+  list->values[list->count++] = value;
+  return LF_OK;
+}
+
+int32_t lf_queue_await(lf_device *device, lf_semaphore *semaphore, uint64_t value) {
+  /* Work is in one order: what earlier work waited for needs no second wait. */
+  if (semaphore->kind == LF_SEMAPHORE_TIMELINE &&
+      (semaphore->awaited >= value || lf_semaphore_reached(semaphore, value)))
+    return LF_OK;
+  return add(device, &device->queue->waits, semaphore, value);
+}
+
+int32_t lf_queue_signal(lf_device *device, lf_semaphore *semaphore, uint64_t value) {
+  return add(device, &device->queue->signals, semaphore, value);
+}
+
+int32_t lf_queue_use(lf_device *device, lf_gpu_memory *memory) {
+  lf_queue *q = device->queue;
+  if (q->memory_count == LF_MEMORIES_MAX)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d memories", LF_MEMORIES_MAX);
+  if (memory->peer) {
+    int32_t status = lf_queue_await(device, memory->peer, memory->peer_value);
+    if (status < 0) return status;
+  }
+  if (memory->address) q->to_host = 1;
+  q->memories[q->memory_count++] = memory;
+  return LF_OK;
+}
+
+void lf_queue_to_host(lf_device *device) { device->queue->to_host = 1; }
+
+static VkResult submit(lf_device *device, uint64_t value) {
+  lf_queue *q = device->queue;
+  /* Later work, whatever its stages, is ordered after these waits too. */
+  VkFlags all[LF_SEMAPHORES_MAX];
+  for (uint32_t i = 0; i < q->waits.count; i++) all[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+  VkSemaphore raw[LF_SEMAPHORES_MAX + 2] = {q->timeline, q->shared};
+  uint64_t values[LF_SEMAPHORES_MAX + 2] = {value, value};
+  uint32_t own = q->shared ? 2 : 1;
+  memcpy(raw + own, q->signals.raw, q->signals.count * sizeof *raw);
+  memcpy(values + own, q->signals.values, q->signals.count * sizeof *values);
+  VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                            .waitSemaphoreValueCount = q->waits.count,
+                                            .pWaitSemaphoreValues = q->waits.values,
+                                            .signalSemaphoreValueCount = q->signals.count + own,
+                                            .pSignalSemaphoreValues = values};
+  VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                       .pNext = &timeline,
+                       .waitSemaphoreCount = q->waits.count,
+                       .pWaitSemaphores = q->waits.raw,
+                       .pWaitDstStageMask = all,
+                       .commandBufferCount = 1,
+                       .pCommandBuffers = &q->open->commands,
+                       .signalSemaphoreCount = q->signals.count + own,
+                       .pSignalSemaphores = raw};
+  return device->vk.QueueSubmit(q->queue, 1, &info, NULL);
+}
+
+int32_t lf_queue_end(lf_device *device, uint64_t *value) {
+  lf_queue *q = device->queue;
+  uint64_t next = q->last + 1;
+  if (q->to_host) barrier(device, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+  const char *api = "vkEndCommandBuffer";
+  VkResult result = device->vk.EndCommandBuffer(q->open->commands);
+  if (result == VK_SUCCESS) {
+    api = "vkQueueSubmit";
+    result = submit(device, next);
+  }
+  if (result != VK_SUCCESS) {
+    int32_t status = lf_queue_fail(device, api, result);
+    lf_queue_drop(device);
+    return status;
+  }
+  q->last = next;
+  q->open = NULL;
+  for (uint32_t i = 0; i < q->memory_count; i++) q->memories[i]->last_use = next;
+  for (uint32_t i = 0; i < q->signals.count; i++) q->signals.semaphores[i]->last_use = next;
+  for (uint32_t i = 0; i < q->waits.count; i++) {
+    lf_semaphore *semaphore = q->waits.semaphores[i];
+    semaphore->last_use = next;
+    if (semaphore->awaited < q->waits.values[i]) semaphore->awaited = q->waits.values[i];
+  }
+  *value = next;
+  return 1;
+}
+
+int32_t lf_queue_finish(lf_device *device, int32_t status, double *value) {
+  uint64_t reached = 0;
+  if (status == LF_OK) status = lf_queue_end(device, &reached);
+  else lf_queue_drop(device);
+  if (status == 1) *value = (double)reached;
+  return status;
+}
+
+void lf_queue_drop(lf_device *device) {
+  lf_queue *q = device->queue;
+  if (!q->open) return;
+  /* Half-recorded commands can't begin anew, and resetting them can fail: the next submission makes others. */
+  device->vk.FreeCommandBuffers(device->device, q->pool, 1, &q->open->commands);
+  q->open->commands = NULL;
+  lf_submission_release(q->open);
+  q->open = NULL;
+}

@@ -1,0 +1,309 @@
+/* Compute shaders: what they do to memory, in the order of the queue, and what is refused before a driver sees it. */
+#include "pipeline.h"
+
+#include "queues.h"
+
+/*
+ * SPIR-V 1.3, written by hand; in GLSL it would be
+ *
+ *   layout(local_size_x = 1) in;
+ *   layout(binding = 0) buffer From { uint from[]; };
+ *   layout(binding = 1) buffer To { uint to[]; };
+ *   layout(push_constant) uniform Push { uint addend; };
+ *   void main() { to[gl_GlobalInvocationID.x] = from[gl_GlobalInvocationID.x] + addend; }
+ */
+enum {
+  A_MAIN = 1, A_VOID, A_FUNCTION, A_UINT, A_UVEC3, A_ARRAY, A_BLOCK, A_PUSH, A_IN_UVEC3, A_IN_UINT, A_OUT_BLOCK,
+  A_OUT_UINT, A_PUSH_BLOCK, A_PUSH_UINT, A_ID, A_FROM, A_TO, A_ADDEND, A_ZERO, A_ENTRY, A_V1, A_V2, A_V3, A_V4, A_V5,
+  A_V6, A_V7, A_V8, A_BOUND
+};
+#define OP(words, code) ((uint32_t)(words) << 16 | (code))
+/* clang-format off */
+static const uint32_t adder[] = {
+  0x07230203, 0x00010300, 0, A_BOUND, 0,
+  OP(2, 17), 1,                                       /* OpCapability Shader */
+  OP(3, 14), 0, 1,                                    /* OpMemoryModel Logical GLSL450 */
+  OP(6, 15), 5, A_MAIN, 0x6e69616d, 0, A_ID,          /* OpEntryPoint GLCompute "main" */
+  OP(6, 16), A_MAIN, 17, 1, 1, 1,                     /* OpExecutionMode LocalSize */
+  OP(4, 71), A_ID, 11, 28,                            /* OpDecorate BuiltIn GlobalInvocationId */
+  OP(4, 71), A_ARRAY, 6, 4,                           /* OpDecorate ArrayStride */
+  OP(3, 71), A_BLOCK, 2,                              /* OpDecorate Block */
+  OP(5, 72), A_BLOCK, 0, 35, 0,                       /* OpMemberDecorate Offset */
+  OP(4, 71), A_FROM, 34, 0,                           /* OpDecorate DescriptorSet */
+  OP(4, 71), A_FROM, 33, 0,                           /* OpDecorate Binding */
+  OP(4, 71), A_TO, 34, 0,
+  OP(4, 71), A_TO, 33, 1,
+  OP(3, 71), A_PUSH, 2,
+  OP(5, 72), A_PUSH, 0, 35, 0,
+  OP(2, 19), A_VOID,                                  /* OpTypeVoid */
+  OP(3, 33), A_FUNCTION, A_VOID,                      /* OpTypeFunction */
+  OP(4, 21), A_UINT, 32, 0,                           /* OpTypeInt */
+  OP(4, 23), A_UVEC3, A_UINT, 3,                      /* OpTypeVector */
+  OP(3, 29), A_ARRAY, A_UINT,                         /* OpTypeRuntimeArray */
+  OP(3, 30), A_BLOCK, A_ARRAY,                        /* OpTypeStruct */
+  OP(3, 30), A_PUSH, A_UINT,
+  OP(4, 32), A_IN_UVEC3, 1, A_UVEC3,                  /* OpTypePointer Input */
+  OP(4, 32), A_IN_UINT, 1, A_UINT,
+  OP(4, 32), A_OUT_BLOCK, 12, A_BLOCK,                /* OpTypePointer StorageBuffer */
+  OP(4, 32), A_OUT_UINT, 12, A_UINT,
+  OP(4, 32), A_PUSH_BLOCK, 9, A_PUSH,                 /* OpTypePointer PushConstant */
+  OP(4, 32), A_PUSH_UINT, 9, A_UINT,
+  OP(4, 59), A_IN_UVEC3, A_ID, 1,                     /* OpVariable */
+  OP(4, 59), A_OUT_BLOCK, A_FROM, 12,
+  OP(4, 59), A_OUT_BLOCK, A_TO, 12,
+  OP(4, 59), A_PUSH_BLOCK, A_ADDEND, 9,
+  OP(4, 43), A_UINT, A_ZERO, 0,                       /* OpConstant */
+  OP(5, 54), A_VOID, A_MAIN, 0, A_FUNCTION,           /* OpFunction */
+  OP(2, 248), A_ENTRY,                                /* OpLabel */
+  OP(5, 65), A_IN_UINT, A_V1, A_ID, A_ZERO,           /* OpAccessChain */
+  OP(4, 61), A_UINT, A_V2, A_V1,                      /* OpLoad */
+  OP(6, 65), A_OUT_UINT, A_V3, A_FROM, A_ZERO, A_V2,
+  OP(4, 61), A_UINT, A_V4, A_V3,
+  OP(5, 65), A_PUSH_UINT, A_V5, A_ADDEND, A_ZERO,
+  OP(4, 61), A_UINT, A_V6, A_V5,
+  OP(5, 128), A_UINT, A_V7, A_V4, A_V6,               /* OpIAdd */
+  OP(6, 65), A_OUT_UINT, A_V8, A_TO, A_ZERO, A_V2,
+  OP(3, 62), A_V8, A_V7,                              /* OpStore */
+  OP(1, 253), OP(1, 56),                              /* OpReturn, OpFunctionEnd */
+};
+
+static const uint32_t nothing[] = {
+  0x07230203, 0x00010300, 0, 6, 0,
+  OP(2, 17), 1, OP(3, 14), 0, 1,
+  OP(5, 15), 5, 1, 0x6e69616d, 0, OP(6, 16), 1, 17, 1, 1, 1,
+  OP(2, 19), 2, OP(3, 33), 3, 2, OP(5, 54), 2, 1, 0, 3, OP(2, 248), 4, OP(1, 253), OP(1, 56),
+};
+/* clang-format on */
+
+static int32_t make_adder(void) {
+  return CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+}
+
+static double add(int32_t pipeline, int32_t from, int32_t to, uint32_t addend, uint32_t count) {
+  const int32_t memories[] = {from, to};
+  double value;
+  int32_t status;
+  while ((status = CHECK_OK(lf_queue_dispatch(device, pipeline, memories, 2, &addend, sizeof addend, count, 1, 1,
+                                              &value))) == LF_FULL)
+    wait_for_room(value);
+  CHECK_EQ(status, 1);
+  return value;
+}
+
+static void check_words(int32_t memory, uint32_t count, uint32_t first, uint32_t step) {
+  uint32_t *words = malloc(count * sizeof *words);
+  CHECK(words != NULL);
+  for (uint32_t i = 0; i < count; i++) words[i] = first + i * step;
+  check_bytes(memory, 0, (const uint8_t *)words, count * sizeof *words);
+  free(words);
+}
+
+static void adds(void) {
+  enum { COUNT = 1000 };
+  int32_t pipeline = make_adder(), a = memory_of(COUNT * 4), b = memory_of(COUNT * 4);
+  uint32_t words[COUNT];
+  for (uint32_t i = 0; i < COUNT; i++) words[i] = i * 3;
+  write_all(a, 0, (const uint8_t *)words, sizeof words);
+  add(pipeline, a, b, 5, COUNT);
+  check_words(b, COUNT, 5, 3);
+  check_words(a, COUNT, 0, 3);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_memory_close(b), LF_OK);
+}
+
+/* Each dispatch needs the one before it; there are more of them than descriptor sets. Transfers come in between. */
+static void in_order(void) {
+  int32_t pipeline = make_adder(), a = memory_of(64), b = memory_of(64);
+  double value;
+  CHECK_EQ(lf_queue_fill(device, a, 0, 64, 0, &value), 1);
+  for (uint32_t i = 0; i < 600; i++) {
+    add(pipeline, i % 2 ? b : a, i % 2 ? a : b, 1, 16);
+    if (i % 100 == 99) check_words(a, 16, i + 1, 0);
+  }
+  CHECK_EQ(lf_queue_fill(device, b, 0, 64, 70, &value), 1);
+  value = add(pipeline, b, b, 7, 16); /* one memory, two bindings */
+  CHECK_EQ(lf_queue_copy(device, b, 0, a, 0, 64, &value), 1);
+  CHECK_EQ(lf_queue_fill(device, b, 0, 64, 0, &value), 1);
+  check_words(a, 16, 77, 0);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_memory_close(b), LF_OK);
+}
+
+static void mapped_results(void) {
+  int32_t pipeline = make_adder(), a = memory_of(64);
+  lf_memory_info info;
+  CHECK_EQ(lf_memory_allocate_gpu(device, 64, 1, &info), LF_OK);
+  double value;
+  CHECK_EQ(lf_queue_fill(device, a, 0, 64, 1, &value), 1);
+  for (uint32_t i = 0; i < 100; i++) {
+    value = add(pipeline, a, info.handle, i, 16);
+    int32_t status;
+    while ((status = CHECK_OK(lf_queue_reached(device, value, 100))) == 0) {}
+    CHECK_EQ(((const uint32_t *)(uintptr_t)info.address)[15], i + 1);
+  }
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_memory_close(info.handle), LF_OK);
+}
+
+static void without_bindings(void) {
+  int32_t pipeline = CHECK_OK(lf_pipeline_create(device, nothing, sizeof nothing, 0, 0));
+  double value = 0;
+  for (int i = 0; i < 10; i++)
+    CHECK_EQ(lf_queue_dispatch(device, pipeline, NULL, 0, NULL, 0, 1, 1, 1, &value), 1);
+  wait_for(value);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+}
+
+/* Pipeline, memory and at last the device are closed while the dispatch still waits. */
+static void closed_under_way(void) {
+  int32_t pipeline = make_adder(), a = memory_of(64), b = memory_of(64);
+  lf_semaphore *semaphore = timeline_of();
+  wait_for((double)lf_queue_last(gpu));
+  block_on(semaphore, 1);
+  double value = add(pipeline, a, b, 1, 16);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_ECLOSED);
+  CHECK_EQ(lf_queue_reached(device, value, 10), 0);
+  signal_from_host(semaphore, 1);
+  wait_for(value);
+  timeline_gone(semaphore);
+  CHECK_EQ(lf_memory_close(b), LF_OK);
+  pipeline = make_adder();
+  a = memory_of(64);
+  for (int i = 0; i < 50; i++) add(pipeline, a, a, 1, 16);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  queue_reopen();
+}
+
+/* ---- what is refused ---- */
+
+static void refused_spirv(const uint32_t *words, size_t bytes, const char *because) {
+  CHECK_EQ(lf_pipeline_create(device, words, (uint32_t)bytes, 2, 4), LF_ESHADER_INVALID);
+  lf_status last;
+  CHECK_EQ(lf_status_last(&last), LF_OK);
+  CHECK_EQ(last.code, LF_ESHADER_INVALID);
+  if (!strstr(last.text, because)) test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", last.text, because);
+}
+
+static uint32_t *changed(uint32_t word, uint32_t to) {
+  static uint32_t words[sizeof adder / sizeof *adder];
+  uint32_t count = 0;
+  memcpy(words, adder, sizeof adder);
+  for (size_t i = 5; i < sizeof adder / sizeof *adder; i++)
+    if (adder[i] == word && !count++) words[i] = to;
+  CHECK(count > 0);
+  return words;
+}
+
+static void bad_spirv(void) {
+  const size_t count = sizeof adder / sizeof *adder;
+  uint32_t words[sizeof adder / sizeof *adder];
+  CHECK_EQ(lf_pipeline_create(device, NULL, 100, 2, 4), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_pipeline_create(device, (const uint32_t *)(uintptr_t)((const char *)adder + 1), 100, 2, 4),
+           LF_EINVALID_ARGUMENT);
+  refused_spirv(adder, 0, "0 bytes");
+  refused_spirv(adder, 19, "19 bytes");
+  refused_spirv(adder, sizeof adder - 1, "do not begin");
+  refused_spirv(adder, 20, "without a compute entry point");
+  memcpy(words, adder, sizeof adder);
+  words[0] = 0x03022307;
+  refused_spirv(words, sizeof words, "byte order");
+  refused_spirv(changed(0x6e69616d, 0x6e69616e), sizeof adder, "named main");
+  refused_spirv(changed(OP(6, 15), OP(0, 15)), sizeof adder, "cut off");
+  refused_spirv(changed(OP(1, 56), OP(2, 56)), sizeof adder, "cut off");
+  CHECK_EQ(lf_pipeline_create(device, adder, sizeof adder, 1, 4), LF_ESHADER_INVALID); /* binding 1 of 1 */
+  memcpy(words, adder, sizeof adder);
+  for (size_t i = 5; i + 3 < count; i++)
+    if (words[i] == OP(4, 71) && words[i + 1] == A_TO && words[i + 2] == 34) words[i + 3] = 1;
+  refused_spirv(words, sizeof words, "descriptor set 0");
+}
+
+static void bad_pipelines(void) {
+  CHECK_EQ(lf_pipeline_create(device, adder, sizeof adder, LF_BINDINGS_MAX + 1, 4), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_pipeline_create(device, adder, sizeof adder, 2, 3), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_pipeline_create(device, adder, sizeof adder, 2, 132), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_pipeline_create(0x12345, adder, sizeof adder, 2, 4), LF_ECLOSED);
+  CHECK_EQ(lf_pipeline_close(0x12345), LF_ECLOSED);
+}
+
+static void bad_dispatches(void) {
+  int32_t pipeline = make_adder(), second = CHECK_OK(lf_device_open(vulkan, 0)), a = memory_of(64), b = memory_of(64);
+  int32_t gone = memory_of(64);
+  lf_memory_info elsewhere;
+  CHECK_EQ(lf_memory_allocate_gpu(second, 64, 0, &elsewhere), LF_OK);
+  CHECK_EQ(lf_memory_close(gone), LF_OK);
+  const uint32_t addend = 1;
+  const int32_t memories[] = {a, b}, stale[] = {a, gone}, foreign[] = {elsewhere.handle, b};
+  double value;
+  uint64_t last = lf_queue_last(gpu);
+#define DISPATCH(list, count, push, bytes, x, y, z, out) \
+  lf_queue_dispatch(device, pipeline, list, count, push, bytes, x, y, z, out)
+  CHECK_EQ(DISPATCH(memories, 1, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 3, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(NULL, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 0, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 8, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, NULL, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 1, 1, 1, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 0, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 1, UINT32_MAX, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 1, 1, UINT32_MAX, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(stale, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
+  CHECK_EQ(DISPATCH(foreign, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_dispatch(second, pipeline, memories, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_dispatch(device, a, memories, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
+  CHECK_EQ(lf_queue_dispatch(0x12345, pipeline, memories, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
+#undef DISPATCH
+  CHECK_EQ(lf_queue_last(gpu), last);
+  CHECK_EQ(lf_memory_close(elsewhere.handle), LF_OK);
+  CHECK_EQ(lf_device_close(second), LF_OK);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  CHECK_EQ(lf_memory_close(b), LF_OK);
+}
+
+/* A dispatch that waits for a full queue is told so, and takes no descriptor set. */
+static void full(void) {
+  int32_t pipeline = make_adder(), a = memory_of(64);
+  const int32_t memories[] = {a, a};
+  const uint32_t addend = 1;
+  double value;
+  CHECK_EQ(lf_queue_fill(device, a, 0, 64, 0, &value), 1);
+  wait_for(value);
+  lf_semaphore *semaphore = timeline_of();
+  double first = block_on(semaphore, 1);
+  for (int i = 1; i < LF_QUEUE_DEPTH; i++) add(pipeline, a, a, 1, 16);
+  for (int i = 0; i < 5; i++) {
+    CHECK_EQ(lf_queue_dispatch(device, pipeline, memories, 2, &addend, 4, 16, 1, 1, &value), LF_FULL);
+    CHECK(value == first);
+  }
+  signal_from_host(semaphore, 1);
+  wait_for(first);
+  add(pipeline, a, a, 1, 16);
+  check_words(a, 16, LF_QUEUE_DEPTH, 0);
+  wait_for((double)lf_queue_last(gpu));
+  timeline_gone(semaphore);
+  CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+}
+
+int main(void) {
+  if (!queue_open()) return 0;
+  RUN(adds);
+  RUN(in_order);
+  RUN(mapped_results);
+  RUN(without_bindings);
+  RUN(closed_under_way);
+  RUN(full);
+  RUN(bad_spirv);
+  RUN(bad_pipelines);
+  RUN(bad_dispatches);
+  queue_shut();
+  RUN(silent_validation);
+  return 0;
+}

@@ -1,0 +1,97 @@
+/** What two sides say of their GPUs, and the way between them that follows from it. */
+import { LavaFlowError } from "../../errors.ts";
+import type { Meeting } from "./transport.ts";
+
+/** The GPU that a side would use. */
+export interface GpuAbility {
+  name: string;
+  /** 16 bytes each, as hex. */
+  deviceUuid: string;
+  driverUuid: string;
+  /** The driver can share timeline semaphores. */
+  timeline: boolean;
+}
+
+/** Why a side has none. */
+export interface NoGpu {
+  missing: string;
+}
+
+export interface Gpus {
+  producer: GpuAbility | NoGpu;
+  consumer: GpuAbility | NoGpu;
+}
+
+const UUID = /^[0-9a-f]{32}$/;
+
+/** The peer's words are checked like any input, and no control character of them reaches a terminal. */
+function readAbility(value: unknown): GpuAbility | NoGpu {
+  const said = value as Partial<Record<keyof (GpuAbility & NoGpu), unknown>> | null;
+  if (typeof said !== "object" || said === null) return { missing: "nobody asked for it" };
+  if (typeof said.missing === "string") return { missing: words(said.missing) };
+  const { name, deviceUuid, driverUuid, timeline } = said;
+  if (typeof name !== "string" || typeof timeline !== "boolean" || !isUuid(deviceUuid) || !isUuid(driverUuid)) {
+    return { missing: "it says nothing valid of its GPU" };
+  }
+  return { name: words(name), deviceUuid, driverUuid, timeline };
+}
+
+function isUuid(value: unknown): value is string {
+  return typeof value === "string" && UUID.test(value);
+}
+
+function words(text: string): string {
+  return text.slice(0, 500).replace(/\p{Cc}/gu, " ");
+}
+
+export function gpusOf(meeting: Meeting): Gpus {
+  const { mine, peer } = meeting.abilities("vulkan");
+  const here = readAbility(mine);
+  const there = readAbility(peer);
+  return meeting.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
+}
+
+/** Both GPUs of two sides that have one. */
+export function bothGpus(meeting: Meeting): { producer: GpuAbility; consumer: GpuAbility } {
+  return gpusOf(meeting) as { producer: GpuAbility; consumer: GpuAbility };
+}
+
+/** One driver's view of one GPU: what one side exports means the same on the other. */
+export function sameGpu({ producer, consumer }: { producer: GpuAbility; consumer: GpuAbility }): boolean {
+  return producer.deviceUuid === consumer.deviceUuid && producer.driverUuid === consumer.driverUuid;
+}
+
+/**
+ * direct: the consumer imports the producer's memory. cuda: it copies out of the producer's GPU into its own. staged: the
+ * producer copies into shared memory, and the consumer from there into its own GPU.
+ */
+export type Way = "direct" | "cuda" | "staged";
+
+export interface Terms {
+  way: Way;
+  /** Why it is no better one. */
+  why: string;
+}
+
+/** What the consumer answered. CORRUPT_SEGMENT where that can't be. */
+export function readTerms(value: unknown, gpus: { producer: GpuAbility; consumer: GpuAbility }): Terms {
+  const { way, why } = (value ?? {}) as Partial<Record<keyof Terms, unknown>>;
+  const fits = sameGpu(gpus) ? way === "direct" : way === "cuda" || way === "staged";
+  if (fits && typeof why === "string") return { way: way as Way, why: words(why) };
+  throw new LavaFlowError("CORRUPT_SEGMENT", `the consumer accepted a GPU channel on terms that can't be`);
+}
+
+export function describeTerms({ way, why }: Terms, gpus: { producer: GpuAbility; consumer: GpuAbility }): string {
+  const { producer, consumer } = gpus;
+  if (way === "direct") {
+    const order =
+      producer.timeline && consumer.timeline
+        ? "their queues keep order by a shared timeline"
+        : "work is waited for before a buffer is sent, as the driver shares no timelines";
+    return `both sides use the same GPU (${producer.name}, by its UUID), and ${order}`;
+  }
+  const pair = `two GPUs of one host (${producer.name}, ${consumer.name})`;
+  return way === "cuda"
+    ? `${pair}: the consumer copies buffers to its own by CUDA peer copy`
+    : `${pair}: buffers on a GPU are staged through shared memory (${why})`;
+}

@@ -1,0 +1,198 @@
+/** GPU memory and semaphores in CUDA, and CUDA's memory here. */
+import { type ErrorCode, LavaFlowError } from "../errors.ts";
+import type { GpuInfo } from "../gpu/device.ts";
+import type { GpuSemaphore, SemaphoreKind } from "../gpu/timeline.ts";
+import type { MemoryAllocator } from "../memory/allocator.ts";
+import type { MemoryBuffer } from "../memory/buffer.ts";
+import { GPU_TYPE } from "../memory/handle.ts";
+import { checkSize } from "../memory/strategy.ts";
+import { native } from "../native/load.ts";
+import { exported, OsHandle } from "../native/os-handle.ts";
+import {
+  checkAllocator,
+  ended,
+  type FromElsewhere,
+  gpuMemoryOf,
+  gpuWithUuid,
+  Imported,
+  pointerOf,
+  semaphoreOf,
+  valueFor,
+} from "./imported.ts";
+
+/** The bytes of a buffer in CUDA's address space of the same GPU. */
+export interface CudaMemory extends Disposable {
+  /** CUdeviceptr, valid in the GPU's primary context until this is disposed of. */
+  readonly devicePointer: bigint;
+  readonly sizeBytes: number;
+}
+
+/** A semaphore in the order of a CUDA stream: a CUstream of its GPU's primary context, 0n for the default stream. */
+export interface CudaSemaphore extends Disposable {
+  readonly kind: SemaphoreKind;
+  /** The stream signals it when all that was put into the stream before has ended. `value` is for timelines only. */
+  signal(value?: number, stream?: bigint): void;
+  /** What is put into the stream later waits for it. */
+  wait(value?: number, stream?: bigint): void;
+}
+
+const uuid = new Uint8Array(new ArrayBuffer(16));
+const pointer = new BigUint64Array(new ArrayBuffer(8));
+const allocation = new Float64Array(new ArrayBuffer(8));
+
+class Memory extends Imported implements CudaMemory {
+  readonly devicePointer: bigint;
+  readonly deviceUuid: string;
+  readonly sizeBytes: number;
+
+  constructor(handle: number, sizeBytes: number) {
+    super("CUDA memory", handle, "lf_cuda_close");
+    this.call((shim, own) => shim.lf_cuda_describe(own, uuid, pointer));
+    this.devicePointer = pointer[0] as bigint;
+    this.deviceUuid = uuid.toHex();
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** Copies all of `source` to here; resolves when that has ended. */
+  async copyFrom(source: Memory): Promise<void> {
+    this.call((shim, own) => shim.lf_cuda_copy(own, 0, source.handle, 0, source.sizeBytes));
+    await ended(`a copy of ${source.sizeBytes} bytes in CUDA`, (shim) => shim.lf_cuda_copied(this.handle));
+  }
+
+  /** An OS handle to the allocation, which is `allocationBytes`. EXTERNAL_MEMORY_UNSUPPORTED. */
+  export(): { osHandle: OsHandle; allocationBytes: number } {
+    this.call((shim, own) => shim.lf_cuda_export(own, allocation, exported));
+    return { osHandle: new OsHandle(), allocationBytes: allocation[0] as number };
+  }
+
+  read(offset: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(new ArrayBuffer(size));
+    this.call((shim, own) => shim.lf_cuda_read(own, offset, bytes, size));
+    return bytes;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.call((shim, own) => shim.lf_cuda_write(own, offset, bytes, bytes.length));
+  }
+}
+
+class Semaphore extends Imported implements CudaSemaphore {
+  readonly kind: SemaphoreKind;
+
+  constructor(handle: number, kind: SemaphoreKind) {
+    super("CUDA semaphore", handle, "lf_cuda_semaphore_close");
+    this.kind = kind;
+  }
+
+  signal(value?: number, stream = 0n): void {
+    const [target, on] = [valueFor(this.kind, value), pointerOf("stream", stream, "a CUstream, or 0n", 0n)];
+    this.call((shim, own) => shim.lf_cuda_semaphore_signal(own, target, on));
+  }
+
+  wait(value?: number, stream = 0n): void {
+    const [target, on] = [valueFor(this.kind, value), pointerOf("stream", stream, "a CUstream, or 0n", 0n)];
+    this.call((shim, own) => shim.lf_cuda_semaphore_wait(own, target, on));
+  }
+}
+
+/**
+ * The buffer's memory in CUDA, on the same GPU; nothing is copied. The buffer and what this returns may be closed in any
+ * order. BACKEND_UNAVAILABLE with the reason where there is no CUDA, EXTERNAL_HANDLE_MISMATCH where CUDA does not see the
+ * GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver refuses; INVALID_ARGUMENT, CLOSED,
+ * GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM.
+ */
+export function importIntoCuda(buffer: MemoryBuffer): CudaMemory {
+  return new Memory(native().lf_cuda_import(gpuMemoryOf(buffer)), buffer.sizeBytes);
+}
+
+/** The semaphore in CUDA: timelines and binary ones. Errors as for importIntoCuda. */
+export function importSemaphoreIntoCuda(semaphore: GpuSemaphore): CudaSemaphore {
+  return new Semaphore(native().lf_cuda_semaphore_import(semaphoreOf(semaphore)), semaphore.kind);
+}
+
+/**
+ * `sizeBytes` of CUDA device memory as a buffer. Memory that begins an allocation made with cuMemCreate for export is
+ * aliased where the driver can; any other is copied, by the GPU. Work of CUDA's on the memory has to have ended before.
+ * Aliased memory stays valid until both the buffer is closed and CUDA's user has freed it.
+ *
+ * INVALID_ARGUMENT where CUDA does not know the pointer or the memory is smaller, GPU_DEVICE_NOT_FOUND where the
+ * allocator has not the GPU, TIMEOUT after 30 s; BACKEND_UNAVAILABLE, CLOSED, GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM.
+ */
+export async function importFromCuda(
+  allocator: MemoryAllocator,
+  devicePointer: bigint,
+  sizeBytes: number,
+): Promise<FromElsewhere> {
+  checkAllocator(allocator);
+  checkSize(sizeBytes, Number.MAX_SAFE_INTEGER);
+  const at = pointerOf("devicePointer", devicePointer, "a CUdeviceptr");
+  using source = new Memory(native().lf_cuda_adopt(at, sizeBytes), sizeBytes);
+  const gpu = gpuWithUuid(allocator, source.deviceUuid);
+  let reason: string;
+  try {
+    const buffer = await alias(allocator, source, gpu);
+    if (buffer) return { buffer, aliased: true, reason: "CUDA exported it, and what one side writes the other reads" };
+    reason = "the driver imported what CUDA exported, but what one side writes the other does not read";
+  } catch (error) {
+    if (!(error instanceof LavaFlowError) || !REFUSALS.has(error.code)) throw error;
+    reason = error.reason;
+  }
+  const buffer = allocator.allocate(sizeBytes, { kind: "gpu", device: gpu.index });
+  try {
+    using target = new Memory(native().lf_cuda_import(gpuMemoryOf(buffer)), sizeBytes);
+    await target.copyFrom(source);
+  } catch (error) {
+    buffer.close();
+    throw error;
+  }
+  return { buffer, aliased: false, reason: `copied on the GPU: ${reason}` };
+}
+
+/** What says only that the memory can't be aliased. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "EXTERNAL_MEMORY_UNSUPPORTED",
+  "EXTERNAL_HANDLE_MISMATCH",
+  "GPU_OUT_OF_MEMORY",
+]);
+
+/** Null where the import succeeds and aliases nothing, as drivers may. */
+async function alias(allocator: MemoryAllocator, source: Memory, gpu: GpuInfo): Promise<MemoryBuffer | null> {
+  const { sizeBytes } = source;
+  const { deviceUuid, driverUuid } = gpu;
+  const { osHandle, allocationBytes } = source.export();
+  const { fd, handle } = osHandle;
+  osHandle.take();
+  const buffer = allocator.import({
+    ...{ type: GPU_TYPE, fd, handle, sizeBytes, allocationBytes, deviceUuid, driverUuid },
+    [Symbol.dispose]() {},
+  });
+  try {
+    if ((await sameBytes(source, buffer, 0)) && (await sameBytes(source, buffer, sizeBytes - 1))) return buffer;
+  } catch (error) {
+    buffer.close();
+    throw error;
+  }
+  buffer.close();
+  return null;
+}
+
+/** Whether the bytes at `offset` are the same ones on both sides. They are afterwards what they were. */
+async function sameBytes(cuda: Memory, buffer: MemoryBuffer, offset: number): Promise<boolean> {
+  const from = Math.max(0, Math.min(offset, cuda.sizeBytes - PROOF_BYTES));
+  const size = Math.min(PROOF_BYTES, cuda.sizeBytes);
+  const before = cuda.read(from, size);
+  const pattern = crypto.getRandomValues(new Uint8Array(size));
+  const other = pattern.map((byte) => byte ^ 0xa5);
+  const seen = new Uint8Array(size);
+  try {
+    cuda.write(from, pattern);
+    await buffer.read(seen, from);
+    if (!Buffer.from(seen).equals(pattern)) return false;
+    await buffer.write(other, from);
+    return Buffer.from(cuda.read(from, size)).equals(other);
+  } finally {
+    cuda.write(from, before);
+  }
+}
+
+const PROOF_BYTES = 64;

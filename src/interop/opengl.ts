@@ -1,0 +1,88 @@
+/** GPU memory and semaphores in OpenGL. */
+import { invalidArgument } from "../errors.ts";
+import type { GpuSemaphore } from "../gpu/timeline.ts";
+import type { MemoryBuffer } from "../memory/buffer.ts";
+import { native } from "../native/load.ts";
+import { gpuMemoryOf, Imported, semaphoreOf } from "./imported.ts";
+
+/** The bytes of a buffer as an OpenGL buffer object, of the context that was current when it was made. */
+export interface OpenGlBuffer extends Disposable {
+  /** Name of the buffer object. */
+  readonly buffer: number;
+  /** Name of the memory object (GL_EXT_memory_object). */
+  readonly memoryObject: number;
+}
+
+/** A binary semaphore in the order of the current OpenGL context's commands. */
+export interface OpenGlSemaphore extends Disposable {
+  /** Signalled when the commands before it have ended; `buffers` are those whose contents others are to see. */
+  signal(buffers?: OpenGlBuffer[]): void;
+  /** Commands after it wait for it; `buffers` are those that others have written. */
+  wait(buffers?: OpenGlBuffer[]): void;
+}
+
+const name = new Uint32Array(new ArrayBuffer(4));
+const object = new Uint32Array(new ArrayBuffer(4));
+
+class Memory extends Imported implements OpenGlBuffer {
+  readonly buffer: number;
+  readonly memoryObject: number;
+
+  constructor(handle: number) {
+    super("OpenGL buffer", handle, "lf_opengl_close");
+    this.call((shim, own) => shim.lf_opengl_describe(own, name, object));
+    this.buffer = name[0] as number;
+    this.memoryObject = object[0] as number;
+  }
+
+  /** The shim's handles of several. INVALID_ARGUMENT, CLOSED. */
+  static handles(buffers: OpenGlBuffer[]): Int32Array {
+    if (!Array.isArray(buffers)) throw invalidArgument("buffers", buffers, "a list of what importIntoOpenGl returns");
+    const handles = new Int32Array(new ArrayBuffer(4 * Math.max(1, buffers.length)));
+    for (const [index, buffer] of buffers.entries()) {
+      if (!(buffer instanceof Memory)) {
+        throw invalidArgument(`buffers[${index}]`, buffer, "what importIntoOpenGl returns");
+      }
+      handles[index] = buffer.handle;
+    }
+    return handles;
+  }
+}
+
+class Semaphore extends Imported implements OpenGlSemaphore {
+  constructor(handle: number) {
+    super("OpenGL semaphore", handle, "lf_opengl_semaphore_close");
+  }
+
+  signal(buffers: OpenGlBuffer[] = []): void {
+    const handles = Memory.handles(buffers);
+    this.call((shim, own) => shim.lf_opengl_semaphore_signal(own, handles, buffers.length));
+  }
+
+  wait(buffers: OpenGlBuffer[] = []): void {
+    const handles = Memory.handles(buffers);
+    this.call((shim, own) => shim.lf_opengl_semaphore_wait(own, handles, buffers.length));
+  }
+}
+
+/**
+ * The buffer's memory in OpenGL; nothing is copied. In the EGL context that is current on this thread, which must be of
+ * the same GPU; where none is, in one that this makes on the buffer's GPU, without a window or a display server: that one
+ * then is current until the last thing imported into it is disposed of. Dispose of things on the thread that made them.
+ * The buffer and what this returns may be closed in any order.
+ *
+ * BACKEND_UNAVAILABLE with the reason where there is no OpenGL through EGL, EXTERNAL_HANDLE_MISMATCH where the context is
+ * of another GPU or no EGL device is this one, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver lacks
+ * GL_EXT_memory_object_fd or refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
+ */
+export function importIntoOpenGl(buffer: MemoryBuffer): OpenGlBuffer {
+  return new Memory(native().lf_opengl_import(gpuMemoryOf(buffer)));
+}
+
+/**
+ * A binary semaphore in OpenGL, which knows no timelines. Context and errors as for importIntoOpenGl (the extension is
+ * GL_EXT_semaphore_fd); EXTERNAL_MEMORY_UNSUPPORTED for a timeline.
+ */
+export function importSemaphoreIntoOpenGl(semaphore: GpuSemaphore): OpenGlSemaphore {
+  return new Semaphore(native().lf_opengl_semaphore_import(semaphoreOf(semaphore)));
+}

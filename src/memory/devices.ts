@@ -1,0 +1,105 @@
+/** Which GPUs an allocator may use: each is opened at its first use, and held until the allocator closes. */
+import { invalidArgument, type LavaFlowError } from "../errors.ts";
+import { GpuDevice, type GpuInfo, listGpus, notFound, noVulkan } from "../gpu/device.ts";
+import type { Unavailable } from "./topology.ts";
+
+export type DeviceChoice = "auto" | "none" | readonly number[];
+
+export class Devices {
+  readonly #choice: DeviceChoice;
+  readonly #held = new Map<number, GpuDevice>();
+
+  /** INVALID_ARGUMENT; GPU_DEVICE_NOT_FOUND when one that is named is not there, or can't be used. */
+  constructor(choice: DeviceChoice) {
+    const valid = Array.isArray(choice)
+      ? choice.every((device) => Number.isInteger(device) && device >= 0)
+      : choice === "auto" || choice === "none";
+    if (!valid) throw invalidArgument("devices", choice, '"auto", "none" or a list of device indices');
+    this.#choice = Array.isArray(choice) ? [...choice] : choice;
+    if (Array.isArray(choice)) for (const device of choice) this.#find(device);
+  }
+
+  /** Those that can be used. */
+  get usable(): readonly GpuInfo[] {
+    return this.#listed().filter(({ missing }) => missing === null);
+  }
+
+  /** Why there is none, or none without naming it, and why some of them can't be used. */
+  get unavailable(): Unavailable[] {
+    const broken = this.#listed().flatMap(({ index, name, missing }) => {
+      return missing === null ? [] : [{ feature: `gpu ${index}`, reason: `${name}: ${missing}` }];
+    });
+    const reason = this.refusal();
+    return reason === null ? broken : [{ feature: "gpu", reason: reason.reason }, ...broken];
+  }
+
+  /** Whether something of this allocator has used a GPU. */
+  get inUse(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /**
+   * Why a GPU can't be had, or null. Without `device`: why there is none that need not be named. With it: a location only
+   * prefers a GPU, so a software one has to be named, or be in use already.
+   */
+  refusal(device?: number): LavaFlowError | null {
+    try {
+      const { index, name, type } = this.#find(device);
+      if (type !== "cpu" || Array.isArray(this.#choice) || this.#held.has(index)) return null;
+      return notFound(
+        `GPU ${index} (${name}) is a software device: it is used only when the allocator's devices name it`,
+      );
+    } catch (error) {
+      return error as LavaFlowError;
+    }
+  }
+
+  /**
+   * The GPU of that index; without one the first that `devices` named, else the first in hardware. It is this object's
+   * until `close`. GPU_DEVICE_NOT_FOUND with the reason.
+   */
+  open(device?: number): GpuDevice {
+    const { index } = this.#find(device);
+    let held = this.#held.get(index);
+    if (!held) this.#held.set(index, (held = GpuDevice.open(index)));
+    return held;
+  }
+
+  /** The GPU with that UUID, opened; null where this allocator has none such. */
+  withUuid(deviceUuid: string): GpuDevice | null {
+    const gpu = this.usable.find((each) => each.deviceUuid === deviceUuid.toLowerCase());
+    return gpu ? this.open(gpu.index) : null;
+  }
+
+  close(): void {
+    for (const device of this.#held.values()) device.release();
+    this.#held.clear();
+  }
+
+  #listed(): readonly GpuInfo[] {
+    if (this.#choice === "none") return [];
+    if (this.#choice === "auto") return listGpus();
+    return this.#choice.flatMap((index) => listGpus()[index] ?? []);
+  }
+
+  #find(device: number | undefined): GpuInfo {
+    if (this.#choice === "none") throw notFound('GPUs are switched off by devices: "none"');
+    const failure = noVulkan();
+    if (failure) throw notFound(failure.reason, failure);
+    const listed = this.#listed();
+    const gpu =
+      device === undefined
+        ? listed.find(({ type, missing }) => missing === null && (type !== "cpu" || Array.isArray(this.#choice)))
+        : listed.find(({ index }) => index === device);
+    if (gpu && gpu.missing === null) return gpu;
+    const what = device === undefined ? "no GPU in hardware" : gpu ? `GPU ${device}` : `there is no GPU ${device}`;
+    throw notFound(
+      `${what}: ${(gpu ? [gpu] : listed).map(describe).join("; ") || "the allocator's devices name none"}`,
+    );
+  }
+}
+
+function describe({ index, name, type, missing }: GpuInfo): string {
+  const note = missing ?? (type === "cpu" ? "a software device, used only when it is named" : "can be used");
+  return `GPU ${index} is ${name} (${note})`;
+}

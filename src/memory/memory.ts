@@ -1,0 +1,212 @@
+/** Memory that the shim holds, with its one ArrayBuffer: looked at, and given back in the right order. */
+import { LavaFlowError } from "../errors.ts";
+import type { GpuDevice } from "../gpu/device.ts";
+import { viewOf } from "../native/handle.ts";
+import { MEMORY_INFO } from "../native/layout.ts";
+import { native } from "../native/load.ts";
+import { SIZE_MAX } from "./strategy.ts";
+
+/** The shim's description of the memory it made last; one a thread is enough, as it is read at once. */
+export const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.size));
+const words = new Uint32Array(info.buffer);
+const integers = new Int32Array(info.buffer);
+const { fields } = MEMORY_INFO;
+
+function number64(offset: number): number {
+  return (words[offset / 4] as number) + (words[offset / 4 + 1] as number) * 2 ** 32;
+}
+
+/** Who keeps a list of what is open, to close what is left at its own end. */
+export type Owner = Set<{ close(): void }>;
+
+/** What the shim says of memory. */
+export interface Described {
+  handle: number;
+  /** 0 where it is not mapped. */
+  address: number;
+  sizeBytes: number;
+  /** Bytes really taken: whole pages, or what the GPU's driver says. */
+  allocatedBytes: number;
+  /** What it is made of: 4096, 2 MiB, …; for GPU memory 1 where it is the GPU's own. */
+  pageBytes: number;
+  /** The node it is bound to, or -1. */
+  numaNode: number;
+  /** Made of reserved huge pages. */
+  reserved: boolean;
+}
+
+/** What is in `info`. */
+export function described(): Described {
+  return {
+    handle: integers[fields.handle / 4] as number,
+    address: number64(fields.address),
+    sizeBytes: number64(fields.size),
+    allocatedBytes: number64(fields.allocated),
+    pageBytes: number64(fields.page_bytes),
+    numaNode: integers[fields.numa_node / 4] as number,
+    reserved: integers[fields.hugetlb / 4] === 1,
+  };
+}
+
+/** How what is in `info` was pinned: LF_PINNED_BY_… */
+export function pinnedBy(): number {
+  return integers[fields.pinned_by / 4] as number;
+}
+
+/** Whether what is in `info` is the host's because the GPU's own memory can be mapped, but not so much of it. */
+export function beyondWindow(): boolean {
+  return integers[fields.beyond_window / 4] === 1;
+}
+
+/** How a GPU has to do with memory: it is the GPU's, or host memory that its queue reaches itself. */
+export interface GpuSide {
+  device: GpuDevice;
+  pinned: boolean;
+}
+
+/** Memory that a GPU reaches, by the ArrayBuffer that shows it: whoever is given a view can find the memory again. */
+const reachable = new WeakMap<ArrayBufferLike, NativeMemory>();
+
+/** The memory behind `view`, where `device` reaches it itself. */
+export function memoryBehind(view: Uint8Array, device: GpuDevice): NativeMemory | null {
+  const memory = reachable.get(view.buffer);
+  return memory && !memory.closed && memory.gpu?.device === device ? memory : null;
+}
+
+export class NativeMemory {
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+  readonly pageBytes: number;
+  readonly numaNode: number;
+  readonly reserved: boolean;
+  /** Null for memory that no GPU has to do with. The memory has one use of the device. */
+  readonly gpu: GpuSide | null;
+  readonly #address: number;
+  readonly #owner: Owner | null;
+  /** What gives adopted memory back; the shim does it for all other. */
+  readonly #release: ((escaped: boolean) => void) | null;
+  #handle: number;
+  #closing = false;
+  #bytes: Uint8Array<ArrayBuffer> | null = null;
+  #escaped = false;
+  #closers: Set<() => void> | null = null;
+
+  /**
+   * Takes over one use of `gpu.device`. With `release` somebody else closes the memory: he is told when it is no longer
+   * looked at, or that it always will be.
+   */
+  constructor(
+    what: Described,
+    gpu: GpuSide | null,
+    owner: Owner | null,
+    release: ((escaped: boolean) => void) | null = null,
+  ) {
+    this.sizeBytes = what.sizeBytes;
+    this.allocatedBytes = what.allocatedBytes;
+    this.pageBytes = what.pageBytes;
+    this.numaNode = what.numaNode;
+    this.reserved = what.reserved;
+    this.gpu = gpu;
+    this.#handle = what.handle;
+    this.#address = what.address;
+    this.#owner = owner;
+    this.#release = release;
+    owner?.add(this);
+  }
+
+  get closed(): boolean {
+    return this.#handle === 0;
+  }
+
+  /** The shim's handle. CLOSED after close. */
+  get handle(): number {
+    if (this.#handle === 0) throw this.#closedError();
+    return this.#handle;
+  }
+
+  /** All of the memory, the same array each time. CLOSED after close, NOT_HOST_VISIBLE where it can't be shown. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#handle === 0) throw this.#closedError();
+    if (this.#bytes?.buffer.detached) {
+      // Its user transferred it: what it became shows the same memory, out of our reach.
+      this.#escaped = true;
+      this.#bytes = null;
+    }
+    return (this.#bytes ??= this.#show());
+  }
+
+  #show(): Uint8Array<ArrayBuffer> {
+    if (this.#address === 0) {
+      throw new LavaFlowError("NOT_HOST_VISIBLE", `these ${this.sizeBytes} bytes are in the GPU's own memory`, {
+        remedy: 'Use read() or copyTo(), or allocate with { kind: "gpu", hostVisible: true }',
+      });
+    }
+    if (this.sizeBytes > SIZE_MAX) {
+      throw new LavaFlowError(
+        "NOT_HOST_VISIBLE",
+        `one ArrayBuffer shows at most ${SIZE_MAX} bytes (4 GiB), and these are ${this.sizeBytes}`,
+        { remedy: "Use read(), write() and copyTo() on parts of it" },
+      );
+    }
+    const buffer = viewOf(this.#address, this.sizeBytes);
+    if (this.gpu) reachable.set(buffer, this);
+    return new Uint8Array(buffer);
+  }
+
+  /** Runs `closer` before the memory goes. Returns what takes this back. */
+  onClose(closer: () => void): () => void {
+    const closers = (this.#closers ??= new Set());
+    closers.add(closer);
+    return () => closers.delete(closer);
+  }
+
+  /**
+   * Idempotent. Tells everyone, fails the GPU work that uses it, detaches every view, gives the memory back (the shim
+   * keeps what the GPU still works on until that has ended); an error of those told comes last.
+   */
+  close(): void {
+    if (this.#handle === 0 || this.#closing) return;
+    this.#closing = true;
+    const errors = this.#tell();
+    const handle = this.#handle;
+    this.gpu?.device.queue.abandon(handle);
+    const buffer = this.#bytes?.buffer;
+    const escaped = this.#escaped || buffer?.detached === true;
+    if (buffer && !buffer.detached) buffer.transfer(0);
+    this.#bytes = null;
+    this.#handle = 0;
+    this.#owner?.delete(this);
+    if (this.#release) this.#release(escaped);
+    else if (escaped) warnOfEscape(this.sizeBytes);
+    else native().lf_memory_close(handle);
+    this.gpu?.device.release();
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #tell(): unknown[] {
+    const errors: unknown[] = [];
+    for (const closer of this.#closers ?? []) {
+      try {
+        closer();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#closers = null;
+    return errors;
+  }
+
+  #closedError(): LavaFlowError {
+    return new LavaFlowError("CLOSED", `this memory of ${this.sizeBytes} bytes is closed`, {
+      remedy: "Keep a buffer open for as long as it is used",
+    });
+  }
+}
+
+/** Unmapping what another ArrayBuffer still shows would turn its next use into a crash. */
+function warnOfEscape(sizeBytes: number): void {
+  process.emitWarning(
+    `the ArrayBuffer of a MemoryBuffer was transferred: its ${sizeBytes} bytes stay until the thread ends`,
+    { type: "LavaFlowWarning", code: "LAVA_FLOW_ESCAPED" },
+  );
+}

@@ -1,0 +1,64 @@
+/** An OS handle (a descriptor, on Windows an NT handle) that this process owns until it is passed on. */
+import { invalidArgument, LavaFlowError } from "../errors.ts";
+import { native } from "./load.ts";
+import { check } from "./status.ts";
+
+/** Exactly one of the two. */
+export interface OsHandleFields {
+  /** File descriptor (Linux, macOS). */
+  readonly fd?: number;
+  /** NT handle (Windows). */
+  readonly handle?: bigint;
+}
+
+const WINDOWS = process.platform === "win32";
+
+/** Where the shim puts a handle that it makes; one a thread is enough, as it is read at once. */
+export const exported = new BigInt64Array(new ArrayBuffer(8));
+
+export class OsHandle implements OsHandleFields, Disposable {
+  readonly fd?: number;
+  readonly handle?: bigint;
+  #open = true;
+
+  /** Takes the handle in `exported`. */
+  constructor() {
+    const made = exported[0] as bigint;
+    if (WINDOWS) this.handle = made;
+    else this.fd = Number(made);
+  }
+
+  /** Gives the duty to close it to the caller. CLOSED when that was done before. */
+  take(): void {
+    if (!this.#open) {
+      throw new LavaFlowError("CLOSED", "this handle was disposed of, or imported before", {
+        remedy: "Export a handle for each import",
+      });
+    }
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeOsHandle(this.fd ?? (this.handle as bigint));
+  }
+}
+
+export function closeOsHandle(handle: number | bigint): void {
+  const shim = native();
+  check(shim, shim.lf_os_handle_close(handle));
+}
+
+/** The number in `given`, which may be an OsHandle or come from anywhere; it is the caller's to close from now on. */
+export function takeOsHandle(given: OsHandleFields): number | bigint {
+  const { fd, handle } = given;
+  if (!WINDOWS && (!Number.isInteger(fd) || (fd as number) < 0 || (fd as number) > 0x7fffffff)) {
+    throw invalidArgument("handle.fd", fd, "an open file descriptor");
+  }
+  if (WINDOWS && (typeof handle !== "bigint" || handle <= 0n)) {
+    throw invalidArgument("handle.handle", handle, "an NT handle as a bigint");
+  }
+  if (given instanceof OsHandle) given.take();
+  return WINDOWS ? (handle as bigint) : (fd as number);
+}

@@ -1,0 +1,277 @@
+/** Buffers on the GPU that both sides use: the same memory on both, known once, and safe to write again when released. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { type Frame, type MemoryAllocator, type MemoryBuffer, ProcessLocation } from "../../src/index.ts";
+import { keepBusy } from "../gpu/busy.ts";
+import {
+  contentOf,
+  device,
+  expectSame,
+  newAllocator,
+  randomBytes,
+  timeline,
+  validationIsSilent,
+  vulkan,
+} from "../gpu/support.ts";
+import { openChannel } from "../process/open.ts";
+import { inProcess } from "./peers.ts";
+import { eventually, failure, PATIENT, pair, privateDirectory, unique } from "./support.ts";
+
+privateDirectory();
+
+const allocator: MemoryAllocator = newAllocator();
+afterAll(() => allocator.close());
+
+const transport = "vulkan";
+const LOCAL = { kind: "gpu", device } as const;
+const VISIBLE = { kind: "gpu", device, hostVisible: true } as const;
+const MIB = 2 ** 20;
+
+async function filled(bytes: Uint8Array, location: typeof LOCAL | typeof VISIBLE): Promise<MemoryBuffer> {
+  const buffer = allocator.allocate(bytes.length, location);
+  await buffer.write(bytes);
+  return buffer;
+}
+
+function bufferOf(frame: Frame): MemoryBuffer {
+  if (!frame.buffer) throw new Error("bytes came, not a buffer");
+  return frame.buffer;
+}
+
+describe.skipIf(!vulkan)("a buffer on the GPU", () => {
+  for (const [where, location] of [
+    ["the GPU's own memory", LOCAL],
+    ["memory that the host sees", VISIBLE],
+  ] as const) {
+    test(`in ${where} is the same memory on both sides`, async () => {
+      await using ends = await pair({ transport, allocator });
+      for (const size of [1, 100, 4096, 1_000_003]) {
+        const bytes = randomBytes(size);
+        using buffer = await filled(bytes, location);
+        await ends.producer.send(buffer);
+        const frame = await ends.consumer.recv();
+        const received = bufferOf(frame);
+        expect(received).toMatchObject({ sizeBytes: size, strategy: "gpu", isGpu: true, location });
+        expect(frame.sizeBytes).toBe(size);
+        expectSame(await contentOf(received), bytes);
+        const answer = randomBytes(size);
+        await received.write(answer);
+        expectSame(await contentOf(buffer), answer);
+        frame.release();
+        await ends.producer.waitSend();
+        buffer.close();
+      }
+    });
+  }
+
+  test("that the host sees shows its bytes in the frame; of another one a frame has none to show", async () => {
+    await using ends = await pair({ transport, allocator });
+    const bytes = randomBytes(5000);
+    using visible = await filled(bytes, VISIBLE);
+    await ends.producer.send(visible);
+    using first = await ends.consumer.recv();
+    expectSame(first.bytes, bytes);
+    first.bytes[4999]! ^= 1;
+    expect(visible.bytes[4999]).toBe(bytes[4999]! ^ 1);
+    using local = await filled(bytes, LOCAL);
+    await ends.producer.send(local);
+    using second = await ends.consumer.recv();
+    await failure("NOT_HOST_VISIBLE", () => second.bytes);
+    expect(second.sequence).toBe(1);
+  });
+
+  test("sent many times is known once, and leaves when it is closed", async () => {
+    await using ends = await pair({ transport, allocator });
+    const { producer, consumer } = ends;
+    const buffers = await Promise.all([1, 2, 3].map((size) => filled(randomBytes(size * 1000), LOCAL)));
+    for (let i = 0; i < 300; i++) {
+      await producer.send(buffers[i % 3]!);
+      (await consumer.recv()).release();
+    }
+    expect([producer.stats.importsCached, consumer.stats.importsCached]).toEqual([3, 3]);
+    for (const buffer of buffers) buffer.close();
+    expect(producer.stats.importsCached).toBe(0);
+    const next = consumer.recv();
+    await eventually(() => consumer.stats.importsCached === 0, "the consumer lets go of closed buffers");
+    await producer.send(Uint8Array.of(1));
+    (await next).release();
+    await failure("CLOSED", () => producer.trySend(buffers[0]!));
+  });
+
+  test("closed while under way, and while the peer holds it: the frame stays valid until it is released", async () => {
+    await using ends = await pair({ transport, allocator });
+    const bytes = randomBytes(100_000);
+    using buffer = await filled(bytes, LOCAL);
+    await ends.producer.send(buffer);
+    await ends.producer.send(buffer);
+    buffer.close();
+    for (const _ of [1, 2]) {
+      using frame = await ends.consumer.recv();
+      expectSame(await contentOf(bufferOf(frame)), bytes);
+    }
+    const next = ends.consumer.recv();
+    await eventually(() => ends.consumer.stats.importsCached === 0, "the consumer lets go of it");
+    await ends.producer.send(Uint8Array.of(1));
+    (await next).release();
+  });
+
+  test("can be passed on", async () => {
+    await using one = await pair({ transport, allocator });
+    await using two = await pair({ transport, allocator });
+    const bytes = randomBytes(64 * 1024);
+    using buffer = await filled(bytes, LOCAL);
+    await one.producer.send(buffer);
+    const middle = await one.consumer.recv();
+    await two.producer.send(bufferOf(middle));
+    using last = await two.consumer.recv();
+    expectSame(await contentOf(bufferOf(last)), bytes);
+    last[Symbol.dispose]();
+    await two.producer.waitSend();
+    middle.release();
+    await one.producer.waitSend();
+  });
+
+  test("comes in order with bytes, loans and shared memory, by every way to receive", async () => {
+    await using ends = await pair({ transport, allocator });
+    const { producer, consumer } = ends;
+    using onGpu = await filled(new Uint8Array(3000).fill(1), VISIBLE);
+    using shared = allocator.allocate(3000, { kind: "host", shared: true });
+    shared.bytes.fill(2);
+    for (let round = 0; round < 20; round++) {
+      await producer.send(onGpu);
+      await producer.send(shared);
+      await producer.send(new Uint8Array(30).fill(3));
+      (await producer.loan(5000)).commit();
+      const receive = [
+        () => consumer.recv(),
+        async () => consumer.recvSync()!,
+        async () => {
+          for (;;) {
+            const frame = consumer.tryRecv();
+            if (frame) return frame;
+          }
+        },
+      ][round % 3]!;
+      for (const [size, first] of [
+        [3000, 1],
+        [3000, 2],
+        [30, 3],
+        [5000, null],
+      ] as const) {
+        using frame = await receive();
+        expect(frame.sizeBytes).toBe(size);
+        if (first !== null) expect(frame.bytes[0]).toBe(first);
+      }
+    }
+  });
+});
+
+describe.skipIf(!vulkan)("order", () => {
+  const rounds = 30;
+  const size = 8 * MIB;
+
+  test(
+    "work under way when a buffer is sent has ended before the receiver's, and the other way round",
+    async () => {
+      const name = unique();
+      await using peer = inProcess("gpu/copyAway", { name, transport, size });
+      await using producer = await openChannel(name, { role: "producer", transport, allocator });
+      using buffer = allocator.allocate(size, LOCAL);
+      for (let round = 0; round < rounds; round++) {
+        void buffer.fill(0xfffffffe);
+        const busy = keepBusy(allocator);
+        void buffer.fill(round);
+        await producer.send(buffer);
+        await producer.waitSend();
+        // The receiver has copied all of it by now: what is written next is not seen.
+        void buffer.fill(0xffffffff);
+        expect(await peer.heard()).toBe(0);
+        await busy;
+      }
+      await producer.close();
+      await peer.done;
+    },
+    PATIENT,
+  );
+
+  test(
+    "a receiver that blocks its thread gives frames back when its work on them has ended",
+    async () => {
+      const name = unique();
+      await using peer = inProcess("gpu/writeAndBlock", { name, transport });
+      await using producer = await openChannel(name, { role: "producer", transport, allocator });
+      using buffer = allocator.allocate(size, LOCAL);
+      for (let round = 0; round < rounds; round++) {
+        await producer.send(buffer);
+        await producer.waitSend();
+        const words = new Uint32Array((await contentOf(buffer)).buffer);
+        expect(words.findIndex((word) => word !== round + 1000)).toBe(-1);
+      }
+      await producer.close();
+      await peer.done;
+    },
+    PATIENT,
+  );
+
+  test("trySend says false while work is under way that the peer can't wait for, and the waiting send wakes", async () => {
+    await using ends = await pair({ transport, allocator });
+    const { producer, consumer } = ends;
+    using buffer = allocator.allocate(32 * MIB, VISIBLE);
+    for (let round = 1; round <= 5; round++) {
+      const writing = buffer.fill(round);
+      while (!producer.trySend(buffer)) await new Promise(setImmediate);
+      using frame = await consumer.recv();
+      // The bytes are there without any wait for the GPU.
+      const words = new Uint32Array(frame.bytes.buffer, 0, 8 * MIB);
+      expect([words[0], words.at(-1)]).toEqual([round, round]);
+      await writing;
+    }
+  });
+
+  test.skipIf(!timeline)("a shared timeline lets the buffer go at once", async () => {
+    await using ends = await pair({ transport, allocator });
+    expect(ends.producer.route.reason).toContain("shared timeline");
+    using buffer = allocator.allocate(256 * MIB, LOCAL);
+    await buffer.fill(1);
+    const busy = keepBusy(allocator);
+    const writing = buffer.fill(2);
+    expect(ends.producer.trySend(buffer)).toBe(true);
+    using frame = await ends.consumer.recv();
+    expect(new Uint32Array((await contentOf(bufferOf(frame))).buffer).every((word) => word === 2)).toBe(true);
+    await Promise.all([busy, writing]);
+  });
+});
+
+describe.skipIf(!vulkan)("the route", () => {
+  test("names the GPU and the way to keep order", async () => {
+    await using ends = await pair({ transport, allocator });
+    for (const { route } of [ends.producer, ends.consumer]) {
+      expect(route.reason).toStartWith("both sides use the same GPU (");
+      expect(route.reason).toContain(timeline ? "shared timeline" : "waited for before");
+    }
+  });
+
+  for (const [wish, options] of [
+    ["the profile", { profile: "gpu-preferred", allocator }],
+    ["the location", { location: ProcessLocation.detect({ deviceId: device }), allocator }],
+    ["an allocator that has used a GPU", { allocator }],
+  ] as const) {
+    test(`goes over the GPU when ${wish} asks for it`, async () => {
+      allocator.allocate(1, LOCAL).close();
+      await using ends = await pair(options);
+      expect(ends.producer.route.transport).toBe("vulkan");
+      expect(ends.consumer.route).toMatchObject({
+        transport: "vulkan",
+        rejected: [{ transport: "mpi" }, { transport: "shm" }],
+      });
+    });
+  }
+
+  test("does not look for a GPU when nobody asks for one", async () => {
+    await using ends = await pair({ transport: undefined });
+    expect(ends.producer.route.transport).toBe("shm");
+    const { reason } = ends.producer.route.rejected.find(({ transport }) => transport === "vulkan")!;
+    expect(reason).toContain("neither side asks for a GPU");
+  });
+});
+
+validationIsSilent();

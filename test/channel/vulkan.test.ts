@@ -1,0 +1,9 @@
+/** Over a GPU channel goes all that goes over shared memory, and as well. */
+import { validationIsSilent, vulkan } from "../gpu/support.ts";
+import { conformance } from "./conformance.ts";
+import { inProcess } from "./peers.ts";
+import { privateDirectory } from "./support.ts";
+
+privateDirectory();
+if (vulkan) conformance({ transport: "vulkan", start: inProcess });
+validationIsSilent();
