@@ -44,7 +44,8 @@ typedef struct {
   lf_cuda_device device;
   CUdeviceptr pointer;
   uint64_t size;
-  CUexternalMemory external; /* NULL: memory that CUDA's user allocated and frees */
+  CUexternalMemory external; /* NULL: memory that CUDA's user allocated and frees, or `reserved` */
+  uint64_t reserved;         /* bytes of addresses that it is mapped at, for all GPUs that reach it; 0: none */
   /* Made by the first copy. All copies to this memory run in the stream, and it waits for those from it: when `last` has
    * passed, nothing uses the memory. */
   CUstream stream;

@@ -69,6 +69,15 @@ typedef struct {
   unsigned int reserved[16];
 } lf_cu_semaphore_params;
 
+/* Who may do what with a mapping. */
+typedef struct {
+  struct {
+    int type;
+    int id;
+  } location;
+  int flags;
+} lf_cu_access;
+
 enum {
   LF_CU_SUCCESS = 0,
   LF_CU_OUT_OF_MEMORY = 2,
@@ -97,7 +106,10 @@ enum {
   LF_CU_MEMORYTYPE_DEVICE = 2,
   LF_CU_STREAM_NON_BLOCKING = 1,
   LF_CU_EVENT_DISABLE_TIMING = 2,
-  LF_CU_HOST_REGISTER_PORTABLE = 1
+  LF_CU_HOST_REGISTER_PORTABLE = 1,
+
+  LF_CU_LOCATION_DEVICE = 1,
+  LF_CU_ACCESS_READWRITE = 3
 };
 
 /* Each function by the name that the library exports, F(name, arguments); enumerations and structs of CUDA's are passed
@@ -135,6 +147,12 @@ enum {
   F(cuMemRetainAllocationHandle, (CUmemGenericAllocationHandle *, void *)) \
   F(cuMemExportToShareableHandle, (void *, CUmemGenericAllocationHandle, int, unsigned long long)) \
   F(cuMemRelease, (CUmemGenericAllocationHandle)) \
+  F(cuMemImportFromShareableHandle, (CUmemGenericAllocationHandle *, void *, int)) \
+  F(cuMemAddressReserve, (CUdeviceptr *, size_t, size_t, CUdeviceptr, unsigned long long)) \
+  F(cuMemAddressFree, (CUdeviceptr, size_t)) \
+  F(cuMemMap, (CUdeviceptr, size_t, size_t, CUmemGenericAllocationHandle, unsigned long long)) \
+  F(cuMemUnmap, (CUdeviceptr, size_t)) \
+  F(cuMemSetAccess, (CUdeviceptr, size_t, const void *, size_t)) \
   F(cuPointerGetAttribute, (void *, int, CUdeviceptr)) \
   F(cuImportExternalMemory, (CUexternalMemory *, const lf_cu_memory_handle *)) \
   F(cuExternalMemoryGetMappedBuffer, (CUdeviceptr *, CUexternalMemory, const lf_cu_mapped_buffer *)) \

@@ -76,11 +76,11 @@ static int32_t prepare(lf_cuda_memory *m) {
 
 /* After what is still being copied to the source; in the context of the target. */
 static int32_t start_copy(lf_cuda_memory *t, uint64_t to, const lf_cuda_memory *s, uint64_t from, uint64_t size) {
-  int32_t status = reach(t, &s->device);
+  int32_t status = s->reserved ? LF_OK : reach(t, &s->device);
   if (status < 0) return status;
   status = look("cuStreamWaitEvent", t->cu->cuStreamWaitEvent(t->stream, s->last, 0), t);
   if (status < 0) return status;
-  if (t->device.device == s->device.device) {
+  if (t->device.device == s->device.device || s->reserved) {
     status = look("cuMemcpyDtoDAsync",
                   t->cu->cuMemcpyDtoDAsync_v2(t->pointer + to, s->pointer + from, size, t->stream), t);
   } else {

@@ -68,13 +68,16 @@ static int32_t fail(const char *api, VkResult result, const char *what) {
 /* Where the host signals a semaphore that work waits for, the layer (1.3.239) can miss it in its own books, and says after
  * ten seconds that this "is most likely a validation bug". Nothing else goes under this name. */
 #define LAYER_LOST_COUNT "UNASSIGNED-VkSemaphore-state-timeout"
+/* What lf_semaphore_abandon does, and nothing else here: the signal of a peer's semaphore, of whose pending signals the layer
+ * knows nothing (it names one of value 0). */
+#define LAYER_KNOWS_NO_PEER "VUID-VkSemaphoreSignalInfo-value-03259"
 
 /* One line a message, in one write, as several processes append to the file. */
 static VkBool32 on_message(VkFlags severity, VkFlags types, const VkDebugUtilsMessengerCallbackDataEXT *data, void *user) {
   (void)types;
   char line[8192];
   const char *id = data->pMessageIdName ? data->pMessageIdName : "";
-  if (strcmp(id, LAYER_LOST_COUNT) == 0) return 0;
+  if (strcmp(id, LAYER_LOST_COUNT) == 0 || strcmp(id, LAYER_KNOWS_NO_PEER) == 0) return 0;
   int used = snprintf(line, sizeof line - 1, "%s: %s: %s",
                       severity & VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT ? "error" : "warning", id,
                       data->pMessage ? data->pMessage : "");

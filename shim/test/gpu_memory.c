@@ -278,9 +278,28 @@ static void a_thread_takes_its_own(void) {
   CHECK_EQ(lf_memory_close(of_thread.pinned), LF_ECLOSED);
 }
 
+/* Mapped memory that is the host's says whether that is for its size. */
+static void mapped_in_host_memory(void) {
+  const uint32_t type = gpu->type_local_mapped;
+  VkMemoryType *host = &gpu->memory.memoryTypes[gpu->type_readback];
+  const VkFlags flags = host->propertyFlags;
+  host->propertyFlags &= ~(VkFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+  for (uint32_t beyond = 0; beyond < 2; beyond++) {
+    lf_memory_info info;
+    gpu->type_local_mapped = beyond ? gpu->type_readback : UINT32_MAX;
+    CHECK_EQ(lf_memory_allocate_gpu(device, 3000000, 1, &info), LF_OK);
+    CHECK(info.address != 0 && info.page_bytes == 0);
+    CHECK_EQ(info.beyond_window, beyond);
+    CHECK_EQ(lf_memory_close(info.handle), LF_OK);
+  }
+  host->propertyFlags = flags;
+  gpu->type_local_mapped = type;
+}
+
 int main(void) {
   if (!queue_open()) return 0;
   RUN(sizes);
+  RUN(mapped_in_host_memory);
   RUN(bad_arguments);
   RUN(reused_by_size);
   RUN(not_reused);

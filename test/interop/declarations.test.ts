@@ -98,7 +98,7 @@ describe.skipIf(!hasZig)("declarations", () => {
 
   // CUDA's header is not free to be installed everywhere: its structs are compared with their known sizes too.
   test("of CUDA, in themselves", async () => {
-    const sizes = { memory_handle: 104, mapped_buffer: 88, semaphore_handle: 96, semaphore_params: 144 };
+    const sizes = { memory_handle: 104, mapped_buffer: 88, semaphore_handle: 96, semaphore_params: 144, access: 12 };
     const lines = Object.entries(sizes).map(([name, size]) => `SAME(sizeof(lf_cu_${name}), ${size});`);
     expect(await compile(['#include "cuda_api.h"', SAME, ...lines], [])).toBe("");
   });
@@ -118,6 +118,7 @@ describe.skipIf(!hasZig)("declarations", () => {
           "CUDA_EXTERNAL_SEMAPHORE_HANDLE_DESC",
           ["type", "handle.fd", "handle.win32.handle", "flags"],
         ],
+        ["lf_cu_access", "CUmemAccessDesc", ["location.type", "location.id", "flags"]],
         ["lf_cu_semaphore_params", "CUDA_EXTERNAL_SEMAPHORE_SIGNAL_PARAMS", ["flags"]],
         ["lf_cu_semaphore_params", "CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS", ["flags"]],
       ];
@@ -143,7 +144,8 @@ describe.skipIf(!hasZig)("declarations", () => {
 function officialCuda(name: string): string {
   const rest = name.replace(/^LF_CU_/, "");
   const [, of, which] =
-    /^(MEMORY|SEMAPHORE|SHAREABLE|POINTER|STREAM|EVENT|HOST_REGISTER|MEMORYTYPE)_(\w+)$/.exec(rest) ?? [];
+    /^(MEMORY|SEMAPHORE|SHAREABLE|POINTER|STREAM|EVENT|HOST_REGISTER|MEMORYTYPE|LOCATION|ACCESS)_(\w+)$/.exec(rest) ??
+    [];
   switch (of) {
     case "MEMORY":
       if (which === "DEDICATED") return "CUDA_EXTERNAL_MEMORY_DEDICATED";
@@ -154,6 +156,10 @@ function officialCuda(name: string): string {
       return which === "POSIX_FD" ? "CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR" : "CU_MEM_HANDLE_TYPE_WIN32";
     case "POINTER":
       return `CU_POINTER_ATTRIBUTE_${which}`;
+    case "LOCATION":
+      return `CU_MEM_LOCATION_TYPE_${which}`;
+    case "ACCESS":
+      return `CU_MEM_ACCESS_FLAGS_PROT_${which}`;
     case "HOST_REGISTER":
       return `CU_MEMHOSTREGISTER_${which}`;
     case "STREAM":
@@ -170,6 +176,7 @@ function cudaFunctions(): string[] {
   const text = readFileSync(join(source, "cuda_api.h"), "utf8");
   const all = [...text.matchAll(/F\((cu\w+),\s*\\?\s*(\([^\\]*?\))\)/g)];
   expect(all.length).toBeGreaterThan(35);
-  const others = /lf_cu_|cuDeviceGetUuid|cuMemExportToShareableHandle|cuPointerGetAttribute/;
+  const others =
+    /lf_cu_|cuDeviceGetUuid|cuMemExportToShareableHandle|cuMemImportFromShareableHandle|cuMemSetAccess|cuPointerGetAttribute/;
   return all.filter(([whole]) => !others.test(whole)).map(([, name, args]) => `SAME_TYPE(${name}, ${args})`);
 }

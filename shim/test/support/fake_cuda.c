@@ -454,6 +454,34 @@ API CUresult cuMemExportToShareableHandle(void *out, CUmemGenericAllocationHandl
   *(int *)out = fd;
   return fd < 0 ? LF_CU_OUT_OF_MEMORY : LF_CU_SUCCESS;
 }
+/* Addresses of their own for memory: this driver has none, and says so with its first word. */
+#define NOT_SUPPORTED 801
+API CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *out, void *os, int type) {
+  (void)out, (void)os, (void)type;
+  return NOT_SUPPORTED;
+}
+API CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t alignment, CUdeviceptr at,
+                                 unsigned long long flags) {
+  (void)out, (void)size, (void)alignment, (void)at, (void)flags;
+  return NOT_SUPPORTED;
+}
+API CUresult cuMemAddressFree(CUdeviceptr at, size_t size) {
+  (void)at, (void)size;
+  return NOT_SUPPORTED;
+}
+API CUresult cuMemMap(CUdeviceptr at, size_t size, size_t offset, CUmemGenericAllocationHandle handle,
+                      unsigned long long flags) {
+  (void)at, (void)size, (void)offset, (void)handle, (void)flags;
+  return NOT_SUPPORTED;
+}
+API CUresult cuMemUnmap(CUdeviceptr at, size_t size) {
+  (void)at, (void)size;
+  return NOT_SUPPORTED;
+}
+API CUresult cuMemSetAccess(CUdeviceptr at, size_t size, const void *access, size_t count) {
+  (void)at, (void)size, (void)access, (void)count;
+  return NOT_SUPPORTED;
+}
 API CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
   ENTER();
   if (!handle) return INVALID_VALUE;

@@ -242,11 +242,11 @@ export class Arrivals {
     else setTimeout(look, 1);
   }
 
-  /** Blocks for a moment, in which the first may go on. */
+  /** Blocks for a moment, in which the first may go on; for a copy without a bell not from the start: its end may be near. */
   nap(): void {
     const next = this.#queue[0]?.copy?.next ?? 0;
     if (next > 0) check(this.#shim, this.#shim.lf_queue_reached(this.#device.handle, next, NAP_US));
-    else Bun.sleepSync(NAP_US / 1000);
+    else if (performance.now() >= this.#busyUntil) Bun.sleepSync(NAP_US / 1000);
   }
 
   /** The receiver has released a copy. */
