@@ -141,7 +141,12 @@ async function accept(
     try {
       const opened = transport.openConsumer(link, meeting, wake);
       if (opened) {
-        link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
+        try {
+          link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
+        } catch (error) {
+          opened.consumer.close(); // the producer died meanwhile: what was mapped of it goes too
+          throw error;
+        }
         return opened;
       }
     } catch (error) {
