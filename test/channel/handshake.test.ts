@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { type Link, MESSAGE } from "../../src/channel/link.ts";
 import { Rendezvous } from "../../src/channel/rendezvous.ts";
 import { Channel } from "../../src/index.ts";
+import { native } from "../../src/native/load.ts";
 import { agreed, hello, type Raw, say, tell } from "./raw.ts";
-import { failure, pair, privateDirectory, unique } from "./support.ts";
+import { failure, held, pair, privateDirectory, unique } from "./support.ts";
 
 privateDirectory();
 
@@ -120,4 +121,28 @@ describe("what comes after the hello", () => {
     await producer.send(Uint8Array.of(1));
     (await consumer.recv()).release();
   });
+});
+
+test("a producer that dies when it has shared its memory, before it is accepted: nothing of it stays mapped", async () => {
+  const before = held();
+  const name = unique();
+  const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 300 }));
+  const rendezvous = new Rendezvous(name, "producer");
+  const turn = () => new Promise(setImmediate);
+  let link = rendezvous.poll();
+  for (; !link; link = rendezvous.poll()) await turn();
+  link.send(MESSAGE.hello, hello);
+  link.send(MESSAGE.verdict, agreed);
+  // The other one's hello and verdict: what it says next is that it accepts.
+  for (let heard = 0; heard < 2; ) {
+    if (link.receive()) heard++;
+    else await turn();
+  }
+  const producer = native().lf_producer_open(link.handle, 64, 1);
+  expect(producer).toBeGreaterThan(0);
+  native().lf_producer_close(producer);
+  link.close();
+  rendezvous.close();
+  await opening;
+  expect(held()).toEqual(before);
 });
