@@ -1,5 +1,6 @@
 /** Processes that die with buffers of a GPU in flight or in hand: the other one keeps what it has, and nothing leaks. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { GpuDevice } from "../../src/gpu/device.ts";
 import { keepBusy } from "../gpu/busy.ts";
 import { contentOf, device, newAllocator, timeline, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { openChannel } from "../process/open.ts";
@@ -120,17 +121,30 @@ describe.skipIf(!vulkan || !hasProc)(`${crashes} rounds of making, sending and d
     buffer.close();
   }
 
+  /** Of the GPU's own memory; where the driver does not say, there is nothing to compare. */
+  function freeBytes(): number {
+    const gpu = GpuDevice.open(device);
+    try {
+      return gpu.availableBytes ?? 0;
+    } finally {
+      gpu.release();
+    }
+  }
+
   for (const dies of ["producer", "consumer"] as const) {
     test(
-      `the ${dies} dies: no descriptor more than before`,
+      `the ${dies} dies: no descriptor and no byte of the GPU more than before`,
       async () => {
         // The queue's bell is hung when somebody has to wait for the GPU long enough to sleep.
         await keepBusy(allocator);
         await round(dies);
         const before = openDescriptors();
+        const free = freeBytes();
         for (let i = 1; i < crashes / 2; i++) await round(dies);
         // The pipes to a process that has ended go a moment later.
         await eventually(() => openDescriptors() <= before, "no descriptor more than before");
+        // The driver takes back the memory of the killed in its own time.
+        await eventually(() => freeBytes() >= free, "as much GPU memory free as before");
       },
       PATIENT + crashes * 2000,
     );
