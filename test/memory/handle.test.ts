@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryAllocator } from "../../src/memory/allocator.ts";
 import { type ExternalMemoryHandle, GPU_TYPE } from "../../src/memory/handle.ts";
+import { MEMORY_INFO } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 import type { Told } from "../process/memory-peer.ts";
 import { failureOf, isLinux, openDescriptors, SHARED, STRATEGIES } from "./support.ts";
@@ -140,7 +141,7 @@ describe("import refuses", () => {
 
 describe("the shim", () => {
   const shim = native();
-  const info = new Uint8Array(new ArrayBuffer(48));
+  const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.size));
   const bad: [string, () => number, number][] = [
     ["no place for the answer", () => shim.lf_memory_allocate(0, 64, -1, null), -1],
     ["GPU memory without a GPU", () => shim.lf_memory_allocate(4, 64, -1, info), -1],

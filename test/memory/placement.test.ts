@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { MemoryAllocator } from "../../src/memory/allocator.ts";
 import { nativeMemory } from "../../src/memory/buffer.ts";
+import { MEMORY_INFO } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 import { requires } from "../requires.ts";
 import {
@@ -54,12 +55,12 @@ describe.skipIf(!numa)("numa", () => {
   });
 
   test("the shim refuses it too, and picks the processor's own node when it may", () => {
-    const info = new Int32Array(new ArrayBuffer(48));
+    const info = new Int32Array(new ArrayBuffer(MEMORY_INFO.size));
     const shim = native();
     for (const node of [999, 1023, 1024, 0x7fffffff]) expect(shim.lf_memory_allocate(1, 64, node, info)).toBe(-8);
     expect(shim.lf_memory_allocate(1, 64, -1, info)).toBe(0);
-    expect(nodes.map(({ id }) => id)).toContain(info[10]!);
-    expect(shim.lf_memory_close(info[8]!)).toBe(0);
+    expect(nodes.map(({ id }) => id)).toContain(info[MEMORY_INFO.fields.numa_node / 4]!);
+    expect(shim.lf_memory_close(info[MEMORY_INFO.fields.handle / 4]!)).toBe(0);
   });
 
   test("no more pages are asked about than there are", () => {
