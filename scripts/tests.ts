@@ -50,9 +50,8 @@ export function countLines(program: string, { ok, output }: Finished) {
   return result;
 }
 
-/** Runs the files, all where none is named. Reads Bun's own summary: it also counts files that could not be loaded. */
-export async function bunTest(env: Environment, ...files: string[]): Promise<Result> {
-  const { ok, output } = await run([process.execPath, "test", ...files], { env, limitMs: FIFTEEN_MINUTES });
+/** Reads Bun's own summary of a run of tests: it also counts files that could not be loaded. */
+export function summary({ ok, output }: Finished): Result {
   const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
   const result = {
     passed: last("pass"),
@@ -64,4 +63,9 @@ export async function bunTest(env: Environment, ...files: string[]): Promise<Res
   // A crash has no summary; a run of nothing is no success.
   if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
   return result;
+}
+
+/** Runs the files, all where none is named. */
+export async function bunTest(env: Environment, ...files: string[]): Promise<Result> {
+  return summary(await run([process.execPath, "test", ...files], { env, limitMs: FIFTEEN_MINUTES }));
 }

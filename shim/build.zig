@@ -24,6 +24,8 @@ const Options = struct {
     optimize: std.builtin.OptimizeMode,
     sanitize_thread: bool = false,
     sanitize_c: std.zig.SanitizeC = .off,
+    /// Instead of the one in lavaflow.h.
+    wire_version: ?[]const u8 = null,
 };
 
 /// Every .c file of src, in the order of their names so that builds can be compared; those whose names end in _posix.c or
@@ -51,7 +53,7 @@ fn addSources(b: *std.Build, module: *std.Build.Module) void {
 }
 
 fn newModule(b: *std.Build, options: Options) *std.Build.Module {
-    return b.createModule(.{
+    const module = b.createModule(.{
         .target = options.target,
         .optimize = options.optimize,
         .link_libc = true,
@@ -60,6 +62,8 @@ fn newModule(b: *std.Build, options: Options) *std.Build.Module {
         .sanitize_c = options.sanitize_c,
         .sanitize_thread = options.sanitize_thread,
     });
+    if (options.wire_version) |version| module.addCMacro("LF_WIRE_VERSION", version);
+    return module;
 }
 
 fn addShim(b: *std.Build, options: Options) *std.Build.Step.Compile {
@@ -108,14 +112,19 @@ pub fn build(b: *std.Build) void {
     addPrograms(b, tests, "test", "test", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
     addPrograms(b, tests, "test", "test-tsan", .{ .target = target, .optimize = .ReleaseSafe, .sanitize_thread = true });
 
-    const support = b.step("test-support", "A Vulkan library that fails on demand, and a CUDA library without a GPU, for tests");
-    if (target.result.os.tag == .linux) for ([_][]const u8{ "fault_vulkan", "fake_cuda" }) |name| {
+    const tests_mpi = b.step("tests-mpi", "The C tests that an MPI launcher starts, as several ranks");
+    addPrograms(b, tests_mpi, "test-mpi", "test-mpi", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
+
+    const support = b.step("test-support", "For tests: a Vulkan library that fails on demand, CUDA without a GPU, MPI's standard ABI over MPICH, and a shim of another version");
+    if (target.result.os.tag == .linux) for ([_][]const u8{ "fault_vulkan", "fake_cuda", "mpi_abi" }) |name| {
         const module = newModule(b, .{ .target = target, .optimize = .ReleaseSafe });
         module.addIncludePath(b.path("src"));
         module.addCSourceFile(.{ .file = b.path(b.fmt("test/support/{s}.c", .{name})), .flags = &warnings });
         const library = b.addLibrary(.{ .name = name, .linkage = .dynamic, .root_module = module });
         support.dependOn(installAlone(b, library, "test-support"));
     };
+    const other = addShim(b, .{ .target = target, .optimize = .ReleaseSafe, .wire_version = "99" });
+    support.dependOn(installAlone(b, other, "test-support/other-version"));
 
     const bench = b.step("bench", "The C programs that the benches compare with");
     addPrograms(b, bench, "bench", "bench", .{ .target = target, .optimize = .ReleaseFast });
@@ -141,6 +150,7 @@ fn addPrograms(b: *std.Build, step: *std.Build.Step, folder: []const u8, to: []c
         module.addIncludePath(b.path("include"));
         module.addIncludePath(b.path("src"));
         module.addIncludePath(b.path(folder));
+        if (std.mem.startsWith(u8, folder, "test")) module.addIncludePath(b.path("test"));
         module.addCSourceFile(.{ .file = b.path(b.fmt("{s}/{s}", .{ folder, entry.name })), .flags = &warnings });
         module.linkLibrary(shim);
         const program = b.addExecutable(.{

@@ -1,6 +1,7 @@
 /** lava-flow: moves data between processes without copying it, on the fastest path that the machines offer. */
-export { Channel, type ChannelOptions } from "./channel/channel.ts";
+export { Channel } from "./channel/channel.ts";
 export type { Frame, Loan } from "./channel/frame.ts";
+export type { ChannelOptions } from "./channel/options.ts";
 export type { Route } from "./channel/route.ts";
 export type { TransportName } from "./channel/transport/transport.ts";
 export { type ErrorCode, LavaFlowError, type NativeFailure } from "./errors.ts";

@@ -14,7 +14,10 @@ export interface ProcessLocation {
   /** Preferred GPU, as an index into the allocator's devices. */
   deviceId?: number;
   pid?: number;
+  /** The rank in MPI_COMM_WORLD, where the process has joined an MPI job. */
   mpiRank?: number;
+  /** The job, and where in it: "JOB:RANK" with the lowest rank of those that MPI says share memory. */
+  mpiNode?: string;
 }
 
 export type CommunicationScope = "local" | "remote";
@@ -36,13 +39,14 @@ const PROBE_TIMEOUT_MS = 10_000;
 /** Names that every machine has for itself. */
 const NAMES_OF_ANY_HOST = new Set(["localhost", "localhost.localdomain"]);
 
-const STRINGS = ["hostname", "hostId", "nodeId"] as const;
+const STRINGS = ["hostname", "hostId", "nodeId", "mpiNode"] as const;
 const INTEGERS = ["deviceId", "pid", "mpiRank"] as const;
 
 export const ProcessLocation = {
   /**
    * This process. Anything in `overrides` wins over what is detected, and over the environment: LAVA_FLOW_HOST_ID for
-   * the host id; LAVA_FLOW_NODE_ID, SLURMD_NODENAME or KUBERNETES_NODE_NAME (downward API) for the node id.
+   * the host id; LAVA_FLOW_NODE_ID, SLURMD_NODENAME or KUBERNETES_NODE_NAME (downward API) for the node id. The rank and
+   * its node are known once a channel has joined the MPI job.
    * INVALID_ARGUMENT names the field that can't be right.
    */
   detect(overrides: Partial<ProcessLocation> = {}): ProcessLocation {
@@ -54,6 +58,7 @@ export const ProcessLocation = {
       hostId: hostId ?? kernelIdentity(),
       nodeId: LAVA_FLOW_NODE_ID || SLURMD_NODENAME || KUBERNETES_NODE_NAME || undefined,
       pid: process.pid,
+      ...inJob,
       ...given,
       hostIdOverridden: hostId ? true : undefined,
     });
@@ -76,6 +81,16 @@ export const ProcessLocation = {
     return validateLocation(value);
   },
 };
+
+/** What this process is in its MPI job. Plain facts, known late: MPI is initialised on first need. */
+export type PlaceInJob = Required<Pick<ProcessLocation, "mpiRank" | "mpiNode">>;
+
+let inJob: PlaceInJob | undefined;
+
+/** This process has joined a job: from now on `detect` says so. */
+export function enteredJob(place: PlaceInJob): void {
+  inJob = place;
+}
 
 /** A copy of the known fields of `value`, which may come from anywhere. INVALID_ARGUMENT names the field. */
 export function validateLocation(value: unknown): ProcessLocation {
@@ -118,6 +133,8 @@ export function detectScope(mine: ProcessLocation, peer: ProcessLocation): Scope
       ? compare("override", "host ids (set by the user)", mine.hostId, peer.hostId)
       : compare("host-id", "host ids", mine.hostId, peer.hostId);
   }
+  const [here, there] = [readNode(mine.mpiNode), readNode(peer.mpiNode)];
+  if (here && there && here.job === there.job) return compare("mpi", "nodes of one MPI job", here.node, there.node);
   if (mine.nodeId && peer.nodeId) return compare("node-id", "node ids", mine.nodeId, peer.nodeId);
   // Equal hostnames prove nothing once one side is known to run on some particular kernel.
   const onlyHostnames = !mine.hostId && !peer.hostId;
@@ -128,6 +145,12 @@ export function detectScope(mine: ProcessLocation, peer: ProcessLocation): Scope
     return `${field} ${quote(mine[field])} here and ${quote(peer[field])} there`;
   });
   return { scope: "remote", strategy: "conservative", reason: `nothing proves one host: ${known.join(", ")}` };
+}
+
+/** The two parts of `mpiNode`. Nodes of different jobs have nothing to do with each other. */
+function readNode(mpiNode: string | undefined): { job: string; node: string } | null {
+  const at = mpiNode?.lastIndexOf(":") ?? -1;
+  return mpiNode && at > 0 ? { job: mpiNode.slice(0, at), node: mpiNode.slice(at + 1) } : null;
 }
 
 function compare(strategy: ScopeDecision["strategy"], what: string, mine: string, peer: string): ScopeDecision {

@@ -21,6 +21,10 @@ const FEATURES = {
   cuda: "CUDA and a GPU that it sees",
   opencl: "OpenCL and a GPU that shares memory with it",
   opengl: "OpenGL and a GPU that shares memory with it",
+  openmpi: "Open MPI and its launcher",
+  mpich: "MPICH and its launcher",
+  namespaces: "the right to make network namespaces, and iproute2 to do it: hosts on one machine",
+  netem: "a kernel that delays and loses packets when told to (tc netem)",
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -2,13 +2,15 @@
  * Processor time of a consumer that waits in `for await` and gets nothing ("second"), of its producer ("first"), and of
  * the same program without a channel ("none"), in percent of one core over SECONDS.
  *
- *     idle.ts first|second|none NAME SECONDS
+ *     idle.ts first|second|none NAME SECONDS [TRANSPORT]
  */
-import { Channel } from "../../src/index.ts";
+import { Channel, type TransportName } from "../../src/index.ts";
 
-const [side, name = "", seconds] = Bun.argv.slice(2);
+const [side, name = "", seconds, pin] = Bun.argv.slice(2);
 const lasts = Number(seconds) * 1000;
-const channel = side === "none" ? null : await Channel.open(name, { role: side === "first" ? "producer" : "consumer" });
+const role = side === "first" ? "producer" : "consumer";
+const transport = pin as TransportName | undefined;
+const channel = side === "none" ? null : await Channel.open(name, { role, transport });
 
 async function receive(from: Channel): Promise<void> {
   for await (const frame of from) throw new Error(`a message of ${frame.sizeBytes} bytes where none was sent`);
@@ -21,7 +23,7 @@ const start = Bun.nanoseconds();
 await Bun.sleep(lasts);
 const used = process.cpuUsage(before);
 const percent = ((used.user + used.system) * 1000 * 100) / (Bun.nanoseconds() - start);
-console.log(JSON.stringify({ percent }));
+console.log(JSON.stringify({ side, percent }));
 
 if (channel?.role === "producer") await Bun.sleep(500); // the consumer is still counting
 await channel?.close();

@@ -2,12 +2,12 @@
  * Ping-pong over two channels, both ends spinning in recvSync. Half a round trip is one way; the clock is read once in
  * BATCH round trips, since reading it for each would be measured too.
  *
- *     latency.ts first|second NAME copy|loan|loan-untouched BYTES ROUNDS
+ *     latency.ts first|second NAME copy|loan|loan-untouched BYTES ROUNDS [TRANSPORT]
  */
-import { Channel, type Frame } from "../../src/index.ts";
+import { Channel, type Frame, type TransportName } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
-const [side, name = "", kind, size, count] = Bun.argv.slice(2);
+const [side, name = "", kind, size, count, pin] = Bun.argv.slice(2);
 const bytes = Number(size);
 const rounds = Number(count);
 const BATCH = 100;
@@ -16,7 +16,11 @@ const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 
 const first = side === "first";
 const open = (direction: string, role: "producer" | "consumer") =>
-  Channel.open(`${name}.${direction}`, { role, profile: "low-latency" });
+  Channel.open(`${name}.${direction}`, {
+    role,
+    profile: "low-latency",
+    transport: pin as TransportName | undefined,
+  });
 const [to, from] = await Promise.all([
   open(first ? "there" : "back", "producer"),
   open(first ? "back" : "there", "consumer"),

@@ -2,14 +2,14 @@
  * One direction: the first process sends COUNT messages as fast as there is room, the second receives them. The receiver
  * looks at its clock once in a window of messages: what is measured is what arrived.
  *
- *     stream.ts first|second NAME BYTES COUNT ends|all
+ *     stream.ts first|second NAME BYTES COUNT ends|all [TRANSPORT]
  *
  * "ends" reads the first and the last byte of each frame, "all" every byte.
  */
-import { Channel } from "../../src/index.ts";
+import { Channel, type TransportName } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
-const [side, name = "", size, messages, reading] = Bun.argv.slice(2);
+const [side, name = "", size, messages, reading, pin] = Bun.argv.slice(2);
 const bytes = Number(size);
 const last = bytes - 1;
 const LARGE = bytes > 4096;
@@ -64,7 +64,8 @@ function consume(channel: Channel, count: number): { rates: number[]; blocks: nu
 }
 
 const role = side === "first" ? "producer" : "consumer";
-await using channel = await Channel.open(name, { role, profile: "high-throughput" });
+const transport = pin as TransportName | undefined;
+await using channel = await Channel.open(name, { role, profile: "high-throughput", transport });
 if (side === "first") {
   const payload = new Uint8Array(new ArrayBuffer(bytes));
   produce(channel, payload, count);

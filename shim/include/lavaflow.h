@@ -18,9 +18,11 @@
 #endif
 
 /* Raised whenever a signature, a struct or a status changes its meaning. */
-#define LF_ABI_VERSION 2
-/* Raised whenever two processes of different builds could misread each other. */
-#define LF_WIRE_VERSION 2
+#define LF_ABI_VERSION 3
+/* Raised whenever two processes of different builds could misread each other. (Tests build a shim with another one.) */
+#ifndef LF_WIRE_VERSION
+#define LF_WIRE_VERSION 3
+#endif
 
 /* ---- status: the negative ones are errors, in the order of ErrorCode in src/errors.ts ---- */
 
@@ -407,6 +409,160 @@ LF_API int32_t lf_consumer_keep(int32_t consumer, uint32_t region);
 LF_API int32_t lf_consumer_arm(int32_t consumer);
 LF_API int32_t lf_consumer_stats(int32_t consumer, lf_port_stats *out);
 LF_API int32_t lf_consumer_close(int32_t consumer);
+
+/* ---- mpi: a Message Passing Interface library that is opened at run time ---- */
+
+enum { LF_MPI_STANDARD_ABI = 0, LF_MPI_OPEN_MPI = 1, LF_MPI_MPICH = 2, LF_MPI_MICROSOFT = 3 };
+
+typedef struct {
+  char implementation[64]; /* "Open MPI", "MPICH", "Intel MPI", ... */
+  char version[64];        /* of the library, as it says it */
+  char library[384];       /* the file it was loaded from */
+  int32_t kind;            /* LF_MPI_...: which handles and structs it has */
+  int32_t standard;        /* the MPI standard that it follows: version * 100 + subversion */
+} lf_mpi_info;
+
+/* Opens the library: the one that LAVA_FLOW_MPI names ("off": none), else the one of the launcher that started this
+ * process, else the first of the usual names. MPI is not initialised. MPI_UNAVAILABLE with the reason of each place. */
+LF_API int32_t lf_mpi_describe(lf_mpi_info *out);
+
+/* ---- job: the processes that one launcher started together, and what they know of each other ----
+ * One job a process, whatever the thread. Ranks are those of MPI_COMM_WORLD. */
+
+typedef struct {
+  int32_t rank;
+  int32_t size;
+  int32_t node;      /* the lowest rank of those that MPI says share memory with this one */
+  int32_t node_size; /* how many those are */
+  int32_t ours;      /* 1: initialised here; 0: by somebody else in this process, who also finalises it */
+  int32_t reserved;
+  uint8_t id[16];    /* random, the same on every rank */
+  char processor[256]; /* MPI's name for the machine */
+} lf_job_info;
+
+/* 1 when the environment says that an MPI launcher started this process, or MPI is initialised here already. */
+LF_API int32_t lf_job_launched(void);
+/* Initialises MPI, on a thread of its own, once a process: LF_PENDING while other ranks have not come to it, then 1.
+ * MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH (naming a rank and host of another version). */
+LF_API int32_t lf_job_open(void);
+LF_API int32_t lf_job_describe(lf_job_info *out);
+/* Tells the job's directory that this rank is found under `key`; `text` is what a lookup shows (both UTF-8, up to 255
+ * bytes). */
+LF_API int32_t lf_job_publish(const char *key, uint32_t key_bytes, const char *text, uint32_t text_bytes);
+/* The end of this process's part, with the status it exits with. Channels that are still open end as by death. Sends
+ * what is under way and waits for the other ranks, as long as they live, then finalises; not where `status` is not 0,
+ * or a rank is known to be dead. At most `timeout_ms` of silence are waited for. 1 when MPI was finalised here, else 0;
+ * TIMEOUT when it was not even initialised, MPI_FAILED. */
+LF_API int32_t lf_job_close(int32_t status, double timeout_ms);
+/* The same for status 0, when the process exits and nobody did it before (not on Windows). Once a process. */
+LF_API int32_t lf_job_close_at_exit(double timeout_ms);
+/* Ends all processes of the job, with the text on stderr. Returns only when there is no job, or MPI fails to. */
+LF_API int32_t lf_job_abort(int32_t status, const char *text, uint32_t text_bytes);
+
+/* ---- lookup: which ranks published a key ---- */
+
+LF_API int32_t lf_lookup_open(const char *key, uint32_t key_bytes);
+/* LF_PENDING, or how many ranks there are; `out` gets one line "RANK TEXT" for each, lowest ranks first, as far as whole
+ * lines fit (and no more than 4 KiB of texts), and a NUL. PEER_DIED when the rank that keeps the key for the job is gone. */
+LF_API int32_t lf_lookup_poll(int32_t lookup, uint32_t capacity, char *out);
+LF_API int32_t lf_lookup_close(int32_t lookup);
+
+/* ---- seek: a role under a name, in the whole job ---- */
+
+/* Takes the role. Two seekers with the same `place` (any bytes) meet without the job, and are never matched here. */
+LF_API int32_t lf_seek_open(const char *name, uint32_t name_bytes, int32_t role, const uint8_t *place,
+                            uint32_t place_bytes);
+/* 0 while nobody is there; else the handle of a mail link to a peer, who is not offered to anybody else meanwhile: close
+ * the link to look again, or settle. NAME_IN_USE naming the rank that has the role, PEER_DIED when the rank that keeps
+ * the name for the job is gone. */
+LF_API int32_t lf_seek_poll(int32_t seek);
+/* Stops looking, whoever it was that was met; the role stays taken until lf_seek_close. */
+LF_API int32_t lf_seek_settle(int32_t seek);
+LF_API int32_t lf_seek_close(int32_t seek);
+
+/* ---- mail: a link to a peer in the job; as a link, without OS handles and without a bell ---- */
+
+/* Returns 1, or LF_FULL when much waits for a peer that has not heard of the match yet. Up to LF_LINK_MESSAGE_MAX bytes.
+ * What was sent arrives although the link is closed afterwards. */
+LF_API int32_t lf_mail_send(int32_t mail, uint32_t kind, const void *data, uint32_t length);
+/* Returns 1, or LF_EMPTY; once drained, PEER_DIED when the peer closed it or is gone, CORRUPT_SEGMENT when it sent far more
+ * than was received. `data` has room for LF_LINK_MESSAGE_MAX bytes. */
+LF_API int32_t lf_mail_receive(int32_t mail, void *data, lf_link_message *out);
+/* The peer's rank. */
+LF_API int32_t lf_mail_rank(int32_t mail);
+LF_API int32_t lf_mail_close(int32_t mail);
+
+/* ---- sender and receiver: the two ends of a channel over MPI ----
+ * A sender numbers its lanes; a lane's messages go to one receiver, which tells the sender with credits what was
+ * released. Functions that have the name of a producer's or consumer's do what that does. */
+
+/* What goes with a frame over MPI that the receiver's side puts into memory of its own choice, in pieces. */
+#define LF_PIECE_BYTES (4u << 20)
+
+/* To `rank`, with up to `slots` frames under way. `link`: a link to that process when both share a host (it proves that
+ * the peer lives), else 0. `who` names the peer in errors, UTF-8. `lane` is what the receiver has to be told. */
+LF_API int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *who, uint32_t who_bytes,
+                              uint32_t *lane);
+/* The receiver is there, under this address; before this, nothing is sent but the lane's first message. */
+LF_API int32_t lf_sender_agree(int32_t sender, double address);
+LF_API int32_t lf_sender_send(int32_t sender, const void *data, uint32_t length);
+/* The same; but of small frames that follow each other closely, all after the first may wait for company: 2 for one that
+ * does, until lf_sender_flush, or until this process waits for something to come. */
+LF_API int32_t lf_sender_put(int32_t sender, const void *data, uint32_t length);
+LF_API int32_t lf_sender_flush(int32_t sender);
+/* Sends from the caller's memory, which must stay as it is until lf_sender_sent says so: a ticket, 1 and up. LF_FULL. */
+LF_API int32_t lf_sender_start(int32_t sender, const void *data, double length, double *ticket);
+/* A frame that is sent in pieces of LF_PIECE_BYTES (the last one shorter), each with lf_sender_piece, before any other
+ * frame: 1. LF_FULL. */
+LF_API int32_t lf_sender_begin(int32_t sender, double length);
+LF_API int32_t lf_sender_piece(int32_t sender, const void *data, double length, double *ticket);
+/* The last ticket before which, and with which, everything has left the caller's memory. */
+LF_API int32_t lf_sender_sent(int32_t sender, double *ticket);
+LF_API int32_t lf_sender_loan(int32_t sender, double length, lf_loan *out);
+LF_API int32_t lf_sender_commit(int32_t sender, uint32_t block, double length);
+LF_API int32_t lf_sender_abort(int32_t sender, uint32_t block);
+LF_API int32_t lf_sender_reserve(int32_t sender);
+LF_API int32_t lf_sender_commit_inline(int32_t sender, const void *data, uint32_t length);
+LF_API int32_t lf_sender_abort_inline(int32_t sender);
+LF_API int32_t lf_sender_region(int32_t sender, uint32_t region, lf_region_info *out);
+LF_API int32_t lf_sender_retirable(int32_t sender, uint32_t *out);
+LF_API int32_t lf_sender_retire(int32_t sender, uint32_t region);
+LF_API int32_t lf_sender_keep(int32_t sender, uint32_t region);
+/* Rings its bell when `until` has come: room may be there, all is released, or a ticket more was sent. */
+enum { LF_UNTIL_ROOM = 0, LF_UNTIL_RELEASED = 1, LF_UNTIL_SENT = 2 };
+LF_API int32_t lf_sender_arm(int32_t sender, int32_t until);
+/* A descriptor that becomes readable when what was armed for has come; the caller owns it. LF_EMPTY where the system
+ * has no such thing: then poll. */
+LF_API int32_t lf_sender_bell(int32_t sender, int64_t *out);
+LF_API int32_t lf_sender_stats(int32_t sender, lf_port_stats *out);
+LF_API int32_t lf_sender_close(int32_t sender);
+
+/* The other end of a lane of `rank`. `pieces` 1: frames that are sent in pieces are put where lf_receiver_piece says;
+ * 0: into blocks, like all others. */
+LF_API int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t lane, uint32_t slots, int32_t pieces,
+                                const char *who, uint32_t who_bytes);
+/* 1 with its address once the lane's first message has come, else LF_EMPTY. */
+LF_API int32_t lf_receiver_ready(int32_t receiver, double *address);
+/* As lf_consumer_receive; a frame that comes in pieces is LF_REGION with `reach` LF_REACH_STAGED, region 0 and its
+ * length. */
+LF_API int32_t lf_receiver_receive(int32_t receiver, lf_frame *out);
+LF_API int32_t lf_receiver_receive_wait(int32_t receiver, double timeout_ms, double spin_us, lf_frame *out);
+/* The next piece of the frames that come in pieces, in order, goes to `data`: a ticket. */
+LF_API int32_t lf_receiver_piece(int32_t receiver, void *data, double length, double *ticket);
+/* The last ticket before which, and with which, every piece is there. */
+LF_API int32_t lf_receiver_arrived(int32_t receiver, double *ticket);
+LF_API int32_t lf_receiver_release(int32_t receiver, uint32_t token);
+LF_API int32_t lf_receiver_region(int32_t receiver, uint32_t region, lf_region_info *out);
+/* 1 with a region that has to go before more can be taken from the sender, else LF_EMPTY. The bell rings for it, armed or
+ * not. */
+LF_API int32_t lf_receiver_retirable(int32_t receiver, uint32_t *out);
+LF_API int32_t lf_receiver_retire(int32_t receiver, uint32_t region);
+LF_API int32_t lf_receiver_keep(int32_t receiver, uint32_t region);
+/* Rings its bell at the next frame, and when a piece has arrived. */
+LF_API int32_t lf_receiver_arm(int32_t receiver);
+LF_API int32_t lf_receiver_bell(int32_t receiver, int64_t *out);
+LF_API int32_t lf_receiver_stats(int32_t receiver, lf_port_stats *out);
+LF_API int32_t lf_receiver_close(int32_t receiver);
 
 /* ---- interop: the same memory and semaphores in CUDA, OpenCL and OpenGL, each opened at run time ----
  * BACKEND_UNAVAILABLE with the reason where an API is not here; EXTERNAL_HANDLE_MISMATCH where it has no device with

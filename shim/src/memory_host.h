@@ -27,7 +27,12 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out);
  * HUGEPAGES_UNAVAILABLE with the reason for each. */
 int32_t lf_host_hugepages(size_t size, lf_host_block *out);
 
-/* Gives back a block of the three functions above. */
+/* Room whose pages are not there yet: huge ones where there are any, which then are. lf_host_take takes them before they
+ * are used; HOST_OUT_OF_MEMORY of either. For blocks so large that taking all of their pages at once takes long. */
+int32_t lf_host_lazy(size_t size, lf_host_block *out);
+int32_t lf_host_take(void *address, size_t size);
+
+/* Gives back a block of the functions above. */
 void lf_host_free(lf_host_block *block);
 
 /* Writes the node of each of `count` pages, `stride` bytes apart; a negative errno for a page that has none. */

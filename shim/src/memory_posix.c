@@ -66,6 +66,12 @@ int32_t lf_host_standard(size_t size, lf_host_block *out) {
   return keep(out, address, bytes, page);
 }
 
+int32_t lf_host_take(void *address, size_t size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)address & (page - 1);
+  if (populate((char *)address - before, whole(size + before, page), page) == 0) return LF_OK;
+  return no_memory("madvise(MADV_POPULATE_WRITE)", errno, size);
+}
+
 #if defined(__linux__)
 
 /* Reads a small file of /proc or /sys as text; "" when it can't be read. */
@@ -319,7 +325,20 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out) {
                  bytes, huge);
 }
 
+int32_t lf_host_lazy(size_t size, lf_host_block *out) {
+  if (hugetlb(size, out)) return LF_OK;
+  size_t base = (size_t)sysconf(_SC_PAGESIZE), page = transparent_bytes(), bytes = whole(size, page ? page : base);
+  int32_t status = lf_room_for(bytes);
+  if (status < 0) return status;
+  char *address = map_aligned(bytes, page ? page : base);
+  if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
+  if (page) madvise(address, bytes, MADV_HUGEPAGE);
+  return keep(out, address, bytes, base);
+}
+
 #else
+
+int32_t lf_host_lazy(size_t size, lf_host_block *out) { return lf_host_standard(size, out); }
 
 int32_t lf_numa_viable(void) {
   lf_fail(LF_ENUMA_NODE_NOT_FOUND, "", 0, "this system does not let a process choose a NUMA node");

@@ -34,6 +34,13 @@ int32_t lf_host_standard(size_t size, lf_host_block *out) {
   return keep(out, address, bytes, page);
 }
 
+int32_t lf_host_lazy(size_t size, lf_host_block *out) { return lf_host_standard(size, out); }
+
+int32_t lf_host_take(void *address, size_t size) {
+  (void)address, (void)size;
+  return LF_OK;
+}
+
 /* ---- NUMA ---- */
 
 int32_t lf_numa_viable(void) {

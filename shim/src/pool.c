@@ -2,7 +2,13 @@
 
 #include <stdlib.h>
 
+#include "memory_host.h"
 #include "status.h"
+
+/* The smallest region that is worth huge pages. */
+#define HUGE_FROM ((size_t)2 << 20)
+/* The smallest one, of a single block, whose pages are taken by and by: to take a gigabyte takes long. */
+#define LAZY_FROM ((size_t)32 << 20)
 
 static uint32_t class_of(uint64_t length) {
   uint32_t class = 0;
@@ -38,13 +44,48 @@ void lf_pool_open(lf_pool *pool) {
   for (uint32_t i = 0; i < LF_POOL_CLASSES; i++) pool->free[i] = LF_NO_BLOCK;
 }
 
-static void unmap(lf_pool_region *region) {
+void lf_pool_open_plain(lf_pool *pool) {
+  lf_pool_open(pool);
+  pool->plain = 1;
+}
+
+uint64_t lf_pool_block_bytes(uint64_t length) { return class_bytes(class_of(length)); }
+
+/* Where there are no huge pages, or not enough of them, ordinary ones do. */
+static int32_t map_plain(size_t size, lf_pool_region *region) {
+  lf_host_block block = {.segment.os = -1};
+  int32_t status = LF_EHUGEPAGES_UNAVAILABLE;
+  int lazy = size >= LAZY_FROM;
+  if (lazy) status = lf_host_lazy(size, &block);
+  else if (size >= HUGE_FROM) status = lf_host_hugepages(size, &block);
+  if (status < 0 && !lazy) status = lf_host_standard(size, &block);
+  region->segment = block.segment;
+  region->lacking = lazy && !block.hugetlb ? 0 : block.segment.size;
+  return status;
+}
+
+int32_t lf_pool_ready(lf_pool *pool, uint32_t block, uint64_t length) {
+  const lf_block *b = &pool->blocks[block];
+  lf_pool_region *region = &pool->regions[b->region];
+  uint64_t end = b->offset + length;
+  if (end <= region->lacking) return LF_OK;
+  int32_t status = lf_host_take((char *)region->segment.address + region->lacking, end - region->lacking);
+  if (status == LF_OK) region->lacking = end;
+  return status;
+}
+
+static void unmap(const lf_pool *pool, lf_pool_region *region) {
   if (region->kept) region->segment.address = NULL;
+  if (pool->plain && region->segment.address) {
+    lf_host_block block = {.segment = region->segment};
+    lf_host_free(&block);
+    region->segment = (lf_segment){.os = -1};
+  }
   lf_segment_close(&region->segment);
 }
 
 void lf_pool_close(lf_pool *pool) {
-  for (uint32_t i = 0; i < pool->region_capacity; i++) unmap(&pool->regions[i]);
+  for (uint32_t i = 0; i < pool->region_capacity; i++) unmap(pool, &pool->regions[i]);
   free(pool->regions);
   pool->regions = NULL;
   pool->region_capacity = 0;
@@ -101,14 +142,18 @@ void lf_pool_give(lf_pool *pool, uint32_t block) {
   pool->regions[b->region].free++;
 }
 
-static int idle_region(const lf_pool *pool, uint32_t *id) {
+int32_t lf_pool_idle(const lf_pool *pool, uint32_t *id) {
   for (uint32_t i = 0; i < pool->region_capacity; i++) {
     const lf_pool_region *region = &pool->regions[i];
     if (!region->segment.address || region->free != region->blocks) continue;
     *id = region->id;
     return 1;
   }
-  return 0;
+  return LF_EMPTY;
+}
+
+static int32_t idle_or_full(const lf_pool *pool, uint32_t *id) {
+  return lf_pool_idle(pool, id) == 1 ? LF_RETIRE : LF_FULL;
 }
 
 int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
@@ -116,19 +161,21 @@ int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
   if (class >= LF_POOL_CLASSES) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of more than 4 GiB");
   uint64_t bytes = class_bytes(class);
   uint64_t limit = bytes * 2 > LF_POOL_BYTES ? bytes * 2 : LF_POOL_BYTES;
+  if (pool->plain) limit *= 2;
   uint32_t count = blocks_per_region(bytes);
   if (count > pool->unused_count) count = pool->unused_count;
   if (count && pool->bytes + bytes * count > limit) count = pool->bytes + bytes <= limit ? 1 : 0;
-  if (!count) return idle_region(pool, retire) ? LF_RETIRE : LF_FULL;
+  if (!count) return idle_or_full(pool, retire);
 
   lf_pool_region *region = lf_pool_new_region(pool);
   if (!region) return LF_EHOST_OUT_OF_MEMORY;
-  int32_t status = lf_segment_create(bytes * count, &region->segment);
+  int32_t status = pool->plain ? map_plain(bytes * count, region)
+                               : lf_segment_create(bytes * count, &region->segment);
   if (status < 0) {
     /* Something in flight will come back: waiting for it is better than failing. */
     int busy = pool->unused_count < LF_BLOCKS_MAX;
     if (status != LF_EHOST_OUT_OF_MEMORY || !busy) return status;
-    return idle_region(pool, retire) ? LF_RETIRE : LF_FULL;
+    return idle_or_full(pool, retire);
   }
   region->class = (uint8_t)class;
   region->block_bytes = bytes;
@@ -171,7 +218,7 @@ int32_t lf_pool_retire(lf_pool *pool, uint32_t id) {
   }
   pool->free[region->class] = kept;
   pool->bytes -= region->block_bytes * region->blocks;
-  unmap(region);
+  unmap(pool, region);
   region->announced = 0;
   return LF_OK;
 }

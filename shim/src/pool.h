@@ -1,6 +1,7 @@
 /*
- * The producer's blocks: room for payloads that do not fit into a slot, cut from regions of shared memory that grow
- * with need, up to a limit. A block that comes back is the next one to go out, while it is still in the cache.
+ * The blocks of one end of a channel: room for payloads that do not fit into a slot, cut from regions of memory that grow
+ * with need, up to a limit. A block that comes back is the next one to go out, while it is still in the cache. The
+ * regions are segments that a peer can map, or, in a plain pool, memory of this process alone.
  */
 #ifndef LF_POOL_H
 #define LF_POOL_H
@@ -26,6 +27,7 @@ typedef struct {
   lf_segment segment; /* address NULL: no region here */
   uint64_t block_bytes;
   uint32_t id;
+  uint64_t lacking; /* plain memory: the bytes from here on have no pages yet; `size` when all have */
   uint32_t blocks;
   uint32_t free;
   uint8_t class;
@@ -39,11 +41,15 @@ typedef struct {
   uint64_t bytes;
   uint32_t unused; /* list heads */
   uint32_t unused_count;
+  uint8_t plain;
   uint32_t free[LF_POOL_CLASSES];
   lf_block blocks[LF_BLOCKS_MAX];
 } lf_pool;
 
 void lf_pool_open(lf_pool *pool);
+/* Of memory of this process alone, in huge pages where there are any. Who has it counts what is under way: so that
+ * regions which are used in part stop nobody, it may have twice the bytes. */
+void lf_pool_open_plain(lf_pool *pool);
 void lf_pool_close(lf_pool *pool);
 
 /* 1 with a block of at least `length` bytes, now LOANED; 0 when there is none and lf_pool_grow may help. */
@@ -58,6 +64,15 @@ static inline int lf_pool_empty(const lf_pool *pool, const lf_block *block) {
  * another size that has to go first, HOST_OUT_OF_MEMORY. */
 int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire);
 
+/* Of a plain pool: the first `length` bytes of a block that is not free may be used. HOST_OUT_OF_MEMORY. A large block's
+ * pages are taken here, so this may take its time. */
+int32_t lf_pool_ready(lf_pool *pool, uint32_t block, uint64_t length);
+
+/* What a block for `length` bytes takes, up to 4 GiB of them. */
+uint64_t lf_pool_block_bytes(uint64_t length);
+
+/* An idle region, or LF_EMPTY. */
+int32_t lf_pool_idle(const lf_pool *pool, uint32_t *region);
 /* Frees an idle region; LF_EINVALID_ARGUMENT when it is not one. */
 int32_t lf_pool_retire(lf_pool *pool, uint32_t region);
 

@@ -1,18 +1,15 @@
 #include "waiter.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "link_posix.h"
+#include "bell.h"
+#include "link.h"
 #include "status.h"
 
 /* Values asked for and not reached. The queue has no more under way, and who asks twice for one gets one ring. */
@@ -25,14 +22,10 @@
 #define NAPPING_NS 20000000u
 #define CLOSE_LIMIT_S 2
 
-#if !defined(MSG_NOSIGNAL)
-#define MSG_NOSIGNAL 0 /* macOS: lf_socket_prepare says it for the whole socket */
-#endif
-
 struct lf_waiter {
   lf_device *device; /* its function table never changes; nothing else of it is touched by the thread */
   VkSemaphore timeline;
-  int bell[2]; /* the thread writes to [1]; [0] is duplicated for the callers */
+  lf_bell bell; /* rung by the thread */
   pthread_t thread;
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t changed;
@@ -41,13 +34,6 @@ struct lf_waiter {
   uint64_t reached; /* when the thread looked last */
   int ending, ended;
 };
-
-static void ring(lf_waiter *w) {
-  /* A socket that is full is readable, and that is all a bell has to be. */
-  ssize_t sent;
-  do sent = send(w->bell[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-}
 
 static VkResult look(const lf_waiter *w, uint64_t *reached) {
   return w->device->vk.GetSemaphoreCounterValue(w->device->device, w->timeline, reached);
@@ -94,7 +80,7 @@ static void *wait_in_turns(void *given) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < w->count; i++)
       if (w->values[i] > reached) w->values[left++] = w->values[i];
-    if (left < w->count) ring(w);
+    if (left < w->count) lf_bell_ring(&w->bell);
     w->count = left;
   }
   w->ended = 1;
@@ -113,7 +99,7 @@ void lf_waiter_ring_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_lock(&w->lock);
   int known = has(w, value);
   if (value <= w->reached || (!known && w->count == VALUES_MAX)) {
-    ring(w); /* at once, also where there is no place: too early is better than never */
+    lf_bell_ring(&w->bell); /* at once, also where there is no place: too early is better than never */
   } else if (!known) {
     w->values[w->count++] = value;
     pthread_cond_broadcast(&w->changed);
@@ -121,18 +107,12 @@ void lf_waiter_ring_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_unlock(&w->lock);
 }
 
-int32_t lf_waiter_bell(lf_waiter *w, int64_t *out) {
-  int fd = fcntl(w->bell[0], F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "a duplicate of the bell of %s", w->device->info.name);
-  *out = fd;
-  return LF_OK;
-}
+int32_t lf_waiter_bell(lf_waiter *w, int64_t *out) { return lf_bell_copy(&w->bell, out); }
 
 /* ---- the thread's beginning and end ---- */
 
 static void destroy(lf_waiter *w) {
-  for (int i = 0; i < 2; i++)
-    if (w->bell[i] >= 0) close(w->bell[i]);
+  lf_bell_close(&w->bell);
   pthread_cond_destroy(&w->changed);
   pthread_mutex_destroy(&w->lock);
   free(w);
@@ -180,18 +160,11 @@ int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out)
   if (!w) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a waiter of %zu bytes", sizeof *w);
   w->device = device;
   w->timeline = timeline;
-  w->bell[0] = w->bell[1] = -1;
   pthread_mutex_init(&w->lock, NULL);
   make_condition(&w->changed);
-  int32_t status = LF_OK;
-  int error;
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->bell) < 0) {
-    status = lf_fail_errno(LF_ESYSTEM, "socketpair", errno, "the bell of %s", device->info.name);
-  } else if (lf_socket_prepare(w->bell[0]) < 0 || lf_socket_prepare(w->bell[1]) < 0) {
-    status = lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "the bell of %s", device->info.name);
-  } else if ((error = start(w)) != 0) {
-    status = lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the waiter of %s", device->info.name);
-  }
+  int32_t status = lf_bell_open(&w->bell);
+  int error = status < 0 ? 0 : start(w);
+  if (error) status = lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the waiter of %s", device->info.name);
   if (status < 0) {
     destroy(w);
     return status;

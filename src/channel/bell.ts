@@ -1,15 +1,24 @@
 /**
- * How a sleeping end is woken: the peer writes a byte to a socket that Bun's event loop watches, next to everything else
- * it watches. So an idle channel costs nothing, needs no thread, and the end of the peer's process is heard as well.
+ * How a sleeping end is woken: the peer, or a thread here that listens to it, writes a byte to a socket that Bun's event
+ * loop watches, next to everything else it watches. So an idle channel costs nothing, and on one host needs no thread.
  */
+import { CONSTANTS } from "../native/layout.ts";
+import { native } from "../native/load.ts";
+import { check } from "../native/status.ts";
 import { Watch } from "../native/watch.ts";
-import type { Link } from "./link.ts";
 
 /** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
 const POLL_MS = 1;
 
 /** So often it is looked for a peer's death once its bell has ended, though nobody waits for the peer. */
 const LAST_LOOKS = 100;
+
+const descriptor = new BigInt64Array(new ArrayBuffer(8));
+
+/** The descriptor that one of the shim's `…_bell` functions gives; -1 where the system has none to watch. */
+export function bellDescriptor(copy: (out: BigInt64Array) => number): number {
+  return check(native(), copy(descriptor)) === CONSTANTS.LF_EMPTY ? -1 : Number(descriptor[0]);
+}
 
 export class Bell {
   #watch: Watch | null = null;
@@ -24,10 +33,9 @@ export class Bell {
     this.#onRing = onRing;
   }
 
-  /** `onRing` runs when the peer rang, or is gone. */
-  static async hang(link: Link, onRing: () => void): Promise<Bell> {
+  /** `onRing` runs when it rang, or the peer is gone. The descriptor, -1 for none, is closed with the bell. */
+  static async hang(fd: number, onRing: () => void): Promise<Bell> {
     const bell = new Bell(onRing);
-    const fd = link.bellDescriptor();
     if (fd < 0) {
       bell.#polls = true;
       return bell;

@@ -1,43 +1,21 @@
 /** A channel: one producer, one consumer, frames in order, on the fastest path that the two can prove. */
 import { type ErrorCode, invalidArgument, LavaFlowError } from "../errors.ts";
-import { ProcessLocation, validateLocation } from "../location.ts";
+import { ProcessLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
-import type { ChannelProfile } from "../memory/strategy.ts";
 import { type Limits, timeoutOf } from "../native/limits.ts";
 import { Bell } from "./bell.ts";
 import type { Frame, Loan } from "./frame.ts";
 import { meet } from "./meet.ts";
+import { type ChannelOptions, checkOptions, checkSize } from "./options.ts";
 import type { Route } from "./route.ts";
-import type { ConsumerEnd, ProducerEnd, TransportName } from "./transport/transport.ts";
+import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
 import { WaitQueue } from "./wait.ts";
 
-export interface ChannelOptions {
-  role: "producer" | "consumer";
-  /** What matters most; default "cpu-shared". The producer's profile decides how many messages may be under way. */
-  profile?: ChannelProfile;
-  /** Whose GPUs the channel may use: the one that `location.deviceId` names, else the first. Default: all hardware GPUs. */
-  allocator?: MemoryAllocator;
-  /** Where this process is; default: what is detected. */
-  location?: ProcessLocation;
-  /** Whom to expect. Without it the first peer that opens the same name with the other role. */
-  peer?: Partial<ProcessLocation>;
-  /** How long to wait for the peer, in milliseconds; default 30 000. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  /** Pins the transport (tests, measurements); refused with the reason where it can't work. */
-  transport?: TransportName;
-}
-
-/** The largest frame: what one ArrayBuffer of the engine can show. */
-const FRAME_MAX = 2 ** 32;
 const SPIN_US = 50;
 const DONE = Promise.resolve();
 const FOR_EVER: Limits = { timeoutMs: Number.POSITIVE_INFINITY };
 const ENDED: IteratorReturnResult<undefined> = { done: true, value: undefined };
-
-const PROFILES: readonly unknown[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
-const TRANSPORTS: readonly unknown[] = ["shm", "vulkan", "mpi"];
 
 export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   readonly name: string;
@@ -50,10 +28,12 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   readonly #queue: WaitQueue;
   /** Those who wait for everything to be released: they hold nobody up. */
   readonly #drains: WaitQueue;
+  /** Those whose payload is on its way out of its own memory. */
+  readonly #flights: WaitQueue;
   readonly #leave: () => void;
   readonly #receive = () => this.#consumerEnd().tryRecv();
   readonly #armForFrame = () => this.#consumerEnd().arm();
-  readonly #armForRoom = () => this.#producerEnd().arm(false);
+  readonly #armForRoom = () => this.#producerEnd().arm("room");
   #closed = false;
   #closing: Promise<void> | null = null;
 
@@ -72,14 +52,20 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     // A producer looks again now and then: room in the link itself has no bell.
     const queue = new WaitQueue(name, role === "producer" ? 20 : 0);
     const drains = new WaitQueue(name, 20);
+    const flights = new WaitQueue(name, 0);
     const wake = () => {
+      flights.wake();
       queue.wake();
       drains.wake();
     };
     const letGo = () => {
       if (allocator !== options.allocator) allocator.close();
     };
-    const { agreement, link, rendezvous } = await meet(party, options, wake).catch((error) => {
+    const {
+      agreement,
+      link,
+      leave: leaveName,
+    } = await meet(party, options, wake).catch((error) => {
       letGo();
       throw error;
     });
@@ -89,21 +75,20 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
       end.close();
       bell?.close();
       link.close();
-      rendezvous.close();
+      leaveName();
       letGo();
     };
     try {
-      bell = await Bell.hang(link, () => {
+      bell = await Bell.hang(end.bellDescriptor(), () => {
         end.rang();
         wake();
       });
-      queue.attach(bell);
-      drains.attach(bell);
+      for (const those of [queue, drains, flights]) those.attach(bell);
     } catch (error) {
       leave();
       throw error;
     }
-    return new Channel(name, role, agreement, queue, drains, leave);
+    return new Channel(name, role, agreement, { queue, drains, flights }, leave);
   }
 
   /** The same with everything explicit. */
@@ -120,8 +105,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     name: string,
     role: "producer" | "consumer",
     agreement: { route: Route; producer: ProducerEnd | null; consumer: ConsumerEnd | null },
-    queue: WaitQueue,
-    drains: WaitQueue,
+    waiting: { queue: WaitQueue; drains: WaitQueue; flights: WaitQueue },
     leave: () => void,
   ) {
     this.name = name;
@@ -129,8 +113,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     this.route = agreement.route;
     this.#producer = agreement.producer;
     this.#consumer = agreement.consumer;
-    this.#queue = queue;
-    this.#drains = drains;
+    this.#queue = waiting.queue;
+    this.#drains = waiting.drains;
+    this.#flights = waiting.flights;
     this.#leave = leave;
   }
 
@@ -147,21 +132,36 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   // ───────────── producer ─────────────
 
   /**
-   * Bytes are copied once into shared memory, a shared MemoryBuffer is passed without a copy, and so is one on the GPU
-   * that both sides use; `route` says what happens to other buffers on a GPU. Resolves when the frame is
-   * on its way; a payload must not change until then. Rejects with TIMEOUT (the queue stayed full for `timeoutMs`,
-   * default 30 000), ABORTED, CHANNEL_CLOSED, PEER_DIED, CLOSED.
+   * On one host bytes are copied once into shared memory, a shared MemoryBuffer is passed without a copy, and so is one on
+   * the GPU that both sides use; `route` says what happens to other buffers on a GPU. Over MPI what is large goes straight
+   * from the payload's memory. Resolves when the frame is on its way and the payload may be used again: until then it must
+   * neither change nor be transferred (a MemoryBuffer may be closed). Rejects with TIMEOUT (the queue stayed full for
+   * `timeoutMs`, default 30 000), ABORTED, CHANNEL_CLOSED, PEER_DIED, CLOSED. Once it has found room, only the peer's death
+   * and the end of the channel end it early.
    */
   send(payload: ArrayBufferView | MemoryBuffer, options?: Limits): Promise<void> {
     try {
       const end = this.#producerEnd();
       if (options !== undefined) timeoutOf(options);
-      if (options?.signal === undefined && this.#queue.idle && end.trySend(payload)) return DONE;
-      const attempt = () => (this.#producerEnd().trySend(payload) ? true : null);
-      return this.#queue.wait(attempt, this.#armForRoom, "no room to send", options).then(nothing);
+      if (options?.signal === undefined && this.#queue.idle) {
+        const ticket = end.start(payload);
+        if (ticket !== null) return ticket === 0 ? DONE : this.#leaves(end, ticket);
+      }
+      const attempt = () => {
+        const to = this.#producerEnd();
+        const ticket = to.start(payload);
+        return ticket === null ? null : ticket === 0 ? DONE : this.#leaves(to, ticket);
+      };
+      return this.#queue.wait<unknown>(attempt, this.#armForRoom, "no room to send", options).then(nothing);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Resolves when the bytes of a started frame have left. */
+  #leaves(end: ProducerEnd, ticket: number): Promise<void> {
+    const attempt = () => (end.left(ticket) ? true : null);
+    return this.#flights.wait(attempt, () => end.arm("left"), "the frame is on its way", FOR_EVER).then(nothing);
   }
 
   /**
@@ -196,7 +196,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
   async waitSend(options?: { timeoutMs?: number }): Promise<void> {
     const attempt = () => (this.#producerEnd().drained() && this.#queue.idle ? true : null);
     // With sends waiting for room, what is released so far is not all.
-    const arm = () => this.#producerEnd().arm(true) && this.#queue.idle;
+    const arm = () => this.#producerEnd().arm("released") && this.#queue.idle;
     await this.#drains.wait(attempt, arm, "not all frames were released", options);
   }
 
@@ -300,6 +300,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Frame> {
     const settled = end?.settled();
     if (settled) await settled;
     this.#leave();
+    this.#flights.wake();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -336,46 +337,4 @@ function nothing(): void {}
 
 function isCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof LavaFlowError && error.code === code;
-}
-
-function checkSize(sizeBytes: number): void {
-  if (Number.isInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= FRAME_MAX) return;
-  throw invalidArgument("sizeBytes", sizeBytes, `a whole number of bytes from 0 to ${FRAME_MAX}`);
-}
-
-function checkOptions(name: string, options: ChannelOptions): void {
-  if (
-    typeof name !== "string" ||
-    !name.isWellFormed() ||
-    /[/\\\0]/.test(name) ||
-    name === "" ||
-    Buffer.byteLength(name) > 64
-  ) {
-    throw invalidArgument("name", name, "1 to 64 bytes of text without slash, backslash or NUL");
-  }
-  if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ role: ... }");
-  const { role, profile, transport, allocator, peer } = options;
-  if (role !== "producer" && role !== "consumer") throw invalidArgument("role", role, '"producer" or "consumer"');
-  if (profile !== undefined && !PROFILES.includes(profile))
-    throw invalidArgument("profile", profile, PROFILES.join(", "));
-  if (transport !== undefined && !TRANSPORTS.includes(transport)) {
-    throw invalidArgument("transport", transport, TRANSPORTS.join(", "));
-  }
-  if (allocator !== undefined && !(allocator instanceof MemoryAllocator)) {
-    throw invalidArgument("allocator", allocator, "a MemoryAllocator");
-  }
-  timeoutOf(options);
-  if (peer !== undefined) checkExpected(peer);
-}
-
-/** A field that no location has would never be met: better said now than when the time is up. */
-function checkExpected(peer: Partial<ProcessLocation>): void {
-  if (typeof peer !== "object" || peer === null || Array.isArray(peer)) {
-    throw invalidArgument("peer", peer, "fields of a ProcessLocation");
-  }
-  const known = validateLocation({ hostname: "", ...peer });
-  for (const [field, value] of Object.entries(peer)) {
-    if (value !== undefined && !(field in known))
-      throw invalidArgument(`peer.${field}`, value, "fields of a ProcessLocation");
-  }
 }

@@ -3,7 +3,8 @@
  * same candidates; each candidate is then really tried, so a wrong belief becomes a reason instead of a broken channel.
  *
  *   producer                                consumer
- *   hello (location, wishes, pin)      <->  hello
+ *   hello (location, place in the job, <->  hello
+ *     wishes, pin)
  *   verdict (is this whom I expect,    <->  verdict
  *     and my abilities for all that
  *     either side wishes)
@@ -15,9 +16,10 @@ import { LavaFlowError } from "../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
 import type { ChannelProfile } from "../memory/strategy.ts";
 import type { Deadline } from "./deadline.ts";
-import { type Link, MESSAGE } from "./link.ts";
+import { HostLink, type Link, MESSAGE } from "./link.ts";
 import { candidates, capabilities, noRoute, type Route, wishes } from "./route.ts";
 import type {
+  Acceptance,
   ConsumerEnd,
   Meeting,
   Offer,
@@ -33,36 +35,60 @@ export interface Agreement {
   consumer: ConsumerEnd | null;
 }
 
+/** What is said of a peer that stops before both are agreed. */
+export const UNFINISHED = "the peer connected, but did not finish the handshake";
+
 /** The peer is not whom this side waits for, or the other way round: the link is of no use, the wait goes on. */
 export class Mismatch extends Error {}
 
-interface Hello {
+export interface Hello {
   role: string;
   profile: ChannelProfile;
   location: ProcessLocation;
+  /** As in Party. */
+  place: string | null;
   /** Transports that it asks for. */
   wishes: TransportName[];
   pin?: TransportName;
 }
 
 const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
+/** Two hashes. */
+const PLACE_MAX = 200;
 const TRANSPORTS: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
-/** `wake` is for what an end waits for that is not the peer. */
-export async function shakeHands(link: Link, party: Party, deadline: Deadline, wake: () => void): Promise<Agreement> {
-  const { role, location, profile, pin, allocator } = party;
-  const wished = wishes(party);
+/** This side's first word. */
+export function greet(link: Link, party: Party): void {
+  const { role, location, place, profile, pin } = party;
   try {
-    link.send(MESSAGE.hello, { role, location, profile, wishes: wished, pin });
+    link.send(MESSAGE.hello, { role, location, place, profile, wishes: wishes(party), pin });
   } catch (error) {
     // A peer of another version has gone already, but said so before: that is read next.
     if (!(error instanceof LavaFlowError && error.code === "PEER_DIED")) throw error;
   }
-  const peer = readHello(await next(link, MESSAGE.hello, deadline), role);
+}
 
+/** The peer's first word, or null while it has not come. */
+export function hearHello(link: Link, { role }: Party): Hello | null {
+  const value = hear(link, MESSAGE.hello);
+  return value === undefined ? null : readHello(value, role);
+}
+
+/** The rest, once both have said hello. `wake` is for what an end waits for that is not the peer. */
+export async function shakeHands(
+  link: Link,
+  peer: Hello,
+  party: Party,
+  deadline: Deadline,
+  wake: () => void,
+): Promise<Agreement> {
+  const { role, location, profile, pin, allocator } = party;
+  const connected = link instanceof HostLink;
+  // Two ranks of one job meet in one way only, or each might wait for the other on another link.
+  if (connected && meetsInJob(party.place, peer.place)) throw new Mismatch("a rank that is met through the job");
   const objection = unexpected(party.expected, peer.location);
   const pins = [pin, peer.pin].filter((name) => name !== undefined);
-  const examined = [...wished, ...peer.wishes].filter((name) => pins.every((pinned) => pinned === name));
+  const examined = [...wishes(party), ...peer.wishes].filter((name) => pins.every((pinned) => pinned === name));
   const abilities = objection === null ? capabilities(party, new Set(examined)) : {};
   link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities });
   const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
@@ -78,6 +104,8 @@ export async function shakeHands(link: Link, party: Party, deadline: Deadline, w
     // One ring serves both: the producer's wish counts.
     profile: role === "producer" ? profile : peer.profile,
     pins,
+    connected,
+    job: party.job,
     allocator,
     abilities: (transport) => ({ mine: abilities[transport], peer: verdict.abilities[transport] }),
   };
@@ -137,47 +165,62 @@ async function accept(
   deadline: Deadline,
   wake: () => void,
 ): Promise<({ consumer: ConsumerEnd } | { reason: string }) & { terms?: unknown }> {
-  for (;;) {
-    try {
-      const opened = transport.openConsumer(link, meeting, wake);
-      if (opened) {
-        try {
-          link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
-        } catch (error) {
-          opened.consumer.close(); // the producer died meanwhile: what was mapped of it goes too
-          throw error;
-        }
-        return opened;
-      }
-    } catch (error) {
-      if (isGone(error)) throw error;
-      const reason = messageOf(error);
-      link.send(MESSAGE.accepted, { ok: false, reason });
-      return { reason };
+  let acceptance: Acceptance | null = null;
+  let opened: ReturnType<Acceptance["poll"]> = null;
+  try {
+    acceptance = transport.openConsumer(link, meeting, wake);
+    for (opened = acceptance.poll(); !opened; opened = acceptance.poll()) {
+      deadline.check("the producer did not share its memory");
+      await deadline.pause();
     }
-    deadline.check("the producer did not share its memory");
-    await deadline.pause();
+  } catch (error) {
+    acceptance?.close();
+    if (isGone(error) || isOver(error)) throw error;
+    const reason = messageOf(error);
+    link.send(MESSAGE.accepted, { ok: false, reason });
+    return { reason };
+  }
+  try {
+    link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
+    return opened;
+  } catch (error) {
+    opened.consumer.close(); // the producer died meanwhile: what was mapped of it goes too
+    throw error;
   }
 }
 
 async function next(link: Link, kind: number, deadline: Deadline): Promise<unknown> {
   for (;;) {
-    const message = link.receive();
-    if (message) {
+    const value = hear(link, kind);
+    if (value !== undefined) {
       deadline.moved();
-      if (message.kind === kind) return message.value;
-      throw new LavaFlowError(
-        "CORRUPT_SEGMENT",
-        `the peer's handshake sent message ${message.kind} instead of ${kind}`,
-      );
+      return value;
     }
-    deadline.check("the peer connected, but did not finish the handshake");
+    deadline.check(UNFINISHED);
     await deadline.pause();
   }
 }
 
+/** The value of the next message, which has to be of this kind; undefined while there is none. */
+function hear(link: Link, kind: number): unknown {
+  const message = link.receive();
+  if (message === null) return undefined;
+  if (message.kind === kind) return message.value;
+  throw new LavaFlowError("CORRUPT_SEGMENT", `the peer's handshake sent message ${message.kind} instead of ${kind}`);
+}
+
+/** Whether two are ranks of one job whom its directory brings together. */
+function meetsInJob(mine: string | null, peer: string | null): boolean {
+  return mine !== null && peer !== null && mine !== peer && mine.split(":")[0] === peer.split(":")[0];
+}
+
 function isGone(error: unknown): boolean {
   return error instanceof LavaFlowError && (error.code === "PEER_DIED" || error.code === "WIRE_VERSION_MISMATCH");
+}
+
+/** The time is up, or the caller's signal was aborted: of no importance to the transport. */
+function isOver(error: unknown): boolean {
+  return error instanceof LavaFlowError && (error.code === "TIMEOUT" || error.code === "ABORTED");
 }
 
 function messageOf(error: unknown): string {
@@ -192,10 +235,11 @@ function readHello(value: unknown, role: string): Hello {
   if ((hello.role !== "producer" && hello.role !== "consumer") || hello.role === role) throw bad("role");
   if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
   if (hello.pin !== undefined && !TRANSPORTS.includes(hello.pin as TransportName)) throw bad("pin");
-  const wished = hello.wishes;
+  const { place = null, wishes: wished } = hello;
+  if (place !== null && (typeof place !== "string" || place.length > PLACE_MAX)) throw bad("place");
   if (!Array.isArray(wished) || !wished.every((name) => TRANSPORTS.includes(name))) throw bad("wishes");
   try {
-    return { ...hello, location: validateLocation(hello.location) } as Hello;
+    return { ...hello, place, location: validateLocation(hello.location) } as Hello;
   } catch {
     throw bad("location");
   }

@@ -1,11 +1,15 @@
-/** Where two processes meet: a name in this user's runtime directory. */
+/** Where two processes of one host meet: a name in this user's runtime directory. */
 import { CONSTANTS, RENDEZVOUS_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
-import { Link } from "./link.ts";
+import { HostLink } from "./link.ts";
 
 const encoder = new TextEncoder();
 const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.size));
+
+export function roleNumber(role: "producer" | "consumer"): number {
+  return role === "producer" ? CONSTANTS.LF_ROLE_PRODUCER : CONSTANTS.LF_ROLE_CONSUMER;
+}
 
 /** LAVA_FLOW_RUNTIME_DIR, else a folder in XDG_RUNTIME_DIR, else one of this user's in the temporary folder. */
 export function runtimeDirectory(): string {
@@ -28,26 +32,25 @@ export class Rendezvous {
     const shim = native();
     const directory = encoder.encode(this.directory);
     const bytes = encoder.encode(name);
-    const which = role === "producer" ? CONSTANTS.LF_ROLE_PRODUCER : CONSTANTS.LF_ROLE_CONSUMER;
-    const made = shim.lf_rendezvous_open(directory, directory.byteLength, bytes, bytes.byteLength, which);
-    this.#handle = check(shim, made);
+    const [length, which] = [bytes.byteLength, roleNumber(role)];
+    this.#handle = check(shim, shim.lf_rendezvous_open(directory, directory.byteLength, bytes, length, which));
   }
 
   /** A connection to a peer of the other role, or null while none has come. Never blocks. */
-  poll(): Link | null {
+  poll(): HostLink | null {
     const shim = native();
     const handle = check(shim, shim.lf_rendezvous_poll(this.#handle));
-    return handle === 0 ? null : new Link(handle);
+    return handle === 0 ? null : new HostLink(handle);
   }
 
-  /** How many peers were turned away because they run as another user, and who was the last. */
-  refused(): { count: number; lastUid: number } {
+  /** Where a peer would have been found, and how many were turned away because they run as another user. */
+  describe(): string {
     const shim = native();
     check(shim, shim.lf_rendezvous_info_get(this.#handle, info));
-    return {
-      count: info[RENDEZVOUS_INFO.refused / 4] as number,
-      lastUid: info[RENDEZVOUS_INFO.last_uid / 4] as number,
-    };
+    const count = info[RENDEZVOUS_INFO.refused / 4] as number;
+    const last = info[RENDEZVOUS_INFO.last_uid / 4] as number;
+    const refused = count > 0 ? ` (${count} peers of other users were turned away, the last of user ${last})` : "";
+    return `in ${this.directory}${refused}`;
   }
 
   /** The peer was found: nobody else may come. The role stays taken. */

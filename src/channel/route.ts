@@ -1,6 +1,7 @@
 /** Which path a channel takes, and why not the others. The only file that names the transports. */
 import { LavaFlowError } from "../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../location.ts";
+import { mpi } from "./transport/mpi.ts";
 import { shm } from "./transport/shm.ts";
 import type { Meeting, Party, Transport, TransportName } from "./transport/transport.ts";
 import { vulkan } from "./transport/vulkan.ts";
@@ -14,25 +15,19 @@ export interface Route {
   peer: ProcessLocation;
 }
 
-type Candidate = Transport | { name: TransportName; absent: string };
-
 /** Fastest first: the first that both sides can use is taken. */
-const CANDIDATES: readonly Candidate[] = [
-  vulkan,
-  shm,
-  { name: "mpi", absent: "this version of lava-flow has no MPI transport" },
-];
+const CANDIDATES: readonly Transport[] = [vulkan, shm, mpi];
 
 /** The transports that this side asks for. */
 export function wishes(party: Party): TransportName[] {
-  return CANDIDATES.filter((candidate) => !("absent" in candidate) && candidate.wished(party)).map(({ name }) => name);
+  return CANDIDATES.filter((candidate) => candidate.wished(party)).map(({ name }) => name);
 }
 
 /** What this process can bring to each of the transports that are asked for; plain data, sent to the peer. */
 export function capabilities(party: Party, asked: ReadonlySet<TransportName>): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const candidate of CANDIDATES) {
-    if (!("absent" in candidate) && asked.has(candidate.name)) found[candidate.name] = candidate.capabilities(party);
+    if (asked.has(candidate.name)) found[candidate.name] = candidate.capabilities(party);
   }
   return found;
 }
@@ -44,16 +39,16 @@ export function candidates(meeting: Meeting): { viable: Transport[]; rejected: R
   for (const candidate of CANDIDATES) {
     const reason = refusal(candidate, meeting);
     if (reason !== null) rejected.push({ transport: candidate.name, reason });
-    else viable.push(candidate as Transport);
+    else viable.push(candidate);
   }
   return { viable, rejected };
 }
 
-function refusal(candidate: Candidate, meeting: Meeting): string | null {
+function refusal(candidate: Transport, meeting: Meeting): string | null {
   for (const pin of meeting.pins) {
     if (pin !== candidate.name) return `the channel is pinned to ${pin}`;
   }
-  return "absent" in candidate ? candidate.absent : candidate.refusal(meeting);
+  return candidate.refusal(meeting);
 }
 
 /** No transport was left: every one with its reason. */

@@ -1,6 +1,8 @@
-/** `lava-flow doctor`: what this machine offers, what it does not, why, and how to get it. */
+/** `lava-flow doctor`: what this machine offers, or a whole job's machines, what they do not, why, and how to get it. */
 import { type Command, parse } from "./command.ts";
 import { binaryBytes, count, row } from "./format.ts";
+import { examineJob, isRank } from "./job.ts";
+import { describeJob } from "./job-report.ts";
 import { examine, type Gpu, type Limit, type Machine } from "./machine.ts";
 
 const usage = `Usage: lava-flow doctor [--json]
@@ -8,11 +10,19 @@ const usage = `Usage: lava-flow doctor [--json]
 Shows what this machine offers to lava-flow; then what is missing, why, and how
 to get it. The exit code is 1 only when the native part can't be loaded.
 
+Started by mpirun, srun or the like: one report of the whole job, printed by
+rank 0. It has every rank, and the path that a channel takes between each two.
+
   --json  the same as one JSON object, for programs`;
 
 async function run(args: string[]): Promise<number> {
   const { values } = parse(args, { json: { type: "boolean" } }, [0, 0]);
   const machine = examine();
+  if (isRank(machine)) {
+    const report = await examineJob(machine);
+    if (report) console.log(values.json ? JSON.stringify(report, null, 2) : describeJob(report));
+    return 0;
+  }
   console.log(values.json ? JSON.stringify(machine, null, 2) : describe(machine));
   return machine.shim ? 0 : 1;
 }
@@ -37,7 +47,7 @@ function describe(machine: Machine): string {
     ...machine.interop.map(({ api, viable, reason }) =>
       row(api, viable ? `shares GPU memory: ${reason}` : `no: ${reason}`),
     ),
-    row("mpi", machine.mpi ? `${machine.mpi.implementation} ${machine.mpi.version}` : "not part of this version"),
+    row("mpi", machine.mpi ? `${machine.mpi.implementation} ${machine.mpi.version}, ${machine.mpi.library}` : "none"),
   ];
   const missing = machine.missing.map(({ feature, reason, remedy }) => {
     return row(feature, reason, ...(remedy ? [`→ ${remedy}`] : []));

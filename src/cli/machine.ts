@@ -8,6 +8,7 @@ import { GpuDevice, listGpus } from "../gpu/device.ts";
 import { type GpuInfo, LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
 import { type InteropViability, interopViability } from "../interop/viability.ts";
 import { native, shimPath } from "../native/load.ts";
+import { remedyFor } from "../native/status.ts";
 
 export interface Missing {
   feature: string;
@@ -56,7 +57,7 @@ export interface Limit {
 
 const HOW: Record<string, string> = {
   gpu: "Install the Vulkan driver of a GPU (Debian and Ubuntu: apt install mesa-vulkan-drivers). To use a software device, name it: new MemoryAllocator({ devices: [0] })",
-  mpi: "A later version of lava-flow brings the mpi transport",
+  mpi: remedyFor("MPI_UNAVAILABLE") ?? "",
   numa: "Install libnuma (Debian and Ubuntu: apt install libnuma1)",
   "runtime directory": "Set LAVA_FLOW_RUNTIME_DIR to a folder, in one that exists, that only this user can write to",
   hugepages: "Reserve some: sysctl vm.nr_hugepages=64 (as root; 2 MiB each)",

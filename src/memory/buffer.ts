@@ -242,3 +242,8 @@ export function gpuLocation(device: number, hostVisible: boolean): MemoryLocatio
 export function onClose(buffer: MemoryBuffer, closer: () => void): () => void {
   return memoryOf(buffer).onClose(closer);
 }
+
+/** Keeps the buffer's memory mapped, also when it is closed. Returns what takes this back; null where that can't be. */
+export function holdMemory(buffer: MemoryBuffer): (() => void) | null {
+  return memoryOf(buffer).hold();
+}

@@ -90,6 +90,7 @@ export class NativeMemory {
   #bytes: Uint8Array<ArrayBuffer> | null = null;
   #escaped = false;
   #closers: Set<() => void> | null = null;
+  #holds = 0;
 
   /**
    * Takes over one use of `gpu.device`. With `release` somebody else closes the memory: he is told when it is no longer
@@ -161,6 +162,19 @@ export class NativeMemory {
   }
 
   /**
+   * Keeps the memory mapped, whatever its user closes: something reads it that can't be stopped. Returns what takes this
+   * back; null for memory that somebody else unmaps.
+   */
+  hold(): (() => void) | null {
+    if (this.#release) return null;
+    const { handle } = this;
+    this.#holds++;
+    return () => {
+      if (--this.#holds === 0 && this.closed && !this.#escaped) native().lf_memory_close(handle);
+    };
+  }
+
+  /**
    * Idempotent. Tells everyone, fails the GPU work that uses it, detaches every view, gives the memory back (the shim
    * keeps what the GPU still works on until that has ended); an error of those told comes last.
    */
@@ -171,14 +185,14 @@ export class NativeMemory {
     const handle = this.#handle;
     this.gpu?.device.queue.abandon(handle);
     const buffer = this.#bytes?.buffer;
-    const escaped = this.#escaped || buffer?.detached === true;
+    const escaped = (this.#escaped ||= buffer?.detached === true);
     if (buffer && !buffer.detached) buffer.transfer(0);
     this.#bytes = null;
     this.#handle = 0;
     this.#owner?.delete(this);
     if (this.#release) this.#release(escaped);
     else if (escaped) warnOfEscape(this.sizeBytes);
-    else native().lf_memory_close(handle);
+    else if (this.#holds === 0) native().lf_memory_close(handle);
     this.gpu?.device.release();
     if (errors.length > 0) throw errors[0];
   }

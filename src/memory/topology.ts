@@ -1,7 +1,10 @@
 /** What memory this machine offers, as the system says it now; its GPUs are read once. */
+
+import { LavaFlowError } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
+import { MPI_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
-import { lastError } from "../native/status.ts";
+import { check, lastError } from "../native/status.ts";
 
 export interface Topology {
   numaNodes: { id: number; freeBytes: number; totalBytes: number }[];
@@ -9,6 +12,7 @@ export interface Topology {
   hugepages: { sizeBytes: number; free: number; total: number }[];
   /** Those that the allocator may use, and can. */
   gpus: GpuInfo[];
+  /** The MPI library that this process uses, or would use: it is loaded to be asked. Null where there is none. */
   mpi: { implementation: string; version: string; library: string } | null;
 }
 
@@ -22,7 +26,7 @@ const HUGEPAGES = "/sys/kernel/mm/hugepages";
 const TRANSPARENT = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 export function readTopology(gpus: readonly GpuInfo[]): Topology {
-  return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [...gpus], mpi: null };
+  return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [...gpus], mpi: readMpi().mpi };
 }
 
 /** What is missing of all that the library can use, with the reason; `gpus` is what is missing of those. */
@@ -33,8 +37,28 @@ export function readUnavailable(gpus: readonly Unavailable[]): Unavailable[] {
   const hugepages = noReservedPages();
   if (hugepages) missing.push({ feature: "hugepages", reason: hugepages });
   missing.push(...gpus);
-  missing.push({ feature: "mpi", reason: "this version of lava-flow has no MPI support" });
+  const { mpi, reason } = readMpi();
+  if (!mpi) missing.push({ feature: "mpi", reason });
   return missing;
+}
+
+/** `reason` is why there is none. */
+function readMpi(): { mpi: Topology["mpi"]; reason: string } {
+  const info = new Uint8Array(new ArrayBuffer(MPI_INFO.size));
+  try {
+    const shim = native();
+    check(shim, shim.lf_mpi_describe(info));
+  } catch (error) {
+    if (error instanceof LavaFlowError) return { mpi: null, reason: error.reason };
+    throw error;
+  }
+  const text = (from: number, to: number) => new TextDecoder().decode(info.subarray(from, to)).replace(/\0.*$/s, "");
+  const mpi = {
+    implementation: text(MPI_INFO.implementation, MPI_INFO.version),
+    version: text(MPI_INFO.version, MPI_INFO.library),
+    library: text(MPI_INFO.library, MPI_INFO.kind),
+  };
+  return { mpi, reason: "" };
 }
 
 let nodeIds: ReadonlySet<number> | undefined;

@@ -46,6 +46,20 @@ export const RENDEZVOUS_INFO = { size: 8, refused: 0, last_uid: 4 } as const;
 
 export const LINK_MESSAGE = { size: 8, kind: 0, length: 4 } as const;
 
+export const MPI_INFO = { size: 520, implementation: 0, version: 64, library: 128, kind: 512, standard: 516 } as const;
+
+export const JOB_INFO = {
+  size: 296,
+  rank: 0,
+  size_of_job: 4,
+  node: 8,
+  node_size: 12,
+  ours: 16,
+  reserved: 20,
+  id: 24,
+  processor: 40,
+} as const;
+
 export const LOAN = { size: 16, region: 0, block: 4, offset: 8 } as const;
 
 export const FRAME = {
@@ -81,9 +95,10 @@ export const PORT_STATS = {
 } as const;
 
 export const CONSTANTS = {
-  LF_ABI_VERSION: 2,
-  LF_WIRE_VERSION: 2,
+  LF_ABI_VERSION: 3,
+  LF_WIRE_VERSION: 3,
   LF_INLINE_MAX: 120,
+  LF_PIECE_BYTES: 0x400000,
   LF_LINK_MESSAGE_MAX: 16384,
   LF_VALUE: 0x40000000,
   LF_FULL: 0x40000001,
@@ -91,6 +106,9 @@ export const CONSTANTS = {
   LF_TIMEOUT: 0x40000003,
   LF_REGION: 0x40000004,
   LF_RETIRE: 0x40000005,
+  LF_UNTIL_ROOM: 0,
+  LF_UNTIL_RELEASED: 1,
+  LF_UNTIL_SENT: 2,
   LF_PENDING: 0x40000006,
   LF_MEMORY_STANDARD: 0,
   LF_MEMORY_NUMA: 1,

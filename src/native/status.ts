@@ -22,6 +22,10 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   WIRE_VERSION_MISMATCH: "Use the same version of lava-flow on both sides",
   CORRUPT_SEGMENT: "Close the channel: the peer is broken or hostile",
   PEER_DIED: "Open the channel again to meet the peer's next start",
+  MPI_UNAVAILABLE:
+    "Use the MPI library whose launcher (mpirun) starts the processes: install it (Debian and Ubuntu: apt install openmpi-bin, or mpich), or name it with LAVA_FLOW_MPI=/path/to/libmpi.so",
+  MPI_FAILED:
+    "Look at what the launcher and the other ranks say; MPI can't be trusted after a failure: end the job and start it again",
   HUGEPAGES_UNAVAILABLE: "Reserve huge pages (sysctl vm.nr_hugepages=N), or enable transparent ones",
   NUMA_NODE_NOT_FOUND: "Use one of the nodes in MemoryAllocator.topology",
 };

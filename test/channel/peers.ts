@@ -11,13 +11,21 @@ export interface Peer extends AsyncDisposable {
   readonly done: Promise<void>;
 }
 
+/** A side in a process of its own. */
+export interface OtherProcess extends Peer {
+  readonly pid: number;
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void;
+  /** Resolves when the kernel has taken it away. */
+  kill(): Promise<void>;
+}
+
 /** "exchange/consume" is `consume` of test/process/exchange.ts; the arguments are plain data. */
 export type Start<P extends Peer = Peer> = (scenario: string, args: object) => P;
 
 const PROGRAM = join(import.meta.dir, "../process/peer.ts");
 
 /** Values in the order they came, for those who ask before or after. */
-class Mailbox {
+export class Mailbox {
   readonly #values: unknown[] = [];
   readonly #waiting: { resolve(value: unknown): void; reject(error: unknown): void }[] = [];
   #end: { error: unknown } | null = null;
@@ -43,12 +51,12 @@ class Mailbox {
 }
 
 /** A promise of which nobody may ask, without being called unhandled. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
+export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
 
-export class ProcessPeer implements Peer {
+export class ProcessPeer implements OtherProcess {
   readonly done: Promise<void>;
   /** What it wrote to stderr, once it has ended. */
   readonly errors: Promise<string>;
@@ -92,7 +100,6 @@ export class ProcessPeer implements Peer {
     this.#process.kill(signal);
   }
 
-  /** Resolves when the kernel has taken it away. */
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;

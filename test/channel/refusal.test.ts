@@ -148,30 +148,29 @@ describe("the expected peer", () => {
 });
 
 describe("NO_ROUTE", () => {
-  for (const pinned of ["mpi", "vulkan"] as const) {
-    for (const role of ROLES) {
-      test(`the ${role} insists on ${pinned}: both sides learn why not`, async () => {
-        const name = unique();
-        const errors = await Promise.all([
-          failure("NO_ROUTE", () => Channel.open(name, { role, transport: pinned })),
-          failure("NO_ROUTE", () => Channel.open(name, { role: other[role] })),
-        ]);
-        for (const { message, remedy } of errors) {
-          expect(message).toContain(`shm: the channel is pinned to ${pinned}`);
-          expect(message).toContain(pinned === "mpi" ? "mpi: this version" : "vulkan: the ");
-          expect(remedy).toContain("doctor");
-        }
-        await using ends = await pair({ name });
-        expect(ends.producer.route.transport).toBe("shm");
-      });
-    }
+  for (const role of ROLES) {
+    test(`the ${role} insists on vulkan: both sides learn why not`, async () => {
+      const name = unique();
+      const errors = await Promise.all([
+        failure("NO_ROUTE", () => Channel.open(name, { role, transport: "vulkan" })),
+        failure("NO_ROUTE", () => Channel.open(name, { role: other[role] })),
+      ]);
+      for (const { message, remedy } of errors) {
+        expect(message).toContain("shm: the channel is pinned to vulkan");
+        expect(message).toContain("vulkan: the ");
+        expect(message).toContain("mpi: the channel is pinned to vulkan");
+        expect(remedy).toContain("doctor");
+      }
+      await using ends = await pair({ name });
+      expect(ends.producer.route.transport).toBe("shm");
+    });
   }
 
   test("each insists on another", async () => {
     const name = unique();
     await Promise.all([
       failure("NO_ROUTE", () => Channel.open(name, { role: "producer", transport: "shm" })),
-      failure("NO_ROUTE", () => Channel.open(name, { role: "consumer", transport: "mpi" })),
+      failure("NO_ROUTE", () => Channel.open(name, { role: "consumer", transport: "vulkan" })),
     ]);
   });
 
@@ -205,6 +204,22 @@ describe("NO_ROUTE", () => {
     await using ends = await pair({ name, location });
     expect(ends.producer.route).toMatchObject({ scope: { scope: "local", strategy: "host-id" }, peer: location });
   });
+});
+
+describe("without an MPI launcher", () => {
+  for (const role of ROLES) {
+    test(`a ${role} that insists on mpi is told so at once, and takes no role`, async () => {
+      const name = unique();
+      const error = await failure("MPI_UNAVAILABLE", () => Channel.open(name, { role, transport: "mpi" }));
+      expect(error.message).toContain("was not started by an MPI launcher");
+      expect(error.remedy).toContain("mpirun");
+      await using ends = await pair({ name });
+      expect(ends.producer.route.rejected).toContainEqual({
+        transport: "mpi",
+        reason: "neither side is a rank of an MPI job",
+      });
+    });
+  }
 });
 
 describe("the runtime directory", () => {

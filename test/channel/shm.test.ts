@@ -4,4 +4,4 @@ import { inProcess } from "./peers.ts";
 import { privateDirectory } from "./support.ts";
 
 privateDirectory();
-conformance({ transport: "shm", start: inProcess });
+conformance({ transport: "shm", shares: true, start: inProcess });

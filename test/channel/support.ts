@@ -41,17 +41,30 @@ export async function eventually(condition: () => boolean, what: string): Promis
   }
 }
 
-/**
- * A runtime directory for the tests of one file. When they are over, nothing may be left of any channel: no memory, no
- * descriptor, and no file but the lock file.
- */
+/** A runtime directory for the tests of one file, in which they leave nothing. */
 export function privateDirectory(): { readonly path: string } {
   const directory = { path: "" };
   const before = process.env.LAVA_FLOW_RUNTIME_DIR;
-  let atFirst = held();
   beforeAll(() => {
     directory.path = mkdtempSync(join(tmpdir(), "lava-flow-test-"));
     process.env.LAVA_FLOW_RUNTIME_DIR = directory.path;
+  });
+  nothingLeft(directory);
+  afterAll(() => {
+    rmSync(directory.path, { recursive: true });
+    if (before === undefined) delete process.env.LAVA_FLOW_RUNTIME_DIR;
+    else process.env.LAVA_FLOW_RUNTIME_DIR = before;
+  });
+  return directory;
+}
+
+/**
+ * When the tests of a file are over, nothing may be left of any channel: no memory, no descriptor, and no file but the
+ * lock file.
+ */
+export function nothingLeft(directory: { readonly path: string }): void {
+  let atFirst = held();
+  beforeAll(() => {
     atFirst = held();
   });
   afterAll(async () => {
@@ -62,13 +75,9 @@ export function privateDirectory(): { readonly path: string } {
     await opening;
     const files = readdirSync(directory.path).filter((file) => file !== ".lock");
     const left = held();
-    rmSync(directory.path, { recursive: true });
-    if (before === undefined) delete process.env.LAVA_FLOW_RUNTIME_DIR;
-    else process.env.LAVA_FLOW_RUNTIME_DIR = before;
     closeGpu();
     expect({ files, ...left }).toEqual({ files: [], ...atFirst });
   });
-  return directory;
 }
 
 let names = 0;

@@ -5,5 +5,5 @@ import { inProcess } from "./peers.ts";
 import { privateDirectory } from "./support.ts";
 
 privateDirectory();
-if (vulkan) conformance({ transport: "vulkan", start: inProcess });
+if (vulkan) conformance({ transport: "vulkan", shares: true, start: inProcess });
 validationIsSilent();

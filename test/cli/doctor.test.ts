@@ -12,7 +12,7 @@ describe("doctor", () => {
   test(
     "--json is one object that says what is there",
     async () => {
-      const env = { LAVA_FLOW_HOST_ID: "here", LAVA_FLOW_VULKAN: "off" };
+      const env = { LAVA_FLOW_HOST_ID: "here", LAVA_FLOW_MPI: "off", LAVA_FLOW_VULKAN: "off" };
       const { code, text, errors } = await place.run(["doctor", "--json"], { env });
       expect({ code, errors }).toEqual({ code: 0, errors: "" });
       const machine = JSON.parse(text);
@@ -64,6 +64,7 @@ describe("doctor", () => {
         "cuda",
         "opencl",
         "opengl",
+        "mpi",
       ]) {
         expect(text).toMatch(new RegExp(`^${label} `, "m"));
       }

@@ -1,45 +1,14 @@
 /** The shim's own declarations of CUDA, OpenCL, EGL and OpenGL against the official headers, as a C compiler sees both. */
-import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Glob } from "bun";
+import { compile, constants, hasZig, SAME, SOURCE } from "../declarations.ts";
 import { requires } from "../requires.ts";
 
-const source = join(import.meta.dir, "../../shim/src");
-const zig = join(import.meta.dir, "../../node_modules/.bin/zig");
-const hasZig = requires("zig", existsSync(zig), "no zig in node_modules");
-
-const folder = mkdtempSync(join(tmpdir(), "lf-declarations-"));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const SAME = "#define SAME(a, b) _Static_assert((a) == (b), #a)";
 const SAME_TYPE = (result: string) =>
   `#define SAME_TYPE(${result}name, arguments) _Static_assert(__builtin_types_compatible_p(` +
   `${result ? "result" : "CUresult"}(*) arguments, __typeof__(&name)), #name);`;
-
-/** The names that an enum of the shim's header gives to official numbers, but those in `except`. */
-function constants(header: string, prefix: string, official: (name: string) => string | null): string[] {
-  const text = readFileSync(join(source, header), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-  const names = [...text.matchAll(new RegExp(`\\b(${prefix}\\w+) = `, "g"))].map(([, name]) => name as string);
-  expect(names.length).toBeGreaterThan(5);
-  return names.flatMap((name) => {
-    const other = official(name);
-    return other === null ? [] : [`SAME(${name}, ${other});`];
-  });
-}
-
-/** The compiler's errors; "" when it has none. */
-async function compile(lines: string[], include: string[]): Promise<string> {
-  const file = join(folder, "compare.c");
-  await Bun.write(file, `${lines.join("\n")}\n`);
-  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-c", `-I${source}`, ...include.map((path) => `-I${path}`)];
-  const ran = Bun.spawnSync([zig, "cc", ...flags, file, "-o", join(folder, "compare.o")], {
-    stderr: "pipe",
-    env: { ...process.env, ZIG_LOCAL_CACHE_DIR: join(folder, "zig") },
-  });
-  return ran.exitCode === 0 ? "" : ran.stderr.toString() || `zig cc ended with ${ran.exitCode}`;
-}
 
 const OPENCL: Record<string, string> = {
   LF_CL_SUCCESS: "CL_SUCCESS",
@@ -173,7 +142,7 @@ function officialCuda(name: string): string {
 
 /** The functions without structs and enumerations of CUDA's among their arguments: the shim has its own names for those. */
 function cudaFunctions(): string[] {
-  const text = readFileSync(join(source, "cuda_api.h"), "utf8");
+  const text = readFileSync(join(SOURCE, "cuda_api.h"), "utf8");
   const all = [...text.matchAll(/F\((cu\w+),\s*\\?\s*(\([^\\]*?\))\)/g)];
   expect(all.length).toBeGreaterThan(35);
   const others =

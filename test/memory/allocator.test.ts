@@ -190,8 +190,8 @@ describe("the allocator", () => {
 
   test("says what the machine offers, and what it does not", () => {
     const { topology, unavailable } = allocator;
-    expect(topology.mpi).toBeNull();
-    expect(unavailable.map(({ feature }) => feature)).toEqual(expect.arrayContaining(["gpu", "mpi"]));
+    expect(unavailable.map(({ feature }) => feature)).toContain("gpu");
+    expect(unavailable.some(({ feature }) => feature === "mpi")).toBe(topology.mpi === null);
     for (const { reason } of unavailable) expect(reason).not.toBe("");
     expect(unavailable.some(({ feature }) => feature === "numa")).toBe(!hasNuma);
     if (!isLinux) return;

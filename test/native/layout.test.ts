@@ -5,9 +5,11 @@ import {
   CONSTANTS,
   FRAME,
   GPU_INFO,
+  JOB_INFO,
   LINK_MESSAGE,
   LOAN,
   MEMORY_INFO,
+  MPI_INFO,
   PORT_STATS,
   REGION_INFO,
   RENDEZVOUS_INFO,
@@ -31,6 +33,11 @@ function struct({ size, ...fields }: Numbers & { size: number }): Numbers {
   return { sizeof: size, ...fields };
 }
 
+function jobInfo(): Numbers {
+  const { size, size_of_job, ...fields } = JOB_INFO;
+  return { sizeof: size, size: size_of_job, ...fields };
+}
+
 /** Some structs have a field called `size`: layout.ts gives it another name or another level. */
 const STRUCTS: Record<string, Numbers> = {
   lf_status: struct(STATUS),
@@ -38,6 +45,8 @@ const STRUCTS: Record<string, Numbers> = {
   lf_gpu_info: struct(GPU_INFO),
   lf_staged_read: struct(STAGED_READ),
   lf_rendezvous_info: struct(RENDEZVOUS_INFO),
+  lf_mpi_info: struct(MPI_INFO),
+  lf_job_info: jobInfo(),
   lf_link_message: struct(LINK_MESSAGE),
   lf_loan: struct(LOAN),
   lf_frame: struct(FRAME),

@@ -71,3 +71,14 @@ export async function consume(
   }
   io.say({ got });
 }
+
+/** Sends back what comes, `count` times. */
+export async function echo(_: Io, { name, count, ...options }: Args & { count: number }): Promise<void> {
+  await using from = await openChannel(`${name}.there`, { ...options, role: "consumer" });
+  await using to = await openChannel(`${name}.back`, { ...options, role: "producer" });
+  for (let i = 0; i < count; i++) {
+    using frame = await from.recv();
+    await to.send(frame.bytes);
+  }
+  await to.waitSend();
+}

@@ -6,9 +6,9 @@ import type { GpuDevice } from "../../gpu/device.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
+import { ARRIVING, type CellFrame, COPIED } from "./cell-frame.ts";
 import { type CopyBlock, CopyBlocks } from "./copy-blocks.ts";
 import { GpuWait } from "./gpu-wait.ts";
-import { ARRIVING, COPIED, type ShmFrame } from "./shm-frame.ts";
 
 const { LF_FULL } = CONSTANTS;
 
@@ -24,7 +24,7 @@ const BUSY_MS = 20;
 const value = new Float64Array(new ArrayBuffer(8));
 
 /** A copy on its way into `block`. */
-interface Copy {
+export interface Copy {
   readonly block: CopyBlock;
   /** Does what can be done now; true when all of it is there. */
   step(): boolean;
@@ -94,7 +94,7 @@ class PeerCopy implements Copy {
 }
 
 interface Arrival {
-  frame: ShmFrame;
+  frame: CellFrame;
   /** What its state is when it is there, without a copy. */
   state: number;
   /** Null for a frame that has none to wait for. */
@@ -107,7 +107,7 @@ interface Owner {
   /** The shim's handle of CUDA memory for a region of another GPU. */
   foreign(region: number): number;
   /** The payload of a frame that lies in a block. */
-  bytesOf(frame: ShmFrame): Uint8Array;
+  bytesOf(frame: CellFrame): Uint8Array;
   /** The sender may have its memory again. */
   giveBack(token: number): void;
 }
@@ -143,19 +143,19 @@ export class Arrivals {
   }
 
   /** A frame that is there as it is, behind others that are not. */
-  add(frame: ShmFrame): void {
+  add(frame: CellFrame): void {
     this.#add(frame, null);
   }
 
   /** A copy of a MemoryBuffer, in a block. */
-  upload(frame: ShmFrame): void {
+  upload(frame: CellFrame): void {
     this.#add(frame, () => {
       return new Upload(this.#device, this.#blocks.take(frame.sizeBytes), this.#owner.bytesOf(frame));
     });
   }
 
   /** A MemoryBuffer on another GPU. */
-  fetch(frame: ShmFrame): void {
+  fetch(frame: CellFrame): void {
     this.#add(frame, () => {
       const source = this.#owner.foreign(frame.region);
       const block = this.#blocks.take(frame.sizeBytes);
@@ -163,7 +163,12 @@ export class Arrivals {
     });
   }
 
-  #add(frame: ShmFrame, begin: Arrival["begin"]): void {
+  /** What comes in pieces: `begin` says how it gets into a block. */
+  assemble(frame: CellFrame, begin: (block: CopyBlock) => Copy): void {
+    this.#add(frame, () => begin(this.#blocks.take(frame.sizeBytes)));
+  }
+
+  #add(frame: CellFrame, begin: Arrival["begin"]): void {
     this.#queue.push({ frame, state: frame.state, begin, copy: null });
     frame.state = ARRIVING;
     this.#busyUntil = performance.now() + BUSY_MS;
@@ -182,7 +187,7 @@ export class Arrivals {
   }
 
   /** The first frame, when it is there. Throws what its copy failed of; asked again, tries again. */
-  next(): ShmFrame | null {
+  next(): CellFrame | null {
     const first = this.#queue[0];
     if (!first || !this.#step(first)) return null;
     this.#queue.shift();
@@ -226,9 +231,14 @@ export class Arrivals {
 
   /** Asks to be woken when the first goes on. */
   arm(): void {
+    if (!this.armAtGpu()) this.#poll();
+  }
+
+  /** The same where it is the GPU that it waits for; else false. */
+  armAtGpu(): boolean {
     const next = this.#queue[0]?.copy?.next ?? 0;
     if (next > 0) this.#wait.reach(next);
-    else this.#poll();
+    return next > 0;
   }
 
   #poll(): void {

@@ -30,6 +30,9 @@ export function fenced(meeting: Meeting, name: TransportName): 0 | 1 {
 /** Why there can be no ring between these two, or null. */
 export function noRing(meeting: Meeting, name: TransportName): string | null {
   if (meeting.scope.scope === "remote") return `shared memory does not reach a remote peer (${meeting.scope.reason})`;
+  if (!meeting.connected) {
+    return "the two met through MPI, as their runtime directories differ: memory is shared by those of one (LAVA_FLOW_RUNTIME_DIR)";
+  }
   const { peer } = meeting.abilities(name);
   return typeof peer === "object" && peer !== null ? null : "the peer has no shared-memory transport";
 }

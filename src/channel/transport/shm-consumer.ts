@@ -1,26 +1,23 @@
 /** The receiving end of a channel in shared memory, with or without a GPU. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { adoptMemory, type MemoryBuffer } from "../../memory/buffer.ts";
-import { CONSTANTS, PORT_STATS } from "../../native/layout.ts";
+import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { exported } from "../../native/os-handle.ts";
 import { check, lastError } from "../../native/status.ts";
+import { bellDescriptor } from "../bell.ts";
 import type { Frame } from "../frame.ts";
 import type { Link } from "../link.ts";
 import { AHEAD, Arrivals } from "./arrivals.ts";
+import { type CellFrame, COPIED, type FrameOwner, IN_REGION, PLACE } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
+import { endStats } from "./end-stats.ts";
 import { GpuWait, submitted } from "./gpu-wait.ts";
-import { Regions } from "./regions.ts";
-import { COPIED, FREE, type FrameOwner, IN_REGION, INLINE, PLACE, ShmFrame } from "./shm-frame.ts";
+import { Inbox } from "./inbox.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
-const { LF_INLINE_MAX, LF_EMPTY, LF_PENDING, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
-const { LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
+const { LF_EMPTY, LF_PENDING, LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
 
-/** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
-const FRAMES = 64;
-
-const stats = new Float64Array(new ArrayBuffer(PORT_STATS.size));
 const settling = new Float64Array(new ArrayBuffer(8));
 
 /** What a consumer has where its side uses a GPU. */
@@ -38,12 +35,8 @@ interface GpuPart {
 export class ShmConsumer implements ConsumerEnd, FrameOwner {
   readonly #shim = native();
   readonly #handle: number;
-  #frames: ShmFrame[] = [];
-  #next = 0;
-  readonly #regions = new Regions(
-    (id, out) => this.#shim.lf_consumer_region(this.#handle, id, out),
-    (id) => this.#shim.lf_consumer_keep(this.#handle, id),
-  );
+  readonly #link: Link;
+  readonly #inbox: Inbox;
   /**
    * The MemoryBuffers that receivers see, by the place of their region, which is in the token; one that they closed is
    * made again for the next frame.
@@ -58,12 +51,25 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   static open(link: Link, fenced: 0 | 1): ShmConsumer | null {
     const shim = native();
     const handle = check(shim, shim.lf_consumer_open(link.handle, fenced), "attaching to the producer's segment");
-    return handle === LF_EMPTY ? null : new ShmConsumer(handle);
+    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link);
   }
 
-  private constructor(handle: number) {
+  private constructor(handle: number, link: Link) {
+    const shim = this.#shim;
     this.#handle = handle;
-    for (let i = 0; i < FRAMES; i++) this.#frames.push(new ShmFrame(this));
+    this.#link = link;
+    const calls = {
+      receive: shim.lf_consumer_receive,
+      receiveWait: shim.lf_consumer_receive_wait,
+      region: shim.lf_consumer_region,
+      retire: shim.lf_consumer_retire,
+      keep: shim.lf_consumer_keep,
+    };
+    this.#inbox = new Inbox(handle, calls, this);
+  }
+
+  bellDescriptor(): number {
+    return bellDescriptor((out) => this.#shim.lf_link_bell(this.#link.handle, out));
   }
 
   /** From now on buffers on a GPU are received as such: `producer` has the UUIDs of theirs, `device` is this side's. */
@@ -71,7 +77,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     check(this.#shim, this.#shim.lf_consumer_use_device(this.#handle, device.handle, producer));
     const owner = {
       foreign: (region: number) => this.#foreign(region),
-      bytesOf: (frame: ShmFrame) => this.bytesOf(frame),
+      bytesOf: (frame: CellFrame) => this.bytesOf(frame),
       giveBack: (token: number) => this.#giveBack(token),
     };
     this.#gpu = {
@@ -87,85 +93,22 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   tryRecv(): Frame | null {
     if (this.#arriving !== null) return this.#arrived(this.#arriving);
-    const frame = this.#freeFrame();
-    const result = this.#shim.lf_consumer_receive(this.#handle, frame.cell);
-    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
-    if (result === LF_EMPTY) return null;
-    const taken = this.#takeOther(frame, result);
-    if (this.#gpu === null || taken === null || !this.#arrives(taken)) return taken;
+    const frame = this.#inbox.receive();
+    if (this.#gpu === null || frame === null || !this.#arrives(frame)) return frame;
     return this.#arrived(this.#gpu.arrivals);
   }
 
   recvSync(timeoutMs: number, spinUs: number): Frame | null {
     if (this.#arriving !== null) return this.#arrivedSync(this.#arriving, timeoutMs);
-    const frame = this.#freeFrame();
-    const result = this.#shim.lf_consumer_receive_wait(this.#handle, timeoutMs, spinUs, frame.cell);
-    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
-    if (result === LF_TIMEOUT) return null;
-    if (result === LF_RETIRE) {
-      this.#retire(frame.region);
-      return this.recvSync(timeoutMs, spinUs);
-    }
-    if (result < 0 && this.#renew(frame)) return this.recvSync(timeoutMs, spinUs);
-    const taken = this.#takeOther(frame, result);
-    if (this.#gpu === null || taken === null || !this.#arrives(taken)) return taken;
+    const frame = this.#inbox.receiveSync(timeoutMs, spinUs);
+    if (this.#gpu === null || frame === null || !this.#arrives(frame)) return frame;
     return this.#arrivedSync(this.#gpu.arrivals, timeoutMs);
-  }
-
-  #take(frame: ShmFrame, state: number, sizeBytes: number): ShmFrame {
-    this.#next++;
-    frame.state = state;
-    frame.sizeBytes = sizeBytes;
-    return frame;
-  }
-
-  #takeOther(frame: ShmFrame, first: number): ShmFrame | null {
-    let result = first;
-    while (result === LF_RETIRE) {
-      this.#retire(frame.region);
-      result = this.#shim.lf_consumer_receive(this.#handle, frame.cell);
-    }
-    if (result < 0) {
-      if (this.#renew(frame)) return this.#takeNext();
-      throw lastError(this.#shim);
-    }
-    if (result === LF_REGION) return this.#take(frame, IN_REGION, frame.numbers[1] as number);
-    if (result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
-    return null;
-  }
-
-  /** The next frame out of the ring, wherever it lies. */
-  #takeNext(): ShmFrame | null {
-    const frame = this.#freeFrame();
-    return this.#takeOther(frame, this.#shim.lf_consumer_receive(this.#handle, frame.cell));
-  }
-
-  #freeFrame(): ShmFrame {
-    const frame = this.#frames[this.#next & (this.#frames.length - 1)] as ShmFrame;
-    return frame.state === FREE ? frame : this.#nextFree();
-  }
-
-  /** The next one is held: steps over those that are, and makes as many again where that takes long. */
-  #nextFree(): ShmFrame {
-    const { length } = this.#frames;
-    for (let steps = 0; ; steps++) {
-      if (steps === length / 2) for (let i = 0; i < length; i++) this.#frames.push(new ShmFrame(this));
-      const frame = this.#frames[++this.#next & (this.#frames.length - 1)] as ShmFrame;
-      if (frame.state === FREE) return frame;
-    }
-  }
-
-  /** Whether a receiver transferred the cell's ArrayBuffer, which is then its own: the frame gets another one. */
-  #renew(frame: ShmFrame): boolean {
-    if (frame.cell.length > 0) return false;
-    this.#frames[this.#frames.indexOf(frame)] = new ShmFrame(this);
-    return true;
   }
 
   // ───────────── frames that have to be copied to this side's GPU ─────────────
 
   /** Whether the frame has to come to this side's GPU first; then it is on its way. */
-  #arrives(frame: ShmFrame): boolean {
+  #arrives(frame: CellFrame): boolean {
     if (frame.state !== IN_REGION || frame.reach === LF_REACH_HERE) return false;
     const { arrivals } = this.#gpu as GpuPart;
     if (frame.reach === LF_REACH_STAGED) arrivals.upload(frame);
@@ -175,11 +118,11 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   /** The first of those on their way, when it is there. The next one is taken meanwhile, so that its copy begins. */
-  #arrived(arrivals: Arrivals): ShmFrame | null {
+  #arrived(arrivals: Arrivals): CellFrame | null {
     const first = arrivals.next();
     try {
       while (arrivals.length > 0 && arrivals.length < AHEAD) {
-        const frame = this.#takeNext();
+        const frame = this.#inbox.receive();
         if (frame === null) break;
         if (!this.#arrives(frame)) arrivals.add(frame);
       }
@@ -191,7 +134,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return first;
   }
 
-  #arrivedSync(arrivals: Arrivals, timeoutMs: number): ShmFrame | null {
+  #arrivedSync(arrivals: Arrivals, timeoutMs: number): CellFrame | null {
     const end = performance.now() + timeoutMs;
     for (;;) {
       const frame = this.#arrived(arrivals);
@@ -206,7 +149,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     const { foreign, producer } = this.#gpu as GpuPart;
     const known = foreign.get(region);
     if (known !== undefined) return known;
-    const { sizeBytes, allocationBytes } = this.#regions.mapping(region);
+    const { sizeBytes, allocationBytes } = this.#inbox.regions.mapping(region);
     check(this.#shim, this.#shim.lf_consumer_claim(this.#handle, region, exported));
     const handle = exported[0] as bigint;
     const result = this.#shim.lf_cuda_import_foreign(handle, allocationBytes, sizeBytes, producer);
@@ -217,16 +160,14 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   // ───────────── what frames show, and giving them back ─────────────
 
-  bytesOf(frame: ShmFrame): Uint8Array {
-    const { token, sizeBytes } = frame;
-    if (frame.state !== COPIED && token > 0) {
-      return this.#regions.view(frame.region, token - 1, frame.numbers[0] as number, sizeBytes);
-    }
+  bytesOf(frame: CellFrame): Uint8Array {
+    if (frame.state !== COPIED && frame.token > 0) return this.#inbox.view(frame);
+    const { sizeBytes } = frame;
     const { bytes } = this.bufferOf(frame) as MemoryBuffer;
     return sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, sizeBytes);
   }
 
-  bufferOf(frame: ShmFrame): MemoryBuffer | undefined {
+  bufferOf(frame: CellFrame): MemoryBuffer | undefined {
     if (frame.state === COPIED) return (frame.copy as CopyBlock).buffer;
     if (frame.token > 0) return undefined;
     const place = frame.token & PLACE;
@@ -238,10 +179,10 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   #adopt(region: number, place: number): MemoryBuffer {
-    const { memory, address, sizeBytes, allocationBytes, kind, hostVisible } = this.#regions.mapping(region);
+    const { memory, address, sizeBytes, allocationBytes, kind, hostVisible } = this.#inbox.regions.mapping(region);
     const release = (escaped: boolean) => {
       this.#buffers[place] = undefined;
-      if (escaped) this.#regions.escaped(region);
+      if (escaped) this.#inbox.regions.escaped(region);
     };
     if (kind !== LF_REGION_GPU) return adoptMemory(memory, address, sizeBytes, release);
     const { device } = this.#gpu as GpuPart;
@@ -284,12 +225,9 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return settling[0] as number;
   }
 
-  /** The producer took a region back: nothing of it may be seen here any more. */
-  #retire(id: number): void {
-    this.#buffers.find((shown) => shown?.region === id)?.buffer.close();
-    this.#regions.detach(id);
-    this.#closeForeign(id);
-    check(this.#shim, this.#shim.lf_consumer_retire(this.#handle, id));
+  forget(region: number): void {
+    this.#buffers.find((shown) => shown?.region === region)?.buffer.close();
+    this.#closeForeign(region);
   }
 
   #closeForeign(id: number): void {
@@ -326,26 +264,22 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   stats(): EndStats {
-    check(this.#shim, this.#shim.lf_consumer_stats(this.#handle, stats));
+    const counted = endStats((out) => this.#shim.lf_consumer_stats(this.#handle, out));
+    const { length = 0, bytes = 0 } = this.#gpu?.arrivals ?? {};
     // Those on their way are out of the ring, and not received.
-    const waiting = this.#gpu?.arrivals.length ?? 0;
-    return {
-      frames: (stats[PORT_STATS.frames / 8] as number) - waiting,
-      bytes: (stats[PORT_STATS.bytes / 8] as number) - (this.#gpu?.arrivals.bytes ?? 0),
-      full: 0,
-      queued: (stats[PORT_STATS.queued / 8] as number) + waiting,
-      importsCached: stats[PORT_STATS.imports / 8] as number,
-    };
+    counted.frames -= length;
+    counted.bytes -= bytes;
+    counted.queued += length;
+    return counted;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const frame of this.#frames) frame.state = FREE;
     for (const shown of this.#buffers) shown?.buffer.close();
     this.#gpu?.arrivals.close();
     for (const id of [...(this.#gpu?.foreign.keys() ?? [])]) this.#closeForeign(id);
-    this.#regions.detachAll();
+    this.#inbox.close();
     this.#shim.lf_consumer_close(this.#handle);
     this.#gpu?.device.release();
   }

@@ -1,47 +1,32 @@
 /** The sending end of a shared-memory channel. */
-import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { GpuQueue } from "../../gpu/queue.ts";
 import { deviceOf, MemoryBuffer, nativeMemory, onClose } from "../../memory/buffer.ts";
-import { CONSTANTS, LOAN, PORT_STATS } from "../../native/layout.ts";
+import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
+import { bellDescriptor } from "../bell.ts";
 import type { Loan } from "../frame.ts";
 import type { Link } from "../link.ts";
+import { endStats } from "./end-stats.ts";
 import { GpuWait } from "./gpu-wait.ts";
-import { Regions } from "./regions.ts";
-import { BLOCK, FREE, ShmLoan, SMALL } from "./shm-loan.ts";
+import { Outbox } from "./outbox.ts";
+import { checkView, notAPayload, VIEW_MAX } from "./payload.ts";
 import { Staging } from "./staging.ts";
-import type { EndStats, ProducerEnd } from "./transport.ts";
+import type { EndStats, ProducerEnd, Until } from "./transport.ts";
 
-const { LF_INLINE_MAX, LF_FULL, LF_PENDING } = CONSTANTS;
-
-/** The largest block. */
-const BLOCK_MAX = 2 ** 32;
-
-const LOANS = 16;
+const { LF_PENDING } = CONSTANTS;
 
 /** What nobody can send. */
 const NONE = Symbol();
 
-const loanInfo = new Uint8Array(new ArrayBuffer(LOAN.size));
-const loanWords = new Uint32Array(loanInfo.buffer);
-const loanNumbers = new Float64Array(loanInfo.buffer);
-const stats = new Float64Array(new ArrayBuffer(PORT_STATS.size));
-const regionId = new Uint32Array(new ArrayBuffer(4));
 const awaited = new Float64Array(new ArrayBuffer(8));
 
 export class ShmProducer implements ProducerEnd {
   readonly #shim = native();
   readonly #handle: number;
-  readonly #loans: ShmLoan[] = [];
-  #nextLoan = 0;
-  #loaned = 0;
-  #full = 0;
-  readonly #regions = new Regions(
-    (id, out) => this.#shim.lf_producer_region(this.#handle, id, out),
-    (id) => this.#shim.lf_producer_keep(this.#handle, id),
-  );
+  readonly #link: Link;
+  readonly #outbox: Outbox;
   /** MemoryBuffers that the peer knows, with their handles. */
   readonly #known = new Map<MemoryBuffer, number>();
   /** The one of them that was sent last: most senders send the same again, and a look into the map costs as much as the
@@ -59,20 +44,41 @@ export class ShmProducer implements ProducerEnd {
   #gpuWait: GpuWait | null = null;
   /** The last buffer that was not sent because of GPU work on it. */
   #pending: MemoryBuffer | null = null;
-  #staging: Staging | null = null;
+  /** For those that the peer can't reach. */
+  readonly #staging: Staging;
   #closed = false;
 
   /** `wake` is called when a payload that was not ready may be. */
   static open(link: Link, slots: number, fenced: 0 | 1, wake: () => void): ShmProducer {
     const shim = native();
     const handle = check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment");
-    return new ShmProducer(handle, wake);
+    return new ShmProducer(handle, link, wake);
   }
 
-  private constructor(handle: number, wake: () => void) {
+  private constructor(handle: number, link: Link, wake: () => void) {
+    const shim = this.#shim;
     this.#handle = handle;
+    this.#link = link;
     this.#wake = wake;
-    for (let i = 0; i < LOANS; i++) this.#loans.push(new ShmLoan(this));
+    this.#outbox = new Outbox(handle, {
+      loan: shim.lf_producer_loan,
+      commit: (end, block, length) => shim.lf_producer_commit(end, block, length, 0),
+      abort: shim.lf_producer_abort,
+      reserve: shim.lf_producer_reserve,
+      commitInline: shim.lf_producer_commit_inline,
+      abortInline: shim.lf_producer_abort_inline,
+      region: shim.lf_producer_region,
+      retirable: shim.lf_producer_retirable,
+      retire: shim.lf_producer_retire,
+      keep: shim.lf_producer_keep,
+    });
+    const commit = (block: number, sizeBytes: number) =>
+      check(shim, shim.lf_producer_commit(handle, block, sizeBytes, 1));
+    this.#staging = new Staging(this.#outbox, commit, wake);
+  }
+
+  bellDescriptor(): number {
+    return bellDescriptor((out) => this.#shim.lf_link_bell(this.#link.handle, out));
   }
 
   /**
@@ -91,12 +97,21 @@ export class ShmProducer implements ProducerEnd {
     if (payload === this.#last) return this.#sendMemory(this.#last as MemoryBuffer, this.#lastMemory);
     if (payload instanceof MemoryBuffer) return this.#sendBuffer(payload);
     if (ArrayBuffer.isView(payload)) return this.#sendView(payload);
-    throw invalidArgument("payload", payload, "a typed array, a DataView or a MemoryBuffer");
+    throw notAPayload(payload);
+  }
+
+  /** Everything is on its way when it was sent: there is nothing to wait for. */
+  start(payload: ArrayBufferView | MemoryBuffer): number | null {
+    return this.trySend(payload) ? 0 : null;
+  }
+
+  left(): boolean {
+    return true;
   }
 
   #sendView(view: ArrayBufferView): boolean {
     const length = view.byteLength;
-    if (length === 0 || length > 0xffffffff) checkLength(view);
+    if (length === 0 || length > VIEW_MAX) checkView(view);
     const result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
     if (result === 1) return true;
     return this.#notSent(result) && this.#sendView(view);
@@ -160,139 +175,29 @@ export class ShmProducer implements ProducerEnd {
     if (this.#last === buffer) this.#last = NONE;
   }
 
-  /** Copies the buffer into a block, by and by; sends that when it is called again afterwards. */
   #sendStaged(buffer: MemoryBuffer): boolean {
-    nativeMemory(buffer); // CLOSED where it is
-    const staging = this.#staging;
-    if (staging === null || (staging.buffer !== buffer && staging.state !== "copying")) return this.#stage(buffer);
-    if (staging.state === "copying") {
-      this.#pending = null;
-      return false;
-    }
-    this.#staging = null;
-    if (staging.state === "failed") {
-      this.#shim.lf_producer_abort(this.#handle, staging.block);
-      throw staging.error;
-    }
-    check(this.#shim, this.#shim.lf_producer_commit(this.#handle, staging.block, buffer.sizeBytes, 1));
-    return true;
-  }
-
-  #stage(buffer: MemoryBuffer): boolean {
-    this.#dropStaging();
-    const { sizeBytes } = buffer;
-    if (sizeBytes > BLOCK_MAX) {
-      throw invalidArgument("payload", `a buffer of ${sizeBytes} bytes that has to be staged`, `at most ${BLOCK_MAX}`);
-    }
-    const result = this.#shim.lf_producer_loan(this.#handle, sizeBytes, loanInfo);
-    if (result !== 1) return this.#notSent(result) && this.#stage(buffer);
-    const block = loanWords[LOAN.block / 4] as number;
-    const id = loanWords[LOAN.region / 4] as number;
-    const view = this.#regions.view(id, block, loanNumbers[LOAN.offset / 8] as number, sizeBytes);
-    this.#staging = new Staging(buffer, block, view, this.#wake);
-    return false;
-  }
-
-  /** One that nobody asked for again. */
-  #dropStaging(): void {
-    if (this.#staging) this.#shim.lf_producer_abort(this.#handle, this.#staging.block);
-    this.#staging = null;
+    this.#pending = null;
+    return this.#staging.trySend(buffer);
   }
 
   /** Nothing was sent. True when it is worth trying again at once, false when there is no room. */
   #notSent(result: number): boolean {
     this.#pending = null;
-    if (result === LF_FULL) {
-      this.#full++;
-      return false;
-    }
-    if (result < 0) throw lastError(this.#shim);
-    // LF_RETIRE: an idle region of other sizes has to make place.
-    if (this.#shim.lf_producer_retirable(this.#handle, regionId) !== 1) return false;
-    const id = regionId[0] as number;
-    this.#regions.detach(id);
-    check(this.#shim, this.#shim.lf_producer_retire(this.#handle, id));
-    return true;
+    return this.#outbox.retry(result);
   }
 
   tryLoan(sizeBytes: number): Loan | null {
-    const loan = this.#freeLoan();
-    if (sizeBytes <= LF_INLINE_MAX) {
-      const result = this.#shim.lf_producer_reserve(this.#handle);
-      if (result !== 1) {
-        this.#notSent(result);
-        return null;
-      }
-      return this.#lend(loan, SMALL, sizeBytes);
-    }
-    const result = this.#shim.lf_producer_loan(this.#handle, sizeBytes, loanInfo);
-    if (result !== 1) return this.#notSent(result) ? this.tryLoan(sizeBytes) : null;
-    const block = loanWords[LOAN.block / 4] as number;
-    const id = loanWords[LOAN.region / 4] as number;
-    loan.block = block;
-    loan.view = this.#regions.view(id, block, loanNumbers[LOAN.offset / 8] as number, sizeBytes);
-    return this.#lend(loan, BLOCK, sizeBytes);
-  }
-
-  #lend(loan: ShmLoan, state: number, sizeBytes: number): ShmLoan {
-    this.#nextLoan++;
-    this.#loaned++;
-    loan.state = state;
-    loan.sizeBytes = sizeBytes;
+    const loan = this.#outbox.tryLoan(sizeBytes);
+    if (loan === null) this.#pending = null;
     return loan;
   }
 
-  #freeLoan(): ShmLoan {
-    if (this.#loaned * 2 > this.#loans.length) {
-      const more = this.#loans.length;
-      for (let i = 0; i < more; i++) this.#loans.push(new ShmLoan(this));
-    }
-    for (;;) {
-      const loan = this.#loans[this.#nextLoan & (this.#loans.length - 1)] as ShmLoan;
-      if (loan.state === FREE) return loan.cell.length > 0 ? loan : this.#renew(loan);
-      this.#nextLoan++;
-    }
-  }
-
-  /** Its user transferred the cell's ArrayBuffer: the next loan gets another one. */
-  #renew(loan: ShmLoan): ShmLoan {
-    return (this.#loans[this.#loans.indexOf(loan)] = new ShmLoan(this));
-  }
-
-  commit(loan: ShmLoan, sizeBytes: number): void {
-    const small = loan.state === SMALL;
-    if (small && loan.cell.length === 0) {
-      this.abort(loan);
-      throw new LavaFlowError("CLOSED", "this loan's memory was transferred", { remedy: "Copy from it instead" });
-    }
-    const result = small
-      ? this.#shim.lf_producer_commit_inline(this.#handle, loan.cell, sizeBytes)
-      : this.#shim.lf_producer_commit(this.#handle, loan.block, sizeBytes, 0);
-    loan.state = FREE;
-    this.#loaned--;
-    if (result < 0) throw lastError(this.#shim);
-  }
-
-  abort(loan: ShmLoan): void {
-    const small = loan.state === SMALL;
-    loan.state = FREE;
-    this.#loaned--;
-    const result = small
-      ? this.#shim.lf_producer_abort_inline(this.#handle)
-      : this.#shim.lf_producer_abort(this.#handle, loan.block);
-    if (result < 0) throw lastError(this.#shim);
-  }
-
-  #read(): Float64Array {
-    check(this.#shim, this.#shim.lf_producer_stats(this.#handle, stats));
-    return stats;
-  }
-
   drained(): boolean {
-    return this.#read()[PORT_STATS.queued / 8] === 0;
+    return this.#counts().queued === 0;
   }
 
-  arm(untilReleased: boolean): boolean {
+  arm(until: Until): boolean {
+    const untilReleased = until === "released";
     const moved = check(this.#shim, this.#shim.lf_producer_arm(this.#handle, untilReleased ? 1 : 0)) >= 1;
     return untilReleased || this.#pending === null ? moved : this.#armForWork(this.#pending);
   }
@@ -331,14 +236,11 @@ export class ShmProducer implements ProducerEnd {
   }
 
   stats(): EndStats {
-    const now = this.#read();
-    return {
-      frames: now[PORT_STATS.frames / 8] as number,
-      bytes: now[PORT_STATS.bytes / 8] as number,
-      full: this.#full,
-      queued: now[PORT_STATS.queued / 8] as number,
-      importsCached: now[PORT_STATS.imports / 8] as number,
-    };
+    return { ...this.#counts(), full: this.#outbox.full };
+  }
+
+  #counts(): EndStats {
+    return endStats((out) => this.#shim.lf_producer_stats(this.#handle, out));
   }
 
   close(): void {
@@ -347,22 +249,8 @@ export class ShmProducer implements ProducerEnd {
     for (const unwatch of this.#unwatch.values()) unwatch();
     this.#unwatch.clear();
     this.#known.clear();
-    for (const loan of this.#loans) loan.state = FREE;
-    this.#regions.detachAll();
+    this.#outbox.close();
     this.#shim.lf_producer_close(this.#handle);
     this.#device?.release();
-  }
-}
-
-function checkLength(view: ArrayBufferView): void {
-  if (view.byteLength > 0xffffffff) {
-    throw invalidArgument(
-      "payload",
-      `a view of ${view.byteLength} bytes`,
-      "at most 4294967295 bytes, or a shared MemoryBuffer",
-    );
-  }
-  if (view.buffer instanceof ArrayBuffer && view.buffer.detached) {
-    throw new LavaFlowError("CLOSED", "the payload's memory was closed", { remedy: "Send before closing its buffer" });
   }
 }

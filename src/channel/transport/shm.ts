@@ -29,7 +29,10 @@ export const shm: Transport = {
   },
 
   openConsumer(link: Link, meeting: Meeting) {
-    const consumer = ShmConsumer.open(link, fenced(meeting, "shm"));
-    return consumer && { consumer, terms: null };
+    const poll = () => {
+      const consumer = ShmConsumer.open(link, fenced(meeting, "shm"));
+      return consumer && { consumer, terms: null };
+    };
+    return { poll, close() {} };
   },
 };

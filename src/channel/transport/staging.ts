@@ -1,7 +1,10 @@
-/** A MemoryBuffer on a GPU that the peer can't reach, on its way into a block that it can. */
-import type { MemoryBuffer } from "../../memory/buffer.ts";
+/** MemoryBuffers on a GPU that the peer can't reach, on their way into blocks that it can. */
+import { invalidArgument } from "../../errors.ts";
+import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
+import { BLOCK_MAX, type Outbox } from "./outbox.ts";
 
-export class Staging {
+/** One copy on its way. */
+class Copy {
   readonly buffer: MemoryBuffer;
   readonly block: number;
   /** "copying", then one of the others. */
@@ -23,5 +26,47 @@ export class Staging {
         wake();
       },
     );
+  }
+}
+
+export class Staging {
+  readonly #outbox: Outbox;
+  readonly #commit: (block: number, sizeBytes: number) => void;
+  readonly #wake: () => void;
+  #copy: Copy | null = null;
+
+  /** `commit` sends a block; `wake` is called when a buffer that was not ready may be. */
+  constructor(outbox: Outbox, commit: (block: number, sizeBytes: number) => void, wake: () => void) {
+    this.#outbox = outbox;
+    this.#commit = commit;
+    this.#wake = wake;
+  }
+
+  /** Copies the buffer into a block, by and by; sends that, and says so, when it is called again afterwards. */
+  trySend(buffer: MemoryBuffer): boolean {
+    nativeMemory(buffer); // CLOSED where it is
+    const copy = this.#copy;
+    if (copy === null || (copy.buffer !== buffer && copy.state !== "copying")) return this.#begin(buffer);
+    if (copy.state === "copying") return false;
+    this.#copy = null;
+    if (copy.state === "failed") {
+      this.#outbox.giveBlock(copy.block);
+      throw copy.error;
+    }
+    this.#commit(copy.block, buffer.sizeBytes);
+    return true;
+  }
+
+  #begin(buffer: MemoryBuffer): boolean {
+    // One that nobody asked for again.
+    if (this.#copy) this.#outbox.giveBlock(this.#copy.block);
+    this.#copy = null;
+    const { sizeBytes } = buffer;
+    if (sizeBytes > BLOCK_MAX) {
+      throw invalidArgument("payload", `a buffer of ${sizeBytes} bytes that has to be staged`, `at most ${BLOCK_MAX}`);
+    }
+    const view = this.#outbox.tryBlock(sizeBytes);
+    if (view !== null) this.#copy = new Copy(buffer, this.#outbox.lastBlock, view, this.#wake);
+    return false;
   }
 }

@@ -4,6 +4,7 @@ import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
 import type { Frame, Loan } from "../frame.ts";
+import type { Job, NoJob } from "../job.ts";
 import type { Link } from "../link.ts";
 
 export type TransportName = "shm" | "vulkan" | "mpi";
@@ -16,6 +17,10 @@ export interface Party {
   profile: ChannelProfile;
   /** Whose GPUs it may use. */
   allocator: MemoryAllocator;
+  /** The MPI job that this process is a part of, or why it is of none. */
+  job: Job | NoJob;
+  /** Where others of the job meet this process without it; null where none does. */
+  place: string | null;
   pin?: TransportName;
   /** Whom to expect; undefined: anybody. */
   expected?: Partial<ProcessLocation>;
@@ -31,6 +36,10 @@ export interface Meeting {
   profile: ChannelProfile;
   /** Transports that either side insists on. */
   pins: TransportName[];
+  /** Whether the two have a connection on this host, which carries memory. */
+  connected: boolean;
+  /** This side's, as in Party. */
+  job: Job | NoJob;
   allocator: MemoryAllocator;
   /** `capabilities()` of this transport in this process and in the peer (which may say anything). */
   abilities(transport: TransportName): { mine: unknown; peer: unknown };
@@ -48,14 +57,21 @@ export interface Transport {
   reason(meeting: Meeting, terms: unknown): string;
   /** Makes what is to be shared and sends it to the peer. A failure becomes the reason against this transport. */
   openProducer(link: Link, meeting: Meeting, wake: () => void): Offer;
-  /** Takes what the producer sent; null while it is not there yet. A failure becomes the reason against it. */
-  openConsumer(link: Link, meeting: Meeting, wake: () => void): { consumer: ConsumerEnd; terms: unknown } | null;
+  /** Takes what the producer sends. A failure becomes the reason against it. */
+  openConsumer(link: Link, meeting: Meeting, wake: () => void): Acceptance;
 }
 
 export interface Offer {
   producer: ProducerEnd;
   /** The consumer has accepted, on these terms. CORRUPT_SEGMENT where they can't be. */
   agree(terms: unknown): void;
+}
+
+export interface Acceptance {
+  /** Null while not all of it has come. Throws what it fails of. */
+  poll(): { consumer: ConsumerEnd; terms: unknown } | null;
+  /** The producer is not waited for any longer. Not after `poll` gave an end. */
+  close(): void;
 }
 
 export interface EndStats {
@@ -74,7 +90,9 @@ export interface EndStats {
  */
 interface End {
   stats(): EndStats;
-  /** The peer rang, or is gone. */
+  /** What becomes readable when it is worth looking again; the caller owns it. -1 where the system has none. */
+  bellDescriptor(): number;
+  /** The bell rang, or the peer is gone. */
   rang(): void;
   /** Resolves when closing takes nothing away from work under way; null: it takes nothing now. Never rejects. */
   settled(): Promise<void> | null;
@@ -82,15 +100,25 @@ interface End {
   close(): void;
 }
 
+/** There is room; all was released; more bytes have left their payload's memory. */
+export type Until = "room" | "released" | "left";
+
 export interface ProducerEnd extends End {
   /** False when there is no room, or when the payload is not ready. Throws when the peer closed or died. */
   trySend(payload: ArrayBufferView | MemoryBuffer): boolean;
+  /**
+   * The same, but the bytes may leave the payload's own memory by and by: a ticket for `left`, 0 where nothing is to be
+   * waited for; null when there is no room, or the payload is not ready.
+   */
+  start(payload: ArrayBufferView | MemoryBuffer): number | null;
+  /** Whether the bytes have left. Throws when they can't any more. */
+  left(ticket: number): boolean;
   /** Null when there is no room. `sizeBytes` is a whole number from 0 to the largest frame. */
   tryLoan(sizeBytes: number): Loan | null;
   /** Whether everything sent was released. */
   drained(): boolean;
-  /** Asks for a wake-up when room appears, or when all is released. True: something changed already. */
-  arm(untilReleased: boolean): boolean;
+  /** Asks for a wake-up when that may have come. True: something changed already. */
+  arm(until: Until): boolean;
 }
 
 export interface ConsumerEnd extends End {

@@ -1,6 +1,8 @@
 /** What two sides say of their GPUs, and the way between them that follows from it. */
 import { LavaFlowError } from "../../errors.ts";
-import type { Meeting } from "./transport.ts";
+import { gpuInUse } from "../../memory/allocator.ts";
+import type { Meeting, Party } from "./transport.ts";
+import { words } from "./words.ts";
 
 /** The GPU that a side would use. */
 export interface GpuAbility {
@@ -22,6 +24,11 @@ export interface Gpus {
   consumer: GpuAbility | NoGpu;
 }
 
+/** Whether a side wants buffers on a GPU to stay on one. */
+export function asksForGpu({ profile, location, allocator }: Party): boolean {
+  return profile === "gpu-preferred" || location.deviceId !== undefined || gpuInUse(allocator);
+}
+
 const UUID = /^[0-9a-f]{32}$/;
 
 /** The peer's words are checked like any input, and no control character of them reaches a terminal. */
@@ -38,10 +45,6 @@ function readAbility(value: unknown): GpuAbility | NoGpu {
 
 function isUuid(value: unknown): value is string {
   return typeof value === "string" && UUID.test(value);
-}
-
-function words(text: string): string {
-  return text.slice(0, 500).replace(/\p{Cc}/gu, " ");
 }
 
 export function gpusOf(meeting: Meeting): Gpus {

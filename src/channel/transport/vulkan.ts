@@ -3,7 +3,7 @@
  * GPU goes the best way that the two GPUs allow.
  */
 import { type GpuDevice, notFound } from "../../gpu/device.ts";
-import { channelDevice, gpuInUse } from "../../memory/allocator.ts";
+import { channelDevice } from "../../memory/allocator.ts";
 import { uuidsOf } from "../../memory/handle.ts";
 import { native } from "../../native/load.ts";
 import { lastError } from "../../native/status.ts";
@@ -13,6 +13,7 @@ import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
 import type { Meeting, Party, Transport } from "./transport.ts";
 import {
+  asksForGpu,
   bothGpus,
   describeTerms,
   type GpuAbility,
@@ -52,10 +53,7 @@ function termsFor(meeting: Meeting): Terms {
 export const vulkan: Transport = {
   name: "vulkan",
 
-  wished({ profile, pin, location, allocator }: Party): boolean {
-    if (pin !== undefined) return pin === "vulkan";
-    return profile === "gpu-preferred" || location.deviceId !== undefined || gpuInUse(allocator);
-  },
+  wished: (party: Party) => (party.pin === undefined ? asksForGpu(party) : party.pin === "vulkan"),
 
   capabilities(party: Party): RingAbilities & (GpuAbility | NoGpu) {
     const ring = ringAbilities();
@@ -92,15 +90,18 @@ export const vulkan: Transport = {
   },
 
   openConsumer(link: Link, meeting: Meeting, wake: () => void) {
-    const consumer = ShmConsumer.open(link, fenced(meeting, "vulkan"));
-    if (!consumer) return null;
-    try {
-      const terms = termsFor(meeting);
-      consumer.useDevice(ownDevice(meeting), uuidsOf(bothGpus(meeting).producer), wake);
-      return { consumer, terms };
-    } catch (error) {
-      consumer.close();
-      throw error;
-    }
+    const poll = () => {
+      const consumer = ShmConsumer.open(link, fenced(meeting, "vulkan"));
+      if (!consumer) return null;
+      try {
+        const terms = termsFor(meeting);
+        consumer.useDevice(ownDevice(meeting), uuidsOf(bothGpus(meeting).producer), wake);
+        return { consumer, terms };
+      } catch (error) {
+        consumer.close();
+        throw error;
+      }
+    };
+    return { poll, close() {} };
   },
 };

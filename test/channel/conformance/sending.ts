@@ -66,6 +66,50 @@ export function sending({ transport, start }: Setting): void {
       expect(new Set(capacities).size).toBe(3);
     });
 
+    test(
+      "many small frames of one turn, by whatever way, arrive in order",
+      async () => {
+        const name = unique();
+        const list = specs(Array.from({ length: 9000 }, (_, i) => [8, 0, 120, 121, 40, 3968, 60, 5000][i % 8]!));
+        await using other = start("exchange/consume", { name, transport });
+        await using producer = await openChannel(name, { role: "producer", transport, profile: "high-throughput" });
+        for (const [i, spec] of list.entries()) {
+          const bytes = content(spec);
+          if (i % 5 === 0) {
+            const loan = producer.tryLoan(spec.size) ?? (await producer.loan(spec.size));
+            loan.bytes.set(bytes);
+            loan.commit();
+          } else if (!producer.trySend(bytes)) {
+            await producer.send(bytes);
+          }
+        }
+        await producer.close();
+        await other.heard();
+        await other.heard();
+        expect(await other.heard()).toEqual({ got: expected(list) });
+      },
+      PATIENT,
+    );
+
+    test(
+      "what was sent goes, though the turn goes on",
+      async () => {
+        const [name, count] = [unique(), 20];
+        await using other = start("exchange/echo", { name, count, transport, profile: "high-throughput" });
+        const options = { transport, profile: "high-throughput" } as const;
+        const opening = openChannel(`${name}.there`, { ...options, role: "producer" });
+        await using from = await openChannel(`${name}.back`, { ...options, role: "consumer" });
+        await using to = await opening;
+        for (let i = 0; i < count; i++) expect(to.trySend(Uint8Array.of(i))).toBe(true);
+        for (let i = 0; i < count; i++) {
+          using frame = from.recvSync({ timeoutMs: 20_000 });
+          expect(frame?.bytes[0]).toBe(i);
+        }
+        await other.done;
+      },
+      PATIENT,
+    );
+
     test("sends that wait for room keep their order, whatever their sizes", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;

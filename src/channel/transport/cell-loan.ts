@@ -12,12 +12,12 @@ export const BLOCK = 2;
 
 /** What a loan needs of the end that it came out of. */
 interface LoanOwner {
-  commit(loan: ShmLoan, sizeBytes: number): void;
-  abort(loan: ShmLoan): void;
+  commit(loan: CellLoan, sizeBytes: number): void;
+  abort(loan: CellLoan): void;
 }
 
 /** A loan and, for small ones, the cell that is written and then copied into the slot by `commit`. */
-export class ShmLoan implements Loan {
+export class CellLoan implements Loan {
   state = FREE;
   sizeBytes = 0;
   block = 0;

@@ -25,8 +25,8 @@ export const PLACE = 0x7fffffff;
 
 /** What a frame needs of the end that it came out of. */
 export interface FrameOwner {
-  bytesOf(frame: ShmFrame): Uint8Array;
-  bufferOf(frame: ShmFrame): MemoryBuffer | undefined;
+  bytesOf(frame: CellFrame): Uint8Array;
+  bufferOf(frame: CellFrame): MemoryBuffer | undefined;
   /** `token` 0 for an inline payload. */
   release(token: number): void;
   recycle(copy: CopyBlock): void;
@@ -36,7 +36,7 @@ export interface FrameOwner {
  * One frame and the cell that the shim fills: small payloads are copied out of the ring into it (a move of at most two
  * cache lines), so that a held frame does not hold up the ring and the peer can't change what was received.
  */
-export class ShmFrame implements Frame {
+export class CellFrame implements Frame {
   state = FREE;
   sizeBytes = 0;
   /** Where the payload is (COPIED only). */

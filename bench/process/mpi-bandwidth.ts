@@ -1,0 +1,71 @@
+/**
+ * As OSU's bandwidth test: the first process sends a window of frames from one buffer, and the next window when the
+ * second process has answered that all of it is there. A sample is the rate of one window, the answer included.
+ *
+ *     mpi-bandwidth.ts first|second NAME BYTES COUNT send|loan
+ *
+ * "send" awaits `send` of plain memory, "loan" commits loans. The first and the last byte of each frame are checked.
+ */
+import { Channel } from "../../src/index.ts";
+import { figureOf } from "../measure.ts";
+
+const [side, name = "", size, frames, how = ""] = Bun.argv.slice(2);
+const bytes = Number(size);
+const last = bytes - 1;
+const WINDOW = 64;
+const windows = Math.ceil(Number(frames) / WINDOW);
+const WARM = Math.ceil(windows / 5);
+const SPIN = { timeoutMs: 30_000, spinUs: 30_000_000 };
+const ANSWER = new Uint8Array(new ArrayBuffer(4));
+
+const first = side === "first";
+const open = (direction: string, role: "producer" | "consumer") =>
+  Channel.open(`${name}.${direction}`, { role, profile: "high-throughput", transport: "mpi" });
+await using data = await open("data", first ? "producer" : "consumer");
+await using answers = await open("answers", first ? "consumer" : "producer");
+
+const payload = new Uint8Array(new ArrayBuffer(bytes));
+
+async function sendWindow(): Promise<void> {
+  const sent: Promise<void>[] = [];
+  for (let i = 0; i < WINDOW; i++) sent.push(data.send(payload));
+  await Promise.all(sent);
+}
+
+function loanWindow(mark: number): void {
+  for (let i = 0; i < WINDOW; i++) {
+    let loan = data.tryLoan(bytes);
+    while (!loan) loan = data.tryLoan(bytes);
+    const room = loan.bytes;
+    room[0] = room[last] = mark;
+    loan.commit();
+  }
+}
+
+function receive(from: Channel, sizeBytes: number, mark: number): void {
+  const frame = from.recvSync(SPIN);
+  const got = frame?.bytes;
+  if (got?.length !== sizeBytes || got[0] !== mark || got[sizeBytes - 1] !== mark) {
+    throw new Error(`a frame of ${got?.length} bytes, with ${got?.[0]} and ${got?.at(-1)}, not ${mark}`);
+  }
+  (frame as Disposable)[Symbol.dispose]();
+}
+
+const rates: number[] = [];
+for (let window = 0; window < windows; window++) {
+  const mark = window & 255;
+  ANSWER.fill(mark);
+  if (first) {
+    payload[0] = payload[last] = mark;
+    const start = Bun.nanoseconds();
+    if (how === "send") await sendWindow();
+    else loanWindow(mark);
+    receive(answers, ANSWER.length, mark);
+    rates.push((WINDOW * bytes) / (Bun.nanoseconds() - start));
+  } else {
+    for (let i = 0; i < WINDOW; i++) receive(data, bytes, mark);
+    await answers.send(ANSWER);
+  }
+}
+if (first) console.log(JSON.stringify({ [how]: figureOf(rates.slice(WARM), "higher") }));
+else await answers.waitSend();

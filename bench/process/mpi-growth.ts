@@ -1,0 +1,76 @@
+/**
+ * What a rank's own channels cost it: two producers to the next rank and two consumers of the one before, in a ring of
+ * SIZE ranks that count as so many hosts. Each rank writes one line: time and processor time to open them, memory that
+ * came with them, and processor time while all consumers await and nothing is sent.
+ *
+ *     mpi-growth.ts NAME SIZE SECONDS
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { Channel, type ChannelOptions } from "../../src/index.ts";
+
+const [name = "", ranks, seconds] = Bun.argv.slice(2);
+const size = Number(ranks);
+const lasts = Number(seconds) * 1000;
+const env = process.env;
+const rank = Number(env.OMPI_COMM_WORLD_RANK ?? env.PMI_RANK);
+const LIMIT = { timeoutMs: 30_000 };
+
+// Ranks of one host would meet without MPI.
+env.LAVA_FLOW_HOST_ID = `${name}-${rank}`;
+env.LAVA_FLOW_RUNTIME_DIR = `${env.LAVA_FLOW_RUNTIME_DIR}/${rank}`;
+mkdirSync(env.LAVA_FLOW_RUNTIME_DIR, { recursive: true, mode: 0o700 });
+
+function open(from: number, which: string, role: ChannelOptions["role"]): Promise<Channel> {
+  return Channel.open(`${name}-${from}-${which}`, { role, transport: "mpi", ...LIMIT });
+}
+
+/** Channels to the next rank, and from the one before. */
+function openRing(...which: string[]): Promise<Channel[]> {
+  const before = (rank + size - 1) % size;
+  return Promise.all(which.flatMap((each) => [open(rank, each, "producer"), open(before, each, "consumer")]));
+}
+
+function residentBytes(): number {
+  Bun.gc(true);
+  const kilobytes = /^Rss:\s+(\d+) kB/m.exec(readFileSync("/proc/self/smaps_rollup", "utf8"))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+/** Everybody has come this far: a token goes round, twice. */
+async function everybody([next, before]: Channel[]): Promise<void> {
+  const token = new Uint8Array(new ArrayBuffer(1));
+  for (let round = 0; round < 2; round++) {
+    if (rank === 0) await next!.send(token);
+    (await before!.recv(LIMIT)).release();
+    if (rank !== 0) await next!.send(token);
+  }
+}
+
+// MPI's own start, and the neighbours' connections, belong to no channel.
+const ring = await openRing("ring");
+await everybody(ring);
+const memory = residentBytes();
+await everybody(ring);
+const [start, cpu] = [Bun.nanoseconds(), cpuMs()];
+const channels = await openRing("one", "two");
+const openMs = (Bun.nanoseconds() - start) / 1e6;
+const openCpuMs = cpuMs() - cpu;
+await everybody(ring);
+const openBytes = residentBytes() - memory;
+
+const waiting = channels
+  .filter(({ role }) => role === "consumer")
+  .map((channel) => channel.recv({ timeoutMs: 2 * lasts }));
+for (const each of waiting) each.catch(() => {});
+await everybody(ring);
+const [idleStart, idleCpu] = [Bun.nanoseconds(), cpuMs()];
+await Bun.sleep(lasts);
+const idlePercent = ((cpuMs() - idleCpu) * 1e6 * 100) / (Bun.nanoseconds() - idleStart);
+console.log(JSON.stringify({ openMs, openCpuMs, openBytes, idlePercent }));
+await everybody(ring);
+await Promise.all([...channels, ...ring].map((channel) => channel.close()));

@@ -1,0 +1,41 @@
+/* What the job needs of the system: a thread that takes no signals, one that sleeps until it is woken, random bytes.
+ * The functions are in job_posix.c and job_win32.c. */
+#ifndef LF_SLEEPER_H
+#define LF_SLEEPER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+typedef struct {
+  void *woken, *timer; /* an event that resets itself, a timer */
+} lf_sleeper;
+#else
+#include <pthread.h>
+typedef struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  int woken;
+} lf_sleeper;
+#endif
+
+/* For one that sleeps. SYSTEM. */
+int32_t lf_sleeper_open(lf_sleeper *sleeper);
+/* 1 when it was woken, also before it came here; 0 when `ns` have passed. */
+int lf_sleeper_sleep(lf_sleeper *sleeper, uint64_t ns);
+/* Any thread. */
+void lf_sleeper_wake(lf_sleeper *sleeper);
+
+/* A thread that is never joined, with all signals blocked and the system's finest timer. Once a process. SYSTEM. */
+int32_t lf_thread_start(void (*body)(void));
+/* Gives way to whoever wants this processor. */
+void lf_thread_yield(void);
+/* Sleeps for about so long. */
+void lf_thread_nap(uint64_t ns);
+/* Processor time that this thread has used, in ns; 0 where the system does not know it closely enough. */
+uint64_t lf_thread_used(void);
+
+/* SYSTEM. */
+int32_t lf_random(uint8_t *out, size_t bytes);
+
+#endif

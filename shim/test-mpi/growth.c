@@ -1,0 +1,163 @@
+/*
+ * What channels cost a rank does not grow with its job: letters and memory, counted. Each rank has channels to the rank
+ * after it and from the one before, and nothing to do with the others; the bounds are the same for any number of ranks,
+ * four or more.
+ */
+#include <malloc.h>
+
+#include "link.h"
+#include "mail.h"
+#include "test.h"
+
+#define CHANNELS 16 /* each way */
+#define SLOTS 64u
+
+static lf_job *job;
+static int next_rank, previous_rank;
+
+typedef struct {
+  int32_t seek, link, end;
+  uint32_t lane;
+  double address;
+} channel;
+
+static uint64_t letters(void) {
+  lf_job_lock(job);
+  uint64_t sent = lf_mail_count()->sent;
+  lf_job_unlock(job);
+  return sent;
+}
+
+static int32_t seek(int from, const char *which, int i, int32_t role) {
+  char name[64], place[32];
+  snprintf(name, sizeof name, "%s %d from %d", which, i, from);
+  snprintf(place, sizeof place, "place of %d", job->info.rank);
+  return CHECK_OK(lf_seek_open(name, (uint32_t)strlen(name), role, (const uint8_t *)place, (uint32_t)strlen(place)));
+}
+
+static int32_t find(int32_t handle) {
+  int32_t link;
+  while ((link = CHECK_OK(lf_seek_poll(handle))) == 0) test_yield();
+  CHECK_EQ(lf_seek_settle(handle), LF_OK);
+  return link;
+}
+
+static void say(int32_t link, const void *data, uint32_t length) {
+  CHECK_EQ(lf_mail_send(link, 16, data, length), 1);
+}
+
+static void hear(int32_t link, void *data, uint32_t length) {
+  static uint8_t buffer[LF_LINK_MESSAGE_MAX];
+  lf_link_message message;
+  int32_t got;
+  while ((got = lf_mail_receive(link, buffer, &message)) == LF_EMPTY) test_yield();
+  CHECK_EQ(got, 1);
+  CHECK_EQ(message.length, length);
+  memcpy(data, buffer, length);
+}
+
+/* As the TypeScript side does it: they meet, the lane is told, its first message comes, the address is told. */
+static void open_ring(channel *out, channel *in, int count, const char *which) {
+  for (int i = 0; i < count; i++) {
+    out[i].seek = seek(job->info.rank, which, i, LF_ROLE_PRODUCER);
+    in[i].seek = seek(previous_rank, which, i, LF_ROLE_CONSUMER);
+  }
+  for (int i = 0; i < count; i++) {
+    out[i].link = find(out[i].seek);
+    in[i].link = find(in[i].seek);
+    CHECK_EQ(lf_mail_rank(out[i].link), next_rank);
+    CHECK_EQ(lf_mail_rank(in[i].link), previous_rank);
+    out[i].end = CHECK_OK(lf_sender_open(next_rank, 0, SLOTS, "the next", 8, &out[i].lane));
+    say(out[i].link, &out[i].lane, sizeof out[i].lane);
+  }
+  for (int i = 0; i < count; i++) {
+    hear(in[i].link, &in[i].lane, sizeof in[i].lane);
+    in[i].end = CHECK_OK(lf_receiver_open(previous_rank, 0, in[i].lane, SLOTS, 0, "the previous", 12));
+    while (CHECK_OK(lf_receiver_ready(in[i].end, &in[i].address)) == LF_EMPTY) test_yield();
+    say(in[i].link, &in[i].address, sizeof in[i].address);
+  }
+  for (int i = 0; i < count; i++) {
+    hear(out[i].link, &out[i].address, sizeof out[i].address);
+    CHECK_EQ(lf_sender_agree(out[i].end, out[i].address), LF_OK);
+  }
+}
+
+/* One small frame and a large one through each. */
+static void use_ring(const channel *out, const channel *in, int count) {
+  static uint8_t large[20000];
+  lf_frame frame;
+  for (int i = 0; i < count; i++) {
+    CHECK_EQ(lf_sender_send(out[i].end, "small", 5), 1);
+    CHECK_EQ(lf_sender_send(out[i].end, large, sizeof large), 1);
+  }
+  for (int i = 0; i < count; i++) {
+    CHECK_EQ(lf_receiver_receive_wait(in[i].end, 60000, 0, &frame), 5);
+    CHECK_EQ(lf_receiver_release(in[i].end, 0), LF_OK);
+    CHECK_EQ(lf_receiver_receive_wait(in[i].end, 60000, 0, &frame), LF_REGION);
+    CHECK_EQ(lf_receiver_release(in[i].end, frame.token), LF_OK);
+  }
+}
+
+static void close_ring(channel *out, channel *in, int count) {
+  for (int i = 0; i < count; i++) {
+    CHECK_EQ(lf_sender_close(out[i].end), LF_OK);
+    CHECK_EQ(lf_receiver_close(in[i].end), LF_OK);
+    channel *both[2] = {&out[i], &in[i]};
+    for (int k = 0; k < 2; k++) {
+      CHECK_EQ(lf_mail_close(both[k]->link), LF_OK);
+      CHECK_EQ(lf_seek_close(both[k]->seek), LF_OK);
+    }
+  }
+}
+
+static channel warm_out, warm_in, out[CHANNELS], in[CHANNELS];
+static uint64_t letters_before;
+static size_t bytes_before;
+
+/* MPI's connections to the two neighbours, and the first memory of everything, belong to no channel. */
+static void warms_up(void) {
+  open_ring(&warm_out, &warm_in, 1, "warm");
+  use_ring(&warm_out, &warm_in, 1);
+  letters_before = letters();
+  bytes_before = mallinfo2().uordblks;
+}
+
+/* Taking a role, a match, the words of the two, credits: letters to the neighbours and to the ranks that keep the names. */
+#define LETTERS_OF_CHANNEL 10
+
+static void letters_do_not_grow(void) {
+  open_ring(out, in, CHANNELS, "ring");
+  use_ring(out, in, CHANNELS);
+  uint64_t sent = letters() - letters_before;
+  printf("# rank %d of %d: %.1f letters a channel\n", job->info.rank, job->info.size, (double)sent / (2 * CHANNELS));
+  CHECK(sent <= (uint64_t)LETTERS_OF_CHANNEL * 2 * CHANNELS);
+}
+
+/* What is on the heap for an end: its places and cells, and what is kept of names. Blocks are not on the heap. */
+#define BYTES_OF_END (192u << 10)
+
+static void memory_does_not_grow(void) {
+  size_t bytes = mallinfo2().uordblks - bytes_before;
+  printf("# rank %d of %d: %zu bytes of heap a channel\n", job->info.rank, job->info.size, bytes / (2 * CHANNELS));
+  CHECK(bytes <= (size_t)BYTES_OF_END * 2 * CHANNELS);
+}
+
+static void closes(void) {
+  close_ring(out, in, CHANNELS);
+  close_ring(&warm_out, &warm_in, 1);
+  CHECK_EQ(lf_job_close(0, 30000), 1);
+}
+
+int main(void) {
+  int32_t status;
+  while ((status = lf_job_open()) == LF_PENDING) test_yield();
+  CHECK_EQ(status, 1);
+  job = lf_job_get();
+  next_rank = (job->info.rank + 1) % job->info.size;
+  previous_rank = (job->info.rank + job->info.size - 1) % job->info.size;
+  RUN(warms_up);
+  RUN(letters_do_not_grow);
+  RUN(memory_does_not_grow);
+  RUN(closes);
+  return 0;
+}

@@ -1,0 +1,81 @@
+/* What the tests of the job share: they read the words of the job's mail themselves, in place of the directory, of mail
+ * links and of senders. */
+#ifndef LF_JOB_TEST_H
+#define LF_JOB_TEST_H
+
+#include "job.h"
+#include "link.h"
+#include "mail.h"
+#include "status.h"
+#include "test.h"
+
+#define RANKS_MAX 64
+#define LIMIT_NS ((uint64_t)60 * 1000000000) /* only ends a hang */
+
+static lf_job *job;
+static int rank, size;
+static uint32_t come[RANKS_MAX]; /* how many times each rank has come to a meeting */
+/* Reads what is no word of a meeting. */
+static void (*read_word)(int from, lf_word word, const uint8_t *data, uint32_t length);
+
+static void any_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  CHECK(j == job || !job);
+  if (word == LF_WORD_HELD) come[from]++;
+  else if (read_word) read_word(from, word, data, length);
+}
+void lf_directory_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  any_word(j, from, word, data, length);
+}
+void lf_mail_link_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  any_word(j, from, word, data, length);
+}
+void lf_sender_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  any_word(j, from, word, data, length);
+}
+
+static inline void join_job(void) {
+  int32_t status;
+  while ((status = lf_job_open()) == LF_PENDING) test_yield();
+  CHECK_EQ(status, 1);
+  job = lf_job_get();
+  CHECK(job != NULL);
+  rank = job->info.rank;
+  size = job->info.size;
+  CHECK(size <= RANKS_MAX);
+}
+
+/* Rounds, here and in the job's thread, until it is so; `done` is called under the lock. */
+static inline void rounds_until(int (*done)(void *given), void *given) {
+  uint64_t end = lf_now() + LIMIT_NS;
+  for (int is_done = 0; !is_done; test_yield()) {
+    lf_job_lock(job);
+    lf_job_round(job, lf_now());
+    is_done = done(given);
+    lf_job_unlock(job);
+    if (!is_done && lf_now() > end) test_fail(__FILE__, __LINE__, "it did not come to it");
+  }
+}
+
+static inline void post(int to, lf_word word, const void *data, uint32_t length) {
+  lf_job_lock(job);
+  CHECK_EQ(lf_mail_post(job, to, word, data, length), LF_OK);
+  lf_job_unlock(job);
+}
+
+static int meeting_ranks;
+static inline int all_came(void *given) {
+  for (int r = 0; r < meeting_ranks; r++)
+    if (come[r] < *(uint32_t *)given) return 0;
+  return 1;
+}
+
+/* The first `ranks` ranks wait for one another. */
+static inline void meet(int ranks) {
+  static uint32_t meetings;
+  meetings++;
+  meeting_ranks = ranks;
+  for (int r = 0; r < ranks; r++) post(r, LF_WORD_HELD, NULL, 0);
+  rounds_until(all_came, &meetings);
+}
+
+#endif

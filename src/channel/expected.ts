@@ -1,0 +1,48 @@
+/** Whom a channel expects, where this process is a rank of a job: a rank, found by what is said of it. */
+import { invalidArgument, LavaFlowError } from "../errors.ts";
+import type { ProcessLocation } from "../location.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Job } from "./job.ts";
+import { type Candidate, PLACES } from "./roster.ts";
+
+/** Of many candidates, so many are listed. */
+const LISTED = 16;
+
+export interface Expected {
+  peer: Partial<ProcessLocation> | undefined;
+  /** For the error when the time is up: that no rank has what was asked for. */
+  note: string;
+}
+
+/**
+ * INVALID_ARGUMENT for a rank that the job does not have, and where several ranks have what is expected. Where none has, it
+ * may still be a process that runs beside the job.
+ */
+export async function resolveExpected(
+  peer: Partial<ProcessLocation> | undefined,
+  job: Job,
+  deadline: Deadline,
+): Promise<Expected> {
+  const said = Object.entries(peer ?? {}).filter(([, value]) => value !== undefined);
+  if (peer?.mpiRank !== undefined && peer.mpiRank >= job.size) {
+    throw invalidArgument("peer.mpiRank", peer.mpiRank, `a rank from 0 to ${job.size - 1}: the job has ${job.size}`);
+  }
+  const places = said.filter((entry): entry is [string, string] => (PLACES as readonly string[]).includes(entry[0]));
+  // Who says more than the roster knows needs no help of it.
+  const more = said.some(([field]) => ["mpiRank", "mpiNode", "deviceId", "pid"].includes(field));
+  if (places.length === 0 || more) return { peer, note: "" };
+  const what = places.map(([field, value]) => `${field} ${JSON.stringify(value)}`).join(" and ");
+  const candidates = await job.roster.find(places, deadline);
+  if (candidates.length > 1) throw ambiguous(what, candidates);
+  const [only] = candidates;
+  if (only) return { peer: { ...peer, mpiRank: only.rank }, note: "" };
+  return { peer, note: `; no rank of the job has ${what}` };
+}
+
+function ambiguous(what: string, candidates: Candidate[]): LavaFlowError {
+  const listed = candidates.slice(0, LISTED).map(({ rank, text }) => `rank ${rank}: ${text}`);
+  if (candidates.length > LISTED) listed.push("…");
+  return new LavaFlowError("INVALID_ARGUMENT", `several ranks of the job have ${what} (${listed.join("; ")})`, {
+    remedy: "Name one of them: peer: { mpiRank }",
+  });
+}

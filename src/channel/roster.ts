@@ -1,0 +1,167 @@
+/**
+ * Where the ranks of a job are. Each publishes its hostname, host id and node id once; whoever looks for one of them asks
+ * the rank that keeps it. So that an answer is never given from half of the job, each rank also signs off in one of some
+ * lists when its places are known, and a question waits until all lists are full: one word for every 64 ranks.
+ */
+import { LavaFlowError } from "../errors.ts";
+import type { ProcessLocation } from "../location.ts";
+import { CONSTANTS } from "../native/layout.ts";
+import { native } from "../native/load.ts";
+import { check } from "../native/status.ts";
+import type { Deadline } from "./deadline.ts";
+
+/** A rank, and how it describes itself. */
+export interface Candidate {
+  rank: number;
+  text: string;
+}
+
+export const PLACES = ["hostname", "hostId", "nodeId"] as const;
+
+const LIST_RANKS = 64;
+/** As in shim/src/directory.h. */
+const KEY_BYTES_MAX = 255;
+
+const lines = new Uint8Array(new ArrayBuffer(16_384));
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function keyOf(field: string, value: string): Uint8Array {
+  const key = encoder.encode(`${field} ${value}`);
+  if (key.length <= KEY_BYTES_MAX) return key;
+  return encoder.encode(`${field} ${new Bun.CryptoHasher("sha256").update(value).digest("hex")}`);
+}
+
+function listOf(rank: number): Uint8Array {
+  return encoder.encode(`ranks ${Math.floor(rank / LIST_RANKS)}`);
+}
+
+function publish(key: Uint8Array, text: string): void {
+  const shim = native();
+  const bytes = new Uint8Array(KEY_BYTES_MAX);
+  const { written } = encoder.encodeInto(text, bytes);
+  check(shim, shim.lf_job_publish(key, key.length, bytes, written));
+}
+
+/** A question to the job's directory. */
+class Lookup {
+  readonly #shim = native();
+  readonly #handle: number;
+  /** How many ranks there are; null before the answer. */
+  count: number | null = null;
+  /** As many of them as fitted. */
+  found: Candidate[] = [];
+
+  constructor(key: Uint8Array) {
+    this.#handle = check(this.#shim, this.#shim.lf_lookup_open(key, key.length));
+  }
+
+  /** Whether the answer is there. PEER_DIED when the rank that keeps the key is gone. */
+  answered(): boolean {
+    if (this.count !== null) return true;
+    const result = check(this.#shim, this.#shim.lf_lookup_poll(this.#handle, lines.length, lines));
+    if (result === CONSTANTS.LF_PENDING) return false;
+    this.count = result;
+    const answer = decoder.decode(lines.subarray(0, lines.indexOf(0)));
+    this.found = answer.split("\n").flatMap((line) => {
+      const [, rank, text] = /^(\d+) (.*)$/.exec(line) ?? [];
+      return rank === undefined ? [] : [{ rank: Number(rank), text: text as string }];
+    });
+    return true;
+  }
+
+  close(): void {
+    this.#shim.lf_lookup_close(this.#handle);
+  }
+}
+
+export class Roster {
+  readonly #rank: number;
+  readonly #size: number;
+  /** What this rank published, asked for by itself: an answer means that it is known. Null once it has signed off. */
+  #own: Lookup[] | null = [];
+  /** Whether every rank has signed off. */
+  #complete = false;
+
+  constructor(rank: number, size: number) {
+    this.#rank = rank;
+    this.#size = size;
+  }
+
+  /** Publishes where this rank is. */
+  announce(location: ProcessLocation): void {
+    const text = `${location.hostname.slice(0, 200)} (pid ${location.pid})`;
+    for (const field of PLACES) {
+      const value = location[field];
+      if (!value) continue;
+      const key = keyOf(field, value);
+      publish(key, text);
+      this.#own?.push(new Lookup(key));
+    }
+  }
+
+  /** Whether all of the job can find this rank. Does what is left for that, and can be done now. */
+  announced(): boolean {
+    if (this.#own === null) return true;
+    if (!this.#own.every(settled)) return false;
+    for (const lookup of this.#own) lookup.close();
+    this.#own = null;
+    publish(listOf(this.#rank), "");
+    return true;
+  }
+
+  /** The ranks that have all these places (of hundreds, the first). TIMEOUT, ABORTED, PEER_DIED. */
+  async find(places: [field: string, value: string][], deadline: Deadline): Promise<Candidate[]> {
+    if (!this.#complete) await this.#completed(deadline);
+    const answers = await ask(
+      places.map(([field, value]) => keyOf(field, value)),
+      deadline,
+      () => "the ranks that keep the job's locations do not answer",
+    );
+    // An answer of hundreds of ranks is cut: it can't say who else is not there.
+    const whole = answers.filter(({ count, found }) => count === found.length);
+    const [shortest] = answers.map(({ found }) => found).sort((one, other) => one.length - other.length);
+    const isIn = (found: Candidate[], { rank }: Candidate) => found.some((candidate) => candidate.rank === rank);
+    return (shortest as Candidate[]).filter((candidate) => whole.every(({ found }) => isIn(found, candidate)));
+  }
+
+  async #completed(deadline: Deadline): Promise<void> {
+    const starts = Array.from({ length: Math.ceil(this.#size / LIST_RANKS) }, (_, i) => i * LIST_RANKS);
+    let absent = 0;
+    do {
+      const what = () => `of the job's ${this.#size} ranks, ${absent || "some"} have not told where they are`;
+      const lists = await ask(starts.map(listOf), deadline, what);
+      absent = this.#size - lists.reduce((sum, { count }) => sum + (count as number), 0);
+      if (absent > 0) {
+        deadline.check(what);
+        await deadline.pause();
+      }
+    } while (absent > 0);
+    this.#complete = true;
+  }
+}
+
+/** The answers, once all are there. */
+async function ask(keys: Uint8Array[], deadline: Deadline, what: () => string): Promise<Lookup[]> {
+  const lookups: Lookup[] = [];
+  try {
+    for (const key of keys) lookups.push(new Lookup(key));
+    while (!lookups.every((lookup) => lookup.answered())) {
+      deadline.check(what);
+      await deadline.pause();
+    }
+    return lookups;
+  } finally {
+    for (const lookup of lookups) lookup.close();
+  }
+}
+
+/** One whose keeper is gone is settled too: nobody finds this rank there. */
+function settled(lookup: Lookup): boolean {
+  try {
+    return lookup.answered();
+  } catch (error) {
+    if (error instanceof LavaFlowError) return true;
+    throw error;
+  }
+}

@@ -1,0 +1,137 @@
+/** The frames of a receiving end: taken out of the shim, held by their users, and used again and again. */
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check, lastError } from "../../native/status.ts";
+import type { Shim } from "../../native/symbols.ts";
+import { CellFrame, FREE, type FrameOwner, IN_REGION, INLINE } from "./cell-frame.ts";
+import { Regions } from "./regions.ts";
+
+const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
+
+/** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
+const FRAMES = 64;
+
+const regionId = new Uint32Array(new ArrayBuffer(4));
+
+/** The shim's functions for one kind of receiving end. */
+export interface InboxCalls {
+  receive: Shim["lf_consumer_receive"];
+  receiveWait: Shim["lf_consumer_receive_wait"];
+  region: Shim["lf_consumer_region"];
+  retire: Shim["lf_consumer_retire"];
+  keep: Shim["lf_consumer_keep"];
+}
+
+interface InboxOwner extends FrameOwner {
+  /** The peer takes the region back: nothing of it may be used any more. */
+  forget(region: number): void;
+}
+
+export class Inbox {
+  readonly regions: Regions;
+  readonly #handle: number;
+  readonly #calls: InboxCalls;
+  readonly #owner: InboxOwner;
+  readonly #frames: CellFrame[] = [];
+  #next = 0;
+
+  constructor(handle: number, calls: InboxCalls, owner: InboxOwner) {
+    this.#handle = handle;
+    this.#calls = calls;
+    this.#owner = owner;
+    this.regions = new Regions(
+      (id, out) => calls.region(handle, id, out),
+      (id) => calls.keep(handle, id),
+    );
+    for (let i = 0; i < FRAMES; i++) this.#frames.push(new CellFrame(owner));
+  }
+
+  /** Null when there is nothing. */
+  receive(): CellFrame | null {
+    const frame = this.#freeFrame();
+    const result = this.#calls.receive(this.#handle, frame.cell);
+    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    if (result === LF_EMPTY) return null;
+    return this.#takeOther(frame, result);
+  }
+
+  /** Blocks this thread; null when the time is up. */
+  receiveSync(timeoutMs: number, spinUs: number): CellFrame | null {
+    const frame = this.#freeFrame();
+    const result = this.#calls.receiveWait(this.#handle, timeoutMs, spinUs, frame.cell);
+    if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    if (result === LF_TIMEOUT) return null;
+    if (result === LF_RETIRE) {
+      this.#retire(frame.region);
+      return this.receiveSync(timeoutMs, spinUs);
+    }
+    if (result < 0 && this.#renew(frame)) return this.receiveSync(timeoutMs, spinUs);
+    return this.#takeOther(frame, result);
+  }
+
+  /** The payload of a frame that lies in a block. */
+  view(frame: CellFrame): Uint8Array {
+    return this.regions.view(frame.region, frame.token - 1, frame.numbers[0] as number, frame.sizeBytes);
+  }
+
+  #take(frame: CellFrame, state: number, sizeBytes: number): CellFrame {
+    this.#next++;
+    frame.state = state;
+    frame.sizeBytes = sizeBytes;
+    return frame;
+  }
+
+  #takeOther(frame: CellFrame, first: number): CellFrame | null {
+    let result = first;
+    while (result === LF_RETIRE) {
+      this.#retire(frame.region);
+      result = this.#calls.receive(this.#handle, frame.cell);
+    }
+    if (result < 0) {
+      if (this.#renew(frame)) return this.receive();
+      throw lastError(native());
+    }
+    if (result === LF_REGION) return this.#take(frame, IN_REGION, frame.numbers[1] as number);
+    if (result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
+    return null;
+  }
+
+  #freeFrame(): CellFrame {
+    const frame = this.#frames[this.#next & (this.#frames.length - 1)] as CellFrame;
+    return frame.state === FREE ? frame : this.#nextFree();
+  }
+
+  /** The next one is held: steps over those that are, and makes as many again where that takes long. */
+  #nextFree(): CellFrame {
+    const { length } = this.#frames;
+    for (let steps = 0; ; steps++) {
+      if (steps === length / 2) for (let i = 0; i < length; i++) this.#frames.push(new CellFrame(this.#owner));
+      const frame = this.#frames[++this.#next & (this.#frames.length - 1)] as CellFrame;
+      if (frame.state === FREE) return frame;
+    }
+  }
+
+  /** Whether a receiver transferred the cell's ArrayBuffer, which is then its own: the frame gets another one. */
+  #renew(frame: CellFrame): boolean {
+    if (frame.cell.length > 0) return false;
+    this.#frames[this.#frames.indexOf(frame)] = new CellFrame(this.#owner);
+    return true;
+  }
+
+  #retire(id: number): void {
+    this.#owner.forget(id);
+    this.regions.detach(id);
+    check(native(), this.#calls.retire(this.#handle, id));
+  }
+
+  /** Lets go what stands in the way of frames that nobody has asked for yet; `retirable` says which region does. */
+  makeRoom(retirable: (out: Uint32Array) => number): void {
+    while (check(native(), retirable(regionId)) === 1) this.#retire(regionId[0] as number);
+  }
+
+  /** Takes every frame back from its user, and detaches every view. */
+  close(): void {
+    for (const frame of this.#frames) frame.state = FREE;
+    this.regions.detachAll();
+  }
+}

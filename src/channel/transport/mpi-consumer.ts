@@ -1,0 +1,171 @@
+/** The receiving end of a channel over MPI. */
+import type { GpuDevice } from "../../gpu/device.ts";
+import type { MemoryBuffer } from "../../memory/buffer.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check, lastError } from "../../native/status.ts";
+import { bellDescriptor } from "../bell.ts";
+import type { Frame } from "../frame.ts";
+import { Arrivals } from "./arrivals.ts";
+import { type CellFrame, COPIED, type FrameOwner, IN_REGION } from "./cell-frame.ts";
+import type { CopyBlock } from "./copy-blocks.ts";
+import { endStats } from "./end-stats.ts";
+import { Inbox } from "./inbox.ts";
+import type { Lane, RankPeer } from "./mpi-terms.ts";
+import { PieceReceiver } from "./piece-receiver.ts";
+import type { ConsumerEnd, EndStats } from "./transport.ts";
+
+const address = new Float64Array(new ArrayBuffer(8));
+
+interface GpuPart {
+  device: GpuDevice;
+  arrivals: Arrivals;
+  pieces: PieceReceiver;
+}
+
+export class MpiConsumer implements ConsumerEnd, FrameOwner {
+  readonly #shim = native();
+  readonly #handle: number;
+  readonly #inbox: Inbox;
+  /** Null where this side uses no GPU: buffers on the peer's come as bytes then. */
+  readonly #gpu: GpuPart | null;
+  #closed = false;
+
+  /**
+   * The other end of a lane of `peer`. Buffers on a GPU come into memory of `device`; `wake` is called when one has come.
+   */
+  static open(peer: RankPeer, { lane, slots }: Lane, device: GpuDevice | null, wake: () => void): MpiConsumer {
+    const shim = native();
+    const { rank, link, who } = peer;
+    const handle = shim.lf_receiver_open(rank, link, lane, slots, device ? 1 : 0, who, who.length);
+    return new MpiConsumer(check(shim, handle, "receiving from the producer"), device, wake);
+  }
+
+  private constructor(handle: number, device: GpuDevice | null, wake: () => void) {
+    const shim = this.#shim;
+    this.#handle = handle;
+    const calls = {
+      receive: shim.lf_receiver_receive,
+      receiveWait: shim.lf_receiver_receive_wait,
+      region: shim.lf_receiver_region,
+      retire: shim.lf_receiver_retire,
+      keep: shim.lf_receiver_keep,
+    };
+    this.#inbox = new Inbox(handle, calls, this);
+    this.#gpu = device && this.#useDevice(device.retain(), wake);
+  }
+
+  #useDevice(device: GpuDevice, wake: () => void): GpuPart {
+    const owner = {
+      foreign: none,
+      bytesOf: none,
+      giveBack: (token: number) => this.release(token),
+    };
+    return {
+      device,
+      arrivals: new Arrivals(device, owner, wake),
+      pieces: new PieceReceiver(this.#handle, device, wake),
+    };
+  }
+
+  /** Where the producer finds this end, once its first message has come; null before. */
+  ready(): number | null {
+    const result = check(this.#shim, this.#shim.lf_receiver_ready(this.#handle, address));
+    return result === CONSTANTS.LF_EMPTY ? null : (address[0] as number);
+  }
+
+  bellDescriptor(): number {
+    return bellDescriptor((out) => this.#shim.lf_receiver_bell(this.#handle, out));
+  }
+
+  tryRecv(): Frame | null {
+    const gpu = this.#gpu;
+    if (gpu === null) return this.#inbox.receive();
+    if (gpu.arrivals.length > 0) return gpu.arrivals.next();
+    const frame = this.#inbox.receive();
+    return frame !== null && this.#arrives(frame) ? gpu.arrivals.next() : frame;
+  }
+
+  recvSync(timeoutMs: number, spinUs: number): Frame | null {
+    const gpu = this.#gpu;
+    if (gpu === null) return this.#inbox.receiveSync(timeoutMs, spinUs);
+    const end = performance.now() + timeoutMs;
+    if (gpu.arrivals.length === 0) {
+      const frame = this.#inbox.receiveSync(timeoutMs, spinUs);
+      if (frame === null || !this.#arrives(frame)) return frame;
+    }
+    for (;;) {
+      const frame = gpu.arrivals.next();
+      if (frame !== null) return frame;
+      if (performance.now() >= end) return null;
+      gpu.arrivals.nap();
+    }
+  }
+
+  /** Whether the frame has to come to this side's GPU first; then it is on its way. */
+  #arrives(frame: CellFrame): boolean {
+    if (frame.state !== IN_REGION || frame.reach !== CONSTANTS.LF_REACH_STAGED) return false;
+    const { arrivals, pieces } = this.#gpu as GpuPart;
+    arrivals.assemble(frame, (block) => pieces.into(block, frame.sizeBytes));
+    return true;
+  }
+
+  bytesOf(frame: CellFrame): Uint8Array {
+    if (frame.state !== COPIED) return this.#inbox.view(frame);
+    return (frame.copy as CopyBlock).buffer.bytes;
+  }
+
+  bufferOf(frame: CellFrame): MemoryBuffer | undefined {
+    return frame.copy?.buffer;
+  }
+
+  release(token: number): void {
+    const result = this.#shim.lf_receiver_release(this.#handle, token);
+    if (result < 0 && !this.#closed) throw lastError(this.#shim);
+  }
+
+  recycle(copy: CopyBlock): void {
+    this.#gpu?.arrivals.recycle(copy);
+  }
+
+  forget(): void {}
+
+  arm(): boolean {
+    const gpu = this.#gpu;
+    if (gpu && gpu.arrivals.length > 0 && (gpu.pieces.turns.again() || gpu.arrivals.armAtGpu())) return false;
+    return check(this.#shim, this.#shim.lf_receiver_arm(this.#handle)) === 1;
+  }
+
+  /** Frames come by themselves, up to a limit; then a region of earlier ones has to go, which only this side can see to. */
+  rang(): void {
+    this.#inbox.makeRoom((out) => this.#shim.lf_receiver_retirable(this.#handle, out));
+  }
+
+  settled(): null {
+    return null;
+  }
+
+  stats(): EndStats {
+    const stats = endStats((out) => this.#shim.lf_receiver_stats(this.#handle, out));
+    const arrivals = this.#gpu?.arrivals;
+    if (!arrivals) return stats;
+    // Those on their way are not received.
+    const { length, bytes } = arrivals;
+    return { ...stats, frames: stats.frames - length, bytes: stats.bytes - bytes, queued: stats.queued + length };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#gpu?.arrivals.close();
+    this.#inbox.close();
+    this.#shim.lf_receiver_close(this.#handle);
+    this.#gpu?.pieces.close();
+    this.#gpu?.device.release();
+  }
+}
+
+/** No frame over MPI lies in memory of another GPU, or in a block before it comes to this one. */
+function none(): never {
+  throw new Error("a frame over MPI comes in pieces, or as bytes");
+}

@@ -1,0 +1,84 @@
+/** What two ranks say to each other of a channel over MPI, read as the words of another process. */
+import { LavaFlowError } from "../../errors.ts";
+import type { ProcessLocation } from "../../location.ts";
+import type { Meeting } from "./transport.ts";
+import { words } from "./words.ts";
+
+/** What a rank brings. */
+export interface RankAbility {
+  job: string;
+  rank: number;
+  /** The GPU that it would use; absent where it asks for none, or has none. */
+  gpu?: string;
+}
+
+/** Why a side is no rank. */
+export interface NoRank {
+  missing: string;
+}
+
+export interface Ranks {
+  producer: RankAbility | NoRank;
+  consumer: RankAbility | NoRank;
+}
+
+/** The peer as the shim is told of it. */
+export interface RankPeer {
+  rank: number;
+  /** The shim's handle of a connection on one host, which proves that the peer lives; 0 where there is none. */
+  link: number;
+  /** For errors, UTF-8. */
+  who: Uint8Array;
+}
+
+/** One producer's way to one consumer. */
+export interface Lane {
+  lane: number;
+  /** How many frames may be under way. */
+  slots: number;
+}
+
+const SLOTS_MAX = 65_536;
+
+function isIndex(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
+}
+
+function readAbility(value: unknown): RankAbility | NoRank {
+  const said = value as Partial<Record<keyof (RankAbility & NoRank), unknown>> | null | undefined;
+  if (typeof said !== "object" || said === null) return { missing: "it says nothing of MPI" };
+  if (typeof said.missing === "string") return { missing: words(said.missing) };
+  const { job, rank, gpu } = said;
+  if (typeof job !== "string" || !isIndex(rank)) return { missing: "it says nothing valid of its rank" };
+  return typeof gpu === "string" ? { job, rank, gpu: words(gpu) } : { job, rank };
+}
+
+export function ranksOf(meeting: Meeting): Ranks {
+  const { mine, peer } = meeting.abilities("mpi");
+  const here = readAbility(mine);
+  const there = readAbility(peer);
+  return meeting.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
+}
+
+/** Both ranks of two sides that have one. */
+export function bothRanks(meeting: Meeting): { producer: RankAbility; consumer: RankAbility } {
+  return ranksOf(meeting) as { producer: RankAbility; consumer: RankAbility };
+}
+
+export function describeRank(rank: number, { hostname, pid }: ProcessLocation): string {
+  return `rank ${rank} on ${hostname}${pid === undefined ? "" : ` (pid ${pid})`}`;
+}
+
+/** What the producer offered. CORRUPT_SEGMENT where that can't be. */
+export function readLane(value: unknown): Lane {
+  const { lane, slots } = (value ?? {}) as Partial<Record<keyof Lane, unknown>>;
+  if (isIndex(lane) && isIndex(slots) && slots > 0 && slots <= SLOTS_MAX) return { lane, slots };
+  throw new LavaFlowError("CORRUPT_SEGMENT", "the producer offered a lane that can't be");
+}
+
+/** Where the consumer says that it is. CORRUPT_SEGMENT where that can't be. */
+export function readAddress(terms: unknown): number {
+  const { address } = (terms ?? {}) as { address?: unknown };
+  if (typeof address === "number" && Number.isSafeInteger(address) && address >= 0) return address;
+  throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted a lane at an address that can't be");
+}

@@ -1,0 +1,157 @@
+/** The blocks of a sending end: lent to be written in place, and used again and again. */
+import { LavaFlowError } from "../../errors.ts";
+import { CONSTANTS, LOAN } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check, lastError } from "../../native/status.ts";
+import type { Shim } from "../../native/symbols.ts";
+import type { Loan } from "../frame.ts";
+import { BLOCK, CellLoan, FREE, SMALL } from "./cell-loan.ts";
+import { Regions } from "./regions.ts";
+
+const { LF_INLINE_MAX, LF_FULL } = CONSTANTS;
+
+/** The largest block. */
+export const BLOCK_MAX = 2 ** 32;
+
+const LOANS = 16;
+
+const info = new Uint8Array(new ArrayBuffer(LOAN.size));
+const words = new Uint32Array(info.buffer);
+const numbers = new Float64Array(info.buffer);
+const regionId = new Uint32Array(new ArrayBuffer(4));
+
+/** The shim's functions for one kind of sending end. */
+export interface OutboxCalls {
+  loan: Shim["lf_producer_loan"];
+  commit: (handle: number, block: number, length: number) => number;
+  abort: Shim["lf_producer_abort"];
+  reserve: Shim["lf_producer_reserve"];
+  commitInline: Shim["lf_producer_commit_inline"];
+  abortInline: Shim["lf_producer_abort_inline"];
+  region: Shim["lf_producer_region"];
+  retirable: Shim["lf_producer_retirable"];
+  retire: Shim["lf_producer_retire"];
+  keep: Shim["lf_producer_keep"];
+}
+
+export class Outbox {
+  /** How often there was no room. */
+  full = 0;
+  /** The block that `tryBlock` gave last. */
+  lastBlock = 0;
+  readonly #handle: number;
+  readonly #calls: OutboxCalls;
+  readonly #regions: Regions;
+  readonly #loans: CellLoan[] = [];
+  #next = 0;
+  #loaned = 0;
+
+  constructor(handle: number, calls: OutboxCalls) {
+    this.#handle = handle;
+    this.#calls = calls;
+    this.#regions = new Regions(
+      (id, out) => calls.region(handle, id, out),
+      (id) => calls.keep(handle, id),
+    );
+    for (let i = 0; i < LOANS; i++) this.#loans.push(new CellLoan(this));
+  }
+
+  /** Nothing was sent. True when it is worth trying again at once, false when there is no room. */
+  retry(result: number): boolean {
+    if (result === LF_FULL) {
+      this.full++;
+      return false;
+    }
+    if (result < 0) throw lastError(native());
+    // LF_RETIRE: an idle region of other sizes has to make place.
+    if (this.#calls.retirable(this.#handle, regionId) !== 1) return false;
+    const id = regionId[0] as number;
+    this.#regions.detach(id);
+    check(native(), this.#calls.retire(this.#handle, id));
+    return true;
+  }
+
+  tryLoan(sizeBytes: number): Loan | null {
+    const loan = this.#freeLoan();
+    if (sizeBytes > LF_INLINE_MAX) {
+      const view = this.tryBlock(sizeBytes);
+      if (view === null) return null;
+      loan.block = this.lastBlock;
+      loan.view = view;
+      return this.#lend(loan, BLOCK, sizeBytes);
+    }
+    const result = this.#calls.reserve(this.#handle);
+    if (result === 1) return this.#lend(loan, SMALL, sizeBytes);
+    this.retry(result);
+    return null;
+  }
+
+  /** The memory of a block, whose number is then in `lastBlock`; null when there is no room. */
+  tryBlock(sizeBytes: number): Uint8Array | null {
+    const result = this.#calls.loan(this.#handle, sizeBytes, info);
+    if (result !== 1) return this.retry(result) ? this.tryBlock(sizeBytes) : null;
+    const block = words[LOAN.block / 4] as number;
+    const id = words[LOAN.region / 4] as number;
+    this.lastBlock = block;
+    return this.#regions.view(id, block, numbers[LOAN.offset / 8] as number, sizeBytes);
+  }
+
+  /** Gives a block back that is not sent. */
+  giveBlock(block: number): number {
+    return this.#calls.abort(this.#handle, block);
+  }
+
+  #lend(loan: CellLoan, state: number, sizeBytes: number): CellLoan {
+    this.#next++;
+    this.#loaned++;
+    loan.state = state;
+    loan.sizeBytes = sizeBytes;
+    return loan;
+  }
+
+  #freeLoan(): CellLoan {
+    if (this.#loaned * 2 > this.#loans.length) {
+      const more = this.#loans.length;
+      for (let i = 0; i < more; i++) this.#loans.push(new CellLoan(this));
+    }
+    for (;;) {
+      const loan = this.#loans[this.#next & (this.#loans.length - 1)] as CellLoan;
+      if (loan.state === FREE) return loan.cell.length > 0 ? loan : this.#renew(loan);
+      this.#next++;
+    }
+  }
+
+  /** Its user transferred the cell's ArrayBuffer: the next loan gets another one. */
+  #renew(loan: CellLoan): CellLoan {
+    return (this.#loans[this.#loans.indexOf(loan)] = new CellLoan(this));
+  }
+
+  commit(loan: CellLoan, sizeBytes: number): void {
+    const small = loan.state === SMALL;
+    if (small && loan.cell.length === 0) {
+      this.abort(loan);
+      throw new LavaFlowError("CLOSED", "this loan's memory was transferred", { remedy: "Copy from it instead" });
+    }
+    const result = small
+      ? this.#calls.commitInline(this.#handle, loan.cell, sizeBytes)
+      : this.#calls.commit(this.#handle, loan.block, sizeBytes);
+    this.#end(loan, result);
+  }
+
+  abort(loan: CellLoan): void {
+    const small = loan.state === SMALL;
+    this.#end(loan, small ? this.#calls.abortInline(this.#handle) : this.giveBlock(loan.block));
+  }
+
+  #end(loan: CellLoan, result: number): void {
+    loan.state = FREE;
+    this.#loaned--;
+    if (result < 0) throw lastError(native());
+  }
+
+  /** Takes every loan back from its user, and detaches every view. */
+  close(): void {
+    for (const loan of this.#loans) loan.state = FREE;
+    this.#regions.detachAll();
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Buffers on a GPU on their way to another host: the GPU reads one piece into pinned host memory while MPI sends the
+ * piece before it from there, and the receiver's GPU takes in the one before that.
+ */
+import type { GpuDevice } from "../../gpu/device.ts";
+import { deviceOf, holdMemory, type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import { BusyTurns } from "./busy-turns.ts";
+import { GpuWait } from "./gpu-wait.ts";
+import { PIECES, PieceRoom } from "./piece-room.ts";
+
+const { LF_PIECE_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
+
+const number = new Float64Array(new ArrayBuffer(8));
+
+/** The buffer that is under way: so much of it is asked of the GPU, and so much is with MPI. Bytes. */
+interface Sending {
+  memory: number;
+  sizeBytes: number;
+  asked: number;
+  posted: number;
+  letGo: (() => void) | null;
+}
+
+/** What one GPU's buffers go through. */
+interface Way {
+  device: GpuDevice;
+  room: PieceRoom;
+  wait: GpuWait;
+}
+
+/** A place in the room. */
+interface Place {
+  /** The last piece that was sent from here. */
+  ticket: number;
+  /** Where the queue has read the next one; 0: elsewhere, and `read` says whether it has. */
+  value: number;
+  read: boolean;
+}
+
+export class PieceSender {
+  readonly #shim = native();
+  readonly #sender: number;
+  readonly #wake: () => void;
+  readonly #places: Place[] = Array.from({ length: PIECES }, () => ({ ticket: 0, value: 0, read: false }));
+  readonly #turns = new BusyTurns(() => this.step());
+  #way: Way | null = null;
+  #sending: Sending | null = null;
+  /** Pieces asked of the GPU, and posted, of all buffers: where the next one goes. */
+  #asked = 0;
+  #posted = 0;
+  /** Buffers that were read to their end. */
+  #read = 0;
+  #failed: { error: unknown } | null = null;
+
+  /** `wake` is called when a buffer has been read to its end, and the next one may have its turn. */
+  constructor(sender: number, wake: () => void) {
+    this.#sender = sender;
+    this.#wake = wake;
+  }
+
+  /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no room. */
+  start(buffer: MemoryBuffer): { started: number } | { result: number } {
+    const memory = nativeMemory(buffer);
+    if (this.#failed) throw this.#failed.error;
+    if (this.#sending) return { result: LF_FULL };
+    this.#prepare(deviceOf(buffer) as GpuDevice);
+    const { sizeBytes } = buffer;
+    const result = this.#shim.lf_sender_begin(this.#sender, sizeBytes);
+    if (result !== 1) return { result };
+    // Its user may close it: what was announced is sent all the same.
+    this.#sending = { memory, sizeBytes, asked: 0, posted: 0, letGo: holdMemory(buffer) };
+    const started = this.#read + 1;
+    this.step();
+    return { started };
+  }
+
+  /** Whether that buffer was read to its end, so that it may be written again. Throws what went wrong on the way. */
+  hasRead(started: number): boolean {
+    if (this.#failed) throw this.#failed.error;
+    return this.#read >= started;
+  }
+
+  /** Whether a buffer is under way. */
+  get busy(): boolean {
+    return this.#sending !== null && this.#failed === null;
+  }
+
+  #prepare(device: GpuDevice): void {
+    if (this.#way?.device === device) return;
+    this.#giveBack();
+    const wait = new GpuWait(device, () => this.step());
+    this.#way = { device, room: new PieceRoom(device), wait };
+  }
+
+  /** Does what can be done now, and sees to it that it is called again. */
+  step(): void {
+    const sending = this.#sending;
+    if (sending === null || this.#failed) return;
+    try {
+      this.#advance(sending, this.#way as Way);
+    } catch (error) {
+      this.#failed = { error };
+    }
+    if (sending.posted < sending.sizeBytes && !this.#failed) return;
+    this.#sending = null;
+    this.#read++;
+    sending.letGo?.();
+    this.#wake();
+  }
+
+  #advance(sending: Sending, way: Way): void {
+    const { device, wait } = way;
+    // Work on the buffer that the shim does not know of yet comes first.
+    if (sending.asked === 0 && !device.queue.submitted) {
+      wait.submitted();
+      return;
+    }
+    for (;;) {
+      const before = this.#asked + this.#posted;
+      const full = this.#ask(sending, way);
+      this.#post(sending, way);
+      if (sending.posted === sending.sizeBytes) return;
+      if (this.#asked + this.#posted > before) this.#turns.moved();
+      if (this.#turns.again()) return;
+      if (this.#asked > this.#posted) {
+        const { value } = this.#places[this.#posted % PIECES] as Place;
+        if (value > 0) wait.reach(value);
+        return;
+      }
+      if (full > 0) {
+        wait.reach(full);
+        return;
+      }
+      // MPI has yet to send what is in the places: its bell rings.
+      if (check(this.#shim, this.#shim.lf_sender_arm(this.#sender, LF_UNTIL_SENT)) === 0) return;
+    }
+  }
+
+  /** Has the GPU read pieces into the places that are free. The value to wait for where its queue is full, else 0. */
+  #ask(sending: Sending, { device, room }: Way): number {
+    const { memory, sizeBytes } = sending;
+    check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
+    const left = number[0] as number;
+    while (sending.asked < sizeBytes && this.#asked - this.#posted < PIECES) {
+      const at = this.#asked % PIECES;
+      const place = this.#places[at] as Place;
+      if (place.ticket > left) return 0;
+      const length = Math.min(LF_PIECE_BYTES, sizeBytes - sending.asked);
+      place.value = 0;
+      place.read = false;
+      if (room.memory === 0) {
+        const done = () => {
+          place.read = true;
+          this.step();
+        };
+        const failed = (error: unknown) => {
+          this.#failed ??= { error };
+          this.#wake();
+        };
+        device.queue.read(memory, sending.asked, room.view(at, length)).then(done, failed);
+      } else {
+        const { handle } = device;
+        const to = room.offset(at);
+        const result = this.#shim.lf_queue_copy(handle, memory, sending.asked, room.memory, to, length, number);
+        if (check(this.#shim, result, "a piece of a buffer") === LF_FULL) return number[0] as number;
+        place.value = number[0] as number;
+      }
+      sending.asked += length;
+      this.#asked++;
+    }
+    return 0;
+  }
+
+  /** Gives the pieces that were read to MPI, in their order. */
+  #post(sending: Sending, { device, room }: Way): void {
+    while (this.#posted < this.#asked) {
+      const at = this.#posted % PIECES;
+      const place = this.#places[at] as Place;
+      if (!(place.read || (place.value > 0 && device.queue.reached(place.value)))) return;
+      const view = room.view(at, Math.min(LF_PIECE_BYTES, sending.sizeBytes - sending.posted));
+      check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a piece of a buffer");
+      place.ticket = number[0] as number;
+      sending.posted += view.length;
+      this.#posted++;
+    }
+  }
+
+  /** Whatever MPI or the GPU still has to do with stays. */
+  close(): void {
+    this.#sending?.letGo?.();
+    this.#sending = null;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    const way = this.#way;
+    if (way === null) return;
+    this.#way = null;
+    let sent = false;
+    try {
+      check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
+      sent = this.#asked === this.#posted && this.#places.every(({ ticket }) => ticket <= (number[0] as number));
+    } catch {
+      // The peer is gone: MPI may keep what it has.
+    }
+    way.room.leave(sent);
+  }
+}

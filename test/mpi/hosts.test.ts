@@ -1,0 +1,102 @@
+/** Two and three hosts with a network between them, and what becomes of channels when it fails. */
+import { describe, expect, test } from "bun:test";
+import { requires } from "../requires.ts";
+import { lacking } from "./hosts.ts";
+import { LAUNCHERS } from "./launchers.ts";
+import { withRanks } from "./orders.ts";
+import { everyPair } from "./pairs.ts";
+import { LIMIT } from "./ranks.ts";
+
+const lack = lacking();
+const namespaces = requires("namespaces", lack.namespaces === null, `${lack.namespaces}`);
+const netem = requires("netem", lack.netem === null, `${lack.netem}`);
+
+/** One rank on each of them. */
+const one = (...hosts: string[]) => hosts.map((host) => ({ host, ranks: 1 }));
+
+for (const { launcher, here } of LAUNCHERS) {
+  describe.skipIf(!here || !namespaces)(launcher.name, () => {
+    test(
+      "two hosts with two ranks each: shared memory on a host, MPI between them",
+      () => {
+        const groups = ["alpha", "beta"].map((host) => ({ host, ranks: 2 }));
+        return withRanks({ launcher, groups, network: true }, ({ board }) =>
+          everyPair(board, ["alpha", "alpha", "beta", "beta"]),
+        );
+      },
+      LIMIT,
+    );
+
+    test(
+      "three hosts",
+      () => {
+        const groups = one("alpha", "beta", "gamma");
+        return withRanks({ launcher, groups, network: true }, ({ board }) =>
+          everyPair(board, ["alpha", "beta", "gamma"]),
+        );
+      },
+      LIMIT,
+    );
+
+    test(
+      "a host is cut off in the middle of streams: both sides are told who is gone, and live",
+      () => {
+        const groups = one("alpha", "beta");
+        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
+          const sides = (rank: number) => [
+            ["ranks/stream", { name: "there", role: rank === 0 ? "producer" : "consumer" }],
+            ["ranks/stream", { name: "back", role: rank === 0 ? "consumer" : "producer" }],
+          ];
+          const peers = [0, 1].map((rank) => board.start("many/run", sides(rank), rank));
+          for (const peer of peers) for (const _ of ["there", "back"]) expect((await peer.heard()).said).toBe("open");
+          hosts!.cut(1);
+          for (const [rank, peer] of peers.entries()) {
+            const [gone, host] = [
+              ["rank 1", "beta"],
+              ["rank 0", "alpha"],
+            ][rank] as [string, string];
+            for (const _ of ["there", "back"]) {
+              const { code, message, wrong } = (await peer.heard()).said;
+              expect({ code, wrong }).toEqual({ code: "PEER_DIED", wrong: 0 });
+              expect(message).toContain(gone);
+              expect(message).toContain(host);
+            }
+            await peer.done;
+          }
+          // Each can still do something else, and leave.
+          for (const rank of [0, 1]) {
+            const alive = board.start("exchange/produce", { name: "alone", specs: [], timeoutMs: 0 }, rank);
+            expect(await alive.heard()).toBe("taken");
+            await alive.done.catch((error) => expect(error.message).toContain("TIMEOUT"));
+          }
+          await board.quit();
+        });
+      },
+      LIMIT,
+    );
+
+    for (const { what, discipline, when } of [
+      {
+        what: "a network that delays and loses",
+        discipline: ["netem", "delay", "2ms", "1ms", "loss", "1%"],
+        when: netem,
+      },
+      {
+        what: "a slow one that drops what queues up",
+        discipline: ["tbf", "rate", "200mbit", "burst", "16kb", "limit", "64kb"],
+        when: true,
+      },
+    ]) {
+      test.skipIf(!when)(
+        `${what}: it takes longer, and nothing else`,
+        () =>
+          withRanks({ launcher, groups: one("alpha", "beta"), network: true }, async ({ board, hosts }) => {
+            hosts!.shape(...discipline);
+            await everyPair(board, ["alpha", "beta"]);
+            expect(hosts!.dropped()).toBeGreaterThan(0);
+          }),
+        LIMIT,
+      );
+    }
+  });
+}
