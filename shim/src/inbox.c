@@ -5,8 +5,8 @@
 #include "ring.h"
 #include "status.h"
 
-/* Bulk that MPI is asked for at once. Large frames come one by one, and the next one then into the block that was
- * released meanwhile, which is still in the cache; of one frame, two messages. */
+/* Bulk that MPI is asked for at once: so many bytes, or two messages. With more of them large frames would be in more
+ * blocks than the caches hold. */
 #define AHEAD_BYTES ((uint64_t)1 << 20)
 #define AHEAD_MESSAGES 2u
 
@@ -211,10 +211,8 @@ static int take_block(lf_receiver *r, lf_arrival *a) {
 }
 
 static int may_ask(const lf_receiver *r, uint64_t bytes) {
-  if (r->incoming_bytes + bytes <= AHEAD_BYTES || !r->incoming_bytes) return 1;
-  return lf_fifo_count(&r->incoming) < AHEAD_MESSAGES;
+  return r->incoming_bytes + bytes <= AHEAD_BYTES || lf_fifo_count(&r->incoming) < AHEAD_MESSAGES;
 }
-
 
 /* 1 when MPI has been asked for all of it. */
 static int ask_for(lf_receiver *r, uint32_t position) {

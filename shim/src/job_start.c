@@ -137,25 +137,9 @@ static int on_finalise(lf_mpi_handle comm, int key, void *value, void *extra) {
   return 0;
 }
 
-/* A duplicate of MPI_COMM_SELF has nothing to do with it. */
-static int not_copied(lf_mpi_handle comm, int key, void *extra, void *from, void *to, int *flag) {
-  (void)comm;
-  (void)key;
-  (void)extra;
-  (void)from;
-  (void)to;
-  *flag = 0;
-  return 0;
-}
-
 static int32_t hear_of_finalise(const lf_mpi *mpi) {
-  int (*copy)(lf_mpi_handle, int, void *, void *, void *, int *) = not_copied;
-  int (*drop)(lf_mpi_handle, int, void *, void *) = on_finalise;
-  void *functions[2];
   int key = 0;
-  memcpy(&functions[0], &copy, sizeof copy);
-  memcpy(&functions[1], &drop, sizeof drop);
-  TRY("a key for MPI_COMM_SELF", Comm_create_keyval, functions[0], functions[1], &key, NULL);
+  TRY("a key for MPI_COMM_SELF", Comm_create_keyval, lf_mpi_copy_none, on_finalise, &key, NULL);
   TRY("a key of MPI_COMM_SELF", Comm_set_attr, mpi->comm_self, key, NULL);
   return LF_OK;
 }

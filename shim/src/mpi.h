@@ -119,8 +119,8 @@ static inline uint64_t lf_mpi_bytes(const lf_mpi *mpi, const lf_mpi_status *s) {
     return low | (uint64_t)(high >> 1) << 32;
   }
   int count = 0;
-  mpi->Get_count(s, mpi->byte, &count);
-  return count < 0 ? 0 : (uint64_t)count;
+  if (mpi->Get_count(s, mpi->byte, &count) != 0 || count < 0) return 0; /* refused, as what is too short is */
+  return (uint64_t)count;
 }
 
 #endif

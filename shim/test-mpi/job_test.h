@@ -3,17 +3,14 @@
 #ifndef LF_JOB_TEST_H
 #define LF_JOB_TEST_H
 
-#include "job.h"
 #include "link.h"
 #include "mail.h"
 #include "status.h"
-#include "test.h"
 
-#define RANKS_MAX 64
+#include "joined.h"
+
 #define LIMIT_NS ((uint64_t)60 * 1000000000) /* only ends a hang */
 
-static lf_job *job;
-static int rank, size;
 static uint32_t come[RANKS_MAX]; /* how many times each rank has come to a meeting */
 /* Reads what is no word of a meeting. */
 static void (*read_word)(int from, lf_word word, const uint8_t *data, uint32_t length);
@@ -31,17 +28,6 @@ void lf_mail_link_word(lf_job *j, int from, lf_word word, const uint8_t *data, u
 }
 void lf_sender_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
   any_word(j, from, word, data, length);
-}
-
-static inline void join_job(void) {
-  int32_t status;
-  while ((status = lf_job_open()) == LF_PENDING) test_yield();
-  CHECK_EQ(status, 1);
-  job = lf_job_get();
-  CHECK(job != NULL);
-  rank = job->info.rank;
-  size = job->info.size;
-  CHECK(size <= RANKS_MAX);
 }
 
 /* Rounds, here and in the job's thread, until it is so; `done` is called under the lock. */

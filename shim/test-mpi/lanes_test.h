@@ -5,23 +5,11 @@
 #include <string.h>
 
 #include "lanes.h"
-#include "test.h"
+
+#include "joined.h"
 
 #define LIMIT_NS ((uint64_t)120 * 1000000000) /* only ends a hang */
 #define WHO "the other rank"
-
-static lf_job *job;
-static int rank, size;
-
-static inline void join_job(void) {
-  int32_t status;
-  while ((status = lf_job_open()) == LF_PENDING) test_yield();
-  CHECK_EQ(status, 1);
-  job = lf_job_get();
-  CHECK(job != NULL);
-  rank = job->info.rank;
-  size = job->info.size;
-}
 
 /* Until the call says something else than LF_EMPTY, LF_FULL or LF_OK. */
 #define UNTIL(call)                                                                                           \
