@@ -8,7 +8,10 @@ import type { TransportName } from "./transport/transport.ts";
 
 export interface ChannelOptions {
   role: "producer" | "consumer";
-  /** What matters most; default "cpu-shared". The producer's profile decides how many messages may be under way. */
+  /**
+   * What matters most; default "cpu-shared". The producer's profile decides how many messages may be under way, and
+   * "high-throughput" lets frames of up to 120 bytes that are sent in one turn of the event loop share messages of MPI.
+   */
   profile?: ChannelProfile;
   /** Whose GPUs the channel may use: the one that `location.deviceId` names, else the first. Default: all hardware GPUs. */
   allocator?: MemoryAllocator;
