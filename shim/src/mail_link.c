@@ -22,7 +22,8 @@ typedef struct {
   uint32_t seek; /* the receiver's, */
   uint64_t match; /* and which of its matches */
 } head;
-_Static_assert(sizeof(head) + LF_LINK_MESSAGE_MAX <= LF_WORD_MAX, "a link's message is one word");
+/* So the longest word that a rank can send also fits where lf_mail_receive puts it. */
+_Static_assert(sizeof(head) + LF_LINK_MESSAGE_MAX == LF_WORD_MAX, "a link's message is one word, and no word is longer");
 
 typedef struct message message;
 struct message {
