@@ -50,6 +50,26 @@ export function countLines(program: string, { ok, output }: Finished) {
   return result;
 }
 
+/**
+ * What Bun printed of a run of tests, without the tests that passed or were skipped and what was printed during them: of
+ * more than a thousand tests, nobody finds the one that failed.
+ */
+export function onlyFailures(output: string): string {
+  const kept: string[] = [];
+  let sinceLastTest: string[] = [];
+  for (const line of output.split("\n")) {
+    if (/^\((pass|skip|todo)\) /.test(line)) {
+      sinceLastTest = sinceLastTest.filter((earlier) => /^\S+\.test\.ts:$/.test(earlier)).slice(-1); // Its file's name.
+      continue;
+    }
+    sinceLastTest.push(line);
+    if (!line.startsWith("(fail) ")) continue;
+    kept.push(...sinceLastTest);
+    sinceLastTest = [];
+  }
+  return [...kept, ...sinceLastTest].join("\n");
+}
+
 /** Reads Bun's own summary of a run of tests: it also counts files that could not be loaded. */
 export function summary({ ok, output }: Finished): Result {
   const last = (word: string) => Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
@@ -58,7 +78,7 @@ export function summary({ ok, output }: Finished): Result {
     failed: last("fail"),
     skipped: last("skip") + last("todo"),
     notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
-    output,
+    output: onlyFailures(output),
   };
   // A crash has no summary; a run of nothing is no success.
   if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
