@@ -39,6 +39,9 @@ export class WaitQueue {
   readonly #recheckMs: number;
   #bell: Bell | null = null;
   #listening = false;
+  #waking = false;
+  /** An attempt woke the queue that it is of. */
+  #woken = false;
   #recheck: ReturnType<typeof setInterval> | null = null;
 
   /** `recheckMs`: look again at least this often while somebody waits; 0 for never (only the bell counts). */
@@ -82,11 +85,21 @@ export class WaitQueue {
 
   /** Lets those who wait try, in order, until one has to go on waiting. */
   wake(): void {
+    this.#woken = true;
+    // An attempt that ends something at once may wake its own queue: the one who tries just now must not try twice.
+    if (this.#waking) return;
+    this.#waking = true;
+    this.#letTry();
+    this.#waking = false;
+  }
+
+  #letTry(): void {
     for (let tries = 0; this.#waiting.length > 0; tries++) {
       if (tries === TRIES) {
         setImmediate(() => this.wake());
         return;
       }
+      this.#woken = false;
       const waiter = this.#waiting[0]!;
       try {
         const result = waiter.attempt();
@@ -94,7 +107,7 @@ export class WaitQueue {
           this.#waiting.shift();
           waiter.settle();
           waiter.resolve(result);
-        } else if (!waiter.arm()) {
+        } else if (!waiter.arm() && !this.#woken) {
           return;
         }
       } catch (error) {
