@@ -9,6 +9,9 @@ import { parseArgs } from "node:util";
 import { alloc } from "./alloc.ts";
 import { ffi } from "./ffi.ts";
 import { gpu } from "./gpu.ts";
+import { halo } from "./halo.ts";
+import { kernel } from "./kernel.ts";
+import { kernelGpu } from "./kernel-gpu.ts";
 import { type Bench, cpuCount, placement, type Row } from "./measure.ts";
 import { mpi } from "./mpi.ts";
 import { mpiGpu } from "./mpi-gpu.ts";
@@ -17,7 +20,19 @@ import { shm } from "./shm.ts";
 import { startup } from "./startup.ts";
 import { heading, line } from "./table.ts";
 
-const BENCHES: readonly Bench[] = [...shm, ...gpu, ...mpi, ...mpiGpu, ...peers, ...ffi, ...alloc, ...startup];
+const BENCHES: readonly Bench[] = [
+  ...shm,
+  ...gpu,
+  ...mpi,
+  ...mpiGpu,
+  ...kernel,
+  ...halo,
+  ...kernelGpu,
+  ...peers,
+  ...ffi,
+  ...alloc,
+  ...startup,
+];
 
 const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
 const filter = positionals.join(" ");

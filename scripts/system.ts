@@ -19,6 +19,8 @@ export const PACKAGES: { name: string; for: string }[] = [
   { name: "mpich", for: "the same under MPICH" },
   { name: "libopenmpi-dev", for: "a test of the shim's numbers of Open MPI" },
   { name: "libmpich-dev", for: "a test of the shim's numbers of MPICH" },
+  { name: "chromium", for: "a test of the page of docs/examples/wave.ts" },
+  { name: "chromium-driver", for: "the same" },
   { name: "iproute2", for: "tests of several hosts on one machine (network namespaces)" },
 ];
 

@@ -2,7 +2,9 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { platformName, shimFileName } from "../src/native/platform.ts";
-import { ROOT, run } from "./run.ts";
+import { required } from "../test/requires.ts";
+import { driverEnvironment } from "./gpu.ts";
+import { ROOT, type RunOptions, run } from "./run.ts";
 import { failed, passed, type Result } from "./step.ts";
 
 const PLATFORMS = [
@@ -30,12 +32,32 @@ export function firstExample(): { program: string; output: string } {
   return { program, output: output.trim() };
 }
 
+/** The README's kernels, as a program of their own. */
+const RELAY = "docs/examples/relay.ts";
+
+/** As a new project of Bun's has them, and all of "strict". The types of Bun are this repository's. */
+const COMPILER_OPTIONS = {
+  lib: ["ESNext"],
+  target: "ESNext",
+  module: "Preserve",
+  moduleDetection: "force",
+  moduleResolution: "bundler",
+  allowImportingTsExtensions: true,
+  verbatimModuleSyntax: true,
+  noEmit: true,
+  strict: true,
+  skipLibCheck: true,
+  noUncheckedIndexedAccess: true,
+  typeRoots: [join(ROOT, "node_modules/@types")],
+  types: ["bun"],
+};
+
 const tarball = (work: string) => join(work, "lava-flow.tgz");
 const project = (work: string) => join(work, "project");
 
 /** An environment in which Bun is the only program by name: no Zig, no compiler, no shim but the package's. */
 function bareEnvironment(work: string): Record<string, string | undefined> {
-  return { ...process.env, PATH: join(work, "bin"), LAVA_FLOW_SHIM: undefined };
+  return { ...process.env, ...driverEnvironment(), PATH: join(work, "bin"), LAVA_FLOW_SHIM: undefined };
 }
 
 /** Packs into `work`, and looks at what the tarball holds. */
@@ -55,9 +77,14 @@ export async function pack(work: string): Promise<Result> {
     "CHANGELOG.md",
     "src/index.ts",
     "src/cli/main.ts",
+    "src/kernel/index.ts",
+    "node_modules/naga-wasm/dist/index.js",
+    "node_modules/naga-wasm/dist/wasm/naga_bg.wasm",
+    "node_modules/naga-wasm/LICENSE-MIT",
     ...SHIMS.values(),
   ];
-  const allowed = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/.*|docs\/.*|prebuilt\/.*)$/;
+  const allowed =
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/.*|docs\/.*|prebuilt\/.*|node_modules\/naga-wasm\/.*)$/;
   const wrong = [
     ...needed.filter((path) => !files.includes(path)).map((path) => `missing: ${path}`),
     ...files.filter((path) => !allowed.test(path)).map((path) => `should not be there: ${path}`),
@@ -66,7 +93,7 @@ export async function pack(work: string): Promise<Result> {
   return wrong.length > 0 ? failed(wrong.join("\n")) : passed();
 }
 
-/** Adds the tarball to an empty project, runs the README's first example there, and asks the doctor. */
+/** Adds the tarball to an empty project, checks and runs the README's programs there, and asks the doctor. */
 export async function installedTarball(work: string): Promise<Result> {
   const folder = project(work);
   mkdirSync(folder);
@@ -83,25 +110,50 @@ export async function installedTarball(work: string): Promise<Result> {
   const { program, output } = firstExample();
   writeFileSync(join(folder, "example.ts"), program);
   const ran = await run(["bun", "example.ts"], options);
-  if (!ran.ok || ran.output.trim() !== output) return failed(difference(output, ran.output));
+  if (!ran.ok || ran.output.trim() !== output) return failed(difference("README.md", output, ran.output));
+
+  copyFileSync(join(ROOT, RELAY), join(folder, "relay.ts"));
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts"] }),
+  );
+  const checked = await run([process.execPath, join(ROOT, "node_modules/typescript/bin/tsc")], options);
+  if (!checked.ok) return failed(checked.output);
+  const relayed = await relay(["bun", "relay.ts"], options);
+  if (relayed.failed > 0) return relayed;
 
   const doctor = await run(["bunx", "--no-install", "lava-flow", "doctor", "--json"], options);
   if (!doctor.ok) return failed(doctor.output);
   JSON.parse(doctor.output);
+  return relayed;
+}
+
+/** Kernels on the processor, and on a GPU where there is one, for which WGSL has to be translated. */
+async function relay(command: string[], options: RunOptions): Promise<Result> {
+  for (const backend of ["cpu", "vulkan"]) {
+    const { ok, output } = await run([...command, backend], options);
+    const expected = `runner-0 has it again, ten times round 1000 kernels, on ${backend}`;
+    if (ok && output.trim() === expected) continue;
+    const reason = /BACKEND_UNAVAILABLE: .*/.exec(output)?.[0];
+    if (backend === "cpu" || !reason || required().has("vulkan")) return failed(difference(RELAY, expected, output));
+    return { ...passed([`skip vulkan: ${reason}`]), skipped: 1 };
+  }
   return passed();
 }
 
-/** The same example as one file, alone in an empty folder, with nothing on the path. */
+/** The same programs as one file each, alone in an empty folder, with nothing on the path. */
 export async function compiledExecutable(work: string): Promise<Result> {
   const folder = project(work);
   const alone = join(work, "alone");
   mkdirSync(alone);
-  const compiled = await run([process.execPath, "build", "--compile", "example.ts", "--outfile", "example"], {
-    cwd: folder,
-    env: bareEnvironment(work),
-  });
-  if (!compiled.ok) return failed(compiled.output);
-  copyFileSync(join(folder, "example"), join(alone, "example"));
+  for (const name of ["example", "relay"]) {
+    const compiled = await run([process.execPath, "build", "--compile", `${name}.ts`, "--outfile", name], {
+      cwd: folder,
+      env: bareEnvironment(work),
+    });
+    if (!compiled.ok) return failed(compiled.output);
+    copyFileSync(join(folder, name), join(alone, name));
+  }
 
   const bytes = readFileSync(join(alone, "example"));
   const system = platformName().replace(/-(glibc|musl)$/, "");
@@ -114,10 +166,12 @@ export async function compiledExecutable(work: string): Promise<Result> {
 
   rmSync(folder, { recursive: true }); // What it was made from must not be missed.
   const { output } = firstExample();
-  const ran = await run([join(alone, "example")], { cwd: alone, env: { ...bareEnvironment(work), PATH: "" } });
-  return ran.ok && ran.output.trim() === output ? passed() : failed(difference(output, ran.output));
+  const options = { cwd: alone, env: { ...bareEnvironment(work), PATH: "" } };
+  const ran = await run([join(alone, "example")], options);
+  if (!ran.ok || ran.output.trim() !== output) return failed(difference("README.md", output, ran.output));
+  return relay([join(alone, "relay")], options);
 }
 
-function difference(expected: string, printed: string): string {
-  return `README.md says that its first example prints\n${expected}\nand it printed\n${printed}`;
+function difference(document: string, expected: string, printed: string): string {
+  return `${document} is to print\n${expected}\nand it printed\n${printed}`;
 }

@@ -13,7 +13,7 @@ import { bunTest, countLines, type Environment, leavingNothing } from "./tests.t
 
 /** Of test/: whole folders, and folders in which only some files are about GPUs. */
 const WHOLE = ["gpu", "interop"];
-const SOME = ["channel", "memory", "cli", "mpi"];
+const SOME = ["channel", "memory", "cli", "mpi", "kernel"];
 /** So do C tests with one of these. */
 const C_FOR_GPU = /#include "(vulkan_api|device|gpu\w*|semaphores?|queues?|cuda\w*)\.h"|\blf_(device|vulkan)_open\b/;
 const ASKS_FOR_GPU = /\brequires\("(vulkan|gpu|gpu-timeline|two-gpus)"|\/gpu\/support\.ts"/;

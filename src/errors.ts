@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   "CLOCK_DRIFT",
   "SYSTEM",
   "GPU_DEVICE_LOST",
+  "HANDLER_FAILED",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -24,6 +24,7 @@ const FEATURES = {
   openmpi: "Open MPI and its launcher",
   mpich: "MPICH and its launcher",
   namespaces: "the right to make network namespaces, and iproute2 to do it: hosts on one machine",
+  chromium: "a browser without a screen, and its driver (chromium and chromedriver)",
   netem: "a kernel that delays and loses packets when told to (tc netem)",
 } as const;
 

@@ -61,7 +61,8 @@ enum {
   LF_EMAX_HOPS_EXCEEDED = -31,
   LF_ECLOCK_DRIFT = -32,
   LF_ESYSTEM = -33,
-  LF_EGPU_DEVICE_LOST = -34
+  LF_EGPU_DEVICE_LOST = -34,
+  LF_EHANDLER_FAILED = -35
 };
 
 /* Values that are not lengths: all above LF_VALUE, which no length or handle reaches. */
@@ -153,7 +154,7 @@ typedef struct {
   uint32_t external_timeline;  /* 1: so can timeline semaphores */
   uint32_t external_semaphore; /* 1: so can binary semaphores */
   uint32_t host_import;        /* 1: host memory can be made reachable (VK_EXT_external_memory_host) */
-  uint32_t reserved;
+  uint32_t storage_max;        /* bytes of a buffer that a shader reaches */
 } lf_gpu_info;
 
 /* A handle of a Vulkan instance. The library is the one that LAVA_FLOW_VULKAN names ("off": none), else the system's.
@@ -175,6 +176,9 @@ LF_API int32_t lf_device_close(int32_t device);
  * device-local memory where it has such (then out->page_bytes is 1, else 0). GPU_OUT_OF_MEMORY with the bytes
  * available. */
 LF_API int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible, lf_memory_info *out);
+/* The GPU's own memory, mapped, for this process alone: some drivers map what they do not share. The host writes it, and
+ * reads it only slowly. NOT_HOST_VISIBLE where there is none, or not so much. */
+LF_API int32_t lf_memory_allocate_window(int32_t device, double size, lf_memory_info *out);
 /* Host memory, zeroed, that the GPU reads and writes itself: through Vulkan, else through CUDA (out->pinned_by).
  * GPU_PINNING_FAILED with the reason of both, HOST_OUT_OF_MEMORY. */
 LF_API int32_t lf_memory_allocate_pinned(int32_t device, double size, lf_memory_info *out);
@@ -229,6 +233,32 @@ LF_API int32_t lf_pipeline_create(int32_t device, const uint32_t *spirv, uint32_
 LF_API int32_t lf_queue_dispatch(int32_t device, int32_t pipeline, const int32_t *memories, uint32_t count,
                                  const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value);
 LF_API int32_t lf_pipeline_close(int32_t pipeline);
+
+/* ---- step: several commands of one submission, one after the other ---- */
+
+enum {
+  LF_STEP_DISPATCH = 0, /* x = groups */
+  LF_STEP_INDIRECT = 1, /* x, y and z are three words at `offset` of `memory`; 0 of them is nothing to do */
+  LF_STEP_ZERO = 2,     /* `bytes` bytes from `offset` of `memory` */
+  LF_STEP_COPY = 3      /* they come to `to_offset` of `to`; not within one memory */
+};
+/* Different ones in one submission. */
+#define LF_STEP_PIPELINES_MAX 32
+
+/* Offsets and sizes are bytes, and multiples of 4; a memory is named by its place in the submission's list. */
+typedef struct {
+  int32_t kind;
+  uint32_t beside; /* 1: may run at the same time as the step before it; 0: after that, and sees what it wrote */
+  int32_t pipeline;
+  uint32_t groups;
+  uint32_t memory, offset, bytes;
+  uint32_t to, to_offset;
+  uint32_t push[7]; /* as many as the pipeline's push constants */
+} lf_step;
+
+/* Submits the steps. A pipeline's bindings are the first of the memories. 1 with the value, LF_FULL as for the queue. */
+LF_API int32_t lf_queue_steps(int32_t device, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+                              uint32_t step_count, double *value);
 
 /* ---- semaphore: order between this device and other users of it ---- */
 
@@ -633,6 +663,67 @@ LF_API int32_t lf_opengl_semaphore_import(int32_t semaphore);
 LF_API int32_t lf_opengl_semaphore_signal(int32_t opengl_semaphore, const int32_t *buffers, uint32_t count);
 LF_API int32_t lf_opengl_semaphore_wait(int32_t opengl_semaphore, const int32_t *buffers, uint32_t count);
 LF_API int32_t lf_opengl_semaphore_close(int32_t opengl_semaphore);
+
+/* ---- metal: an Apple GPU, through the Objective-C runtime opened at run time ----
+ * Every submission reaches the next value, 1 and up. 64 can be under way: beyond that there is LF_FULL, with the value to
+ * wait for. Handles may be closed in any order, and while the GPU works: Metal keeps what it uses. */
+
+typedef struct {
+  char name[256];
+  double buffer_max; /* bytes of the largest buffer */
+} lf_metal_info;
+
+/* 1 with the name of the system's device when Metal can be used; 0 with the reason. The library is the one that
+ * LAVA_FLOW_METAL names ("off": none), else the system's. */
+LF_API int32_t lf_metal_viable(uint32_t capacity, char *why);
+/* A handle of the system's default device. BACKEND_UNAVAILABLE with the reason. */
+LF_API int32_t lf_metal_open(void);
+LF_API int32_t lf_metal_describe(int32_t metal, lf_metal_info *out);
+LF_API int32_t lf_metal_close(int32_t metal);
+
+/* A handle of zeroed memory, shared with the host where `host_visible` is 1: *address is then where it lies, else 0.
+ * GPU_OUT_OF_MEMORY. */
+LF_API int32_t lf_metal_memory_create(int32_t metal, double size, int32_t host_visible, uint64_t *address);
+LF_API int32_t lf_metal_memory_close(int32_t memory);
+
+/* A handle of the compute function `main_` of MSL (UTF-8), run on `threads` threads a workgroup. Its storage buffers have the
+ * indices 0 to buffers - 1; the next index is that of its push words, where it has any; and the next that of the sizes, where
+ * `sized` lists buffers: their bytes, 32 bits each, in this order. SHADER_INVALID with Metal's words, INVALID_ARGUMENT where
+ * the device has not so many threads. */
+LF_API int32_t lf_metal_pipeline_create(int32_t metal, const char *msl, uint32_t bytes, uint32_t threads, uint32_t buffers,
+                                        uint32_t push_words, const uint8_t *sized, uint32_t sized_count);
+LF_API int32_t lf_metal_pipeline_close(int32_t pipeline);
+
+/* Submits steps as lf_queue_steps does, over at most 16 memories. 1 with the value, or LF_FULL. GPU_DEVICE_LOST. */
+LF_API int32_t lf_metal_steps(int32_t metal, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+                              uint32_t step_count, double *value);
+/* 1 when the work of `value` has ended, 0 when not after spinning for `spin_us`. GPU_DEVICE_LOST with Metal's words when
+ * any work has failed. */
+LF_API int32_t lf_metal_reached(int32_t metal, double value, double spin_us);
+
+/* ---- a hybrid logical clock: eight bytes, aligned and 0 at first, that threads may share ---- */
+
+/* A stamp greater than all that the clock gave or saw: microseconds since 1970 in out[0], the logical counter in out[1].
+ * `wall` is the time of day in microseconds; below 0: the system's. */
+LF_API int32_t lf_clock_tick(void *word, double wall, double *out);
+/* The same, and greater than the stamp of another clock. CLOCK_DRIFT, with the clock as it was, where that is more than
+ * `max_drift` microseconds ahead of the wall. */
+LF_API int32_t lf_clock_update(void *word, double wall, double physical, double logical, double max_drift, double *out);
+
+/* ---- boxes: parts of arrays of two or three dimensions ---- */
+
+/* What is copied from one array to another, in words of 4 bytes: x of them in a row, y rows, z planes. */
+typedef struct {
+  uint32_t source, target; /* the first word of each */
+  uint32_t x, y, z;        /* 1 and up */
+  uint32_t source_row, source_plane; /* from row to row, and from plane to plane */
+  uint32_t target_row, target_plane;
+} lf_box;
+
+/* Copies all boxes. What one box writes, no box of the same call reads or writes. INVALID_ARGUMENT, with nothing written,
+ * where one does not lie within the arrays, which begin at multiples of 4. */
+LF_API int32_t lf_boxes_copy(void *target, double target_bytes, const void *source, double source_bytes,
+                             const lf_box *boxes, uint32_t count);
 
 /* 1 when this process can take part in asymmetric barriers (Linux membarrier), else 0. */
 LF_API int32_t lf_membarrier_viable(void);

@@ -72,7 +72,7 @@ void lf_block_cache_put(lf_gpu_memory *memory) {
   lf_block_cache *cache = memory->device->cache;
   void (*gone)(void *) = memory->gone;
   void *context = memory->context;
-  int own = !memory->exported && !memory->imported && !memory->pinned;
+  int own = !memory->exported && !memory->imported && !memory->pinned && !memory->unshared;
   if (!own || memory->device->lost || memory->allocation > cache->limit) {
     lf_gpu_memory_destroy(memory);
   } else {

@@ -26,9 +26,15 @@ typedef struct {
   VkPhysicalDevice *physical;
   VkDebugUtilsMessengerEXT messenger;
   FILE *messages; /* what LAVA_FLOW_VALIDATION names, or NULL */
+  char *named, *messages_named; /* LAVA_FLOW_VULKAN and LAVA_FLOW_VALIDATION when it was opened; NULL: not set */
 } lf_vulkan;
 
 void lf_vulkan_release(lf_vulkan *vulkan);
+
+/* What every buffer may be used for. */
+#define LF_BUFFER_USAGE                                                                                       \
+  (VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | \
+   VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT)
 
 /* "VK_ERROR_..." */
 const char *lf_vulkan_words(VkResult result);

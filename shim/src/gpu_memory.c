@@ -15,7 +15,7 @@ static int32_t create_buffer(lf_device *device, uint64_t bytes, VkFlags handle_t
       .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
       .pNext = &external,
       .size = bytes,
-      .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+      .usage = LF_BUFFER_USAGE,
       .sharingMode = VK_SHARING_MODE_EXCLUSIVE};
   VkResult result = device->vk.CreateBuffer(device->device, &info, NULL, out);
   if (result == VK_SUCCESS) return LF_OK;
@@ -190,12 +190,48 @@ int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visibl
   return done(m, out);
 }
 
+/* Of the buffer's types, the first that is the GPU's own, mapped and coherent, and has room. UINT32_MAX: there is none. */
+static uint32_t window_type(const lf_device *device, VkBuffer buffer, uint64_t bytes) {
+  const VkFlags wanted =
+      VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+  const VkPhysicalDeviceMemoryProperties *memory = &device->memory;
+  uint32_t bits = requirements((lf_device *)device, buffer).memoryTypeBits;
+  for (uint32_t i = 0; i < memory->memoryTypeCount; i++) {
+    const VkMemoryType *type = &memory->memoryTypes[i];
+    if ((bits & 1u << i) && (type->propertyFlags & wanted) == wanted && memory->memoryHeaps[type->heapIndex].size >= bytes)
+      return i;
+  }
+  return UINT32_MAX;
+}
+
+int32_t lf_gpu_memory_allocate_window(lf_device *device, uint64_t size, lf_gpu_memory **out) {
+  lf_gpu_memory *m;
+  int32_t status = check_size(device, size);
+  if (status == LF_OK) status = room_for(device, size);
+  if (status == LF_OK) status = begin(device, size, size, 0, &m);
+  if (status < 0) return status;
+  m->host_visible = m->unshared = 1;
+  uint32_t type = window_type(device, m->buffer, size);
+  if (type == UINT32_MAX) {
+    lf_gpu_memory_destroy(m);
+    return lf_fail(LF_ENOT_HOST_VISIBLE, "", 0, "%s maps no %" PRIu64 " bytes of its own memory", device->info.name, size);
+  }
+  const char *api;
+  VkResult result = bind(m, type, 1, NULL, &api);
+  status = result == VK_SUCCESS ? map(m) : no_memory(m, api, result);
+  if (status == LF_OK) return done(m, out);
+  lf_gpu_memory_destroy(m);
+  return status;
+}
+
 /* ---- sharing ---- */
 
 int32_t lf_gpu_memory_export(lf_gpu_memory *m, int64_t *out) {
   lf_device *device = m->device;
   if (m->pinned)
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "pinned memory belongs to this process alone: it is not shared");
+  if (m->unshared)
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "this memory was made for this process alone: it is not shared");
   if (m->imported && !device->reexport)
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the driver of %s does not export what was imported",
                    device->info.name);

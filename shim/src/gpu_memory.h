@@ -20,6 +20,7 @@ struct lf_gpu_memory {
   uint8_t host_visible; /* asked for as such */
   uint8_t local;        /* in the GPU's own memory */
   uint8_t pinned;       /* host memory of this process */
+  uint8_t unshared;     /* the GPU's own, mapped, and never another process's */
   uint8_t imported;
   uint8_t exported;     /* another process may have it: never reused for something else */
   uint64_t last_use;    /* the queue's value of the last work that uses it */
@@ -35,6 +36,9 @@ struct lf_gpu_memory {
 
 /* GPU_OUT_OF_MEMORY with the bytes available. */
 int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visible, lf_gpu_memory **out);
+/* The GPU's own memory, mapped: drivers that export no such memory have it all the same. NOT_HOST_VISIBLE where they have none,
+ * or not so much. */
+int32_t lf_gpu_memory_allocate_window(lf_device *device, uint64_t size, lf_gpu_memory **out);
 /* Takes `os` over, also when it fails. */
 int32_t lf_gpu_memory_import(lf_device *device, int64_t os, uint64_t size, uint64_t allocation, int host_visible,
                              lf_gpu_memory **out);

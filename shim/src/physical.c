@@ -6,8 +6,6 @@
 #include "external.h"
 
 #define VULKAN_1_2 (1u << 22 | 2u << 12)
-#define BUFFER_USAGE \
-  (VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_STORAGE_BUFFER_BIT)
 
 typedef struct {
   VkExtensionProperties *all;
@@ -53,6 +51,7 @@ static void describe_identity(const lf_vulkan *v, VkPhysicalDevice physical, con
   memcpy(out->info.device_uuid, id.deviceUUID, LF_UUID_BYTES);
   memcpy(out->info.driver_uuid, id.driverUUID, LF_UUID_BYTES);
   out->info.allocation_max = (double)limits.maxMemoryAllocationSize;
+  out->info.storage_max = properties.properties.limits.maxStorageBufferRange;
   out->host_import_alignment = host_import ? host.minImportedHostPointerAlignment : 0;
 }
 
@@ -96,7 +95,7 @@ static int describe_queues(const lf_vulkan *v, VkPhysicalDevice physical, lf_phy
 
 static VkExternalMemoryProperties buffer_sharing(const lf_vulkan *v, VkPhysicalDevice physical, uint32_t handle_type) {
   VkPhysicalDeviceExternalBufferInfo info = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-                                             .usage = BUFFER_USAGE,
+                                             .usage = LF_BUFFER_USAGE,
                                              .handleType = handle_type};
   VkExternalBufferProperties properties = {.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
   v->vk.GetPhysicalDeviceExternalBufferProperties(physical, &info, &properties);

@@ -25,7 +25,7 @@ struct lf_pipeline {
     VkDescriptorSet set;
     uint64_t used;
   } turns[LF_QUEUE_DEPTH];
-  uint32_t dispatches;
+  uint32_t sets_given;
 };
 
 static int32_t failed(lf_device *device, const char *api, VkResult result) {
@@ -103,6 +103,15 @@ void lf_pipeline_release(lf_pipeline *p) {
 
 static void release_kept(void *object) { lf_pipeline_release(object); }
 
+static int32_t check_workgroup(lf_device *device, const VkPhysicalDeviceLimits *limits, const uint32_t *size) {
+  const uint32_t *max = limits->maxComputeWorkGroupSize, most = limits->maxComputeWorkGroupInvocations;
+  uint64_t all = (uint64_t)size[0] * size[1];
+  int fits = size[0] <= max[0] && size[1] <= max[1] && size[2] <= max[2] && all <= most && all * size[2] <= most;
+  return fits ? LF_OK
+              : lf_fail(LF_EINVALID_ARGUMENT, "", 0, "workgroups of %u x %u x %u: %s has room for %u x %u x %u, and %u in "
+                        "all", size[0], size[1], size[2], device->info.name, max[0], max[1], max[2], most);
+}
+
 int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
                          uint32_t push_bytes, lf_pipeline **out) {
   VkPhysicalDeviceProperties properties;
@@ -117,7 +126,9 @@ int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spir
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of push constants: a multiple of 4, and at most %d",
                    push_bytes, LF_PUSH_BYTES_MAX);
   int32_t status = lf_queue_check(device);
-  if (status == LF_OK) status = lf_spirv_check(spirv, spirv_bytes, bindings);
+  uint32_t size[3] = {1, 1, 1};
+  if (status == LF_OK) status = lf_spirv_check(spirv, spirv_bytes, bindings, size);
+  if (status == LF_OK) status = check_workgroup(device, limits, size);
   if (status < 0) return status;
   lf_pipeline *p = calloc(1, sizeof *p);
   if (!p) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a pipeline of %zu bytes", sizeof *p);
@@ -142,8 +153,8 @@ int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spir
  * submissions as can be under way came after it. */
 static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
   lf_device *d = p->device;
-  VkDescriptorSet *set = &p->turns[p->dispatches % LF_QUEUE_DEPTH].set;
-  uint64_t *used = &p->turns[p->dispatches % LF_QUEUE_DEPTH].used;
+  VkDescriptorSet *set = &p->turns[p->sets_given % LF_QUEUE_DEPTH].set;
+  uint64_t *used = &p->turns[p->sets_given % LF_QUEUE_DEPTH].used;
   if (*used > lf_queue_seen(d)) return LF_FULL;
   if (!*set) {
     VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
@@ -161,7 +172,7 @@ static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
   return LF_OK;
 }
 
-static void bind(lf_pipeline *p, VkCommandBuffer commands, VkDescriptorSet set, const VkDescriptorBufferInfo *buffers) {
+static void write_set(lf_pipeline *p, VkDescriptorSet set, const VkDescriptorBufferInfo *buffers) {
   VkWriteDescriptorSet writes[LF_BINDINGS_MAX];
   for (uint32_t i = 0; i < p->bindings; i++)
     writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -171,27 +182,36 @@ static void bind(lf_pipeline *p, VkCommandBuffer commands, VkDescriptorSet set, 
                                        .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                        .pBufferInfo = &buffers[i]};
   p->device->vk.UpdateDescriptorSets(p->device->device, p->bindings, writes, 0, NULL);
-  p->device->vk.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->layout, 0, 1, &set, 0, NULL);
+}
+
+int32_t lf_pipeline_set(lf_pipeline *p, const VkDescriptorBufferInfo *buffers, VkDescriptorSet *out) {
+  *out = NULL;
+  if (p->bindings == 0) return LF_OK;
+  int32_t status = next_set(p, out);
+  if (status != LF_OK) return status;
+  write_set(p, *out, buffers);
+  p->sets_given++;
+  return LF_OK;
+}
+
+void lf_pipeline_bind(lf_pipeline *p, VkCommandBuffer commands, VkDescriptorSet set, const void *push) {
+  const lf_device_functions *vk = &p->device->vk;
+  vk->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline);
+  if (set) vk->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->layout, 0, 1, &set, 0, NULL);
+  if (p->push_bytes) vk->CmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, p->push_bytes, push);
 }
 
 int32_t lf_pipeline_record(lf_pipeline *p, VkCommandBuffer commands, const VkDescriptorBufferInfo *buffers,
                            const void *push, uint32_t x, uint32_t y, uint32_t z) {
-  const lf_device_functions *vk = &p->device->vk;
-  if (p->bindings > 0) {
-    VkDescriptorSet set;
-    int32_t status = next_set(p, &set);
-    if (status != LF_OK) return status;
-    bind(p, commands, set, buffers);
-  }
-  p->dispatches++;
-  vk->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline);
-  if (p->push_bytes) vk->CmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, p->push_bytes, push);
-  vk->CmdDispatch(commands, x, y, z);
+  VkDescriptorSet set;
+  int32_t status = lf_pipeline_set(p, buffers, &set);
+  if (status != LF_OK) return status;
+  lf_pipeline_bind(p, commands, set, push);
+  p->device->vk.CmdDispatch(commands, x, y, z);
   return LF_OK;
 }
 
-/* The open submission keeps the pipeline. */
-static int32_t keep(lf_pipeline *p) {
+int32_t lf_pipeline_keep(lf_pipeline *p) {
   int32_t status = lf_queue_keep(p->device, p, release_kept);
   if (status == LF_OK) p->references++;
   return status;
@@ -225,7 +245,19 @@ int32_t lf_pipeline_close(int32_t handle) {
   return LF_OK;
 }
 
-static int32_t find_buffers(const lf_pipeline *p, const int32_t *memories, lf_gpu_memory **found,
+lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device) {
+  lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, handle);
+  if (!p) lf_handle_stale(LF_KIND_PIPELINE, handle);
+  else if (p->device != device) lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
+  else return p;
+  return NULL;
+}
+
+uint32_t lf_pipeline_bindings(const lf_pipeline *p) { return p->bindings; }
+uint32_t lf_pipeline_push_bytes(const lf_pipeline *p) { return p->push_bytes; }
+uint32_t lf_pipeline_groups_max(const lf_pipeline *p) { return p->groups_max[0]; }
+
+int32_t lf_pipeline_buffers(const lf_pipeline *p, const int32_t *memories, lf_gpu_memory **found,
                             VkDescriptorBufferInfo *buffers) {
   for (uint32_t i = 0; i < p->bindings; i++) {
     lf_gpu_memory *gpu = lf_memory_gpu(memories[i]);
@@ -246,11 +278,10 @@ int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t
                           const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
-  lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, pipeline_handle);
-  if (!p) return lf_handle_stale(LF_KIND_PIPELINE, pipeline_handle);
+  lf_pipeline *p = lf_pipeline_get(pipeline_handle, device);
+  if (!p) return lf_status_code();
   if (!value || (count && !memories) || (push_bytes && !push))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value, no memories or no push constants");
-  if (p->device != device) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
   if (count != p->bindings || push_bytes != p->push_bytes)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
                    "%u memories and %u bytes of push constants for a shader with %u and %u", count, push_bytes,
@@ -260,13 +291,13 @@ int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t
                    p->groups_max[0], p->groups_max[1], p->groups_max[2], device->info.name);
   lf_gpu_memory *found[LF_BINDINGS_MAX];
   VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
-  int32_t status = find_buffers(p, memories, found, buffers);
+  int32_t status = lf_pipeline_buffers(p, memories, found, buffers);
   if (status < 0) return status;
   VkCommandBuffer commands;
   status = lf_queue_begin(device, 1, &commands);
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
-  status = keep(p);
+  status = lf_pipeline_keep(p);
   if (status == LF_OK) status = lf_pipeline_record(p, commands, buffers, push, x, y, z);
   for (uint32_t i = 0; status == LF_OK && i < count; i++) status = lf_queue_use(device, found[i]);
   return lf_queue_finish(device, status, value);

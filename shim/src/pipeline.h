@@ -3,6 +3,7 @@
 #define LF_PIPELINE_H
 
 #include "device.h"
+#include "gpu_memory.h"
 
 /* Storage buffers of one shader. */
 #define LF_BINDINGS_MAX 16
@@ -17,5 +18,22 @@ void lf_pipeline_release(lf_pipeline *pipeline);
  * LF_FULL when work under way uses all descriptor sets. */
 int32_t lf_pipeline_record(lf_pipeline *pipeline, VkCommandBuffer commands, const VkDescriptorBufferInfo *buffers,
                            const void *push, uint32_t x, uint32_t y, uint32_t z);
+
+/* The same in parts, for several dispatches with the same buffers: a set for the open submission (NULL where there are
+ * no bindings), and what every dispatch needs before it. */
+int32_t lf_pipeline_set(lf_pipeline *pipeline, const VkDescriptorBufferInfo *buffers, VkDescriptorSet *out);
+void lf_pipeline_bind(lf_pipeline *pipeline, VkCommandBuffer commands, VkDescriptorSet set, const void *push);
+
+/* The pipeline of a handle, or NULL with the failure recorded. */
+lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device);
+uint32_t lf_pipeline_bindings(const lf_pipeline *pipeline);
+uint32_t lf_pipeline_push_bytes(const lf_pipeline *pipeline);
+/* Of one dispatch, in x. */
+uint32_t lf_pipeline_groups_max(const lf_pipeline *pipeline);
+/* The memories of its bindings, looked up and checked. */
+int32_t lf_pipeline_buffers(const lf_pipeline *pipeline, const int32_t *memories, lf_gpu_memory **found,
+                            VkDescriptorBufferInfo *buffers);
+/* The open submission keeps the pipeline. */
+int32_t lf_pipeline_keep(lf_pipeline *pipeline);
 
 #endif

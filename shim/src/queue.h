@@ -33,6 +33,10 @@ int32_t lf_queue_signal(lf_device *device, lf_semaphore *semaphore, uint64_t val
 int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *object));
 /* The host reads what the open submission writes (said by itself of memory that is mapped). */
 void lf_queue_to_host(lf_device *device);
+/* What the open submission recorded before ends before what it records next, and is seen by it; the indirect one: also by
+ * the sizes of indirect dispatches. */
+void lf_queue_barrier(lf_device *device);
+void lf_queue_barrier_indirect(lf_device *device);
 /* Submits; 1 with the value. */
 int32_t lf_queue_end(lf_device *device, uint64_t *value);
 void lf_queue_drop(lf_device *device);

@@ -7,7 +7,7 @@
 
 /* What one submission uses at most: a dispatch has LF_BINDINGS_MAX memories, and each may have a peer to wait for. */
 #define LF_SEMAPHORES_MAX 18
-#define LF_KEPT_MAX (LF_SEMAPHORES_MAX + 1)
+#define LF_KEPT_MAX (LF_SEMAPHORES_MAX + LF_STEP_PIPELINES_MAX)
 #define LF_MEMORIES_MAX 16
 
 typedef struct {

@@ -9,13 +9,16 @@
 #define MAGIC 0x07230203u
 #define HEADER_WORDS 5
 /* Opcodes, execution models and decorations of the SPIR-V specification, sections 3.3, 3.20 and 3.49. */
-enum { OP_ENTRY_POINT = 15, OP_DECORATE = 71, MODEL_GLCOMPUTE = 5, DECORATION_BINDING = 33, DECORATION_SET = 34 };
+enum {
+  OP_ENTRY_POINT = 15, OP_EXECUTION_MODE = 16, OP_DECORATE = 71, MODEL_GLCOMPUTE = 5, MODE_LOCAL_SIZE = 17,
+  DECORATION_BINDING = 33, DECORATION_SET = 34
+};
 
 static int32_t invalid(const char *what, uint32_t at) {
   return lf_fail(LF_ESHADER_INVALID, "", 0, "SPIR-V: %s (word %u)", what, at);
 }
 
-int32_t lf_spirv_check(const uint32_t *words, uint32_t bytes, uint32_t bindings) {
+int32_t lf_spirv_check(const uint32_t *words, uint32_t bytes, uint32_t bindings, uint32_t size[3]) {
   if (!words || (uintptr_t)words % sizeof *words != 0)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "SPIR-V %s",
                    words ? "at an address that is no multiple of 4" : "is missing");
@@ -31,6 +34,7 @@ int32_t lf_spirv_check(const uint32_t *words, uint32_t bytes, uint32_t bindings)
     uint32_t code = op[0] & 0xffff;
     if (code == OP_ENTRY_POINT && length >= 5 && op[1] == MODEL_GLCOMPUTE)
       has_main |= memcmp(op + 3, "main\0\0\0", 8) == 0;
+    if (code == OP_EXECUTION_MODE && length == 6 && op[2] == MODE_LOCAL_SIZE) memcpy(size, op + 3, 3 * sizeof *size);
     if (code != OP_DECORATE || length < 4) continue;
     if (op[2] == DECORATION_SET && op[3] != 0) return invalid("a binding outside descriptor set 0", at);
     if (op[2] == DECORATION_BINDING && op[3] >= bindings)

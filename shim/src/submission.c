@@ -28,6 +28,12 @@ static int32_t make_commands(lf_device *device, lf_submission *s) {
   return lf_queue_fail(device, "vkAllocateCommandBuffers", result);
 }
 
+void lf_queue_barrier(lf_device *device) { barrier(device, STAGES, READS | WRITES); }
+
+void lf_queue_barrier_indirect(lf_device *device) {
+  barrier(device, STAGES | VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_INDIRECT_COMMAND_READ_BIT);
+}
+
 int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
   lf_queue *q = device->queue;
   int32_t status = lf_queue_check(device);
@@ -57,7 +63,7 @@ int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
 int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *object)) {
   lf_submission *s = device->queue->open;
   if (s->kept_count == LF_KEPT_MAX)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d semaphores", LF_SEMAPHORES_MAX);
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d semaphores and shaders", LF_KEPT_MAX);
   s->kept[s->kept_count++] = (lf_kept){release, object};
   return LF_OK;
 }

@@ -1,4 +1,5 @@
 /* Vulkan's library and its instance. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,24 +235,61 @@ static int32_t open_instance(lf_vulkan *v) {
   return list_devices(v);
 }
 
-void lf_vulkan_release(lf_vulkan *v) {
-  if (--v->references) return;
+static void destroy(lf_vulkan *v) {
   if (v->messenger) v->vk.DestroyDebugUtilsMessengerEXT(v->instance, v->messenger, NULL);
   if (v->instance) v->vk.DestroyInstance(v->instance, NULL);
   if (v->messages) fclose(v->messages); /* the layer speaks until the very end */
+  free(v->named);
+  free(v->messages_named);
   free(v->physical);
   free(v);
 }
 
-static void destroy(void *object) { lf_vulkan_release(object); }
+/*
+ * The one that was closed first is kept, and is the next that is opened. With the last instance the loader unloads the
+ * drivers, and NVIDIA's (580) can't be loaded more than about eight times by a process: then there is no driver any more.
+ */
+static _Atomic(lf_vulkan *) kept;
+
+static int is_same(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
+
+static char *copied(const char *text) { return text ? strdup(text) : NULL; }
+
+/* What decides of an instance. */
+static const char *library_named(void) { return getenv("LAVA_FLOW_VULKAN"); }
+static const char *messages_named(void) { return getenv("LAVA_FLOW_VALIDATION"); }
+
+static lf_vulkan *take_kept(void) {
+  lf_vulkan *v = atomic_exchange(&kept, NULL);
+  if (!v) return NULL;
+  if (is_same(v->named, library_named()) && is_same(v->messages_named, messages_named()) && list_devices(v) == LF_OK)
+    return v;
+  lf_vulkan *none = NULL;
+  if (!atomic_compare_exchange_strong(&kept, &none, v)) destroy(v);
+  return NULL;
+}
+
+void lf_vulkan_release(lf_vulkan *v) {
+  lf_vulkan *none = NULL;
+  if (--v->references) return;
+  if (!v->instance || !atomic_compare_exchange_strong(&kept, &none, v)) destroy(v);
+}
+
+static void release(void *object) { lf_vulkan_release(object); }
 
 int32_t lf_vulkan_open(void) {
-  lf_vulkan *v = calloc(1, sizeof *v);
-  if (!v) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for an instance of Vulkan", sizeof *v);
+  lf_vulkan *v = take_kept();
+  int32_t status = LF_OK;
+  if (!v) {
+    v = calloc(1, sizeof *v);
+    if (!v) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for an instance of Vulkan", sizeof *v);
+    v->named = copied(library_named());
+    v->messages_named = copied(messages_named());
+    status = open_instance(v);
+  }
   v->references = 1;
-  int32_t status = open_instance(v);
-  if (status == LF_OK) status = lf_handle_make(LF_KIND_VULKAN, v, destroy);
-  if (status < 0) lf_vulkan_release(v);
+  if (status == LF_OK) status = lf_handle_make(LF_KIND_VULKAN, v, release);
+  if (status < 0) destroy(v);
   return status;
 }
 
@@ -275,6 +313,6 @@ int32_t lf_vulkan_describe(int32_t vulkan, int32_t index, lf_gpu_info *out) {
 int32_t lf_vulkan_close(int32_t vulkan) {
   lf_vulkan *v = lf_handle_take(LF_KIND_VULKAN, vulkan);
   if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
-  destroy(v);
+  lf_vulkan_release(v);
   return LF_OK;
 }

@@ -113,7 +113,8 @@ typedef PFN_vkVoidFunction (*PFN_vkGetInstanceProcAddr)(VkInstance instance, con
     uint32_t count, const VkDescriptorSet *, uint32_t offset_count, const uint32_t *offsets)                       \
   F(void, CmdPushConstants, VkCommandBuffer, VkPipelineLayout, VkFlags stages, uint32_t offset, uint32_t size,     \
     const void *)                                                                                                  \
-  F(void, CmdDispatch, VkCommandBuffer, uint32_t x, uint32_t y, uint32_t z)
+  F(void, CmdDispatch, VkCommandBuffer, uint32_t x, uint32_t y, uint32_t z)                                        \
+  F(void, CmdDispatchIndirect, VkCommandBuffer, VkBuffer, VkDeviceSize offset)
 
 /* NULL where the extension is missing or belongs to another system. */
 #define LF_VULKAN_DEVICE_OPTIONAL(F)                                                                               \

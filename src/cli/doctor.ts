@@ -47,6 +47,7 @@ function describe(machine: Machine): string {
     ...machine.interop.map(({ api, viable, reason }) =>
       row(api, viable ? `shares GPU memory: ${reason}` : `no: ${reason}`),
     ),
+    row("kernels", ...kernelTexts(machine)),
     row("mpi", machine.mpi ? `${machine.mpi.implementation} ${machine.mpi.version}, ${machine.mpi.library}` : "none"),
   ];
   const missing = machine.missing.map(({ feature, reason, remedy }) => {
@@ -129,6 +130,11 @@ function gpuTexts(gpu: Gpu): string[] {
     `exports and imports: ${shared.join(", ") || "nothing"}`,
     `host memory: ${gpu.hostImport ? "can" : "can't"} be pinned for it`,
   ];
+}
+
+function kernelTexts({ kernels }: Machine): string[] {
+  const texts = kernels.map(({ backend, viable, reason }) => `${backend}: ${viable ? "yes" : "no"}, ${reason}`);
+  return texts.length > 0 ? texts : ["not known"];
 }
 
 export const doctor: Command = { usage, run };

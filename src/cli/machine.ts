@@ -7,6 +7,7 @@ import { Rendezvous, runtimeDirectory } from "../channel/rendezvous.ts";
 import { GpuDevice, listGpus } from "../gpu/device.ts";
 import { type GpuInfo, LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
 import { type InteropViability, interopViability } from "../interop/viability.ts";
+import { kernelBackends } from "../kernel/runtime.ts";
 import { native, shimPath } from "../native/load.ts";
 import { remedyFor } from "../native/status.ts";
 
@@ -40,6 +41,8 @@ export interface Machine {
   gpus: Gpu[];
   /** The APIs beside Vulkan that GPU memory can be shared with. */
   interop: InteropViability[];
+  /** Where ring kernels can run, and on what or why not; the first is the first that "auto" tries. */
+  kernels: ReturnType<typeof kernelBackends>;
   mpi: Topology["mpi"];
   missing: Missing[];
 }
@@ -136,6 +139,7 @@ export function examine(): Machine {
       freeBytes: gpu.missing ? null : attempt(`gpu ${gpu.index}`, () => freeOf(gpu)),
     })),
     interop: (shim && attempt("interop", interopViability)) || [],
+    kernels: (shim && attempt("kernels", kernelBackends)) || [],
     mpi,
     missing,
   };

@@ -24,6 +24,8 @@ export interface GpuInfo {
   readonly heapBytes: number;
   /** The largest single allocation. */
   readonly allocationMaxBytes: number;
+  /** Bytes of one buffer that a shader reaches. */
+  readonly storageMaxBytes: number;
   /** Its own memory can be mapped. */
   readonly hostVisibleDeviceLocal: boolean;
   /** What other processes and APIs can share: memory, timeline semaphores, binary semaphores. */
@@ -103,6 +105,7 @@ function describe(vulkan: number, index: number): GpuInfo {
     driverUuid: uuid(GPU_INFO.driver_uuid),
     heapBytes: fields.getFloat64(GPU_INFO.heap_bytes, true),
     allocationMaxBytes: fields.getFloat64(GPU_INFO.allocation_max, true),
+    storageMaxBytes: fields.getUint32(GPU_INFO.storage_max, true),
     hostVisibleDeviceLocal: fields.getUint32(GPU_INFO.host_visible, true) === 1,
     externalMemory: fields.getUint32(GPU_INFO.external_memory, true) === 1,
     externalTimeline: fields.getUint32(GPU_INFO.external_timeline, true) === 1,

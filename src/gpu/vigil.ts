@@ -50,8 +50,9 @@ export class Vigil {
     if (state !== "asleep") this.#turnsUntil = performance.now() + TURNS_MS;
     if (state === "awake") return;
     this.#state = "awake";
-    // Not at once: the caller may have more to submit, and that should not wait until this one has ended.
-    queueMicrotask(() => this.#step(state === "asleep" ? 0 : SPIN_US));
+    // Not at once: the caller may have more to submit, and that should not wait until this one has ended. What is promises
+    // away goes first too: a tick that a microtask asks for comes after all microtasks, one asked for here before them.
+    queueMicrotask(() => process.nextTick(() => this.#step(state === "asleep" ? 0 : SPIN_US)));
   }
 
   close(): void {

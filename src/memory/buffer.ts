@@ -8,6 +8,8 @@ import * as transfer from "./transfer.ts";
 
 /** How channels reach the memory behind a buffer. */
 let memoryOf: (buffer: MemoryBuffer) => NativeMemory;
+/** What has a handle of the shim's: the memory itself, or that of which it is a part. */
+let wholeOf: (buffer: MemoryBuffer) => NativeMemory;
 
 /** Only reports: freeing memory at some time that nobody chose would pull it away from a view. */
 const leaks = new FinalizationRegistry((memory: NativeMemory) => {
@@ -31,6 +33,7 @@ const leaks = new FinalizationRegistry((memory: NativeMemory) => {
 export class MemoryBuffer implements Disposable {
   static {
     memoryOf = (buffer) => buffer.#memory;
+    wholeOf = (buffer) => buffer.#whole;
   }
 
   readonly location: MemoryLocation;
@@ -38,15 +41,26 @@ export class MemoryBuffer implements Disposable {
   /** Why the memory is of this strategy, and why of no other that was thought of. */
   readonly decision: Decision;
   readonly #memory: NativeMemory;
+  /** The memory itself, or that of which it is the part from `#start` on. */
+  readonly #whole: NativeMemory;
+  readonly #start: number;
 
   /** Buffers come from a MemoryAllocator or out of a channel, not from `new`. */
-  constructor(memory: NativeMemory, strategy: MemoryStrategy, location: MemoryLocation, decision: Decision) {
+  constructor(
+    memory: NativeMemory,
+    strategy: MemoryStrategy,
+    location: MemoryLocation,
+    decision: Decision,
+    { whole, start }: { whole: NativeMemory; start: number } = { whole: memory, start: 0 },
+  ) {
     if (!(memory instanceof NativeMemory)) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a MemoryBuffer can't be made with new", {
         remedy: "Use MemoryAllocator.allocate",
       });
     }
     this.#memory = memory;
+    this.#whole = whole;
+    this.#start = start;
     this.strategy = strategy;
     this.location = location;
     this.decision = decision;
@@ -63,7 +77,7 @@ export class MemoryBuffer implements Disposable {
 
   /** Memory of a GPU, mapped or not. Pinned memory is host memory. */
   get isGpu(): boolean {
-    const { gpu } = this.#memory;
+    const { gpu } = this.#whole;
     return gpu !== null && !gpu.pinned;
   }
 
@@ -99,14 +113,14 @@ export class MemoryBuffer implements Disposable {
   async write(source: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const from = bytesOf("source", source);
     this.#checkRange("write", offsetBytes, from.length);
-    return transfer.write({ memory: this.#memory, offset: offsetBytes }, from);
+    return transfer.write(this.#place(offsetBytes), from);
   }
 
   /** Fills all of `target` from `offsetBytes` on; done when it resolves. */
   async read(target: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const to = bytesOf("target", target);
     this.#checkRange("read", offsetBytes, to.length);
-    return transfer.read({ memory: this.#memory, offset: offsetBytes }, to);
+    return transfer.read(this.#place(offsetBytes), to);
   }
 
   /**
@@ -120,7 +134,7 @@ export class MemoryBuffer implements Disposable {
     this.#checkRange("fill", offsetBytes, sizeBytes);
     if (offsetBytes % 4 !== 0) throw invalidArgument("offsetBytes", offsetBytes, "a multiple of 4");
     if (sizeBytes % 4 !== 0) throw invalidArgument("sizeBytes", sizeBytes, "a multiple of 4");
-    return transfer.fill({ memory: this.#memory, offset: offsetBytes }, sizeBytes, value32);
+    return transfer.fill(this.#place(offsetBytes), sizeBytes, value32);
   }
 
   /** Copies to `target`, all from `sourceOffset` on unless `sizeBytes` says less. The two may be one buffer. */
@@ -132,8 +146,7 @@ export class MemoryBuffer implements Disposable {
     const { sourceOffset = 0, targetOffset = 0, sizeBytes = this.sizeBytes - sourceOffset } = options;
     this.#checkRange("copyTo (source)", sourceOffset, sizeBytes);
     target.#checkRange("copyTo (target)", targetOffset, sizeBytes);
-    const source = { memory: this.#memory, offset: sourceOffset };
-    return transfer.copy(source, { memory: target.#memory, offset: targetOffset }, sizeBytes);
+    return transfer.copy(this.#place(sourceOffset), target.#place(targetOffset), sizeBytes);
   }
 
   /**
@@ -147,6 +160,7 @@ export class MemoryBuffer implements Disposable {
         remedy: 'Allocate it with { kind: "host", shared: true }, or with { kind: "gpu" }',
       });
     }
+    nativeMemory(this); // refuses parts
     return exportMemory(this.#memory, this.location.kind === "gpu" && this.location.hostVisible === true);
   }
 
@@ -160,6 +174,12 @@ export class MemoryBuffer implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** CLOSED after close. */
+  #place(offset: number): transfer.Place {
+    if (this.#whole !== this.#memory) void this.#memory.handle;
+    return { memory: this.#whole, offset: this.#start + offset };
   }
 
   #checkRange(what: string, offset: number, size: number): void {
@@ -195,14 +215,30 @@ const FROM_PEER: Decision = { reason: "the peer of a channel shares it", rejecte
 
 // What channels need beyond the public class.
 
-/** The shim's handle of a buffer's memory. CLOSED after close. */
+/** The shim's handle of a buffer's memory. CLOSED after close, EXTERNAL_MEMORY_UNSUPPORTED for a part of another's. */
 export function nativeMemory(buffer: MemoryBuffer): number {
-  return memoryOf(buffer).handle;
+  const { handle } = memoryOf(buffer);
+  if (wholeOf(buffer) === memoryOf(buffer)) return handle;
+  throw new LavaFlowError(
+    "EXTERNAL_MEMORY_UNSUPPORTED",
+    `these ${buffer.sizeBytes} bytes are a part of memory that is not shared in parts`,
+    { remedy: "Copy them (copyTo) into a buffer of their own, and share that" },
+  );
+}
+
+/**
+ * Bytes of a buffer as a buffer: on them GPU work keeps the order of the whole. It closes with the whole at the latest,
+ * and closing it gives back nothing but its views. Not of mapped memory that a GPU reaches.
+ */
+export function partOf(whole: MemoryBuffer, start: number, sizeBytes: number): MemoryBuffer {
+  const memory = memoryOf(whole);
+  const { strategy, location, decision } = whole;
+  return new MemoryBuffer(memory.part(start, sizeBytes), strategy, location, decision, { whole: memory, start });
 }
 
 /** The GPU whose memory it is, or that reaches it; null for all other host memory. */
 export function deviceOf(buffer: MemoryBuffer): GpuDevice | null {
-  return memoryOf(buffer).gpu?.device ?? null;
+  return wholeOf(buffer).gpu?.device ?? null;
 }
 
 /** How adopted memory of a GPU came to be. `allocationBytes` is what the exporter's driver allocated. */
@@ -245,5 +281,5 @@ export function onClose(buffer: MemoryBuffer, closer: () => void): () => void {
 
 /** Keeps the buffer's memory mapped, also when it is closed. Returns what takes this back; null where that can't be. */
 export function holdMemory(buffer: MemoryBuffer): (() => void) | null {
-  return memoryOf(buffer).hold();
+  return wholeOf(buffer).hold();
 }

@@ -26,6 +26,19 @@ export function allocateGpu(
   return madeOn(device, owner);
 }
 
+/**
+ * The GPU's own memory, mapped, for this process alone: the host writes it fast, and reads it only slowly. Null where the
+ * GPU maps none, or not so much.
+ */
+export function allocateWindow(device: GpuDevice, sizeBytes: number): NativeMemory | null {
+  const shim = native();
+  const result = shim.lf_memory_allocate_window(device.handle, sizeBytes, info);
+  if (result >= 0) return madeOn(device, null);
+  const error = lastError(shim, nameOf(device));
+  if (error.code === "NOT_HOST_VISIBLE" || error.code === "GPU_OUT_OF_MEMORY") return null;
+  throw error;
+}
+
 /** Where `memory`, made for the host to see by the last `allocateGpu`, lies, and why. */
 export function mappingOf(memory: NativeMemory, { info: gpu }: GpuDevice): string {
   if (memory.pageBytes === 1) return ", mapped";

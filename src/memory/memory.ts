@@ -175,6 +175,23 @@ export class NativeMemory {
   }
 
   /**
+   * Bytes of it, with an ArrayBuffer of their own; they close before it does at the latest. Not of mapped memory that a
+   * GPU reaches: work on a part is the whole's.
+   */
+  part(offset: number, sizeBytes: number): NativeMemory {
+    if (this.gpu && this.#address !== 0) throw new Error("a part of mapped GPU memory");
+    const { handle, pageBytes, numaNode, reserved } = this;
+    const address = this.#address === 0 ? 0 : this.#address + offset;
+    const what = { handle, address, sizeBytes, allocatedBytes: sizeBytes, pageBytes, numaNode, reserved };
+    const part = new NativeMemory(what, null, null, (escaped) => {
+      forget();
+      if (escaped) this.hold();
+    });
+    const forget = this.onClose(() => part.close());
+    return part;
+  }
+
+  /**
    * Idempotent. Tells everyone, fails the GPU work that uses it, detaches every view, gives the memory back (the shim
    * keeps what the GPU still works on until that has ended); an error of those told comes last.
    */

@@ -37,14 +37,30 @@ export const GPU_INFO = {
   external_timeline: 832,
   external_semaphore: 836,
   host_import: 840,
-  reserved: 844,
+  storage_max: 844,
 } as const;
 
 export const STAGED_READ = { size: 16, value: 0, place: 8, reserved: 12 } as const;
 
+export const STEP = {
+  size: 64,
+  kind: 0,
+  beside: 4,
+  pipeline: 8,
+  groups: 12,
+  memory: 16,
+  offset: 20,
+  bytes: 24,
+  to: 28,
+  to_offset: 32,
+  push: 36,
+} as const;
+
 export const RENDEZVOUS_INFO = { size: 8, refused: 0, last_uid: 4 } as const;
 
 export const LINK_MESSAGE = { size: 8, kind: 0, length: 4 } as const;
+
+export const METAL_INFO = { size: 264, name: 0, buffer_max: 256 } as const;
 
 export const MPI_INFO = { size: 520, implementation: 0, version: 64, library: 128, kind: 512, standard: 516 } as const;
 
@@ -94,6 +110,20 @@ export const PORT_STATS = {
   bytes: 48,
 } as const;
 
+/** Every field is a word of 4 bytes. */
+export const BOX = {
+  size: 36,
+  source: 0,
+  target: 4,
+  x: 8,
+  y: 12,
+  z: 16,
+  source_row: 20,
+  source_plane: 24,
+  target_row: 28,
+  target_plane: 32,
+} as const;
+
 export const CONSTANTS = {
   LF_ABI_VERSION: 3,
   LF_WIRE_VERSION: 3,
@@ -124,6 +154,11 @@ export const CONSTANTS = {
   LF_GPU_INTEGRATED: 1,
   LF_GPU_CPU: 2,
   LF_GPU_OTHER: 3,
+  LF_STEP_DISPATCH: 0,
+  LF_STEP_INDIRECT: 1,
+  LF_STEP_ZERO: 2,
+  LF_STEP_COPY: 3,
+  LF_STEP_PIPELINES_MAX: 32,
   LF_SEMAPHORE_TIMELINE: 0,
   LF_SEMAPHORE_BINARY: 1,
   LF_REGION_POOLED: 0,

@@ -16,6 +16,11 @@ export const SYMBOLS = {
   lf_numa_viable: { args: [], returns: T.i32 },
   lf_membarrier_viable: { args: [], returns: T.i32 },
 
+  lf_clock_tick: { args: [T.ptr, T.f64, T.ptr], returns: T.i32 },
+  lf_clock_update: { args: [T.ptr, T.f64, T.f64, T.f64, T.f64, T.ptr], returns: T.i32 },
+
+  lf_boxes_copy: { args: [T.ptr, T.f64, T.ptr, T.f64, T.ptr, T.u32], returns: T.i32 },
+
   lf_vulkan_open: { args: [], returns: T.i32 },
   lf_vulkan_count: { args: [T.i32], returns: T.i32 },
   lf_vulkan_describe: { args: [T.i32, T.i32, T.ptr], returns: T.i32 },
@@ -25,6 +30,7 @@ export const SYMBOLS = {
   lf_device_close: { args: [T.i32], returns: T.i32 },
   lf_memory_allocate_gpu: { args: [T.i32, T.f64, T.i32, T.ptr], returns: T.i32 },
   lf_memory_allocate_pinned: { args: [T.i32, T.f64, T.ptr], returns: T.i32 },
+  lf_memory_allocate_window: { args: [T.i32, T.f64, T.ptr], returns: T.i32 },
   lf_memory_import_gpu: { args: [T.i32, T.i64_fast, T.f64, T.f64, T.i32, T.ptr, T.ptr], returns: T.i32 },
 
   lf_queue_copy: { args: [T.i32, T.i32, T.f64, T.i32, T.f64, T.f64, T.ptr], returns: T.i32 },
@@ -42,6 +48,7 @@ export const SYMBOLS = {
   },
   lf_pipeline_create: { args: [T.i32, T.ptr, T.u32, T.u32, T.u32], returns: T.i32 },
   lf_pipeline_close: { args: [T.i32], returns: T.i32 },
+  lf_queue_steps: { args: [T.i32, T.ptr, T.u32, T.ptr, T.u32, T.ptr], returns: T.i32 },
 
   lf_semaphore_create: { args: [T.i32, T.i32], returns: T.i32 },
   lf_semaphore_export: { args: [T.i32, T.ptr], returns: T.i32 },
@@ -201,6 +208,17 @@ export const SYMBOLS = {
   lf_opengl_semaphore_signal: { args: [T.i32, T.ptr, T.u32], returns: T.i32 },
   lf_opengl_semaphore_wait: { args: [T.i32, T.ptr, T.u32], returns: T.i32 },
   lf_opengl_semaphore_close: { args: [T.i32], returns: T.i32 },
+
+  lf_metal_viable: { args: [T.u32, T.ptr], returns: T.i32 },
+  lf_metal_open: { args: [], returns: T.i32 },
+  lf_metal_describe: { args: [T.i32, T.ptr], returns: T.i32 },
+  lf_metal_close: { args: [T.i32], returns: T.i32 },
+  lf_metal_memory_create: { args: [T.i32, T.f64, T.i32, T.ptr], returns: T.i32 },
+  lf_metal_memory_close: { args: [T.i32], returns: T.i32 },
+  lf_metal_pipeline_create: { args: [T.i32, T.ptr, T.u32, T.u32, T.u32, T.u32, T.ptr, T.u32], returns: T.i32 },
+  lf_metal_pipeline_close: { args: [T.i32], returns: T.i32 },
+  lf_metal_steps: { args: [T.i32, T.ptr, T.u32, T.ptr, T.u32, T.ptr], returns: T.i32 },
+  lf_metal_reached: { args: [T.i32, T.f64, T.f64], returns: T.i32 },
 } as const;
 
 export type Shim = Library<typeof SYMBOLS>["symbols"];

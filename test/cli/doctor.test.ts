@@ -38,6 +38,12 @@ describe("doctor", () => {
       expect(features).toContain("mpi");
       expect(machine.interop.map(({ api }: { api: string }) => api)).toEqual(["cuda", "opencl", "opengl"]);
       for (const { reason } of machine.interop) expect(reason).not.toBe("");
+      const mac = process.platform === "darwin";
+      expect(machine.kernels).toEqual([
+        { backend: "metal", viable: mac, reason: expect.stringMatching(mac ? /GPU/ : /macOS|Metal/) },
+        { backend: "vulkan", viable: false, reason: expect.stringContaining("LAVA_FLOW_VULKAN") },
+        { backend: "cpu", viable: true, reason: "handlers in TypeScript" },
+      ]);
       for (const { reason, remedy } of machine.missing) {
         expect(reason).not.toBe("");
         expect(remedy).not.toBe("");
@@ -64,6 +70,7 @@ describe("doctor", () => {
         "cuda",
         "opencl",
         "opengl",
+        "kernels",
         "mpi",
       ]) {
         expect(text).toMatch(new RegExp(`^${label} `, "m"));
@@ -84,7 +91,9 @@ describe("doctor", () => {
     async () => {
       const { code, text } = await place.run(["doctor", "--json"]);
       expect(code).toBe(0);
-      const { gpus, missing } = JSON.parse(text);
+      const { gpus, kernels, missing } = JSON.parse(text);
+      const chosen = kernels.find(({ backend }: { backend: string }) => backend === "vulkan");
+      expect(chosen).toMatchObject({ viable: true, reason: expect.stringContaining(gpu.name) });
       expect(gpus[device]).toEqual({ ...gpu, freeBytes: gpus[device].freeBytes });
       expect([null, "number"]).toContain(gpus[device].freeBytes === null ? null : typeof gpus[device].freeBytes);
       const reason = missing.find(({ feature }: { feature: string }) => feature === "gpu")?.reason;
@@ -107,6 +116,7 @@ describe("doctor", () => {
       const { code, text } = await place.run(["doctor", "--json"], { env });
       expect(code).toBe(1);
       const machine = JSON.parse(text);
+      expect(machine.kernels).toEqual([]);
       expect(machine).toMatchObject({ shim: null, membarrier: null, sharedMemory: { works: null } });
       expect(machine.missing[0]).toMatchObject({ feature: "shim", remedy: "Correct or unset LAVA_FLOW_SHIM" });
       expect(machine.missing[0].reason).toContain(place.file("none"));

@@ -102,6 +102,17 @@ describe.skipIf(!vulkan)("a GPU", () => {
     again.release();
   });
 
+  // NVIDIA's driver can't be loaded more than some times by one process.
+  test("is opened and closed as often as one likes", async () => {
+    for (let i = 0; i < 20; i++) {
+      const opened = GpuDevice.open(device);
+      opened.release();
+      await opened.queue.idle;
+    }
+    using allocator = newAllocator();
+    expect(allocator.topology.gpus).not.toEqual([]);
+  });
+
   test("tells how much of its memory is free, or that it does not know", () => {
     const opened = GpuDevice.open(device);
     const free = opened.availableBytes;

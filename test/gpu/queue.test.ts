@@ -67,6 +67,18 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expect(order).toEqual([0, 1, 2, 3]);
   });
 
+  test("is given what promises lead to before anybody looks what it has done", async () => {
+    using buffer = allocate(4);
+    await buffer.fill(0); // nothing is under way
+    const order: string[] = [];
+    const first = buffer.fill(1).then(() => order.push("the first has ended"));
+    for (let hops = 0; hops < 20; hops++) await null;
+    const second = buffer.fill(2);
+    order.push("the second was submitted");
+    await Promise.all([first, second]);
+    expect(order).toEqual(["the second was submitted", "the first has ended"]);
+  });
+
   test("takes more work than fits at once", async () => {
     using buffer = allocate(4096);
     const works = Array.from({ length: 2000 }, (_, round) => buffer.fill(round, (round % 1024) * 4, 4));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ERROR_CODES } from "../../src/errors.ts";
 import {
+  BOX,
   CONSTANTS,
   FRAME,
   GPU_INFO,
@@ -9,12 +10,14 @@ import {
   LINK_MESSAGE,
   LOAN,
   MEMORY_INFO,
+  METAL_INFO,
   MPI_INFO,
   PORT_STATS,
   REGION_INFO,
   RENDEZVOUS_INFO,
   STAGED_READ,
   STATUS,
+  STEP,
 } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 
@@ -44,12 +47,14 @@ const STRUCTS: Record<string, Numbers> = {
   lf_memory_info: { sizeof: MEMORY_INFO.size, ...MEMORY_INFO.fields },
   lf_gpu_info: struct(GPU_INFO),
   lf_staged_read: struct(STAGED_READ),
+  lf_step: struct(STEP),
   lf_rendezvous_info: struct(RENDEZVOUS_INFO),
   lf_mpi_info: struct(MPI_INFO),
   lf_job_info: jobInfo(),
   lf_link_message: struct(LINK_MESSAGE),
   lf_loan: struct(LOAN),
   lf_frame: struct(FRAME),
+  lf_box: struct(BOX),
   lf_region_info: {
     sizeof: REGION_INFO.size,
     address: REGION_INFO.address,
@@ -60,6 +65,7 @@ const STRUCTS: Record<string, Numbers> = {
     host_visible: REGION_INFO.host_visible,
   },
   lf_port_stats: struct(PORT_STATS),
+  lf_metal_info: struct(METAL_INFO),
 };
 
 /** Structs of the shared segment: only C reads them. */

@@ -13,7 +13,7 @@ export interface Outcome {
   strategy?: string;
 }
 
-async function attempt(what: () => unknown): Promise<Outcome> {
+export async function attempt(what: () => unknown): Promise<Outcome> {
   try {
     const result = await what();
     return { code: "done", strategy: (result as MemoryBuffer | undefined)?.strategy };
@@ -25,7 +25,7 @@ async function attempt(what: () => unknown): Promise<Outcome> {
 }
 
 /** From now on Vulkan fails in this way, and in no other. */
-function fail(items: string): void {
+export function fail(items: string): void {
   const library = dlopen(process.env.LAVA_FLOW_VULKAN as string, {
     lava_fault: { args: [FFIType.cstring], returns: FFIType.void },
   });

@@ -1,0 +1,170 @@
+/** Kernels on the CPU: handlers in this thread, and modules in a Worker each. */
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { SendOptions } from "../launch.ts";
+import type { BackendKernel, Body, BodyContext, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
+import { Input } from "./input.ts";
+import type { Registry } from "./registry.ts";
+import { replyTo } from "./reply.ts";
+import { Scheduler } from "./scheduler.ts";
+import { WorkerKernel } from "./worker.ts";
+
+type Handler = NonNullable<Body["handler"]>;
+
+class HandlerKernel implements BackendKernel {
+  queued = false;
+  readonly #spec: KernelSpec;
+  readonly #port: KernelPort;
+  readonly #backend: CpuBackend;
+  readonly #handler: Handler;
+  readonly #context: BodyContext;
+  readonly #input: Input;
+  #active = false;
+
+  constructor(spec: KernelSpec, port: KernelPort, backend: CpuBackend, handler: Handler) {
+    this.#spec = spec;
+    this.#port = port;
+    this.#backend = backend;
+    this.#handler = handler;
+    const { clock } = backend.registry;
+    this.#input = new Input(spec.inputCapacity, port, clock);
+    this.#context = {
+      state: new Uint8Array(spec.stateBytes),
+      clock,
+      sendTo: (destination, payload, priority, type) => backend.pass(spec, { destination, payload, priority, type }),
+    };
+  }
+
+  get pending(): number {
+    return this.#input.pending;
+  }
+
+  trySend(message: Message): boolean {
+    if (!this.#input.push(message)) return false;
+    this.resume();
+    return true;
+  }
+
+  step(): boolean {
+    if (!this.#runnable()) return false;
+    const message = this.#input.take();
+    this.#input.tellRoom();
+    if (message !== null) this.#handle(message);
+    return this.#runnable();
+  }
+
+  activate(): void {
+    this.#active = true;
+    this.resume();
+  }
+
+  async deactivate(): Promise<void> {
+    this.#active = false;
+  }
+
+  resume(): void {
+    if (this.#runnable()) this.#backend.scheduler.wake(this);
+  }
+
+  /** A handler names the kernels that it sends to. */
+  setRoute(): void {}
+
+  async close(): Promise<number> {
+    this.#active = false;
+    this.#backend.forget(this.#spec.number);
+    return this.#input.pending;
+  }
+
+  #runnable(): boolean {
+    return this.#active && this.#input.pending > 0 && this.#port.room > 0;
+  }
+
+  #handle(message: Message): void {
+    this.#backend.handled(1);
+    let reply: Message | null;
+    try {
+      reply = replyTo(message, this.#handler(message, this.#context), this.#spec, this.#backend.registry.clock);
+    } catch (error) {
+      this.#port.threw?.(message, error);
+      return;
+    }
+    if (reply !== null) this.#port.deliver(reply);
+  }
+}
+
+class CpuBackend implements KernelBackend {
+  readonly registry: Registry;
+  readonly scheduler = new Scheduler();
+  readonly #kernels = new Map<number, { spec: KernelSpec; kernel: BackendKernel }>();
+  #messagesProcessed = 0;
+  #posted = 0;
+
+  constructor(registry: Registry) {
+    this.registry = registry;
+  }
+
+  get metrics() {
+    return { dispatches: this.scheduler.drains + this.#posted, messagesProcessed: this.#messagesProcessed };
+  }
+
+  async launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
+    const { handler, module } = spec.body;
+    const kernel =
+      module === undefined
+        ? new HandlerKernel(spec, port, this, handler as Handler)
+        : await WorkerKernel.launch(spec, port, this.registry, module, {
+            posted: () => this.#posted++,
+            handled: (count) => this.handled(count),
+            closed: () => this.forget(spec.number),
+          });
+    this.#kernels.set(spec.number, { spec, kernel });
+    return kernel;
+  }
+
+  handled(count: number): void {
+    this.#messagesProcessed += count;
+  }
+
+  forget(number: number): void {
+    this.#kernels.delete(number);
+  }
+
+  /** A message from a handler to another kernel here. */
+  pass(
+    from: KernelSpec,
+    { destination, payload, priority = 1, type = 0 }: Pick<Message, "destination" | "payload"> & SendOptions,
+  ): void {
+    const target = this.#kernels.get(destination);
+    if (target === undefined)
+      throw new LavaFlowError("KERNEL_NOT_ACTIVE", `"${from.id}" sends to kernel ${destination}, which is not there`);
+    const { id, payloadBytes } = target.spec;
+    if (payload.byteLength > payloadBytes)
+      throw invalidArgument(
+        `what "${from.id}" sends to "${id}", in bytes,`,
+        payload.byteLength,
+        `at most ${payloadBytes}`,
+      );
+    const message: Message = {
+      id: this.registry.nextId(),
+      type,
+      priority,
+      correlationId: 0,
+      payload,
+      timestamp: this.registry.clock.tick(),
+      deadlineMicros: 0,
+      source: from.number,
+      destination,
+    };
+    if (target.kernel.trySend(message)) return;
+    throw new LavaFlowError("QUEUE_FULL", `"${from.id}" sends to "${id}", whose input is full`, {
+      remedy: "Send again later, or launch it with a larger inputCapacity",
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#kernels.values()].map(({ kernel }) => kernel.close()));
+  }
+}
+
+export function openCpu(registry: Registry): KernelBackend {
+  return new CpuBackend(registry);
+}

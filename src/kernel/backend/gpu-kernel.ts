@@ -1,0 +1,340 @@
+/** One kernel on a GPU: its rings, and what waits in them. */
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { Arena, Range } from "./arena.ts";
+import type { BackendKernel, KernelPort, KernelSpec, Message } from "./backend.ts";
+import type { Body } from "./body.ts";
+import { CONTROL, ENTRY, HEADER, REPORT, REPORTED, ROUTE, type Rounds } from "./layout.ts";
+import { PriorityQueue } from "./priority.ts";
+import { type Found, readSlot, slotWords, writeSlot } from "./slots.ts";
+
+/** What a kernel needs of those that it runs with. */
+export interface Crew {
+  readonly inward: Arena;
+  readonly outward: Arena;
+  readonly rounds: Rounds;
+  /** There is something for it to do. */
+  ready(kernel: GpuKernel): void;
+  /** Runs `work` when no submission is under way; rejects, as `launch` does, when the device is no more. */
+  atRest<T>(work: () => Promise<T> | T): Promise<T>;
+  /** Where its route leads has changed. */
+  route(kernel: GpuKernel, route: number): void;
+  /** Gives up all that belongs to it: at rest. Returns how many messages its inbox had. */
+  forget(kernel: GpuKernel): Promise<number>;
+  received(message: Message): void;
+}
+
+/** Where a kernel's things lie. */
+export interface Place {
+  inward: Range;
+  outward: Range;
+  store: Range;
+}
+
+/** What it needs only as a partner of other kernels. */
+export interface Inbox {
+  board: Range;
+  slots: Range;
+}
+
+/** The words of a kernel's ranges. */
+export function sizesOf(spec: KernelSpec): { inward: number; outward: number; store: number; slots: number } {
+  const slot = slotWords(spec.payloadBytes);
+  const payload = Math.ceil(spec.payloadBytes / 4);
+  return {
+    inward: inputsAt(spec) + spec.inputCapacity * slot,
+    outward: HEADER.WORDS + spec.outputCapacity * slot,
+    store: spec.stateBytes / 4 + 2 * payload,
+    slots: spec.inputCapacity * slot,
+  };
+}
+
+// Within the inward range: the control block, the routes, the orders, the inputs.
+const routesAt = CONTROL.WORDS;
+const ordersAt = (spec: KernelSpec) => routesAt + spec.routeCount * ROUTE.WORDS;
+const inputsAt = (spec: KernelSpec) => Math.ceil((ordersAt(spec) + spec.inputCapacity) / 64) * 64;
+
+const low = (value: number) => value >>> 0;
+const high = (value: number) => (value / 2 ** 32) >>> 0;
+
+export class GpuKernel implements BackendKernel {
+  readonly spec: KernelSpec;
+  readonly port: KernelPort;
+  readonly body: Body<GpuKernel>;
+  readonly place: Place;
+  /** Destinations by route: 0 for none. */
+  readonly routes: Int32Array;
+  inbox: Inbox | null = null;
+  /** One of its routes leads to a kernel on this device. */
+  hasPartners = false;
+  /** It waits for its turn in a list of its body's. */
+  isReady = false;
+  /** It is to run though nothing waits for it that the host knows of: its inbox may have something. */
+  isDue = false;
+  isActive = false;
+  readonly #crew: Crew;
+  readonly #queue: PriorityQueue;
+  readonly #inputs: number;
+  readonly #slot: number;
+  #over = false;
+  /** What it put out until now, and what it handled, as the device counts. */
+  #outHead = 0;
+  #processed = 0;
+  #limit = -1;
+  /** The host woke it for the submission that is under way. */
+  #isEntered = false;
+  #landed = 0;
+  #inTail = 0;
+
+  constructor(crew: Crew, spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>, place: Place) {
+    this.#crew = crew;
+    this.spec = spec;
+    this.port = port;
+    this.body = body;
+    this.place = place;
+    this.routes = new Int32Array(spec.routeCount);
+    this.#queue = new PriorityQueue(spec.inputCapacity);
+    this.#inputs = place.inward.at + inputsAt(spec);
+    this.#slot = slotWords(spec.payloadBytes);
+  }
+
+  /** Fills in its control block, which is all 0. `nodeId` is that of its clock. */
+  write(nodeId: number): void {
+    const { spec, place } = this;
+    const { words } = this.#crew.inward;
+    const at = place.inward.at;
+    const state = spec.stateBytes / 4;
+    words[at + CONTROL.IN_CAPACITY] = spec.inputCapacity;
+    words[at + CONTROL.OUT_CAPACITY] = spec.outputCapacity;
+    words[at + CONTROL.IN_MASK] = spec.inputCapacity - 1;
+    words[at + CONTROL.OUT_MASK] = spec.outputCapacity - 1;
+    words[at + CONTROL.NUMBER] = spec.number;
+    words[at + CONTROL.NODE] = low(nodeId);
+    words[at + CONTROL.NODE + 1] = high(nodeId);
+    words[at + CONTROL.STATE] = place.store.at;
+    words[at + CONTROL.STATE_WORDS] = state;
+    words[at + CONTROL.PAYLOAD_BYTES] = spec.payloadBytes;
+    words[at + CONTROL.SLOT_WORDS] = this.#slot;
+    words[at + CONTROL.INPUTS] = this.#inputs;
+    words[at + CONTROL.OUTPUTS] = place.outward.at + HEADER.WORDS;
+    words[at + CONTROL.ORDERS] = at + ordersAt(spec);
+    words[at + CONTROL.REPORT] = place.outward.at;
+    words[at + CONTROL.STAGING] = place.store.at + state;
+    words[at + CONTROL.ROUTES] = at + routesAt;
+    words[at + CONTROL.ROUTE_COUNT] = spec.routeCount;
+  }
+
+  /** Its place in the inward memory: how the shaders name it. */
+  get block(): number {
+    return this.place.inward.at;
+  }
+
+  trySend(message: Message): boolean {
+    const { payloadBytes } = this.spec;
+    if (message.payload.length > payloadBytes)
+      throw invalidArgument("the bytes of the payload", message.payload.length, `at most ${payloadBytes}`);
+    if (this.#over) return false;
+    const slot = this.#queue.add(message.priority);
+    if (slot < 0) return false;
+    const { inward } = this.#crew;
+    const at = this.#inputs + slot * this.#slot;
+    writeSlot(inward.words, inward.bytes, at, message);
+    inward.wrote(at, this.#slot);
+    if (this.isActive && !this.isReady) this.#crew.ready(this);
+    return true;
+  }
+
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  activate(): void {
+    if (this.#over) return;
+    this.isActive = true;
+    this.isDue = this.inbox !== null;
+    void this.#flag();
+    if (this.isDue || this.#queue.size > 0) this.#crew.ready(this);
+  }
+
+  async deactivate(): Promise<void> {
+    if (this.#over) return;
+    this.isActive = false;
+    await this.#flag();
+  }
+
+  /** Tells the device whether it is to run. On a device that is no more nothing runs anyway. */
+  #flag(): Promise<void> {
+    const write = () => {
+      this.#crew.inward.words[this.block + CONTROL.ACTIVE] = this.isActive ? 1 : 0;
+    };
+    return this.#crew.atRest(write).catch(() => {});
+  }
+
+  resume(): void {
+    if (this.isActive && (this.isDue || this.#queue.size > 0)) this.#crew.ready(this);
+  }
+
+  setRoute(route: number, destination: number): void {
+    if (!(Number.isInteger(route) && route >= 0 && route < this.spec.routeCount))
+      throw invalidArgument("route", route, `0 to ${this.spec.routeCount - 1}: its table has room for no others`);
+    this.routes[route] = destination;
+    this.#crew.route(this, route);
+  }
+
+  /** From now on it takes and does nothing. */
+  end(): void {
+    this.isActive = false;
+    this.#over = true;
+  }
+
+  async close(): Promise<number> {
+    this.end();
+    const mailed = await this.#crew.forget(this);
+    return this.#queue.size + mailed;
+  }
+
+  // ───────────── a submission ─────────────
+
+  /** Writes its entry at word `at` of the inward memory. False where there is nothing that it could do now. */
+  enter(at: number): boolean {
+    this.isReady = false;
+    if (!this.isActive || !(this.isDue || this.#queue.size > 0) || !this.allow()) return false;
+    const { words } = this.#crew.inward;
+    const orders = this.block + ordersAt(this.spec);
+    const count = this.#queue.order(words, orders);
+    words[at + ENTRY.BLOCK] = this.block;
+    words[at + ENTRY.COUNT] = count;
+    words[at + ENTRY.FIRST] = this.#queue.first;
+    if (count > 0) words[this.block + CONTROL.IN_HEAD] = low(this.#inTail + this.#queue.size);
+    this.isDue = false;
+    this.#isEntered = true;
+    return true;
+  }
+
+  /** Tells the device how much it may put out. False where that is nothing. */
+  allow(): boolean {
+    const room = Math.min(this.port.room, this.spec.outputCapacity);
+    const limit = low(this.#outHead + room);
+    if (limit !== this.#limit) {
+      const { words } = this.#crew.inward;
+      words[this.block + CONTROL.LIMIT] = limit;
+      words[this.block + CONTROL.OUT_TAIL] = low(this.#outHead);
+      this.#limit = limit;
+    }
+    return room > 0;
+  }
+
+  /** Whether it ran in the submission `serial`, and has not landed. */
+  ran(serial: number): boolean {
+    if (this.#landed === serial || this.#crew.outward.words[this.place.outward.at + REPORT.SERIAL] !== serial)
+      return false;
+    this.#landed = serial;
+    return true;
+  }
+
+  /**
+   * Takes what it did in the submission that has ended: how many messages it took, what it put out. Returns how many it
+   * handled. A report that can't be true ends the kernel.
+   */
+  land(): number {
+    const { words } = this.#crew.outward;
+    const at = this.place.outward.at;
+    const taken = this.#isEntered ? (words[at + REPORT.TAKEN] as number) : 0;
+    this.#isEntered = false;
+    const flags = words[at + REPORT.FLAGS] as number;
+    const outHead = words[at + REPORT.OUT_HEAD] as number;
+    const processed = words[at + REPORT.PROCESSED] as number;
+    const out = low(outHead - this.#outHead);
+    if (taken > this.#queue.ordered || out > low(this.#limit - this.#outHead)) {
+      this.fail(`it says that it took ${taken} messages of ${this.#queue.ordered}, and put out ${out}`);
+      return 0;
+    }
+    const handled = low(processed - this.#processed);
+    this.#processed = processed;
+    this.#queue.take(taken);
+    this.#inTail += taken;
+    if (!this.#deliver(out)) return handled;
+    if (taken > 0) this.port.taken(taken);
+    if (flags & REPORTED.SPENT) {
+      this.fail(
+        `its body did not come to an end: its loops went round ${this.#crew.rounds.fuel} times for one message`,
+      );
+      return handled;
+    }
+    if (flags & REPORTED.MORE) this.isDue = true;
+    if (this.inbox) this.allow();
+    this.resume();
+    return handled;
+  }
+
+  #deliver(count: number): boolean {
+    const { words, bytes } = this.#crew.outward;
+    const { number, outputCapacity, payloadBytes } = this.spec;
+    const outputs = this.place.outward.at + HEADER.WORDS;
+    for (let i = 0; i < count; i++) {
+      const slot = outputs + (this.#outHead & (outputCapacity - 1)) * this.#slot;
+      const found = readSlot(words, bytes, slot, number, payloadBytes);
+      this.#outHead = low(this.#outHead + 1);
+      if (typeof found === "string") {
+        this.fail(`it put out ${found}`);
+        return false;
+      }
+      if (!this.#pass(found)) return false;
+    }
+    return true;
+  }
+
+  #pass({ message, dropped }: Found): boolean {
+    if (dropped) {
+      this.port.dropped(message, dropped);
+      return true;
+    }
+    try {
+      this.#crew.received(message);
+    } catch (error) {
+      this.fail(`it put out a message with a stamp that can't be: ${error instanceof Error ? error.message : error}`);
+      return false;
+    }
+    this.port.deliver(message);
+    return true;
+  }
+
+  /** It runs no more; BACKEND_UNAVAILABLE with the reason. */
+  fail(reason: string, cause?: unknown): void {
+    if (this.#over) return;
+    this.end();
+    void this.#flag();
+    this.port.failed(
+      new LavaFlowError("BACKEND_UNAVAILABLE", `kernel ${this.spec.id} was ended: ${reason}`, {
+        remedy: "Launch it again; where its body did not end, with one that does",
+        cause,
+      }),
+    );
+  }
+
+  // ───────────── other kernels on the device ─────────────
+
+  /** Shows the device its inbox, whose ranges are all 0. */
+  open(inbox: Inbox): void {
+    this.inbox = inbox;
+    const { words } = this.#crew.inward;
+    words[this.block + CONTROL.INBOX] = inbox.board.at;
+    words[this.block + CONTROL.INBOX_SLOTS] = inbox.slots.at;
+    words[this.block + CONTROL.INBOX_CAPACITY] = this.spec.inputCapacity;
+    words[this.block + CONTROL.BODY] = this.body.index;
+  }
+
+  /** Where the kernels of its body are listed that run next. */
+  listAt({ at, size }: Range): void {
+    const { words } = this.#crew.inward;
+    words[this.block + CONTROL.LIST] = at;
+    words[this.block + CONTROL.LIST_CAPACITY] = size / 2;
+  }
+
+  /** `partner` is null where the destination is not on this device. */
+  point(route: number, partner: GpuKernel | null): void {
+    const { words } = this.#crew.inward;
+    const at = this.block + routesAt + route * ROUTE.WORDS;
+    words[at + ROUTE.DESTINATION] = this.routes[route] as number;
+    words[at + ROUTE.BLOCK] = partner?.block ?? 0;
+  }
+}

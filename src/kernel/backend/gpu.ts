@@ -1,0 +1,371 @@
+/**
+ * Ring kernels on a GPU, whichever its API is. A send writes into memory that the GPU reads; one submission then drains all
+ * that waits for all active kernels, one workgroup a kernel, and what is sent meanwhile gathers for the next.
+ */
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { HybridLogicalClock } from "../clock.ts";
+import { toKernel } from "../shader.ts";
+import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
+import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
+import { Body } from "./body.ts";
+import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
+import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
+import { checksumTables, ENTRY, PUSH, payloadMax, type Rounds, roundsFor, TABLES_WORDS } from "./layout.ts";
+import { Partners } from "./partners.ts";
+
+const HIGH = 2 ** 32;
+/** A little more than what a call takes; the event loop waits meanwhile. */
+const SPIN_US = 40;
+/** So many submissions in a row may be awaited without a turn of the event loop: a millisecond or so. */
+const STREAK = 64;
+/** Bodies of one submission, beside those whose kernels are partners. */
+const BODIES_MAX = 16;
+/** Pipelines that are kept though no kernel uses them. */
+const BODIES_KEPT = 64;
+/** Every device takes so many workgroups at once. */
+const GROUPS_MAX = 65_535;
+
+/** Kernels on `device`, which is closed with them, and when this rejects. */
+export async function openRings(device: ComputeDevice, clock: HybridLogicalClock): Promise<KernelBackend> {
+  const open: Arena[] = [];
+  try {
+    for (const use of ["upload", "readback", "device", "device"] as const) open.push(await Arena.open(device, use));
+    const [inward, outward, store, board] = open as [Arena, Arena, Arena, Arena];
+    await inward.take(TABLES_WORDS);
+    await store.take(1); // to the shaders, a place 0 is none
+    inward.words.set(checksumTables());
+    const memories = { inward, outward, store, board };
+    return new GpuBackend(device, clock, memories, await Partners.open(memories));
+  } catch (error) {
+    for (const arena of open) arena.close();
+    device.close();
+    throw error;
+  }
+}
+
+class GpuBackend implements KernelBackend, Crew {
+  readonly inward: Arena;
+  readonly outward: Arena;
+  readonly metrics = { dispatches: 0, messagesProcessed: 0 };
+  readonly rounds: Rounds;
+  readonly #device: ComputeDevice;
+  readonly #clock: HybridLogicalClock;
+  readonly #memories: Memories;
+  readonly #partners: Partners;
+  readonly #kernels = new Map<number, GpuKernel>();
+  readonly #bodies = new Map<string, Promise<Body<GpuKernel>>>();
+  #entries: Range | null = null;
+  /** Bodies with ready kernels. */
+  #ready: Body<GpuKernel>[] = [];
+  readonly #tasks: (() => Promise<void>)[] = [];
+  /** A submission or a task is under way. */
+  #isBusy = false;
+  #isScheduled = false;
+  #streak = 0;
+  #serial = 0;
+  #value = 0;
+  // Of the submission that is under way:
+  readonly #flight: GpuKernel[] = [];
+  readonly #steps: Step[] = [];
+  #withPartners = false;
+  /** Why nothing runs any more. */
+  #dead: LavaFlowError | null = null;
+
+  constructor(device: ComputeDevice, clock: HybridLogicalClock, memories: Memories, partners: Partners) {
+    this.rounds = roundsFor(device.loopRoundsMax);
+    this.#device = device;
+    this.#clock = clock;
+    this.#memories = memories;
+    this.#partners = partners;
+    this.inward = memories.inward;
+    this.outward = memories.outward;
+  }
+
+  // ───────────── kernels come and go ─────────────
+
+  async launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
+    if (this.#dead) throw this.#dead;
+    const { wgsl } = spec.body;
+    if (wgsl === undefined)
+      throw invalidArgument(`the source of ${spec.id}`, "no WGSL", "source.wgsl, to run on a GPU");
+    if (spec.payloadBytes > payloadMax(this.rounds)) {
+      const most = `at most ${payloadMax(this.rounds)} on ${this.#device.name}`;
+      throw invalidArgument(`payloadBytes of ${spec.id}`, spec.payloadBytes, most);
+    }
+    const body = await this.#bodyOf(wgsl, spec);
+    return this.atRest(() => this.#make(spec, port, body));
+  }
+
+  #bodyOf(wgsl: string, { workgroupSize, id }: KernelSpec): Promise<Body<GpuKernel>> {
+    const key = `${workgroupSize} ${wgsl}`;
+    let body = this.#bodies.get(key);
+    if (!body) {
+      body = toKernel(wgsl, workgroupSize, id, this.rounds).then(
+        async (module) => new Body(key, await this.#device.pipeline(module)),
+      );
+      body.catch(() => this.#bodies.delete(key));
+      this.#bodies.set(key, body);
+    }
+    return body;
+  }
+
+  async #make(spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>): Promise<BackendKernel> {
+    const { inward, outward, store } = this.#memories;
+    const sizes = sizesOf(spec);
+    const taken: [Arena, Range][] = [];
+    const take = async (arena: Arena, words: number) => {
+      const range = await arena.take(words);
+      taken.push([arena, range]);
+      return range;
+    };
+    try {
+      const place: Place = {
+        inward: await take(inward, sizes.inward),
+        outward: await take(outward, sizes.outward),
+        store: await take(store, sizes.store),
+      };
+      await this.#growEntries();
+      await clear(this.#device, taken);
+      const kernel = new GpuKernel(this, spec, port, body, place);
+      // A clock of its own: no two stamps are equal.
+      kernel.write((this.#clock.nodeId % HIGH) + spec.number * HIGH);
+      this.#kernels.set(spec.number, kernel);
+      body.users++;
+      // Where there is no room for an inbox, what others send to it goes through the host.
+      await this.#partners.appeared(kernel, this.#kernels, this.#device).catch(orDead);
+      return kernel;
+    } catch (error) {
+      if (this.#kernels.delete(spec.number)) body.users--;
+      for (const [arena, range] of taken) arena.give(range);
+      throw error;
+    }
+  }
+
+  async #growEntries(): Promise<void> {
+    const needed = (this.#kernels.size + 1) * ENTRY.WORDS;
+    if (this.#entries && this.#entries.size >= needed) return;
+    const more = await this.inward.take(2 * needed);
+    if (this.#entries) this.inward.give(this.#entries);
+    this.#entries = more;
+  }
+
+  route(kernel: GpuKernel, route: number): void {
+    const point = () => this.#partners.point(kernel, route, this.#kernels, this.#device);
+    void this.atRest(() => point().catch(orDead)).catch(() => {});
+  }
+
+  forget(kernel: GpuKernel): Promise<number> {
+    if (this.#dead) return Promise.resolve(0);
+    return this.atRest(async () => {
+      this.#kernels.delete(kernel.spec.number);
+      const { inward, outward, store } = kernel.place;
+      const mailed = await this.#partners.vanished(kernel, this.#kernels, this.#device);
+      this.inward.give(inward);
+      this.outward.give(outward);
+      this.#memories.store.give(store);
+      this.#leave(kernel.body);
+      return mailed;
+    });
+  }
+
+  /** A body that nobody uses stays for whoever launches it again, unless there are many. */
+  #leave(body: Body<GpuKernel>): void {
+    if (--body.users > 0 || this.#bodies.size <= BODIES_KEPT) return;
+    this.#bodies.delete(body.key);
+    body.pipeline.close();
+  }
+
+  async close(): Promise<void> {
+    const end = () => {
+      for (const kernel of this.#kernels.values()) kernel.end();
+      this.#dead = new LavaFlowError("CLOSED", `the kernels on ${this.#device.name} are closed`);
+    };
+    await this.atRest(end).catch(() => {}); // what hangs is left to the driver
+    for (const body of await Promise.allSettled(this.#bodies.values())) {
+      if (body.status === "fulfilled") body.value.pipeline.close();
+    }
+    for (const arena of Object.values(this.#memories) as Arena[]) arena.close();
+    this.#device.close();
+  }
+
+  received(message: Message): void {
+    this.#clock.update(message.timestamp);
+  }
+
+  // ───────────── what happens next ─────────────
+
+  ready(kernel: GpuKernel): void {
+    if (kernel.isReady) return;
+    kernel.isReady = true;
+    const { body } = kernel;
+    if (body.ready.push(kernel) === 1) this.#ready.push(body);
+    this.#schedule();
+  }
+
+  atRest<T>(work: () => Promise<T> | T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#tasks.push(async () => {
+      try {
+        if (this.#dead) throw this.#dead;
+        resolve(await work());
+      } catch (error) {
+        reject(error);
+        const isGone = error instanceof LavaFlowError && (error.code === "GPU_DEVICE_LOST" || error.code === "TIMEOUT");
+        if (isGone) this.#die(error);
+      }
+      this.#isBusy = false;
+      this.#schedule();
+    });
+    this.#schedule();
+    return promise;
+  }
+
+  /** Not at once: what else is sent in this turn goes along. */
+  #schedule(): void {
+    if (this.#isBusy || this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(this.#next);
+  }
+
+  readonly #next = (): void => {
+    this.#isScheduled = false;
+    if (this.#isBusy) return;
+    const task = this.#tasks.shift();
+    if (task) {
+      this.#isBusy = true;
+      void task();
+    } else if (!this.#dead && this.#gather()) {
+      this.#isBusy = true;
+      this.#submit();
+    }
+  };
+
+  /** The steps of the next submission. False where nobody has anything to do. */
+  #gather(): boolean {
+    const partners = this.#partners;
+    const steps = this.#steps;
+    steps.length = 0;
+    this.#flight.length = 0;
+    let withPartners = partners.isRunning;
+    const bodies = this.#ready.splice(0, BODIES_MAX);
+    let at = this.#entries?.at ?? 0;
+    for (const body of bodies) {
+      const first = at;
+      const kernels = body.ready.splice(0, GROUPS_MAX);
+      if (body.ready.length > 0) this.#ready.push(body);
+      for (const kernel of kernels) {
+        if (!kernel.enter(at)) continue;
+        at += ENTRY.WORDS;
+        this.#flight.push(kernel);
+        withPartners ||= kernel.hasPartners || kernel.inbox !== null;
+      }
+      const groups = (at - first) / ENTRY.WORDS;
+      if (groups === 0) continue;
+      body.dispatch.groups = groups;
+      body.dispatch.beside = steps.length > 0;
+      body.dispatch.push[PUSH.ENTRIES] = first;
+      steps.push(body.dispatch);
+    }
+    if (steps.length === 0 && !withPartners) return this.#ready.length > 0 && this.#gather();
+    this.#withPartners = withPartners;
+    const round = partners.round;
+    if (withPartners) partners.surround(steps);
+    this.#stamp(round);
+    return true;
+  }
+
+  #stamp(round: number): void {
+    const { physicalMicros, logical } = this.#clock.tick();
+    this.#serial = (this.#serial + 1) >>> 0 || 1;
+    const low = (((physicalMicros % 2 ** 20) * 4096 + logical) >>> 0) as number;
+    const high = (physicalMicros / 2 ** 20) >>> 0;
+    for (const step of this.#steps) {
+      if (step.kind !== "dispatch" && step.kind !== "indirect") continue;
+      const { push } = step;
+      if (step.kind === "dispatch") push[PUSH.ROUND] = round;
+      push[PUSH.SERIAL] = this.#serial;
+      push[PUSH.NOW] = low;
+      push[PUSH.NOW + 1] = high;
+    }
+  }
+
+  #submit(): void {
+    const { inward, outward, store, board } = this.#memories;
+    const memories: ComputeMemory[] = [inward.memory, outward.memory, store.memory, board.memory];
+    try {
+      this.#value = this.#device.submit(memories, this.#steps);
+    } catch (error) {
+      this.#die(error);
+      return;
+    }
+    if (this.#value === 0) {
+      this.#device.room(HANG_MS).then(
+        () => this.#submit(),
+        (error) => this.#die(error),
+      );
+      return;
+    }
+    this.metrics.dispatches++;
+    if (++this.#streak < STREAK) queueMicrotask(this.#look);
+    else {
+      this.#streak = 0;
+      setImmediate(this.#look);
+    }
+  }
+
+  readonly #look = (): void => {
+    try {
+      if (this.#device.reached(this.#value, SPIN_US)) {
+        this.#land();
+        return;
+      }
+    } catch (error) {
+      this.#die(error);
+      return;
+    }
+    this.#streak = 0;
+    this.#device.wait(this.#value, HANG_MS).then(
+      () => this.#land(),
+      (error) => this.#die(error),
+    );
+  };
+
+  #land(): void {
+    for (const kernel of this.#flight) {
+      if (kernel.ran(this.#serial)) this.metrics.messagesProcessed += kernel.land();
+      else kernel.fail("it did not report what it did");
+    }
+    if (this.#withPartners) this.#landPartners();
+    this.#isBusy = false;
+    if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#partners.isRunning) this.#schedule();
+  }
+
+  /** Those that other kernels on the device woke. */
+  #landPartners(): void {
+    this.#partners.land();
+    for (const kernel of this.#partners.all()) {
+      if (kernel.ran(this.#serial)) this.metrics.messagesProcessed += kernel.land();
+    }
+  }
+
+  #die(cause: unknown): void {
+    const reason = cause instanceof LavaFlowError ? cause.reason : String(cause);
+    this.#dead ??= new LavaFlowError(
+      "BACKEND_UNAVAILABLE",
+      `the kernels on ${this.#device.name} were ended: ${reason}`,
+      {
+        remedy: "Shut the runtime down and create it anew, on another device where this one does not recover",
+        cause,
+      },
+    );
+    this.#isBusy = false;
+    for (const kernel of this.#kernels.values()) kernel.fail(reason, cause);
+    this.#schedule();
+  }
+}
+
+/** A partner's inbox may find no memory; a device that is gone is another matter. */
+function orDead(error: unknown): void {
+  const code = error instanceof LavaFlowError ? error.code : "";
+  if (code !== "GPU_OUT_OF_MEMORY" && code !== "HOST_OUT_OF_MEMORY" && code !== "GPU_PINNING_FAILED") throw error;
+}

@@ -1,0 +1,56 @@
+/** The messages that wait for a kernel on the CPU: the highest priority first, and of one priority the oldest. */
+import type { HybridLogicalClock } from "../clock.ts";
+import { Fifo } from "../fifo.ts";
+import type { KernelPort, Message } from "./backend.ts";
+
+export class Input {
+  /** By priority. */
+  readonly #lanes = [new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>()] as const;
+  readonly #capacity: number;
+  readonly #port: KernelPort;
+  readonly #clock: HybridLogicalClock;
+  #pending = 0;
+  /** Messages that have left, and whose room nobody knows of. */
+  #taken = 0;
+
+  constructor(capacity: number, port: KernelPort, clock: HybridLogicalClock) {
+    this.#capacity = capacity;
+    this.#port = port;
+    this.#clock = clock;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Takes a copy; false where it is full. */
+  push(message: Message): boolean {
+    if (this.#pending >= this.#capacity) return false;
+    this.#lanes[message.priority].push({ ...message, payload: message.payload.slice() });
+    this.#pending++;
+    return true;
+  }
+
+  /**
+   * The next one whose deadline has not passed; null where there is none. Whoever takes it calls `tellRoom` once
+   * it can be sent messages: those who wait for room send at once.
+   */
+  take(): Message | null {
+    while (this.#pending > 0) {
+      const [lowest, low, high, highest] = this.#lanes;
+      const message = (highest.shift() ?? high.shift() ?? low.shift() ?? lowest.shift()) as Message;
+      this.#pending--;
+      this.#taken++;
+      const { deadlineMicros } = message;
+      if (deadlineMicros === 0 || this.#clock.tick().physicalMicros <= deadlineMicros) return message;
+      this.#port.dropped(message, "deadline");
+    }
+    return null;
+  }
+
+  tellRoom(): void {
+    const taken = this.#taken;
+    this.#taken = 0;
+    if (taken > 0) this.#port.taken(taken);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What host and shaders share, as offsets in 32-bit words. HEADER and CONTROL are the layouts of RingKernel (little-endian;
+ * a u64 is two words, the low one first); what this library adds lies behind them. The shaders get these numbers as
+ * constants from here (`shaderConstants`), so the two can't differ.
+ */
+
+/** Of a message: 256 bytes, then the payload. */
+export const HEADER = {
+  MAGIC: 0, // u64
+  VERSION: 2,
+  FLAGS: 3,
+  ID: 4, // u64
+  CORRELATION: 6, // u64; 0: none
+  SOURCE: 8, // u64: the number of a kernel; 0: the host
+  DESTINATION: 10, // u64, likewise
+  TYPE: 12, // u64
+  PRIORITY: 14, // u8
+  SIZE: 16, // u64: bytes of the payload
+  CRC: 18,
+  STAMP: 20, // three u64: physical microseconds, logical, node
+  DEADLINE: 26, // likewise; all 0: none
+  WORDS: 64,
+} as const;
+
+export const MAGIC_LOW = 0x4b45524e;
+export const MAGIC_HIGH = 0x52494e47;
+export const VERSION = 1;
+
+/** HEADER.FLAGS. A message from kernel to kernel was never outside the device, and has no checksum. */
+export const FLAG = { UNCHECKED: 1, DROPPED_DEADLINE: 2, DROPPED_CHECKSUM: 4 } as const;
+
+/** A kernel's control block: 128 bytes, and 128 more that say where its things are. */
+export const CONTROL = {
+  ACTIVE: 0,
+  TERMINATE: 1,
+  TERMINATED: 2,
+  PROCESSED: 4, // u64
+  IN_FLIGHT: 6, // u64: given to the kernel and not handled when it stopped last
+  IN_HEAD: 8, // u64
+  IN_TAIL: 10, // u64
+  OUT_HEAD: 12, // u64
+  OUT_TAIL: 14, // u64
+  IN_CAPACITY: 16,
+  OUT_CAPACITY: 17,
+  IN_MASK: 18,
+  OUT_MASK: 19,
+  CLOCK: 20, // two u64: physical microseconds, logical
+  LAST_ERROR: 24, // 1: a body did not come to an end
+  ERROR_COUNT: 25,
+  MADE: 26, // messages that it sent, for their ids
+  // ---- behind the 128 bytes: offsets of words, in the memory that is named
+  NUMBER: 32,
+  NODE: 33, // u64: whose clock its stamps are of
+  STATE: 35, // store
+  STATE_WORDS: 36,
+  PAYLOAD_BYTES: 37, // the largest
+  SLOT_WORDS: 38, // of a header and a payload
+  INPUTS: 39, // inward
+  OUTPUTS: 40, // outward
+  ORDERS: 41, // inward: the slots to handle, in their order
+  REPORT: 42, // outward
+  LIMIT: 43, // how far OUT_HEAD may come
+  STAGING: 44, // store: the payload of the reply, then that of a message
+  ROUTES: 45, // inward
+  ROUTE_COUNT: 46,
+  INBOX: 47, // board; 0: it has none
+  INBOX_SLOTS: 48, // store
+  LIST: 49, // board: two lists of those of its body that run next
+  LIST_CAPACITY: 50, // of each
+  BODY: 51, // its place in a round's sizes
+  INBOX_CAPACITY: 52,
+  WORDS: 64,
+} as const;
+
+/** What a submission says of a kernel that it runs: 16 bytes. */
+export const ENTRY = { BLOCK: 0, COUNT: 1, FIRST: 2, WORDS: 4 } as const;
+
+/** What a kernel says when it stops: 32 bytes. */
+export const REPORT = { SERIAL: 0, TAKEN: 1, OUT_HEAD: 2, PROCESSED: 3, FLAGS: 4, WORDS: 8 } as const;
+/** REPORT.FLAGS. MORE: messages wait in its inbox. */
+export const REPORTED = { SPENT: 1, MORE: 2 } as const;
+
+/** Where a kernel's route leads: 32 bytes. */
+export const ROUTE = { DESTINATION: 0, BLOCK: 2 /* 0: through the host */, WORDS: 8 } as const;
+
+/**
+ * The header of an inbox: 64 bytes. CLAIMED counts messages that senders have begun, ARRIVED those that were sent in rounds
+ * of one parity and that the owner has not added to SAFE yet; FREE follows TAIL a round later.
+ */
+export const INBOX = {
+  CLAIMED: 0,
+  FREE: 1,
+  ARRIVED: 2, // two
+  SAFE: 4,
+  TAIL: 5,
+  WANTED: 6, // the round that it is listed for
+  REFUSED: 7, // messages that found it full
+  WORDS: 16,
+} as const;
+
+/** Rounds of which the sizes are kept, and bodies whose kernels message each other on the device. */
+export const ROUNDS = 64;
+export const BODIES = 16;
+/** A round's sizes, on the board from word 0: for each body x, y and z of its dispatch, and a word for alignment. */
+export const SIZES = { ROUND_WORDS: BODIES * 4, WORDS: ROUNDS * BODIES * 4 } as const;
+
+/** Immediate data of a dispatch. */
+export const PUSH = { ENTRIES: 0, ROUND: 1, SERIAL: 2, NOW: 3 /* two */, LISTED: 5, WORDS: 6 } as const;
+
+/** In front of the inward memory: the tables of the checksum. Word 0 is never a kernel's. */
+export const TABLES_WORDS = 128;
+
+/** How often loops may go round, in each invocation. */
+export interface Rounds {
+  /** The loops of a body, all together, while it handles one message. */
+  fuel: number;
+  /** All loops, before a kernel stops though messages wait: others are to have their turn. */
+  pause: number;
+  /** What the library's own loops may take for a message. */
+  reserve: number;
+}
+
+/** `most`: rounds that a device lets an invocation make in one dispatch, before it ends loops where they are. */
+export function roundsFor(most: number): Rounds {
+  const fuel = Math.min(2 ** 25, Math.floor(most / 4));
+  const reserve = Math.min(2 ** 25, Math.floor(most / 2));
+  return { fuel, pause: Math.min(2 ** 22, most - fuel - reserve), reserve };
+}
+
+/** The largest payload that the library's loops get through: a round of two checksums for a word, and a quarter to copy it. */
+export const payloadMax = ({ reserve }: Rounds): number => Math.floor((reserve - SEND_FUEL) / 2.25) * 4;
+
+/** Rounds for a message to another kernel, beside those for its words. */
+const SEND_FUEL = 64;
+
+/** The names as the shaders have them, `LF_HEADER_MAGIC` for example. */
+export function shaderConstants({ fuel, pause }: Rounds): string {
+  const groups = { HEADER, FLAG, CONTROL, ENTRY, REPORT, REPORTED, ROUTE, INBOX, SIZES, PUSH };
+  const plain = { MAGIC_LOW, MAGIC_HIGH, VERSION, ROUNDS, TABLES_WORDS, SEND_FUEL, FUEL: fuel, PAUSE: pause };
+  const constant = (name: string, value: number) => `const LF_${name} = ${value}u;`;
+  return [
+    ...Object.entries(groups).flatMap(([group, fields]) =>
+      Object.entries(fields).map(([name, value]) => constant(`${group}_${name}`, value)),
+    ),
+    ...Object.entries(plain).map(([name, value]) => constant(name, value)),
+  ].join("\n");
+}
+
+/**
+ * Tables for CRC-32 (IEEE 802.3) by words: entry 16 k + n is what a word with the value n in its bits 4 k to 4 k + 3, and 0
+ * in all others, makes of the checksum 0. The checksum is linear, so a word's is the exclusive or of eight of them. They
+ * are small because a GPU has to fetch them for each dispatch anew.
+ */
+export function checksumTables(): Uint32Array<ArrayBuffer> {
+  const POLYNOMIAL = 0xedb88320;
+  return Uint32Array.from({ length: TABLES_WORDS }, (_, i) => {
+    let rest = ((i & 15) << (4 * (i >> 4))) >>> 0;
+    for (let bit = 0; bit < 32; bit++) rest = (rest >>> 1) ^ (rest & 1 ? POLYNOMIAL : 0);
+    return rest;
+  });
+}

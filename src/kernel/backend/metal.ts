@@ -1,0 +1,170 @@
+/** The rings on Apple's GPUs, through Metal. */
+import { invalidArgument } from "../../errors.ts";
+import { viewOf } from "../../native/handle.ts";
+import { CONSTANTS, METAL_INFO } from "../../native/layout.ts";
+import { timedOut } from "../../native/limits.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import type { HybridLogicalClock } from "../clock.ts";
+import { toMsl } from "../msl.ts";
+import type { KernelBackend } from "./backend.ts";
+import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
+import { openRings } from "./gpu.ts";
+import { type NativePipeline, StepWords } from "./steps.ts";
+
+/** naga's MSL counts the bytes of a buffer in 32 bits. */
+const MEMORY_MAX_BYTES = 2 ** 32 - 4;
+/** Of a submission. */
+const MEMORIES_MAX = 16;
+/** How long to look in each turn of the event loop before looking once a millisecond: short work has ended by then. */
+const TURNS_MS = 1;
+const POLL_MS = 1;
+
+const decoder = new TextDecoder();
+const told = new Uint8Array(new ArrayBuffer(512));
+const address = new BigUint64Array(new ArrayBuffer(8));
+const reached = new Float64Array(new ArrayBuffer(8));
+const handles = new Int32Array(new ArrayBuffer(4 * MEMORIES_MAX));
+
+/** Why Metal can't be used here; null where it can. */
+export function metalUnavailable(): string | null {
+  const shim = native();
+  const viable = check(shim, shim.lf_metal_viable(told.length, told), "Metal");
+  return viable === 1 ? null : decoder.decode(told.subarray(0, told.indexOf(0)));
+}
+
+class MetalMemory implements ComputeMemory {
+  readonly sizeBytes: number;
+  bytes: Uint8Array<ArrayBuffer> | null;
+  #handle: number;
+
+  constructor(handle: number, sizeBytes: number, at: number) {
+    this.#handle = handle;
+    this.sizeBytes = sizeBytes;
+    this.bytes = at === 0 ? null : new Uint8Array(viewOf(at, sizeBytes));
+  }
+
+  get handle(): number {
+    return this.#handle;
+  }
+
+  close(): void {
+    if (this.#handle === 0) return;
+    this.bytes?.buffer.transfer(0); // no view may be left on memory that goes
+    native().lf_metal_memory_close(this.#handle);
+    this.#handle = 0;
+  }
+}
+
+class MetalPipeline implements NativePipeline {
+  #handle: number;
+
+  constructor(handle: number) {
+    this.#handle = handle;
+  }
+
+  get handle(): number {
+    return this.#handle;
+  }
+
+  close(): void {
+    if (this.#handle === 0) return;
+    native().lf_metal_pipeline_close(this.#handle);
+    this.#handle = 0;
+  }
+}
+
+/** Apple's default GPU. Its memory is the host's too, so "upload" and "readback" are one. */
+export class MetalDevice implements ComputeDevice {
+  readonly name: string;
+  readonly memoryMaxBytes: number;
+  /** A GPU of Apple's ends no loop; after some seconds the system ends the submission. */
+  readonly loopRoundsMax = Number.POSITIVE_INFINITY;
+  readonly #shim = native();
+  #handle: number;
+  readonly #steps = new StepWords();
+  /** What a submission that found no room waits for. */
+  #full = 0;
+
+  /** BACKEND_UNAVAILABLE with the reason. */
+  constructor() {
+    this.#handle = check(this.#shim, this.#shim.lf_metal_open());
+    const info = new Uint8Array(new ArrayBuffer(METAL_INFO.size));
+    check(this.#shim, this.#shim.lf_metal_describe(this.#handle, info), "Metal");
+    this.name = decoder.decode(info.subarray(0, info.indexOf(0)));
+    const largest = new DataView(info.buffer).getFloat64(METAL_INFO.buffer_max, true);
+    this.memoryMaxBytes = Math.min(largest, MEMORY_MAX_BYTES);
+  }
+
+  async allocate(use: MemoryUse, sizeBytes: number): Promise<ComputeMemory> {
+    if (!(Number.isInteger(sizeBytes) && sizeBytes > 0 && sizeBytes <= this.memoryMaxBytes && sizeBytes % 4 === 0))
+      throw invalidArgument("sizeBytes", sizeBytes, `a multiple of 4 up to ${this.memoryMaxBytes}`);
+    const handle = this.#shim.lf_metal_memory_create(this.#handle, sizeBytes, use === "device" ? 0 : 1, address);
+    return new MetalMemory(check(this.#shim, handle), sizeBytes, Number(address[0]));
+  }
+
+  async pipeline(module: ComputeModule): Promise<ComputePipeline> {
+    const { source, sized } = await toMsl(module);
+    const text = new TextEncoder().encode(source);
+    const { workgroupSize, buffers, pushWords } = module;
+    const list = new Uint8Array(new ArrayBuffer(Math.max(1, sized.length)));
+    list.set(sized);
+    const handle = this.#shim.lf_metal_pipeline_create(
+      this.#handle,
+      text,
+      text.length,
+      workgroupSize,
+      buffers,
+      pushWords,
+      list,
+      sized.length,
+    );
+    return new MetalPipeline(check(this.#shim, handle, module.name));
+  }
+
+  submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    if (memories.length > handles.length) throw invalidArgument("memories", memories.length, `up to ${handles.length}`);
+    for (let i = 0; i < memories.length; i++) handles[i] = (memories[i] as MetalMemory).handle;
+    const words = this.#steps.of(steps);
+    const result = this.#shim.lf_metal_steps(this.#handle, handles, memories.length, words, steps.length, reached);
+    check(this.#shim, result);
+    const value = reached[0] as number;
+    if (result !== CONSTANTS.LF_FULL) return value;
+    this.#full = value;
+    return 0;
+  }
+
+  reached(value: number, spinUs: number): boolean {
+    return check(this.#shim, this.#shim.lf_metal_reached(this.#handle, value, spinUs)) === 1;
+  }
+
+  async wait(value: number, timeoutMs: number): Promise<void> {
+    const start = performance.now();
+    while (!this.reached(value, 0)) {
+      const waited = performance.now() - start;
+      if (waited >= timeoutMs) throw timedOut(`work did not end on ${this.name}`, timeoutMs);
+      await (waited < TURNS_MS ? turn() : Bun.sleep(POLL_MS));
+    }
+  }
+
+  /** A command buffer counts as ended a little later than its value is reached: a turn is left for that. */
+  async room(timeoutMs: number): Promise<void> {
+    await this.wait(this.#full, timeoutMs);
+    await turn();
+  }
+
+  close(): void {
+    if (this.#handle === 0) return;
+    this.#shim.lf_metal_close(this.#handle);
+    this.#handle = 0;
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Kernels on Apple's default GPU. BACKEND_UNAVAILABLE with the reason, GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY. */
+export async function openMetal(clock: HybridLogicalClock): Promise<KernelBackend> {
+  return openRings(new MetalDevice(), clock);
+}

@@ -1,0 +1,79 @@
+/** Places of messages that wait: by priority, then by age. Nothing is allocated for a message. */
+import type { Priority } from "./backend.ts";
+
+const LEVELS = [3, 2, 1, 0] as const;
+
+class Ring {
+  readonly slots: Uint32Array;
+  head = 0;
+  tail = 0;
+
+  constructor(capacity: number) {
+    this.slots = new Uint32Array(capacity);
+  }
+}
+
+export class PriorityQueue {
+  readonly #mask: number;
+  readonly #rings: readonly Ring[];
+  readonly #free: Uint32Array;
+  #freeCount: number;
+  /** Of each level, in the order that was given last; and of all together. */
+  readonly #ordered = new Uint32Array(4);
+  ordered = 0;
+
+  /** `capacity` is a power of two. */
+  constructor(capacity: number) {
+    this.#mask = capacity - 1;
+    this.#rings = Array.from({ length: 4 }, () => new Ring(capacity));
+    this.#free = Uint32Array.from({ length: capacity }, (_, i) => capacity - 1 - i);
+    this.#freeCount = capacity;
+  }
+
+  get size(): number {
+    return this.#mask + 1 - this.#freeCount;
+  }
+
+  /** The place of a new message, which waits from now on; -1 where there is none. */
+  add(priority: Priority): number {
+    if (this.#freeCount === 0) return -1;
+    const slot = this.#free[--this.#freeCount] as number;
+    const ring = this.#rings[priority] as Ring;
+    ring.slots[ring.head++ & this.#mask] = slot;
+    return slot;
+  }
+
+  /** The first in the order; 0 where nothing waits. */
+  get first(): number {
+    for (const level of LEVELS) {
+      const ring = this.#rings[level] as Ring;
+      if (ring.head !== ring.tail) return ring.slots[ring.tail & this.#mask] as number;
+    }
+    return 0;
+  }
+
+  /** Writes the places of all that waits from `at` on, in their order. Returns how many. */
+  order(words: Uint32Array, at: number): number {
+    let count = 0;
+    for (const level of LEVELS) {
+      const { slots, head, tail } = this.#rings[level] as Ring;
+      for (let i = tail; i !== head; i++) words[at + count++] = slots[i & this.#mask] as number;
+      this.#ordered[level] = head - tail;
+    }
+    this.ordered = count;
+    return count;
+  }
+
+  /** The first `count` of what was ordered last wait no more. */
+  take(count: number): void {
+    let rest = count;
+    for (const level of LEVELS) {
+      const ring = this.#rings[level] as Ring;
+      const here = Math.min(rest, this.#ordered[level] as number);
+      for (let i = 0; i < here; i++) this.#free[this.#freeCount++] = ring.slots[ring.tail++ & this.#mask] as number;
+      rest -= here;
+    }
+    this.#ordered.fill(0);
+    this.ordered = 0;
+  }
+}

@@ -1,0 +1,34 @@
+/** What a handler on the CPU returned, made into a message. */
+import { invalidArgument } from "../../errors.ts";
+import type { HybridLogicalClock } from "../clock.ts";
+import type { KernelSpec, Message } from "./backend.ts";
+
+/**
+ * Null where it returned nothing. A copy, as it may use that memory again. INVALID_ARGUMENT where it is neither nothing nor
+ * a payload that fits.
+ */
+export function replyTo(
+  message: Message,
+  payload: unknown,
+  { id, number, payloadBytes }: Pick<KernelSpec, "id" | "number" | "payloadBytes">,
+  clock: HybridLogicalClock,
+): Message | null {
+  if (payload === undefined) return null;
+  if (!(payload instanceof Uint8Array))
+    throw invalidArgument(`what the handler of "${id}" returned`, payload, "a Uint8Array, or undefined for no reply");
+  if (payload.byteLength > payloadBytes) {
+    const limit = `at most payloadBytes, ${payloadBytes}`;
+    throw invalidArgument(`the size of what the handler of "${id}" returned`, payload.byteLength, limit);
+  }
+  return {
+    id: 0, // the kernel numbers what it is given
+    type: message.type,
+    priority: message.priority,
+    correlationId: message.correlationId,
+    payload: payload.slice(),
+    timestamp: clock.tick(),
+    deadlineMicros: 0,
+    source: number,
+    destination: 0,
+  };
+}

@@ -1,0 +1,148 @@
+/** Ring kernels through Vulkan: the GPU's queue, as the rings of gpu.ts use it. */
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { GpuDevice } from "../../gpu/device.ts";
+import { allocateGpu, allocatePinned, allocateWindow } from "../../memory/gpu.ts";
+import type { NativeMemory } from "../../memory/memory.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check, lastError } from "../../native/status.ts";
+import type { HybridLogicalClock } from "../clock.ts";
+import type { KernelBackend } from "./backend.ts";
+import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
+import { openRings } from "./gpu.ts";
+import { type NativePipeline, StepWords } from "./steps.ts";
+
+/** Words are counted in 32 bits; beyond 1 GiB in one memory a runtime is better made several. */
+const MEMORY_MAX = 2 ** 30;
+/** Mesa's software device leaves all loops of an invocation after so many rounds (LP_MAX_TGSI_LOOP_ITERATIONS, Mesa 22). */
+const SOFTWARE_ROUNDS = 65_535;
+const WORD = 4;
+
+class VulkanMemory implements ComputeMemory {
+  readonly sizeBytes: number;
+  readonly bytes: Uint8Array<ArrayBuffer> | null;
+  readonly memory: NativeMemory;
+  readonly handle: number;
+
+  constructor(memory: NativeMemory, isMapped: boolean) {
+    this.memory = memory;
+    this.handle = memory.handle;
+    this.sizeBytes = memory.sizeBytes;
+    this.bytes = isMapped ? memory.bytes : null;
+  }
+
+  close(): void {
+    this.memory.close();
+  }
+}
+
+class VulkanPipeline implements NativePipeline {
+  readonly handle: number;
+  #closed = false;
+
+  constructor(handle: number) {
+    this.handle = handle;
+  }
+
+  close(): void {
+    if (!this.#closed) native().lf_pipeline_close(this.handle);
+    this.#closed = true;
+  }
+}
+
+/** A GPU, of which it takes over one use. */
+export class VulkanCompute implements ComputeDevice {
+  readonly name: string;
+  readonly memoryMaxBytes: number;
+  readonly loopRoundsMax: number;
+  readonly #shim = native();
+  readonly #device: GpuDevice;
+  readonly #value = new Float64Array(new ArrayBuffer(8));
+  #handles = new Int32Array(new ArrayBuffer(16 * WORD));
+  readonly #steps = new StepWords();
+  /** What has to be reached before there is room. */
+  #roomAt = 0;
+
+  constructor(device: GpuDevice) {
+    this.#device = device;
+    this.name = `GPU ${device.info.index} (${device.info.name})`;
+    this.loopRoundsMax = device.info.type === "cpu" ? SOFTWARE_ROUNDS : Number.POSITIVE_INFINITY;
+    this.memoryMaxBytes = Math.min(MEMORY_MAX, device.info.storageMaxBytes, device.info.allocationMaxBytes);
+  }
+
+  async allocate(use: MemoryUse, sizeBytes: number): Promise<ComputeMemory> {
+    if (sizeBytes > this.memoryMaxBytes) {
+      throw invalidArgument("the memory of the kernels", sizeBytes, `at most ${this.memoryMaxBytes} bytes in all`);
+    }
+    const memory = new VulkanMemory(this.#place(use, sizeBytes), use !== "device");
+    try {
+      await this.#device.queue.fill(memory.handle, 0, sizeBytes, 0);
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+    return memory;
+  }
+
+  /** The GPU's own memory, where it can be mapped, takes posted writes; reading is for memory of the host. */
+  #place(use: MemoryUse, sizeBytes: number): NativeMemory {
+    if (use === "device") return allocateGpu(this.#device, sizeBytes, false, null);
+    if (use === "upload")
+      return allocateWindow(this.#device, sizeBytes) ?? allocateGpu(this.#device, sizeBytes, true, null);
+    if (this.#device.info.hostImport) {
+      try {
+        const pinned = allocatePinned(this.#device, sizeBytes, null);
+        if (pinned.gpu) return pinned;
+        pinned.close(); // only CUDA reaches it
+      } catch (error) {
+        if (!(error instanceof LavaFlowError && error.code === "GPU_PINNING_FAILED")) throw error;
+      }
+    }
+    return allocateGpu(this.#device, sizeBytes, true, null);
+  }
+
+  async pipeline({ name, spirv, buffers, pushWords }: ComputeModule): Promise<ComputePipeline> {
+    const bytes = pushWords * WORD;
+    const handle = this.#shim.lf_pipeline_create(this.#device.handle, spirv, spirv.byteLength, buffers, bytes);
+    return new VulkanPipeline(check(this.#shim, handle, name));
+  }
+
+  submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    for (let i = 0; i < memories.length; i++) this.#handles[i] = (memories[i] as VulkanMemory).handle;
+    const words = this.#steps.of(steps);
+    const result = this.#shim.lf_queue_steps(
+      this.#device.handle,
+      this.#handles,
+      memories.length,
+      words,
+      steps.length,
+      this.#value,
+    );
+    if (result < 0) throw lastError(this.#shim, `kernels on ${this.name}`);
+    if (result !== CONSTANTS.LF_FULL) return this.#value[0] as number;
+    this.#roomAt = this.#value[0] as number;
+    return 0;
+  }
+
+  reached(value: number, spinUs: number): boolean {
+    const result = this.#shim.lf_queue_reached(this.#device.handle, value, spinUs);
+    return check(this.#shim, result, `kernels on ${this.name}`) === 1;
+  }
+
+  wait(value: number, timeoutMs: number): Promise<void> {
+    return this.#device.queue.wait(value, { timeoutMs }, "kernels did not end");
+  }
+
+  room(timeoutMs: number): Promise<void> {
+    return this.#device.queue.wait(this.#roomAt, { timeoutMs }, "there was no room for kernels");
+  }
+
+  close(): void {
+    this.#device.release();
+  }
+}
+
+/** Kernels on `device`, which is retained until they are closed. GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY, GPU_DEVICE_LOST. */
+export async function openVulkan(device: GpuDevice, clock: HybridLogicalClock): Promise<KernelBackend> {
+  return openRings(new VulkanCompute(device.retain()), clock);
+}

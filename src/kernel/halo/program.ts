@@ -1,0 +1,59 @@
+/** A compute shader on one device, and how to run it. */
+import type { GpuDevice } from "../../gpu/device.ts";
+import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import { toSpirv } from "../shader.ts";
+
+/** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
+export const GROUPS_MAX = 65_535;
+const NOTHING = new Uint8Array(new ArrayBuffer(4));
+
+export class Program {
+  readonly #shim = native();
+  readonly #device: GpuDevice;
+  readonly #pipeline: number;
+  readonly #what: string;
+
+  /** `pushBytes` of immediates. SHADER_INVALID. */
+  static async make(device: GpuDevice, wgsl: string, what: string, bindings: number, pushBytes = 0): Promise<Program> {
+    const spirv = await toSpirv(wgsl, what);
+    const shim = native();
+    const made = shim.lf_pipeline_create(device.handle, spirv, spirv.byteLength, bindings, pushBytes);
+    return new Program(device, check(shim, made, what), what);
+  }
+
+  private constructor(device: GpuDevice, pipeline: number, what: string) {
+    this.#device = device;
+    this.#pipeline = pipeline;
+    this.#what = what;
+  }
+
+  /** Resolves when it has run. What is in `push` must not change before. */
+  run(memories: readonly MemoryBuffer[], groups: readonly [number, number, number], push?: Uint8Array): Promise<void> {
+    const shim = this.#shim;
+    const { handle, queue } = this.#device;
+    const handles = new Int32Array(new ArrayBuffer(4 * memories.length));
+    for (const [index, memory] of memories.entries()) handles[index] = nativeMemory(memory);
+    const [x, y, z] = groups;
+    return queue.submit([...handles], this.#what, (value) =>
+      shim.lf_queue_dispatch(
+        handle,
+        this.#pipeline,
+        handles,
+        handles.length,
+        push ?? NOTHING,
+        push?.length ?? 0,
+        x,
+        y,
+        z,
+        value,
+      ),
+    );
+  }
+
+  /** The shim keeps it until it has run for the last time. */
+  close(): void {
+    this.#shim.lf_pipeline_close(this.#pipeline);
+  }
+}

@@ -1,0 +1,136 @@
+/** What a kernel may be launched with, and what is said of the rest. */
+import { invalidArgument } from "../errors.ts";
+import { checkId, parseAddress } from "./addresses.ts";
+import type { Priority } from "./backend/backend.ts";
+import type { HybridLogicalClock } from "./clock.ts";
+import type { Envelope } from "./envelope.ts";
+
+/** How one kernel sends to another. */
+export interface SendOptions {
+  /** 3 is handled first; default 1. */
+  priority?: Priority;
+  /** As in `EnvelopeInit`. */
+  type?: number;
+}
+
+/** What a handler has besides the message. */
+export interface KernelContext {
+  /** The kernel's own memory: zeros at first, and as the handler left it after that. */
+  readonly state: Uint8Array;
+  readonly clock: HybridLogicalClock;
+  /**
+   * Sends to another kernel: its id, or "runtime/id". The message is of the type of the one that is being handled, if
+   * nothing else is said, and has priority 1. Throws KERNEL_NOT_ACTIVE where there is none, QUEUE_FULL, and
+   * MAX_HOPS_EXCEEDED. In a Worker it does not throw: what can't be delivered counts as rejected in `k2k.metrics`.
+   */
+  sendTo(kernelId: string, payload: Uint8Array, options?: SendOptions): void;
+}
+
+/** Handles one message at a time. What it returns is the reply; undefined for none. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing has this type
+export type Handler = (message: Envelope, context: KernelContext) => Uint8Array | undefined | void;
+
+export interface LaunchOptions {
+  /**
+   * WGSL with a function `on_message` runs on vulkan and metal; a handler, or a module whose default export is one and
+   * which then runs in a Worker of its own (not in a bundle), on cpu. Give WGSL and one of them to run anywhere.
+   */
+  source: { wgsl?: string; handler?: Handler; module?: string | URL };
+  /** A multiple of 4; default 1024. */
+  stateBytes?: number;
+  /** How many messages may wait for it, and how many replies for `receive`: powers of two, default 256. */
+  inputCapacity?: number;
+  outputCapacity?: number;
+  /** The largest payload, in and out: a multiple of 4, default 256. */
+  payloadBytes?: number;
+  /** Invocations of the WGSL for each message; default 1. */
+  workgroupSize?: number;
+  /**
+   * The kernels that the numbers of `send_to` in WGSL stand for, from 0: ids, "runtime/id", or "" for nobody. They may be
+   * launched later. What can't be delivered to another runtime counts as rejected in `k2k.metrics`.
+   */
+  routes?: readonly string[];
+}
+
+/** As `LaunchOptions`, with nothing left out. */
+export type LaunchPlan = Required<LaunchOptions>;
+
+const MiB = 2 ** 20;
+const PAYLOAD_MAX = 64 * MiB;
+const STATE_MAX = 1024 * MiB;
+const CAPACITY_MAX = 2 ** 20;
+const WORKGROUP_MAX = 1024;
+/** A path from the root, of a drive too, or a URL: what is relative would be so to a file of this library. */
+const ABSOLUTE = /^(\/|[a-z][\w+.-]*:)/i;
+const ROUTES_MAX = 65_536;
+
+function whole(name: string, value: unknown, least: number, most: number, step = 1): number {
+  if (
+    Number.isInteger(value) &&
+    (value as number) >= least &&
+    (value as number) <= most &&
+    (value as number) % step === 0
+  )
+    return value as number;
+  const of = step === 1 ? "a whole number" : `a multiple of ${step}`;
+  throw invalidArgument(name, value, `${of} from ${least} to ${most}`);
+}
+
+function capacity(name: string, value: unknown): number {
+  const valid = Number.isInteger(value) && (value as number) > 0 && (value as number) <= CAPACITY_MAX;
+  if (valid && Number.isInteger(Math.log2(value as number))) return value as number;
+  throw invalidArgument(name, value, `a power of two from 1 to ${CAPACITY_MAX}`);
+}
+
+function checkSource(source: unknown, backend: "cpu" | "gpu", passedOver: string): LaunchPlan["source"] {
+  if (typeof source !== "object" || source === null)
+    throw invalidArgument("source", source, "{ wgsl, handler } or one of them");
+  const { wgsl, handler, module } = source as LaunchOptions["source"];
+  if (wgsl !== undefined && typeof wgsl !== "string") throw invalidArgument("source.wgsl", wgsl, "text");
+  if (handler !== undefined && typeof handler !== "function")
+    throw invalidArgument("source.handler", handler, "a function");
+  if (module !== undefined && !(module instanceof URL || (typeof module === "string" && ABSOLUTE.test(module))))
+    throw invalidArgument("source.module", module, "the URL of a module, new URL(..., import.meta.url) for example");
+  if (handler !== undefined && module !== undefined)
+    throw invalidArgument("source.module", module, "either a handler or a module");
+  if (backend === "gpu" && wgsl === undefined)
+    throw invalidArgument("source.wgsl", wgsl, "WGSL with a function on_message, which is what runs on this backend");
+  if (backend === "cpu" && handler === undefined && module === undefined)
+    throw invalidArgument(
+      "source.handler",
+      handler,
+      `a handler or a module, which is what runs on the cpu${passedOver}`,
+    );
+  return { wgsl, handler, module };
+}
+
+/** INVALID_ARGUMENT, with the option that can't be. `passedOver` says why it is not another backend. */
+export function checkLaunch(
+  id: unknown,
+  options: LaunchOptions,
+  backend: "cpu" | "gpu",
+  passedOver: string,
+): LaunchPlan {
+  checkId(id);
+  if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ source: ... }");
+  const {
+    stateBytes = 1024,
+    inputCapacity = 256,
+    outputCapacity = 256,
+    payloadBytes = 256,
+    workgroupSize = 1,
+  } = options;
+  const { routes = [] } = options;
+  if (!Array.isArray(routes)) throw invalidArgument("routes", routes, "a list of ids");
+  whole("the number of routes", routes.length, 0, ROUTES_MAX);
+  for (const [i, route] of routes.entries()) if (route !== "") parseAddress(route, `routes[${i}]`);
+  return {
+    source: checkSource(options.source, backend, passedOver),
+    stateBytes: whole("stateBytes", stateBytes, 0, STATE_MAX, 4),
+    inputCapacity: capacity("inputCapacity", inputCapacity),
+    outputCapacity: capacity("outputCapacity", outputCapacity),
+    payloadBytes: whole("payloadBytes", payloadBytes, 4, PAYLOAD_MAX, 4),
+    workgroupSize: whole("workgroupSize", workgroupSize, 1, WORKGROUP_MAX),
+    routes: [...routes],
+  };
+}

@@ -1,0 +1,55 @@
+/** A message between kernels on its way by the host, and what becomes of it. */
+import type { LavaFlowError } from "../errors.ts";
+import type { Message } from "./backend/backend.ts";
+
+export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";
+
+/** An error where somebody on the way is gone, or refuses the message as it is. */
+export type Outcome = DeliveryStatus | LavaFlowError;
+
+export class Parcel {
+  /** "runtime/kernel". */
+  readonly from: string;
+  readonly to: string;
+  /** Of which there were so many before this runtime had it. */
+  readonly hops: number;
+  readonly message: Message;
+  /** On the scale of performance.now(). */
+  readonly expires: number;
+  readonly #told: (outcome: Outcome) => void;
+  #settled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `told` hears once what became of it. */
+  constructor(
+    { from, to, hops, message }: Pick<Parcel, "to" | "hops" | "message" | "from">,
+    withinMs: number,
+    told: (outcome: Outcome) => void,
+  ) {
+    this.from = from;
+    this.to = to;
+    this.hops = hops;
+    this.message = message;
+    this.expires = performance.now() + withinMs;
+    this.#told = told;
+  }
+
+  get leftMs(): number {
+    return Math.max(0, this.expires - performance.now());
+  }
+
+  /** Its outcome is not known yet: at the end of its time, and `moreMs`, it is what `late` says. */
+  waits(late: () => Outcome, moreMs = 0): void {
+    if (this.#settled) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.settle(late()), this.leftMs + moreMs);
+  }
+
+  /** Only the first counts. */
+  settle(outcome: Outcome): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#told(outcome);
+  }
+}

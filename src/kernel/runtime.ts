@@ -1,0 +1,338 @@
+/** KernelRuntime: a backend, the kernels that run on it, and what they know each other by. */
+import { invalidArgument, LavaFlowError } from "../errors.ts";
+import { GpuDevice, type GpuInfo, listGpus, noVulkan } from "../gpu/device.ts";
+import { timeoutOf } from "../native/limits.ts";
+import { remedyFor } from "../native/status.ts";
+import { Addresses, checkRuntimeName } from "./addresses.ts";
+import type { KernelBackend } from "./backend/backend.ts";
+import { openCpu } from "./backend/cpu.ts";
+import { metalUnavailable, openMetal } from "./backend/metal.ts";
+import type { Registry } from "./backend/registry.ts";
+import { HybridLogicalClock } from "./clock.ts";
+import { bodyOf } from "./handler.ts";
+import { Broker, checkK2k, type K2kBroker, type K2kConfig } from "./k2k.ts";
+import type { Kernel, Remains } from "./kernel.ts";
+import { checkLaunch, type LaunchOptions, type LaunchPlan } from "./launch.ts";
+import { type Home, RingKernel } from "./ring-kernel.ts";
+import { Routes } from "./routes.ts";
+
+export type Backend = "cpu" | "vulkan" | "metal" | "cuda";
+
+export interface RuntimeOptions {
+  /**
+   * "auto" (the default) takes the first that works of metal, vulkan and cpu. A software GPU is used only where vulkan or
+   * the device is named.
+   */
+  backend?: "auto" | Backend;
+  /** Vulkan's GPU, as an index into `MemoryAllocator.topology.gpus`; default: the first in hardware. */
+  device?: number;
+  /** Whether kernels send to kernels; default true. */
+  k2k?: boolean | Partial<K2kConfig>;
+  /** What kernels of other runtimes know this one by, 1 to 28 bytes; default: one that no other has. */
+  name?: string;
+}
+
+/** What became of the messages that waited at the shutdown: all together, and by kernel. */
+export interface ShutdownReport extends Remains {
+  kernels: (Remains & { id: string })[];
+}
+
+/** How long a shutdown lets kernels handle what waits, if nothing else is said. */
+const DRAIN_MS = 5000;
+const BACKENDS: readonly unknown[] = ["auto", "cpu", "vulkan", "metal", "cuda"];
+
+interface Opened {
+  name: Backend;
+  backend: KernelBackend;
+  /** Vulkan's, held. */
+  device: GpuDevice | null;
+  rejected: { backend: Backend; reason: string }[];
+}
+
+/** Whether kernels can run on Metal here. */
+export function isMetalAvailable(): boolean {
+  return metalUnavailable() === null;
+}
+
+/** Where kernels can run on this machine, in the order in which "auto" tries them: on what, or why not. */
+export function kernelBackends(): { backend: Backend; viable: boolean; reason: string }[] {
+  const metal = metalUnavailable();
+  return [
+    { backend: "metal", viable: metal === null, reason: metal ?? "Apple's default GPU" },
+    { backend: "vulkan", ...vulkanViability() },
+    { backend: "cpu", viable: true, reason: "handlers in TypeScript" },
+  ];
+}
+
+function vulkanViability(): { viable: boolean; reason: string } {
+  try {
+    const { name, type } = chooseGpu(undefined, false);
+    return { viable: true, reason: type === "cpu" ? `${name}, a software device, used only when it is named` : name };
+  } catch (error) {
+    if (!(error instanceof LavaFlowError)) throw error;
+    return { viable: false, reason: error.reason };
+  }
+}
+
+/** A runtime on Metal. */
+export const MetalRuntime = {
+  /** Elsewhere than on macOS it rejects with BACKEND_UNAVAILABLE and the reason. */
+  create(options: Omit<RuntimeOptions, "backend" | "device"> = {}): Promise<KernelRuntime> {
+    return KernelRuntime.create({ ...options, backend: "metal" });
+  },
+};
+
+export class KernelRuntime implements AsyncDisposable {
+  readonly name: string;
+  readonly backend: Backend;
+  /** Why not the backends that "auto" tried before this one. */
+  readonly rejected: readonly { backend: Backend; reason: string }[];
+  /** Null where the runtime was made with k2k: false. */
+  readonly k2k: K2kBroker | null;
+  readonly clock: HybridLogicalClock;
+  readonly #broker: Broker | null;
+  readonly #backend: KernelBackend;
+  readonly #device: GpuDevice | null;
+  readonly #addresses: Addresses;
+  readonly #routes: Routes;
+  readonly #home: Home;
+  /** By id, from the moment that one is launched. */
+  readonly #kernels = new Map<string, RingKernel>();
+  readonly #launches = new Set<Promise<unknown>>();
+  readonly #since = performance.now();
+  #shutdown: Promise<ShutdownReport> | null = null;
+
+  /**
+   * Rejects with BACKEND_UNAVAILABLE and the reason where a backend that is named can't run here, and INVALID_ARGUMENT. What
+   * "auto" passed over, and why, is in `rejected`.
+   */
+  static async create(options: RuntimeOptions = {}): Promise<KernelRuntime> {
+    if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ backend: ... }");
+    const { backend = "auto", device, k2k = true, name = crypto.randomUUID().slice(0, 13) } = options;
+    if (!BACKENDS.includes(backend)) throw invalidArgument("backend", backend, BACKENDS.join(", "));
+    if (device !== undefined && !(Number.isInteger(device) && device >= 0))
+      throw invalidArgument("device", device, "the index of a GPU");
+    if (device !== undefined && backend === "metal")
+      throw invalidArgument("device", device, "none with the backend metal, which takes the system's default one");
+    checkRuntimeName(name);
+    const config = checkK2k(k2k);
+    const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+    const clock = new HybridLogicalClock({ nodeId: (high >>> 16) * 2 ** 32 + low });
+    const addresses = new Addresses();
+    let broker: Broker | null = null;
+    const opened = await openBackend(backend, device, {
+      clock,
+      nextId: () => addresses.nextId(),
+      nameOf: (number) => addresses.nameOf(number),
+      post: (source, to, payload, options) => broker?.postLater(source, to, payload, options),
+    });
+    const runtime = new KernelRuntime(name, opened, config, clock, addresses);
+    broker = runtime.#broker;
+    return runtime;
+  }
+
+  /** @internal The GPU that its kernels run on; null where it is none of Vulkan's. Whoever keeps it retains it. */
+  static device(runtime: KernelRuntime): GpuDevice | null {
+    return runtime.#device;
+  }
+
+  private constructor(
+    name: string,
+    { name: backendName, backend, device, rejected }: Opened,
+    config: K2kConfig | null,
+    clock: HybridLogicalClock,
+    addresses: Addresses,
+  ) {
+    this.name = name;
+    this.backend = backendName;
+    this.rejected = rejected;
+    this.clock = clock;
+    this.#backend = backend;
+    this.#device = device;
+    this.#addresses = addresses;
+    this.#routes = new Routes(addresses);
+    const kernel = (id: string) => this.#kernels.get(id) ?? null;
+    this.#broker = config && new Broker(config, { name, clock, addresses, kernel });
+    this.k2k = this.#broker;
+    this.#home = {
+      clock,
+      nextId: () => addresses.nextId(),
+      carry: (message, from) => this.#broker?.carry(message, from),
+      activated: () => this.#broker?.changed(),
+      ended: (ended) => this.#ended(ended),
+    };
+  }
+
+  /** `launched`: kernels that are there, `active`: those of them that are active. */
+  get metrics() {
+    const kernels = [...this.#kernels.values()];
+    const { messagesProcessed, dispatches } = this.#backend.metrics;
+    const active = kernels.filter(({ state }) => state === "active").length;
+    return {
+      launched: kernels.length,
+      active,
+      messagesProcessed,
+      dispatches,
+      uptimeMs: performance.now() - this.#since,
+    };
+  }
+
+  /**
+   * Makes a kernel, which is to be activated then. An id has 1 to 64 bytes of letters, digits and . _ : , -
+   * Rejects with KERNEL_EXISTS (an id is free again once its kernel has ended), INVALID_ARGUMENT, SHADER_INVALID, CLOSED,
+   * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY.
+   */
+  async launch(id: string, options: LaunchOptions): Promise<Kernel> {
+    const reasons = this.rejected.map(({ backend, reason }) => `${backend}: ${reason}`);
+    const passedOver = reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
+    const plan = checkLaunch(id, options, this.backend === "cpu" ? "cpu" : "gpu", passedOver);
+    if (this.#broker === null && plan.routes.length > 0)
+      throw invalidArgument("routes", plan.routes.join(", "), "none, as this runtime was made with k2k: false");
+    if (this.#shutdown)
+      throw new LavaFlowError("CLOSED", `the runtime "${this.name}" was shut down`, { remedy: "Create another one" });
+    if (this.#kernels.has(id)) {
+      throw new LavaFlowError("KERNEL_EXISTS", `there is a kernel "${id}" in "${this.name}"`, {
+        remedy: "Terminate it first, or choose another id",
+      });
+    }
+    const launch = this.#launch(id, plan);
+    this.#launches.add(launch);
+    return launch.finally(() => this.#launches.delete(launch));
+  }
+
+  /**
+   * Ends all kernels; those that are active first handle what waits, for `drainMs` (default 5,000) at the longest. Resolves
+   * with what became of the messages that waited. Idempotent.
+   */
+  async shutdown({ drainMs = DRAIN_MS }: { drainMs?: number } = {}): Promise<ShutdownReport> {
+    timeoutOf({ timeoutMs: drainMs });
+    return (this.#shutdown ??= this.#close(drainMs));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  async #launch(id: string, plan: LaunchPlan): Promise<Kernel> {
+    const number = this.#addresses.add(id);
+    const kernel = new RingKernel(id, number, plan, this.#home);
+    this.#kernels.set(id, kernel);
+    try {
+      const { source, routes, ...sizes } = plan;
+      const body = bodyOf(id, source, this.#addresses, this.#broker);
+      const spec = { id, number, body, ...sizes, routeCount: routes.length };
+      kernel.launched(await this.#backend.launch(spec, kernel.port));
+      this.#routes.add(kernel, routes);
+      return kernel;
+    } catch (error) {
+      this.#ended(kernel);
+      throw error;
+    }
+  }
+
+  #ended(kernel: RingKernel): void {
+    if (this.#kernels.get(kernel.id) === kernel) this.#kernels.delete(kernel.id);
+    this.#routes.remove(kernel);
+    this.#addresses.remove(kernel.number);
+  }
+
+  async #close(drainMs: number): Promise<ShutdownReport> {
+    await Promise.allSettled(this.#launches);
+    const all = [...this.#kernels.values()];
+    const active = all.filter(({ state }) => state === "active");
+    const limit = performance.now() + drainMs;
+    const quiet = quietOf(active, limit);
+    const kernels = await Promise.all(
+      all.map(async (kernel) => {
+        const ended = active.includes(kernel) ? kernel.end(limit, quiet) : kernel.terminate();
+        // One that has failed, or was being terminated, has told that to whoever waited.
+        const none = async () => {
+          await kernel[Symbol.asyncDispose]();
+          return { drained: 0, rejected: 0 };
+        };
+        return { id: kernel.id, ...(await ended.catch(none)) };
+      }),
+    );
+    try {
+      await this.#broker?.close();
+      await this.#backend.close();
+    } finally {
+      this.#device?.release();
+    }
+    const sum = (of: keyof Remains) => kernels.reduce((total, kernel) => total + kernel[of], 0);
+    return { drained: sum("drained"), rejected: sum("rejected"), kernels };
+  }
+}
+
+/** Resolves when no message waits for any of them, as they send to each other too; at `limit` at the latest. */
+async function quietOf(kernels: RingKernel[], limit: number): Promise<void> {
+  for (;;) {
+    const busy = kernels.filter(({ pending }) => pending > 0);
+    const left = limit - performance.now();
+    if (busy.length === 0 || left <= 0) return;
+    await Promise.all(busy.map((kernel) => kernel.drained(left)));
+  }
+}
+
+async function openBackend(name: Backend | "auto", device: number | undefined, registry: Registry): Promise<Opened> {
+  if (name !== "auto") {
+    try {
+      return { name, rejected: [], ...(await openNamed(name, device, false, registry)) };
+    } catch (error) {
+      if (!(error instanceof LavaFlowError)) throw error;
+      throw unavailable(`no kernels on ${name}: ${error.reason}`, error);
+    }
+  }
+  const rejected: Opened["rejected"] = [];
+  for (const each of ["metal", "vulkan"] as const) {
+    try {
+      return { name: each, rejected, ...(await openNamed(each, device, true, registry)) };
+    } catch (error) {
+      if (!(error instanceof LavaFlowError)) throw error;
+      rejected.push({ backend: each, reason: error.reason });
+    }
+  }
+  return { name: "cpu", rejected, backend: openCpu(registry), device: null };
+}
+
+async function openNamed(
+  name: Backend,
+  device: number | undefined,
+  auto: boolean,
+  registry: Registry,
+): Promise<Pick<Opened, "backend" | "device">> {
+  if (name === "cpu") return { backend: openCpu(registry), device: null };
+  if (name === "cuda") throw unavailable("they are not written yet");
+  if (name === "metal") {
+    const reason = metalUnavailable();
+    if (reason !== null) throw unavailable(reason);
+    return { backend: await openMetal(registry.clock), device: null };
+  }
+  const gpu = GpuDevice.open(chooseGpu(device, auto).index);
+  try {
+    const { openVulkan } = await import("./backend/vulkan.ts");
+    return { backend: await openVulkan(gpu, registry.clock), device: gpu };
+  } catch (error) {
+    gpu.release();
+    throw error;
+  }
+}
+
+/** The one that is named; else the first in hardware, and if Vulkan was named a software one too. */
+function chooseGpu(device: number | undefined, auto: boolean): GpuInfo {
+  const gpus = listGpus();
+  const usable = gpus.filter(({ missing }) => missing === null);
+  const hardware = usable.find(({ type }) => type !== "cpu");
+  const gpu =
+    device === undefined ? (hardware ?? (auto ? undefined : usable[0])) : usable.find((each) => each.index === device);
+  if (gpu) return gpu;
+  const seen = gpus.map(({ index, name, missing, type }) => {
+    return `GPU ${index} is ${name} (${missing ?? (type === "cpu" ? "a software device, used only when it is named" : "usable")})`;
+  });
+  const what = device === undefined ? "no GPU in hardware" : `no GPU ${device} that can be used`;
+  throw unavailable(noVulkan()?.reason ?? `${what}: ${seen.join("; ")}`, noVulkan() ?? undefined);
+}
+
+function unavailable(reason: string, cause?: LavaFlowError): LavaFlowError {
+  return new LavaFlowError("BACKEND_UNAVAILABLE", reason, { remedy: remedyFor("BACKEND_UNAVAILABLE"), cause });
+}

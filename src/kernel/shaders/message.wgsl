@@ -1,0 +1,163 @@
+// ───────────── messages: stamps, checksums, headers, sending ─────────────
+
+// ───────────── stamps ─────────────
+
+fn lf_before(a: vec2<u32>, b: vec2<u32>) -> bool { return a.y < b.y || (a.y == b.y && a.x < b.x); }
+
+fn lf_packed(physical_low: u32, physical_high: u32, logical: u32) -> vec2<u32> {
+  return vec2<u32>((physical_low << 12u) | (logical & 0xfffu), (physical_high << 12u) | (physical_low >> 20u));
+}
+
+/// The least stamp after all that the clock gave, `seen`, and the time at which the host submitted this: the rule of the
+/// shim's clock.c, after Kulkarni et al. (2014).
+fn lf_tick(seen: vec2<u32>) -> vec2<u32> {
+  var next = lf_clock;
+  if (lf_before(next, seen)) { next = seen; }
+  next.x += 1u;
+  if (next.x == 0u) { next.y += 1u; }
+  let now = vec2<u32>(lf_push.now_low, lf_push.now_high);
+  if (lf_before(next, now)) { next = now; }
+  lf_clock = next;
+  return next;
+}
+
+// ───────────── checksums ─────────────
+
+fn lf_crc_word(x: u32) -> u32 {
+  return lf_in[x & 15u] ^ lf_in[16u + ((x >> 4u) & 15u)] ^ lf_in[32u + ((x >> 8u) & 15u)]
+    ^ lf_in[48u + ((x >> 12u) & 15u)] ^ lf_in[64u + ((x >> 16u) & 15u)] ^ lf_in[80u + ((x >> 20u) & 15u)]
+    ^ lf_in[96u + ((x >> 24u) & 15u)] ^ lf_in[112u + (x >> 28u)];
+}
+
+/// CRC-32 of the bytes from word `at`. Written once for whole words and for the last one: software devices take long to
+/// compile what stands there often.
+fn lf_crc(space: u32, at: u32, bytes: u32) -> u32 {
+  var crc = 0xffffffffu;
+  for (var i = 0u; i * 4u < bytes; i++) {
+    let bits = min(bytes - i * 4u, 4u) * 8u;
+    let rest = select(crc >> bits, 0u, bits == 32u);
+    crc = rest ^ lf_crc_word((crc ^ lf_get(space, at + i)) << (32u - bits));
+  }
+  return ~crc;
+}
+
+/// Word i of `bytes`, without what lies beyond their end.
+fn lf_trimmed(word: u32, i: u32, bytes: u32) -> u32 {
+  let rest = (bytes & 3u) * 8u;
+  if (i == bytes / 4u && rest != 0u) { return word & ((1u << rest) - 1u); }
+  return word;
+}
+
+// ───────────── sending ─────────────
+
+struct LfHeader {
+  flags: u32,
+  id_low: u32,
+  id_high: u32,
+  correlation_low: u32,
+  correlation_high: u32,
+  source: u32,
+  destination: u32,
+  kind: u32,
+  priority: u32,
+  bytes: u32,
+  crc: u32,
+}
+
+/// Without the words that are 0 in all that a kernel sends: they are so from the launch on.
+fn lf_write_header(space: u32, at: u32, header: LfHeader, stamp: vec2<u32>) {
+  lf_put(space, at + LF_HEADER_MAGIC, LF_MAGIC_LOW);
+  lf_put(space, at + LF_HEADER_MAGIC + 1u, LF_MAGIC_HIGH);
+  lf_put(space, at + LF_HEADER_VERSION, LF_VERSION);
+  lf_put(space, at + LF_HEADER_FLAGS, header.flags);
+  lf_put(space, at + LF_HEADER_ID, header.id_low);
+  lf_put(space, at + LF_HEADER_ID + 1u, header.id_high);
+  lf_put(space, at + LF_HEADER_CORRELATION, header.correlation_low);
+  lf_put(space, at + LF_HEADER_CORRELATION + 1u, header.correlation_high);
+  lf_put(space, at + LF_HEADER_SOURCE, header.source);
+  lf_put(space, at + LF_HEADER_DESTINATION, header.destination);
+  lf_put(space, at + LF_HEADER_TYPE, header.kind);
+  lf_put(space, at + LF_HEADER_PRIORITY, header.priority);
+  lf_put(space, at + LF_HEADER_SIZE, header.bytes);
+  lf_put(space, at + LF_HEADER_CRC, header.crc);
+  lf_put(space, at + LF_HEADER_STAMP, (stamp.x >> 12u) | (stamp.y << 20u));
+  lf_put(space, at + LF_HEADER_STAMP + 1u, stamp.y >> 12u);
+  lf_put(space, at + LF_HEADER_STAMP + 2u, stamp.x & 0xfffu);
+  lf_put(space, at + LF_HEADER_STAMP + 4u, lf_kernel.node_low);
+  lf_put(space, at + LF_HEADER_STAMP + 5u, lf_kernel.node_high);
+}
+
+fn lf_copy_word(space: u32, to: u32, i: u32, bytes: u32, staging: u32) {
+  if (i * 4u < bytes) { lf_put(space, to + i, lf_trimmed(lf_store[staging + i], i, bytes)); }
+}
+
+/// Copies the first `bytes` from staging, every `stride`th word from word `first` on.
+fn lf_copy(space: u32, to: u32, first: u32, stride: u32, bytes: u32, staging: u32) {
+  for (var i = first; i * 4u < bytes; i += 4u * stride) {
+    lf_copy_word(space, to, i, bytes, staging);
+    lf_copy_word(space, to, i + stride, bytes, staging);
+    lf_copy_word(space, to, i + 2u * stride, bytes, staging);
+    lf_copy_word(space, to, i + 3u * stride, bytes, staging);
+  }
+}
+
+/// A message of the kernel's own, from staging: without a checksum, as it was never outside the device.
+fn lf_send_from(space: u32, slot: u32, destination: u32, bytes: u32) {
+  let made = atomicAdd(&lf_made, 1u) + 1u;
+  let staging = lf_kernel.staging + lf_kernel.payload_words;
+  lf_copy(space, slot + LF_HEADER_WORDS, 0u, 1u, bytes, staging);
+  lf_write_header(space, slot, LfHeader(LF_FLAG_UNCHECKED, made, lf_kernel.number, 0u, 0u, lf_kernel.number, destination,
+    lf_turn.kind, 1u, bytes, 0u), lf_tick(lf_clock));
+}
+
+fn lf_out_slot(head: u32) -> u32 { return lf_kernel.outputs + (head & lf_kernel.out_mask) * lf_kernel.slot_words; }
+
+/// A place for a message to a kernel that is not on this device: the host passes it on. Room for the reply is left. 0 where
+/// there is none.
+fn lf_claim_output() -> u32 {
+  var head = atomicLoad(&lf_out_head);
+  var is_claimed = false;
+  while (!is_claimed) {
+    if (i32(lf_limit - head) <= 1) { break; }
+    let claim = atomicCompareExchangeWeak(&lf_out_head, head, head + 1u);
+    is_claimed = claim.exchanged;
+    if (!is_claimed) { head = claim.old_value; }
+  }
+  return select(0u, lf_out_slot(head), is_claimed);
+}
+
+/// A place in the inbox of a kernel on this device. Senders claim places one after the other; nobody reads or gives back a
+/// place in the round in which it was written. 0 where there is none.
+fn lf_claim_inbox(block: u32, inbox: u32, bytes: u32) -> u32 {
+  if (lf_in[block + LF_CONTROL_PAYLOAD_BYTES] < bytes) { return 0u; }
+  let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
+  let free = atomicLoad(&lf_board[inbox + LF_INBOX_FREE]);
+  var place = atomicLoad(&lf_board[inbox + LF_INBOX_CLAIMED]);
+  var is_claimed = false;
+  while (!is_claimed && place - free < capacity) {
+    let claim = atomicCompareExchangeWeak(&lf_board[inbox + LF_INBOX_CLAIMED], place, place + 1u);
+    is_claimed = claim.exchanged;
+    if (!is_claimed) { place = claim.old_value; }
+  }
+  if (!is_claimed) {
+    atomicAdd(&lf_board[inbox + LF_INBOX_REFUSED], 1u);
+    return 0u;
+  }
+  return lf_in[block + LF_CONTROL_INBOX_SLOTS] + (place & (capacity - 1u)) * lf_in[block + LF_CONTROL_SLOT_WORDS];
+}
+
+/// Makes a kernel one of those that run in the next round, once.
+fn lf_list(block: u32, inbox: u32) {
+  let round = lf_push.round + 1u;
+  if (atomicExchange(&lf_board[inbox + LF_INBOX_WANTED], round) == round) { return; }
+  let size = (round % LF_ROUNDS) * LF_SIZES_ROUND_WORDS + lf_in[block + LF_CONTROL_BODY] * 4u;
+  let place = atomicAdd(&lf_board[size], 1u);
+  if (place == 0u) {
+    atomicStore(&lf_board[size + 1u], 1u);
+    atomicStore(&lf_board[size + 2u], 1u);
+  }
+  let capacity = lf_in[block + LF_CONTROL_LIST_CAPACITY];
+  if (place < capacity) {
+    atomicStore(&lf_board[lf_in[block + LF_CONTROL_LIST] + (round & 1u) * capacity + place], block);
+  }
+}

@@ -1,0 +1,340 @@
+// ───────────── memory ─────────────
+
+/// Written by the host, and by kernels in their own control blocks: control blocks, inputs, orders, routes.
+@group(0) @binding(0) var<storage, read_write> lf_in: array<u32>;
+/// Read by the host: outputs and reports.
+@group(0) @binding(1) var<storage, read_write> lf_out: array<u32>;
+/// States, staging, the slots of inboxes.
+@group(0) @binding(2) var<storage, read_write> lf_store: array<u32>;
+/// What kernels change together: sizes of rounds, lists, headers of inboxes.
+@group(0) @binding(3) var<storage, read_write> lf_board: array<atomic<u32>>;
+
+struct LfPush {
+  entries: u32, // where this dispatch's are in lf_in; of a listed one, the number of the body
+  round: u32,
+  serial: u32,
+  now_low: u32,
+  now_high: u32,
+  listed: u32,  // 1: the kernels are those that were listed for this round
+}
+var<immediate> lf_push: LfPush;
+
+const LF_SPACE_IN = 0u;
+const LF_SPACE_OUT = 1u;
+const LF_SPACE_STORE = 2u;
+
+/// The guards (spirv.ts) let every loop count this down, and end when it is 0: (high, low).
+var<private> lf_fuel: vec2<u32>;
+const LF_FULL_TANK = vec2<u32>(0xffffffffu, 0xffffffffu);
+
+struct LfKernel {
+  block: u32,
+  number: u32,
+  state: u32,
+  state_words: u32,
+  payload_bytes: u32,
+  payload_words: u32,
+  slot_words: u32,
+  outputs: u32,
+  out_mask: u32,
+  staging: u32,
+  routes: u32,
+  route_count: u32,
+  node_low: u32,
+  node_high: u32,
+}
+
+/// The message that is being handled.
+struct LfTurn {
+  given: u32, // 0: there is none
+  fault: u32, // why the body is not given it; 0: it is
+  id_low: u32,
+  id_high: u32,
+  space: u32,
+  at: u32,
+  bytes: u32,
+  kind: u32,
+  source: u32,
+  priority: u32,
+  correlation_low: u32,
+  correlation_high: u32,
+}
+
+var<private> lf_kernel: LfKernel;
+var<private> lf_turn: LfTurn;
+var<workgroup> lf_kernel_all: LfKernel;
+var<workgroup> lf_turn_all: LfTurn;
+/// 0, or 1 and the bytes of the reply.
+var<workgroup> lf_reply: u32;
+/// How many messages it has put out, and how many it may.
+var<workgroup> lf_out_head: atomic<u32>;
+var<workgroup> lf_limit: u32;
+/// Messages that it sent in its life.
+var<workgroup> lf_made: atomic<u32>;
+/// Its clock: physical microseconds and 12 bits of the logical counter, low and high word.
+var<workgroup> lf_clock: vec2<u32>;
+/// Rounds of loops of the invocation with most of them, and whether a body ran out of fuel.
+var<workgroup> lf_used: atomic<u32>;
+var<workgroup> lf_spent: atomic<u32>;
+/// Rounds of loops of this invocation, in this dispatch.
+var<private> lf_rounds: u32;
+
+// Of invocation 0 alone:
+var<private> lf_orders: u32;
+var<private> lf_inputs: u32;
+var<private> lf_first: u32;
+var<private> lf_count: u32;
+var<private> lf_taken: u32;
+var<private> lf_processed: u32;
+var<private> lf_inbox: u32;
+var<private> lf_inbox_slots: u32;
+var<private> lf_mail: u32;     // the next message in the inbox
+var<private> lf_mail_end: u32; // up to here they were there before this round
+var<private> lf_stalled: bool;
+// What its control block said when it began; read all at once, as memory is far.
+var<private> lf_processed_before: u32;
+var<private> lf_tail_before: u32;
+var<private> lf_head_before: u32;
+var<private> lf_report: u32;
+
+fn lf_get(space: u32, at: u32) -> u32 {
+  if (space == LF_SPACE_IN) { return lf_in[at]; }
+  return lf_store[at];
+}
+
+fn lf_put(space: u32, at: u32, value: u32) {
+  if (space == LF_SPACE_OUT) { lf_out[at] = value; } else { lf_store[at] = value; }
+}
+
+// ───────────── receiving: invocation 0 alone ─────────────
+
+fn lf_open(group: u32) {
+  var block: u32;
+  lf_count = 0u;
+  if (lf_push.listed != 0u) {
+    block = atomicLoad(&lf_board[lf_push.entries + group]);
+  } else {
+    let entry = lf_push.entries + group * LF_ENTRY_WORDS;
+    block = lf_in[entry + LF_ENTRY_BLOCK];
+    lf_count = lf_in[entry + LF_ENTRY_COUNT];
+    lf_first = lf_in[entry + LF_ENTRY_FIRST];
+  }
+  let payload_bytes = lf_in[block + LF_CONTROL_PAYLOAD_BYTES];
+  lf_kernel_all = LfKernel(block, lf_in[block + LF_CONTROL_NUMBER], lf_in[block + LF_CONTROL_STATE],
+    lf_in[block + LF_CONTROL_STATE_WORDS], payload_bytes, (payload_bytes + 3u) / 4u,
+    lf_in[block + LF_CONTROL_SLOT_WORDS], lf_in[block + LF_CONTROL_OUTPUTS], lf_in[block + LF_CONTROL_OUT_MASK],
+    lf_in[block + LF_CONTROL_STAGING], lf_in[block + LF_CONTROL_ROUTES], lf_in[block + LF_CONTROL_ROUTE_COUNT],
+    lf_in[block + LF_CONTROL_NODE], lf_in[block + LF_CONTROL_NODE + 1u]);
+  lf_clock = lf_packed(lf_in[block + LF_CONTROL_CLOCK], lf_in[block + LF_CONTROL_CLOCK + 1u],
+    lf_in[block + LF_CONTROL_CLOCK + 2u]);
+  lf_orders = lf_in[block + LF_CONTROL_ORDERS];
+  lf_inputs = lf_in[block + LF_CONTROL_INPUTS];
+  lf_processed_before = lf_in[block + LF_CONTROL_PROCESSED];
+  lf_tail_before = lf_in[block + LF_CONTROL_IN_TAIL];
+  lf_head_before = lf_in[block + LF_CONTROL_OUT_HEAD];
+  lf_report = lf_in[block + LF_CONTROL_REPORT];
+  lf_limit = lf_in[block + LF_CONTROL_LIMIT];
+  atomicStore(&lf_out_head, lf_head_before);
+  atomicStore(&lf_made, lf_in[block + LF_CONTROL_MADE]);
+  lf_stalled = lf_in[block + LF_CONTROL_ACTIVE] == 0u;
+  lf_inbox = select(lf_in[block + LF_CONTROL_INBOX], 0u, lf_stalled);
+  lf_inbox_slots = lf_in[block + LF_CONTROL_INBOX_SLOTS];
+  lf_taken = 0u;
+  lf_processed = 0u;
+  lf_reply = 0u;
+  atomicStore(&lf_used, 0u);
+  atomicStore(&lf_spent, 0u);
+  lf_mail = 0u;
+  lf_mail_end = 0u;
+  if (lf_inbox != 0u) {
+    lf_mail = atomicLoad(&lf_board[lf_inbox + LF_INBOX_TAIL]);
+    atomicStore(&lf_board[lf_inbox + LF_INBOX_FREE], lf_mail);
+    lf_mail_end = atomicLoad(&lf_board[lf_inbox + LF_INBOX_SAFE])
+      + atomicExchange(&lf_board[lf_inbox + LF_INBOX_ARRIVED + (lf_push.round & 1u)], 0u);
+  }
+}
+
+/// A header, read as a whole.
+struct LfHead {
+  magic_low: u32,
+  magic_high: u32,
+  flags: u32,
+  id_low: u32,
+  id_high: u32,
+  correlation_low: u32,
+  correlation_high: u32,
+  source: u32,
+  kind: u32,
+  priority: u32,
+  bytes: u32,
+  crc: u32,
+  stamp: vec2<u32>,
+  deadline_low: u32,
+  deadline_high: u32,
+}
+
+fn lf_head_given(at: u32) -> LfHead {
+  return LfHead(lf_in[at + LF_HEADER_MAGIC], lf_in[at + LF_HEADER_MAGIC + 1u], lf_in[at + LF_HEADER_FLAGS],
+    lf_in[at + LF_HEADER_ID], lf_in[at + LF_HEADER_ID + 1u], lf_in[at + LF_HEADER_CORRELATION],
+    lf_in[at + LF_HEADER_CORRELATION + 1u], lf_in[at + LF_HEADER_SOURCE], lf_in[at + LF_HEADER_TYPE],
+    lf_in[at + LF_HEADER_PRIORITY] & 0xffu, lf_in[at + LF_HEADER_SIZE], lf_in[at + LF_HEADER_CRC],
+    lf_packed(lf_in[at + LF_HEADER_STAMP], lf_in[at + LF_HEADER_STAMP + 1u], lf_in[at + LF_HEADER_STAMP + 2u]),
+    lf_in[at + LF_HEADER_DEADLINE], lf_in[at + LF_HEADER_DEADLINE + 1u]);
+}
+
+/// Of a message from another kernel: it has neither a deadline nor a checksum, and nobody waits for its reply.
+fn lf_head_mailed(at: u32) -> LfHead {
+  return LfHead(lf_store[at + LF_HEADER_MAGIC], lf_store[at + LF_HEADER_MAGIC + 1u], lf_store[at + LF_HEADER_FLAGS],
+    lf_store[at + LF_HEADER_ID], lf_store[at + LF_HEADER_ID + 1u], 0u, 0u, lf_store[at + LF_HEADER_SOURCE],
+    lf_store[at + LF_HEADER_TYPE], lf_store[at + LF_HEADER_PRIORITY] & 0xffu, lf_store[at + LF_HEADER_SIZE], 0u,
+    lf_packed(lf_store[at + LF_HEADER_STAMP], lf_store[at + LF_HEADER_STAMP + 1u],
+      lf_store[at + LF_HEADER_STAMP + 2u]), 0u, 0u);
+}
+
+/// What is wrong with a message: flags, 0 for nothing.
+fn lf_fault_of(head: LfHead, space: u32, at: u32) -> u32 {
+  let is_message = (head.magic_low == LF_MAGIC_LOW) & (head.magic_high == LF_MAGIC_HIGH)
+    & (head.bytes <= lf_kernel_all.payload_bytes);
+  if (!is_message) { return LF_FLAG_DROPPED_CHECKSUM; }
+  let has_deadline = (head.deadline_low | head.deadline_high) != 0u;
+  let is_in_time = lf_before(vec2<u32>(lf_push.now_low, lf_push.now_high),
+    lf_packed(head.deadline_low, head.deadline_high, 0u));
+  if (has_deadline && !is_in_time) { return LF_FLAG_DROPPED_DEADLINE; }
+  if ((head.flags & LF_FLAG_UNCHECKED) != 0u) { return 0u; }
+  return select(LF_FLAG_DROPPED_CHECKSUM, 0u, lf_crc(space, at + LF_HEADER_WORDS, head.bytes) == head.crc);
+}
+
+/// Chooses the next message, the greatest priority first and then the oldest: the host has ordered its own so.
+fn lf_next() {
+  lf_turn_all.given = 0u;
+  let is_given = lf_taken < lf_count;
+  let is_mailed = lf_mail != lf_mail_end;
+  if (lf_stalled || !(is_given || is_mailed)) { return; }
+  if (i32(lf_limit - atomicLoad(&lf_out_head)) <= 0 || atomicLoad(&lf_used) >= LF_PAUSE) {
+    lf_stalled = true;
+    return;
+  }
+  var space = LF_SPACE_IN;
+  var at = 0u;
+  var head: LfHead;
+  if (is_given) {
+    var slot = lf_first;
+    if (lf_taken > 0u) { slot = lf_in[lf_orders + lf_taken]; }
+    at = lf_inputs + slot * lf_kernel_all.slot_words;
+    head = lf_head_given(at);
+  }
+  if (is_mailed) {
+    let capacity = lf_in[lf_kernel_all.block + LF_CONTROL_INBOX_CAPACITY];
+    let mailed_at = lf_inbox_slots + (lf_mail & (capacity - 1u)) * lf_kernel_all.slot_words;
+    let mailed = lf_head_mailed(mailed_at);
+    let is_older = mailed.priority == head.priority && lf_before(mailed.stamp, head.stamp);
+    if (!is_given || mailed.priority > head.priority || is_older) {
+      space = LF_SPACE_STORE;
+      at = mailed_at;
+      head = mailed;
+    }
+  }
+  if (space == LF_SPACE_IN) { lf_taken += 1u; } else { lf_mail += 1u; }
+  let fault = lf_fault_of(head, space, at);
+  if (fault == 0u) {
+    _ = lf_tick(head.stamp);
+    lf_processed += 1u;
+  }
+  lf_turn_all = LfTurn(1u, fault, head.id_low, head.id_high, space, at, head.bytes, head.kind, head.source,
+    head.priority, head.correlation_low, head.correlation_high);
+}
+
+/// Keeps what is to outlast the dispatch, and tells the host how far it came.
+fn lf_close() {
+  let block = lf_kernel.block;
+  let out_head = atomicLoad(&lf_out_head);
+  let is_spent = atomicLoad(&lf_spent) != 0u;
+  let processed = lf_processed_before + lf_processed;
+  let tail = lf_tail_before + lf_taken;
+  lf_in[block + LF_CONTROL_PROCESSED] = processed;
+  if (processed < lf_processed_before) { lf_in[block + LF_CONTROL_PROCESSED + 1u] += 1u; }
+  lf_in[block + LF_CONTROL_IN_TAIL] = tail;
+  if (tail < lf_tail_before) { lf_in[block + LF_CONTROL_IN_TAIL + 1u] += 1u; }
+  lf_in[block + LF_CONTROL_IN_FLIGHT] = lf_count - lf_taken;
+  lf_in[block + LF_CONTROL_OUT_HEAD] = out_head;
+  if (out_head < lf_head_before) { lf_in[block + LF_CONTROL_OUT_HEAD + 1u] += 1u; }
+  lf_in[block + LF_CONTROL_MADE] = atomicLoad(&lf_made);
+  lf_in[block + LF_CONTROL_CLOCK] = (lf_clock.x >> 12u) | (lf_clock.y << 20u);
+  lf_in[block + LF_CONTROL_CLOCK + 1u] = lf_clock.y >> 12u;
+  lf_in[block + LF_CONTROL_CLOCK + 2u] = lf_clock.x & 0xfffu;
+  if (is_spent) {
+    lf_in[block + LF_CONTROL_ACTIVE] = 0u;
+    lf_in[block + LF_CONTROL_TERMINATED] = 1u;
+    lf_in[block + LF_CONTROL_LAST_ERROR] = 1u;
+    lf_in[block + LF_CONTROL_ERROR_COUNT] += 1u;
+  }
+  if (lf_inbox != 0u) {
+    let free = atomicLoad(&lf_board[lf_inbox + LF_INBOX_FREE]);
+    let claimed = atomicLoad(&lf_board[lf_inbox + LF_INBOX_CLAIMED]);
+    let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
+    atomicStore(&lf_board[lf_inbox + LF_INBOX_SAFE], lf_mail_end);
+    atomicStore(&lf_board[lf_inbox + LF_INBOX_TAIL], lf_mail);
+    // A round later, what has come now can be read, and what was read now is free.
+    let is_full = claimed - free > capacity / 2u && lf_mail != free;
+    if (lf_in[block + LF_CONTROL_ACTIVE] != 0u && (claimed != lf_mail_end || is_full)) { lf_list(block, lf_inbox); }
+  }
+  if (lf_push.listed == 0u) { lf_out[lf_report + LF_REPORT_TAKEN] = lf_taken; }
+  lf_out[lf_report + LF_REPORT_OUT_HEAD] = out_head;
+  lf_out[lf_report + LF_REPORT_PROCESSED] = processed;
+  lf_out[lf_report + LF_REPORT_FLAGS] = select(0u, LF_REPORTED_SPENT, is_spent)
+    | select(0u, LF_REPORTED_MORE, lf_mail != lf_mail_end);
+  lf_out[lf_report + LF_REPORT_SERIAL] = lf_push.serial;
+}
+
+// ───────────── all invocations ─────────────
+
+/// Copies the reply to where the host finds it, or tells it of a message that the body was not given.
+fn lf_answer(thread: u32, bytes: u32) {
+  let slot = lf_out_slot(atomicLoad(&lf_out_head));
+  lf_copy(LF_SPACE_OUT, slot + LF_HEADER_WORDS, thread, LF_WORKGROUP, bytes, lf_kernel.staging);
+  if (thread != 0u) { return; }
+  var header = LfHeader(lf_turn.fault, lf_turn.id_low, lf_turn.id_high, lf_turn.correlation_low,
+    lf_turn.correlation_high, lf_turn.source, 0u, lf_turn.kind, lf_turn.priority & 3u, bytes, 0u);
+  if (lf_turn.fault == 0u) {
+    header.id_low = atomicAdd(&lf_made, 1u) + 1u;
+    header.id_high = lf_kernel.number;
+    header.source = lf_kernel.number;
+    header.crc = lf_crc(LF_SPACE_STORE, lf_kernel.staging, bytes);
+  }
+  lf_write_header(LF_SPACE_OUT, slot, header, lf_tick(lf_clock));
+}
+
+@compute @workgroup_size(LF_WORKGROUP)
+fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
+  lf_fuel = LF_FULL_TANK;
+  lf_rounds = 0u;
+  if (thread == 0u) { lf_open(group.x); }
+  lf_kernel = workgroupUniformLoad(&lf_kernel_all);
+  loop {
+    if (thread == 0u) { lf_next(); }
+    let turn = workgroupUniformLoad(&lf_turn_all);
+    if (turn.given == 0u) { break; }
+    lf_turn = turn;
+    lf_rounds += LF_FULL_TANK.y - lf_fuel.y;
+    if (turn.fault == 0u) {
+      lf_fuel = vec2<u32>(0u, LF_FUEL);
+      on_message(Message(turn.kind, turn.bytes, turn.source, turn.priority, thread, LF_WORKGROUP,
+        vec2<u32>(turn.correlation_low, turn.correlation_high)));
+      let used = LF_FUEL - lf_fuel.y;
+      lf_fuel = LF_FULL_TANK;
+      if (used == LF_FUEL) { atomicStore(&lf_spent, 1u); }
+      lf_rounds += used;
+      atomicMax(&lf_used, lf_rounds);
+    }
+    storageBarrier();
+    let reply = select(workgroupUniformLoad(&lf_reply), 1u, turn.fault != 0u);
+    let is_spent = atomicLoad(&lf_spent) != 0u;
+    if (reply != 0u && !is_spent) { lf_answer(thread, reply - 1u); }
+    workgroupBarrier();
+    if (thread == 0u) {
+      if (is_spent) { lf_stalled = true; } else if (reply != 0u) { atomicAdd(&lf_out_head, 1u); }
+      lf_reply = 0u;
+    }
+  }
+  if (thread == 0u) { lf_close(); }
+}

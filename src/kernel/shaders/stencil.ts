@@ -1,0 +1,95 @@
+/** The shader of a stencil: the user's function of a cell, and what runs it on all of them. */
+import type { Tiling } from "../halo/tiling.ts";
+
+/** Cells that a thread computes, one beside the other along the slowest axis: what two of them read is loaded once. */
+export const CELLS = 4;
+/** Of a workgroup, along x and y. */
+export const THREADS = [64, 4] as const;
+
+/** Words of a `Region`, with what WGSL leaves between a vec3 and the next one. */
+export const REGION_WORDS = 16;
+
+/** The words before the user's parameters: those of `Parameters` that begin with lf_. */
+export const OWN_WORDS = 3;
+
+/** The user's source stands first, so that the lines of its errors are its own. */
+export function stencil(source: string, tiling: Tiling, parameters: readonly string[]): string {
+  const { dimensions, tile, halo, extent } = tiling;
+  const flat = dimensions === 2;
+  const [width, height] = extent;
+  const axis = flat ? "y" : "z";
+  const side = flat ? tile[1] : tile[2];
+  const pitch = flat ? width : width * height;
+  const offsets = flat ? ["dx", "dy"] : ["dx", "dy", "dz"];
+  const beyond = offsets.map((each) => `u32(${each} + ${halo[0]}) > ${2 * halo[0]}u`).join(" || ");
+  // A minimum hides from compilers that one cell's neighbour is the next one: then each of them is loaded anew.
+  const moved = (at: number) => (side % CELLS === 0 ? `${at}u` : `min(${at}u, ${side - 1}u - ${axis})`);
+  const cells = Array.from({ length: CELLS }, (_, at) => at);
+  return `${source}
+
+struct Parameters {
+  lf_first: u32, lf_chunks: u32, lf_steps: u32,
+${parameters.map((name) => `  ${name}: f32,`).join("\n")}
+}
+var<immediate> parameters: Parameters;
+/* The cells of a tile from low up to, and without, high. */
+struct Region {
+  start: u32, // the tile's first word
+  origin: vec3<u32>, // its first cell's place in the grid
+  low: vec3<u32>,
+  high: vec3<u32>,
+}
+@group(0) @binding(0) var<storage, read> lf_regions: array<Region>;
+@group(0) @binding(1) var<storage, read> lf_now: array<f32>;
+@group(0) @binding(2) var<storage, read_write> lf_next: array<f32>;
+var<private> lf_cell: u32;
+var<private> lf_place: vec3<u32>;
+
+fn at(${offsets.map((each) => `${each}: i32`).join(", ")}) -> f32 {
+  if (${beyond}) { return bitcast<f32>(lf_cell | 0x7fc00000u); }
+  return lf_now[lf_cell + u32(dx + dy * ${width}${flat ? "" : ` + dz * ${width * height}`})];
+}
+fn previous() -> f32 { return lf_next[lf_cell]; }
+fn position() -> ${flat ? "vec2<u32> { return lf_place.xy; }" : "vec3<u32> { return lf_place; }"}
+fn steps() -> u32 { return parameters.lf_steps; }
+
+/* Which of a thread's cells a cell is depends on its place in the tile alone, whatever region it is computed with: so its
+   value never depends on that, whichever operations the compiler fuses. */
+@compute @workgroup_size(${THREADS[0]}, ${THREADS[1]})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) id: vec3<u32>) {
+  let region = lf_regions[parameters.lf_first + group.z / parameters.lf_chunks];
+  let x = region.low.x + id.x;
+  if (x >= region.high.x) { return; }
+${
+  flat
+    ? `  let y = (region.low.y / ${CELLS}u + id.y) * ${CELLS}u;
+  if (y >= region.high.y) { return; }
+  let z = 0u;`
+    : `  let y = region.low.y + id.y;
+  let z = (region.low.z / ${CELLS}u + group.z % parameters.lf_chunks) * ${CELLS}u;
+  if (y >= region.high.y || z >= region.high.z) { return; }`
+}
+  let place = region.origin + vec3<u32>(x, y, z);
+  let cell0 = region.start + (z + ${halo[2]}u) * ${width * height}u + (y + ${halo[1]}u) * ${width}u + x + ${halo[0]}u;
+  lf_cell = cell0;
+  lf_place = place;
+  let value0 = cell();
+${cells
+  .slice(1)
+  .map(
+    (at) => `  let moved${at} = ${moved(at)};
+  let cell${at} = cell0 + moved${at} * ${pitch}u;
+  lf_cell = cell${at};
+  lf_place = vec3<u32>(${flat ? `place.x, place.y + moved${at}, place.z` : `place.xy, place.z + moved${at}`});
+  let value${at} = cell();`,
+  )
+  .join("\n")}
+${cells
+  .map((at) => {
+    const inside = `${axis} + ${at}u >= region.low.${axis} && ${axis} + ${at}u < region.high.${axis}`;
+    return `  if (${inside}) { lf_next[cell${at}] = value${at}; }`;
+  })
+  .join("\n")}
+}
+`;
+}

@@ -1,0 +1,181 @@
+/** Steps of a simulation on tiles: each cell becomes what a function of its neighbours says. */
+import { invalidArgument } from "../errors.ts";
+import type { MemoryBuffer } from "../memory/buffer.ts";
+import type { Engine } from "./halo/engine.ts";
+import { Field, type FieldLayout } from "./halo/field.ts";
+import type { Beside, StencilRow, Sweep, SweepPart } from "./halo/sweep.ts";
+import type { Tiling } from "./halo/tiling.ts";
+
+export type { StencilRow } from "./halo/sweep.ts";
+
+export interface StencilOptions<P extends string = never> {
+  /**
+   * For a GPU: a function `cell() -> f32` and what it needs. It has `at(dx, dy)`, in three dimensions `at(dx, dy, dz)`: a
+   * cell so far from this one, now (NaN beyond the halo); `previous()`: this cell one step earlier; `parameters.NAME`;
+   * `position()`: this cell's place in the whole grid, `vec2<u32>` or `vec3<u32>`; `steps()`: how many were taken before.
+   */
+  wgsl?: string;
+  /** For tiles in host memory: writes one row of cells. */
+  handler?: (row: StencilRow<P>) => void;
+  /** Numbers that the function uses, by name; they may be changed between steps. At most 16. */
+  parameters?: Record<P, number>;
+}
+
+/** What a stencil has of its exchange. */
+export interface Grounds {
+  readonly engine: Engine;
+  readonly tiling: Tiling;
+  readonly layout: FieldLayout;
+  readonly beside: Beside;
+  field(): Field;
+  /** Makes a field the exchange's, and gives the one that was. */
+  swap(field: Field): Field;
+  post(): Promise<{ done: Promise<unknown> }>;
+  collect(): Promise<{ done: Promise<unknown> }>;
+  inTurn(work: () => Promise<{ done: Promise<unknown> }>): Promise<void>;
+}
+
+const PARAMETERS_MAX = 16;
+/** Steps that a GPU is given before the first of them has ended: enough to keep it busy. */
+const AHEAD = 32;
+/** After so much work of the processor, milliseconds, the event loop has its turn. */
+const BREATH_MS = 10;
+
+/** Made by `HaloExchange.stencil`, and closed with its exchange. */
+export class Stencil<P extends string = string> {
+  /** May be changed; the next call of `step` takes them as they are then. */
+  readonly parameters: Record<P, number>;
+  readonly #grounds: Grounds;
+  readonly #sweep: Sweep;
+  #other: Field;
+  #steps = 0;
+
+  static async make<P extends string>(options: StencilOptions<P>, grounds: Grounds): Promise<Stencil<P>> {
+    const parameters = checkOptions(options);
+    const { engine, tiling, layout, beside } = grounds;
+    const { wgsl, handler } = options;
+    const sweep = await engine.sweep({ tiling, layout, beside, wgsl, handler, parameters: Object.keys(parameters) });
+    let other: Field | null = null;
+    try {
+      other = await Field.make(engine, layout, tiling.tileBytes);
+      const made = new Stencil<P>(parameters, grounds, sweep, other);
+      await made.rest();
+      return made;
+    } catch (error) {
+      other?.close();
+      sweep.close();
+      throw error;
+    }
+  }
+
+  private constructor(parameters: Record<P, number>, grounds: Grounds, sweep: Sweep, other: Field) {
+    this.parameters = parameters;
+    this.#grounds = grounds;
+    this.#sweep = sweep;
+    this.#other = other;
+  }
+
+  /** Steps that were taken. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** The local tiles one step earlier, by their index; as `HaloExchange.tiles`, to be asked for again after steps. */
+  get previous(): ReadonlyMap<number, MemoryBuffer> {
+    return this.#other.tiles;
+  }
+
+  /** Makes the earlier step the same as the tiles are now, borders included: nothing moves. */
+  rest(): Promise<void> {
+    return this.#grounds.inTurn(async () => ({ done: this.#other.copyFrom(this.#grounds.field()) }));
+  }
+
+  /**
+   * Exchanges the halos and computes all cells, `count` times; every rank has to take as many. What can be computed before
+   * other ranks' halos come is. Rejects as `HaloExchange.exchange` does, and with what a handler throws.
+   */
+  step(count = 1): Promise<void> {
+    if (!(Number.isSafeInteger(count) && count >= 0)) throw invalidArgument("count", count, "a whole number from 0");
+    const parameters = { ...this.parameters };
+    checkNumbers(parameters);
+    return this.#grounds.inTurn(async () => {
+      const { gpu } = this.#grounds.engine;
+      const ahead: Promise<unknown>[] = [];
+      let breath = performance.now();
+      for (let each = 0; each < count; each++) {
+        const { done } = await this.#step(parameters);
+        ahead.push(done);
+        if (ahead.length > AHEAD) await ahead.shift();
+        if (gpu || performance.now() - breath < BREATH_MS) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        breath = performance.now();
+      }
+      return { done: Promise.all(ahead) };
+    });
+  }
+
+  /** Hands one step over; `done` is the GPU's end of it. */
+  async #step(parameters: Record<P, number>): Promise<{ done: Promise<unknown> }> {
+    const { engine, beside, field, post, collect, swap } = this.#grounds;
+    const [now, next] = [field(), this.#other];
+    const done: Promise<unknown>[] = [];
+    const run = async (part: SweepPart) => {
+      const swept = this.#sweep.run(part, now, next, parameters, this.#steps);
+      swept.catch(() => {}); // it is awaited later, which may be too late for the runtime
+      done.push(swept);
+      if (!engine.gpu) await swept;
+    };
+    done.push((await post()).done);
+    if (beside.size === 0) {
+      await run("all");
+    } else {
+      await run("inner");
+      done.push((await collect()).done);
+      await run("outer");
+    }
+    this.#other = swap(next);
+    this.#steps++;
+    const all = Promise.all(done);
+    all.catch(() => {}); // as above
+    return { done: all };
+  }
+
+  /** By its exchange. */
+  close(): void {
+    this.#sweep.close();
+    this.#other.close();
+  }
+}
+
+const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
+
+function checkOptions<P extends string>(options: StencilOptions<P>): Record<P, number> {
+  if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ wgsl, handler }");
+  const { wgsl, handler, parameters = {} as Record<P, number> } = options;
+  if (wgsl !== undefined && typeof wgsl !== "string") throw invalidArgument("wgsl", wgsl, "WGSL as a string");
+  if (handler !== undefined && typeof handler !== "function") throw invalidArgument("handler", handler, "a function");
+  if (typeof parameters !== "object" || parameters === null) {
+    throw invalidArgument("parameters", parameters, "numbers by their names");
+  }
+  const names = Object.keys(parameters);
+  if (names.length > PARAMETERS_MAX) {
+    throw invalidArgument("parameters", `${names.length} numbers`, `at most ${PARAMETERS_MAX}`);
+  }
+  for (const name of names) {
+    if (!NAME.test(name) || name.startsWith("lf_")) {
+      throw invalidArgument(
+        "parameters",
+        name,
+        "names of letters, digits and _ that begin with a letter, and not with lf_",
+      );
+    }
+  }
+  checkNumbers(parameters);
+  return Object.seal({ ...parameters });
+}
+
+function checkNumbers(parameters: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (typeof value !== "number") throw invalidArgument(`parameters.${name}`, value, "a number");
+  }
+}

@@ -1,0 +1,48 @@
+/** Numbers and names of kernels: a long run leaves nothing of those that are gone. */
+import { expect, test } from "bun:test";
+import { Addresses } from "../../src/kernel/addresses.ts";
+import { Fifo } from "../../src/kernel/fifo.ts";
+import { random } from "../channel/support.ts";
+
+test("a number is given once, and its name goes with it", () => {
+  const addresses = new Addresses();
+  const first = addresses.add("k");
+  expect([first, addresses.nameOf(first), addresses.numberOf("k")]).toEqual([1, "k", 1]);
+  addresses.remove(first);
+  expect([addresses.nameOf(first), addresses.numberOf("k")]).toEqual(["#1", undefined]);
+  expect(addresses.add("k")).toBe(2);
+  // What was removed does not take the next one's name away.
+  addresses.remove(first);
+  expect(addresses.numberOf("k")).toBe(2);
+  expect(addresses.nameOf(0)).toBe("host");
+});
+
+test("of strangers the last few thousand are remembered", () => {
+  const addresses = new Addresses();
+  const kernel = addresses.add("k");
+  const first = addresses.stranger("a/0");
+  expect(addresses.stranger("a/0")).toBe(first);
+  for (let i = 1; i < 100_000; i++) addresses.stranger(`a/${i}`);
+  expect(addresses.nameOf(first)).toBe(`#${first}`);
+  expect(addresses.nameOf(addresses.stranger("a/99999"))).toBe("a/99999");
+  let remembered = 0;
+  for (let i = 0; i < 100_000; i++) if (addresses.numberOf(`a/${i}`) !== undefined) remembered++;
+  expect(remembered).toBe(4096);
+  expect(addresses.nameOf(kernel)).toBe("k");
+});
+
+test("a queue gives what it got, in order, whatever its length", () => {
+  const queue = new Fifo<number>();
+  const plain: number[] = [];
+  const next = random(11);
+  for (let i = 0; i < 20_000; i++) {
+    // Longer and longer at first, then shorter.
+    if (next() < (i < 10_000 ? 0.6 : 0.4)) {
+      queue.push(i);
+      plain.push(i);
+    } else {
+      expect(queue.shift()).toBe(plain.shift());
+    }
+    expect(queue.length).toBe(plain.length);
+  }
+});

@@ -1,0 +1,44 @@
+/**
+ * What every backend has to do, whatever runs its kernels. A backend's test file runs all of it:
+ *
+ *     conformance({ name: "cpu", create: (options) => KernelRuntime.create({ ...options, backend: "cpu" }), source });
+ */
+import { describe } from "bun:test";
+import type { Kernel, KernelRuntime, LaunchOptions, RuntimeOptions } from "../../src/kernel/index.ts";
+import type { BodyName } from "./conformance/bodies.ts";
+import { ending } from "./conformance/ending.ts";
+import { k2k } from "./conformance/k2k.ts";
+import { lifecycle } from "./conformance/lifecycle.ts";
+import { messages } from "./conformance/messages.ts";
+import { queues } from "./conformance/queues.ts";
+
+export interface Setting {
+  name: string;
+  create(options?: RuntimeOptions): Promise<KernelRuntime>;
+  /** A body as this backend takes it. */
+  source(body: BodyName): LaunchOptions["source"];
+}
+
+export function conformance(setting: Setting): void {
+  describe(setting.name, () => {
+    lifecycle(setting);
+    messages(setting);
+    queues(setting);
+    k2k(setting);
+    ending(setting);
+  });
+}
+
+/** A kernel that is active; `forward` has its route to "target". */
+export async function start(
+  { source }: Setting,
+  runtime: KernelRuntime,
+  body: BodyName,
+  options: Partial<LaunchOptions> & { id?: string } = {},
+): Promise<Kernel> {
+  const { id = body, ...rest } = options;
+  const routes = body === "forward" ? { routes: ["target"] } : {};
+  const kernel = await runtime.launch(id, { source: source(body), ...routes, ...rest });
+  await kernel.activate();
+  return kernel;
+}

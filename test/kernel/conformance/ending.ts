@@ -1,0 +1,97 @@
+/** What becomes of those who wait when a kernel, or the runtime, ends. */
+import { describe, expect, test } from "bun:test";
+import { failure } from "../../channel/support.ts";
+import { type Setting, start } from "../conformance.ts";
+import { block, word, words } from "../support.ts";
+
+export function ending(setting: Setting): void {
+  const { create, source } = setting;
+
+  describe("the end", () => {
+    test("of a kernel: whoever waits is told, and what was not handled is counted", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo", { inputCapacity: 2, outputCapacity: 1 });
+      await block(kernel);
+      const waiting = [
+        kernel.call({ payload: words(1) }),
+        kernel.call({ payload: words(2) }),
+        kernel.call({ payload: words(3) }),
+        kernel.send({ payload: words(4) }),
+      ].map((each) => failure("KERNEL_NOT_ACTIVE", () => each));
+      expect(await kernel.terminate()).toEqual({ drained: 0, rejected: 4 });
+      await Promise.all(waiting);
+      // What it had replied is still there.
+      expect(word((await kernel.receive()).payload)).toBe(0);
+      await failure("KERNEL_NOT_ACTIVE", () => kernel.receive());
+      await failure("KERNEL_NOT_ACTIVE", () => kernel.tryReceive());
+    });
+
+    test("of a kernel whose replies are waited for", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "silent");
+      const waiting = [kernel.receive(), kernel.call({ payload: words(1) })].map((each) =>
+        failure("KERNEL_NOT_ACTIVE", () => each),
+      );
+      await kernel.terminate();
+      for (const error of await Promise.all(waiting)) expect(error.message).toContain("terminated");
+    });
+
+    test("of a kernel that is allowed to handle what waits", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const calls = Array.from({ length: 50 }, (_, i) => kernel.call({ payload: words(i) }));
+      const ended = kernel.terminate({ drainMs: 30_000 });
+      await failure("KERNEL_NOT_ACTIVE", () => kernel.send({ payload: words(1) }));
+      for (const [i, call] of calls.entries()) expect(word((await call).payload)).toBe(i);
+      expect(await ended).toMatchObject({ rejected: 0 });
+    });
+
+    test("of the runtime: what waits is drained or rejected, and the report says which", async () => {
+      const runtime = await create();
+      const willing = await start(setting, runtime, "echo", { id: "willing" });
+      const blocked = await start(setting, runtime, "echo", { id: "blocked", outputCapacity: 1 });
+      const idle = await runtime.launch("idle", { source: source("echo") });
+      await block(blocked);
+      for (let i = 1; i <= 3; i++) await blocked.send({ payload: words(i) });
+      const calls = Array.from({ length: 20 }, (_, i) => willing.call({ payload: words(i) }));
+      const lost = failure("KERNEL_NOT_ACTIVE", () => blocked.call({ payload: words(4) }));
+      const ending = runtime.shutdown({ drainMs: 50 });
+      const again = runtime.shutdown();
+      await failure("CLOSED", () => runtime.launch("late", { source: source("echo") }));
+      for (const [i, call] of calls.entries()) expect(word((await call).payload)).toBe(i);
+      await lost;
+      const report = await ending;
+      expect(report.rejected).toBe(4);
+      expect(report.kernels.map(({ id, rejected }) => [id, rejected])).toEqual([
+        ["willing", 0],
+        ["blocked", 4],
+        ["idle", 0],
+      ]);
+      expect(report.drained).toBe(report.kernels[0]!.drained);
+      expect(await again).toEqual(report);
+      await failure("INVALID_ARGUMENT", () => runtime.shutdown({ drainMs: -1 }));
+      for (const kernel of [willing, blocked, idle]) expect(kernel.state).toBe("terminated");
+    });
+
+    test("of a runtime with nothing in it, and with kernels that are being launched and terminated", async () => {
+      const empty = await create();
+      expect(await empty.shutdown()).toEqual({ drained: 0, rejected: 0, kernels: [] });
+      const runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const launching = runtime.launch("other", { source: source("echo") });
+      const terminating = kernel.terminate();
+      await runtime.shutdown();
+      expect((await launching).state).toBe("terminated");
+      expect(await terminating).toEqual({ drained: 0, rejected: 0 });
+    });
+
+    test("a kernel is disposed of with its scope", async () => {
+      await using runtime = await create();
+      {
+        await using kernel = await start(setting, runtime, "echo");
+        expect(kernel.state).toBe("active");
+      }
+      expect(runtime.metrics.launched).toBe(0);
+    });
+  });
+}

@@ -1,0 +1,198 @@
+/** What is sent, and what comes back. */
+import { describe, expect, test } from "bun:test";
+import { HybridLogicalClock } from "../../../src/kernel/index.ts";
+import { eventually, failure, random } from "../../channel/support.ts";
+import { type Setting, start } from "../conformance.ts";
+import { block, word, words } from "../support.ts";
+
+export function messages(setting: Setting): void {
+  const { create } = setting;
+
+  describe("messages", () => {
+    test("a payload of any size comes back as it was", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo", { payloadBytes: 1024 });
+      const next = random(3);
+      for (const size of [0, 1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 1000, 1023, 1024]) {
+        const payload = Uint8Array.from({ length: size }, () => next() * 256);
+        const { payload: reply } = await kernel.call({ payload });
+        expect(reply).toEqual(payload);
+      }
+    });
+
+    test("a reply says whose it is and what it answers", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const before = runtime.clock.tick();
+      const sent = { payload: words(1), type: 4_000_000_000, priority: 2, correlationId: 77 } as const;
+      await kernel.send(sent);
+      const reply = await kernel.receive();
+      const { payload: _, ...same } = sent;
+      expect(reply).toMatchObject({ source: "echo", destination: "host", ...same });
+      expect(reply.deadlineMs).toBe(Number.POSITIVE_INFINITY);
+      expect(HybridLogicalClock.compare(before, reply.timestamp)).toBe(-1);
+      await kernel.send(sent);
+      const next = await kernel.receive();
+      expect(next.id).not.toBe(reply.id);
+      expect(HybridLogicalClock.compare(reply.timestamp, next.timestamp)).toBe(-1);
+    });
+
+    test("the sender may use its memory again at once, and so may the receiver", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const payload = words(1);
+      const replies = [];
+      for (let i = 0; i < 10; i++) {
+        payload[0] = i;
+        expect(kernel.trySend({ payload })).toBe(true);
+      }
+      for (let i = 0; i < 10; i++) replies.push(await kernel.receive());
+      expect(replies.map((reply) => reply.payload[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      replies[0]!.payload.fill(99);
+      expect(replies[1]!.payload[0]).toBe(1);
+    });
+
+    test("a view into other memory is sent, and nothing around it", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const memory = Uint8Array.from({ length: 64 }, (_, i) => i);
+      const { payload } = await kernel.call({ payload: memory.subarray(13, 22) });
+      expect([...payload]).toEqual([13, 14, 15, 16, 17, 18, 19, 20, 21]);
+    });
+
+    test("one message at a time, in order", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "counter");
+      const sums = await Promise.all(Array.from({ length: 200 }, (_, i) => kernel.call({ payload: words(i) })));
+      let sum = 0;
+      expect(sums.map(({ payload }) => word(payload))).toEqual(sums.map((_, i) => (sum += i)));
+    });
+
+    test("the highest priority first, and of one the oldest", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo", { outputCapacity: 1 });
+      await block(kernel);
+      const sent = [1, 3, 0, 2, 3, 1, 2, 0, 0, 3].map((priority, i) => ({ priority, value: 100 * priority + i }));
+      for (const { priority, value } of sent) {
+        expect(kernel.trySend({ payload: words(value), priority: priority as 0 })).toBe(true);
+      }
+      expect(word((await kernel.receive()).payload)).toBe(0);
+      const expected = sent.toSorted((a, b) => b.priority - a.priority).map(({ value }) => value);
+      const got = [];
+      for (const _ of sent) got.push(word((await kernel.receive()).payload));
+      expect(got).toEqual(expected);
+    });
+
+    test("the body is not given what is past its deadline", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "counter", { outputCapacity: 1 });
+      await block(kernel);
+      expect(kernel.trySend({ payload: words(1000), deadlineMs: 2 })).toBe(true);
+      const late = failure("TIMEOUT", () => kernel.call({ payload: words(2000), deadlineMs: 2 }));
+      expect(kernel.trySend({ payload: words(1), deadlineMs: 100_000 })).toBe(true);
+      const before = performance.now();
+      await late;
+      await eventually(() => performance.now() > before + 5, "the deadline is over");
+      await kernel.receive();
+      expect(word((await kernel.receive()).payload)).toBe(1);
+      expect(kernel.metrics).toMatchObject({ expired: 2, errors: 0, corrupt: 0 });
+    });
+  });
+
+  describe("call and receive", () => {
+    test("a call takes its own reply, and leaves the others", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      await kernel.send({ payload: words(1) });
+      await kernel.send({ payload: words(2), correlationId: 5 });
+      const calls = [kernel.call({ payload: words(3) }), kernel.call({ payload: words(4), correlationId: 6 })];
+      await kernel.send({ payload: words(5) });
+      const replies = await Promise.all(calls);
+      expect(replies.map(({ payload }) => word(payload))).toEqual([3, 4]);
+      expect(replies[1]!.correlationId).toBe(6);
+      const rest = [await kernel.receive(), await kernel.receive(), await kernel.receive()];
+      expect(rest.map(({ payload, correlationId }) => [word(payload), correlationId])).toEqual([
+        [1, 0],
+        [2, 5],
+        [5, 0],
+      ]);
+      expect(kernel.tryReceive()).toBeNull();
+    });
+
+    test("those who wait to receive are served in order", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const receives = [kernel.receive(), kernel.receive(), kernel.receive()];
+      for (let i = 0; i < 3; i++) await kernel.send({ payload: words(i) });
+      expect((await Promise.all(receives)).map(({ payload }) => word(payload))).toEqual([0, 1, 2]);
+    });
+
+    test("nothing comes: receive and call end with TIMEOUT, and the next ones are as before", async () => {
+      await using runtime = await create();
+      const silent = await start(setting, runtime, "silent");
+      await failure("TIMEOUT", () => silent.receive({ timeoutMs: 5 }));
+      await failure("TIMEOUT", () => silent.receive({ timeoutMs: 0 }));
+      await failure("TIMEOUT", () => silent.call({ payload: words(1) }, { timeoutMs: 5 }));
+      const error = await failure("TIMEOUT", () =>
+        silent.call({ payload: words(1), correlationId: 9 }, { timeoutMs: 5 }),
+      );
+      expect(error.message).toContain("5 ms");
+      const echo = await start(setting, runtime, "echo");
+      await failure("TIMEOUT", () => echo.receive({ timeoutMs: 5 }));
+      expect(word((await echo.call({ payload: words(3), correlationId: 9 })).payload)).toBe(3);
+    });
+
+    test("a correlation id that a call waits for is refused", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const call = kernel.call({ payload: words(1), correlationId: 8 });
+      const refused = [
+        failure("INVALID_ARGUMENT", () => kernel.call({ payload: words(2), correlationId: 8 })),
+        failure("INVALID_ARGUMENT", () => kernel.send({ payload: words(2), correlationId: 8 })),
+      ];
+      await Promise.all(refused);
+      expect(word((await call).payload)).toBe(1);
+      expect(word((await kernel.call({ payload: words(3), correlationId: 8 })).payload)).toBe(3);
+    });
+  });
+
+  describe("wrong messages", () => {
+    const payload = new Uint8Array(4);
+    for (const [name, init] of Object.entries({
+      "no message": undefined,
+      "no payload": {},
+      "a payload of another type": { payload: new Uint32Array(1) },
+      "a payload that is too large": { payload: new Uint8Array(257) },
+      "a type below 0": { payload, type: -1 },
+      "a type that is no whole number": { payload, type: 0.5 },
+      "a type above 32 bits": { payload, type: 2 ** 32 },
+      "a priority of 4": { payload, priority: 4 },
+      "a priority of -1": { payload, priority: -1 },
+      "a priority that is no number": { payload, priority: "3" },
+      "a correlation id below 0": { payload, correlationId: -1 },
+      "a correlation id that the library uses itself": { payload, correlationId: 2 ** 52 },
+      "a deadline below 0": { payload, deadlineMs: -1 },
+      "a deadline that is no number": { payload, deadlineMs: Number.NaN },
+    })) {
+      test(name, async () => {
+        await using runtime = await create();
+        const kernel = await start(setting, runtime, "echo");
+        for (const action of ["send", "trySend", "call"] as const) {
+          const error = await failure("INVALID_ARGUMENT", () => kernel[action](init as never));
+          expect(error.remedy).toBeString();
+        }
+        expect((await kernel.call({ payload })).payload).toEqual(payload);
+      });
+    }
+
+    test("a limit that is none", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      for (const timeoutMs of [-1, Number.NaN, "5" as never]) {
+        await failure("INVALID_ARGUMENT", () => kernel.receive({ timeoutMs }));
+        await failure("INVALID_ARGUMENT", () => kernel.call({ payload }, { timeoutMs }));
+      }
+      expect((await kernel.call({ payload }, { timeoutMs: Number.POSITIVE_INFINITY })).payload).toEqual(payload);
+    });
+  });
+}

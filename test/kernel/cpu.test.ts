@@ -1,0 +1,158 @@
+/** Kernels on the CPU do all that kernels have to, in this thread and in Workers; and what handlers can do wrong. */
+import { describe, expect, test } from "bun:test";
+import { type Handler, type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
+import { eventually, failure } from "../channel/support.ts";
+import { handlers } from "./conformance/bodies.ts";
+import { conformance } from "./conformance.ts";
+import { word, words } from "./support.ts";
+
+const create = (options = {}) => KernelRuntime.create({ ...options, backend: "cpu" });
+
+conformance({ name: "handlers", create, source: (body) => ({ handler: handlers[body] }) });
+conformance({
+  name: "modules in Workers",
+  create,
+  source: (body) => ({ module: new URL(`../process/kernel/${body}.ts`, import.meta.url) }),
+});
+
+async function active(runtime: KernelRuntime, id: string, handler: Handler, options = {}): Promise<Kernel> {
+  const kernel = await runtime.launch(id, { source: { handler }, ...options });
+  await kernel.activate();
+  return kernel;
+}
+
+describe("a handler that fails", () => {
+  test("by throwing: the call learns why, and the next message is handled", async () => {
+    await using runtime = await create();
+    const kernel = await active(runtime, "k", ({ payload }) => {
+      if (word(payload) === 13) throw new RangeError("thirteen");
+      return payload;
+    });
+    const [bad, good] = [kernel.call({ payload: words(13) }), kernel.call({ payload: words(14) })];
+    const error = await failure("HANDLER_FAILED", () => bad);
+    expect(error.cause).toBeInstanceOf(RangeError);
+    expect(error.message).toContain("thirteen");
+    expect(word((await good).payload)).toBe(14);
+    // Who only sent does not wait for an answer: it is counted.
+    await kernel.send({ payload: words(13) });
+    await kernel.call({ payload: words(1) });
+    expect(kernel.metrics).toMatchObject({ errors: 2, lastError: { code: "HANDLER_FAILED" } });
+    expect(kernel.state).toBe("active");
+  });
+
+  for (const [name, returned] of Object.entries({
+    "a promise": Promise.resolve(),
+    null: null,
+    text: "reply",
+    "a payload that is too large": new Uint8Array(257),
+    "numbers of another type": new Float32Array(1),
+  })) {
+    test(`by returning ${name}`, async () => {
+      await using runtime = await create();
+      const kernel = await active(runtime, "k", () => returned as never);
+      const error = await failure("HANDLER_FAILED", () => kernel.call({ payload: words(1) }));
+      expect(error.cause).toMatchObject({ code: "INVALID_ARGUMENT" });
+    });
+  }
+
+  test("by sending where it can't", async () => {
+    await using runtime = await create();
+    const target = await active(runtime, "target", handlers.echo, { inputCapacity: 1, outputCapacity: 1 });
+    const codes: unknown[] = [];
+    const attempt = (action: () => void) => {
+      try {
+        action();
+        codes.push("sent");
+      } catch (error) {
+        codes.push((error as { code: string }).code);
+      }
+    };
+    const kernel = await active(runtime, "k", ({ payload }, { sendTo }) => {
+      attempt(() => sendTo("nobody", payload));
+      attempt(() => sendTo("a/b/c", payload));
+      attempt(() => sendTo("target", "text" as never));
+      attempt(() => sendTo("target", new Uint8Array(300)));
+      attempt(() => sendTo("target", payload, { priority: 9 as never }));
+      attempt(() => sendTo("target", payload, { type: 0.5 }));
+      for (let i = 0; i < 2; i++) attempt(() => sendTo("target", payload));
+      return payload;
+    });
+    await kernel.call({ payload: words(1) });
+    const invalid = Array(5).fill("INVALID_ARGUMENT");
+    expect(codes).toEqual(["KERNEL_NOT_ACTIVE", ...invalid, "sent", "QUEUE_FULL"]);
+    expect(word((await target.receive()).payload)).toBe(1);
+    await using alone = await create({ k2k: false });
+    const lonely = await active(alone, "k", ({ payload }, { sendTo }) => sendTo("k", payload));
+    const error = await failure("HANDLER_FAILED", () => lonely.call({ payload: words(1) }));
+    expect(error.message).toContain("k2k");
+  });
+});
+
+describe("the event loop", () => {
+  /** Sends itself each message that it gets. */
+  const restless: Handler = ({ payload }, { sendTo }) => sendTo("restless", payload);
+
+  test("goes round while a kernel sends to itself for ever, and other kernels are served", async () => {
+    await using runtime = await create();
+    const kernel = await active(runtime, "restless", restless);
+    const echo = await active(runtime, "echo", handlers.echo);
+    await kernel.send({ payload: words(1) });
+    for (let round = 0; round < 50; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      expect(word((await echo.call({ payload: words(round) })).payload)).toBe(round);
+    }
+    expect(runtime.metrics.messagesProcessed).toBeGreaterThan(1000);
+    expect(await kernel.terminate()).toEqual({ drained: 0, rejected: 1 });
+  });
+
+  test("goes round while somebody calls again as soon as there is an answer", async () => {
+    await using runtime = await create();
+    const echo = await active(runtime, "echo", handlers.echo);
+    let over = false;
+    setTimeout(() => {
+      over = true;
+    }, 1);
+    let calls = 0;
+    for (; !over; calls++) await echo.call({ payload: words(calls) });
+    expect(calls).toBeGreaterThan(0);
+  });
+
+  test("a shutdown does not wait for ever for such kernels", async () => {
+    const runtime = await create();
+    const kernel = await active(runtime, "restless", restless);
+    await kernel.send({ payload: words(1) });
+    expect((await runtime.shutdown({ drainMs: 20 })).rejected).toBe(1);
+  });
+
+  test("a handler may change its own kernel's state", async () => {
+    await using runtime = await create();
+    let ended: Promise<unknown> | undefined;
+    const kernel: Kernel = await active(runtime, "k", ({ payload }) => {
+      ended ??= kernel.terminate();
+      return payload;
+    });
+    expect(word((await kernel.call({ payload: words(1) })).payload)).toBe(1);
+    await ended;
+    expect(kernel.state).toBe("terminated");
+  });
+});
+
+test("a long run keeps nothing of kernels that are gone, of calls that gave up and of messages to nobody", async () => {
+  await using runtime = await create({ k2k: { deliveryTimeoutMs: 0 } });
+  const gone: WeakRef<object>[] = [];
+  const silent = await active(runtime, "silent", handlers.silent);
+  for (let i = 0; i < 300; i++) {
+    const kernel = await active(runtime, `k${i % 7}`, handlers.echo);
+    const call = kernel.call({ payload: words(i) });
+    const late = failure("TIMEOUT", () => silent.call({ payload: words(i) }, { timeoutMs: 0 }));
+    const lost = runtime.k2k!.send("host", `nobody${i}`, words(i));
+    gone.push(new WeakRef(kernel), new WeakRef(call), new WeakRef(late), new WeakRef(lost));
+    await Promise.all([call, late, lost]);
+    await kernel.terminate();
+  }
+  await eventually(() => {
+    Bun.gc(true);
+    return gone.filter((each) => each.deref()).length < 20;
+  }, "what is over is given back");
+  expect(runtime.k2k!.metrics).toEqual({ delivered: 0, pending: 0, rejected: 300 });
+});

@@ -1,0 +1,81 @@
+/** Bad luck with the GPU that kernels run on: Vulkan is the system's, with failures on demand (shim/test/support). */
+import { describe, expect, test } from "bun:test";
+import { ProcessPeer } from "../channel/peers.ts";
+import { PATIENT } from "../cli/cli.ts";
+import { faultLibrary } from "../gpu/fault.ts";
+import { vulkan } from "../gpu/support.ts";
+import type { Outcome } from "../process/faults.ts";
+import { requires } from "../requires.ts";
+
+const library = await faultLibrary();
+const noLibrary = library.path === null ? library.reason : "";
+const usable = vulkan && requires("zig", noLibrary === "", noLibrary);
+
+/** Runs a scenario of test/process/kernel-faults.ts to its end; what it said. */
+async function run(name: string, args: object): Promise<unknown[]> {
+  const env = { LAVA_FAULT: "", LAVA_FLOW_VULKAN: library.path as string, LAVA_FLOW_VALIDATION: "" };
+  await using peer = new ProcessPeer(`kernel-faults/${name}`, args, { env });
+  await peer.done;
+  const said: unknown[] = [];
+  for (;;) {
+    try {
+      said.push(await peer.heard());
+    } catch {
+      return said;
+    }
+  }
+}
+
+interface After {
+  sent: boolean;
+  launched: Outcome;
+  unhandled: number;
+  deactivated: Outcome;
+  closed: Outcome;
+}
+
+describe.skipIf(!usable)("kernels on a GPU that fails", () => {
+  // Swallowed work never ends: then whoever looks for its end learns of the loss.
+  const lost = "vkQueueSubmit=0,vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4";
+  for (const [name, fault, text] of [
+    ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i],
+    ["lost while it is waited for", lost, /lost/i],
+    ["that gets nothing done for 10 s", "vkQueueSubmit=0", /kernels did not end.*10[ ,.]?0?0?0? ?m?s/],
+  ] as const) {
+    test(
+      `${name}: all kernels learn of it, and closing works`,
+      async () => {
+        const [before, one, other, after] = (await run("fails", { fault })) as [unknown, Outcome[], Outcome[], After];
+        expect(before).toEqual([[1], [2]]);
+        for (const failures of [one, other]) {
+          expect(failures).toEqual([
+            { code: "BACKEND_UNAVAILABLE", message: expect.stringMatching(text), remedy: expect.any(String) },
+          ]);
+        }
+        expect(after).toMatchObject({
+          sent: false,
+          unhandled: 1,
+          deactivated: { code: "done" },
+          closed: { code: "done" },
+        });
+        expect(after.launched.code).toBe("BACKEND_UNAVAILABLE");
+      },
+      PATIENT,
+    );
+  }
+
+  test(
+    "that has no memory left: an error for who asks, and no harm for who has some",
+    async () => {
+      const [opened, launched, answer] = (await run("short", { fault: "vkAllocateMemory=-2" })) as [
+        Outcome,
+        Outcome,
+        unknown,
+      ];
+      expect(opened.code).toBe("GPU_OUT_OF_MEMORY");
+      expect(launched.code).toBe("GPU_OUT_OF_MEMORY");
+      expect(answer).toEqual([5]);
+    },
+    PATIENT,
+  );
+});

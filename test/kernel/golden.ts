@@ -1,0 +1,9 @@
+/** Texts that are held by files: LAVA_FLOW_GOLDEN=write writes them anew, to be read before they are committed. */
+import { expect } from "bun:test";
+import { join } from "node:path";
+
+export async function expectGolden(name: string, text: string): Promise<void> {
+  const file = Bun.file(join(import.meta.dir, "golden", name));
+  if (process.env.LAVA_FLOW_GOLDEN === "write") await Bun.write(file, text);
+  expect(text).toBe(await file.text());
+}

@@ -1,0 +1,119 @@
+/** Tiles that one memory does not hold: what a shader reaches differs from GPU to GPU, so the test says how much it is. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import type { Engine } from "../../src/kernel/halo/engine.ts";
+import { Field, type Room } from "../../src/kernel/halo/field.ts";
+import { GpuEngine } from "../../src/kernel/halo/gpu.ts";
+import { HostEngine } from "../../src/kernel/halo/host.ts";
+import { shareOf } from "../../src/kernel/halo/share.ts";
+import { Tiling } from "../../src/kernel/halo/tiling.ts";
+import type { HaloGrid } from "../../src/kernel/index.ts";
+import { failure } from "../channel/support.ts";
+import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
+import { STENCILS } from "../process/stencils.ts";
+import { type Cells, contentOf, exchanged, expectCells, scattered } from "./grids.ts";
+
+const CONFIG: HaloGrid = { grid: [5, 4], tile: [6, 5], halo: 2, periodic: true };
+const tiling = new Tiling(CONFIG);
+
+const ENGINES: { name: string; there: boolean; make: () => Engine }[] = [
+  { name: "host memory", there: true, make: () => new HostEngine() },
+  {
+    name: "a GPU's",
+    there: vulkan,
+    make() {
+      const opened = GpuDevice.open(device);
+      try {
+        return new GpuEngine(opened);
+      } finally {
+        opened.release();
+      }
+    },
+  },
+];
+
+for (const { name, there, make } of ENGINES) {
+  describe.skipIf(!there)(`tiles in several memories, ${name}`, () => {
+    let engine: Engine;
+    beforeAll(() => {
+      engine = make();
+    });
+    afterAll(() => engine?.close());
+
+    const roomOf = (memoryMaxBytes: number): Room => ({
+      memoryMaxBytes,
+      capacity: engine.capacity,
+      allocate: (sizeBytes) => engine.allocate(sizeBytes),
+    });
+
+    async function written(room: Room, cells: Cells) {
+      const { layout, ...share } = shareOf(tiling, new Int32Array(tiling.count), 0, room);
+      const field = await Field.make(room, layout, tiling.tileBytes);
+      for (const [tile, buffer] of field.tiles) await buffer.write(contentOf(CONFIG, tile, cells));
+      return { ...share, layout, field };
+    }
+
+    async function contents(field: Field): Promise<Float32Array[]> {
+      return Promise.all(
+        [...field.tiles.values()].map(async (buffer) => {
+          const content = new Float32Array(buffer.sizeBytes / 4);
+          await buffer.read(content);
+          return content;
+        }),
+      );
+    }
+
+    // Three tiles a memory; and one, so that they are more than one dispatch reaches.
+    for (const [tiles, memories] of [
+      [3, 7],
+      [1, 20],
+    ] as const) {
+      test(`${memories} of ${tiles} tiles: halos, and a step`, async () => {
+        const cells: Cells = (place) => scattered(9)(place) % 64;
+        const { layout, out, beside, field } = await written(roomOf((tiles + 0.5) * tiling.tileBytes), cells);
+        expect(field.memories).toHaveLength(memories);
+        const copies = await engine.copies(out);
+        await copies.run(field.memories);
+        for (const [tile, content] of (await contents(field)).entries()) {
+          expectCells(content, exchanged(CONFIG, tile, cells), `tile ${tile}`);
+        }
+
+        // The same step with all tiles in one memory.
+        const one = await written(roomOf(engine.memoryMaxBytes), cells);
+        expect(one.field.memories).toHaveLength(1);
+        const together = await engine.copies(one.out);
+        await together.run(one.field.memories);
+        const results = [];
+        for (const each of [
+          { layout, field },
+          { layout: one.layout, field: one.field },
+        ]) {
+          const next = await Field.make(engine, each.layout, tiling.tileBytes);
+          const sweep = await engine.sweep({
+            ...STENCILS.wide2d,
+            tiling,
+            layout: each.layout,
+            beside,
+            parameters: ["scale"],
+          });
+          await sweep.run("all", each.field, next, { scale: 0.5 }, 0);
+          results.push(await contents(next));
+          sweep.close();
+          next.close();
+        }
+        for (const [tile, content] of results[0]!.entries()) expectCells(content, results[1]![tile]!, `tile ${tile}`);
+        expect(results[0]!.some((content) => content.some((cell) => cell !== 0))).toBe(true);
+        for (const each of [copies, together]) each.close();
+        for (const each of [field, one.field]) each.close();
+      });
+    }
+
+    test("a tile that is larger than any memory", async () => {
+      const { message } = await failure("INVALID_ARGUMENT", () => written(roomOf(tiling.tileBytes - 1), scattered(1)));
+      expect(message).toContain(`a tile of ${tiling.tileBytes} bytes`);
+      expect(message).toContain(`at most ${tiling.tileBytes - 1}`);
+    });
+  });
+}
+
+validationIsSilent();

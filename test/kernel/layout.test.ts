@@ -1,0 +1,198 @@
+/** The bytes that host and shaders share: where RingKernel has them, and what both really write there. */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import { openRings } from "../../src/kernel/backend/gpu.ts";
+import {
+  CONTROL,
+  checksumTables,
+  ENTRY,
+  HEADER,
+  INBOX,
+  REPORT,
+  ROUTE,
+  roundsFor,
+  shaderConstants,
+} from "../../src/kernel/backend/layout.ts";
+import { checksum, readSlot, writeSlot } from "../../src/kernel/backend/slots.ts";
+import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
+import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { device, randomBytes, vulkan } from "../gpu/support.ts";
+import { Port } from "./port.ts";
+import { Watched } from "./watched.ts";
+
+setDefaultTimeout(60_000);
+
+const bytes = (fields: Record<string, number>) =>
+  Object.fromEntries(Object.entries(fields).map(([name, word]) => [name, word * 4]));
+
+describe("offsets in bytes", () => {
+  test("a message's header is RingKernel's", () => {
+    expect(bytes(HEADER)).toEqual({
+      ...{
+        MAGIC: 0,
+        VERSION: 8,
+        FLAGS: 12,
+        ID: 16,
+        CORRELATION: 24,
+        SOURCE: 32,
+        DESTINATION: 40,
+        TYPE: 48,
+        PRIORITY: 56,
+      },
+      ...{ SIZE: 64, CRC: 72, STAMP: 80, DEADLINE: 104, WORDS: 256 },
+    });
+  });
+
+  test("a control block's first 128 bytes are RingKernel's", () => {
+    expect(bytes(CONTROL)).toMatchObject({
+      ...{
+        ACTIVE: 0,
+        TERMINATE: 4,
+        TERMINATED: 8,
+        PROCESSED: 16,
+        IN_FLIGHT: 24,
+        IN_HEAD: 32,
+        IN_TAIL: 40,
+        OUT_HEAD: 48,
+      },
+      ...{ OUT_TAIL: 56, IN_CAPACITY: 64, OUT_CAPACITY: 68, IN_MASK: 72, OUT_MASK: 76, CLOCK: 80, LAST_ERROR: 96 },
+      ...{ ERROR_COUNT: 100, MADE: 104, NUMBER: 128, WORDS: 256 },
+    });
+  });
+
+  test("an inbox's header has 64 bytes, a route 32, a report 32, an entry 16", () => {
+    expect([INBOX, ROUTE, REPORT, ENTRY].map(({ WORDS }) => WORDS * 4)).toEqual([64, 32, 32, 16]);
+  });
+
+  test("no two fields have one place", () => {
+    for (const { WORDS, ...fields } of [HEADER, CONTROL, INBOX, ROUTE, REPORT, ENTRY]) {
+      const places = Object.values(fields);
+      expect(new Set(places).size).toBe(places.length);
+      expect(Math.max(...places)).toBeLessThan(WORDS);
+    }
+  });
+
+  test("the shaders have the same numbers, each once", () => {
+    const text = shaderConstants(roundsFor(1000));
+    for (const [name, word] of Object.entries(HEADER)) expect(text).toContain(`const LF_HEADER_${name} = ${word}u;`);
+    const names = [...text.matchAll(/const (\w+) =/g)].map(([, name]) => name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+test("the checksum's tables give CRC-32", () => {
+  const tables = checksumTables();
+  const data = randomBytes(64);
+  const words = new Uint32Array(data.buffer);
+  let crc = 0xffffffff;
+  for (const word of words) {
+    const x = crc ^ word;
+    crc = 0;
+    for (let k = 0; k < 8; k++) crc ^= tables[16 * k + ((x >>> (4 * k)) & 15)]!;
+  }
+  expect(~crc >>> 0).toBe(checksum(data));
+  expect(checksum(new TextEncoder().encode("123456789"))).toBe(0xcbf43926); // the check value of CRC-32/ISO-HDLC
+});
+
+const MESSAGE = {
+  ...{
+    id: 2 ** 33 + 5,
+    type: 2 ** 34 + 6,
+    priority: 3 as const,
+    correlationId: 2 ** 35 + 7,
+    deadlineMicros: 2 ** 50 + 8,
+  },
+  ...{ source: 9, destination: 0, timestamp: { physicalMicros: 2 ** 51 + 1, logical: 4095, nodeId: 2 ** 36 + 2 } },
+};
+
+test("a message is what it was after its way through the bytes", () => {
+  const words = new Uint32Array(1024);
+  const all = new Uint8Array(words.buffer);
+  for (const size of [0, 1, 4, 63, 300]) {
+    all.fill(0);
+    words[512 + HEADER.WORDS + ((Math.max(size, 1) - 1) >> 2)] = 0xffffffff; // of a message before
+    const message = { ...MESSAGE, payload: randomBytes(size) };
+    writeSlot(words, all, 512, message);
+    expect(readSlot(words, all, 512, 9, 300)).toEqual({ message, dropped: null });
+    const view = new DataView(words.buffer, 2048);
+    expect(view.getBigUint64(0, true)).toBe(0x52494e474b45524en);
+    expect(view.getUint32(8, true)).toBe(1);
+    expect(view.getBigUint64(80, true)).toBe(2n ** 51n + 1n);
+    if (size > 0) {
+      const at = 2048 + 256 + size - 1;
+      all[at] = (all[at] as number) ^ 1;
+      expect(readSlot(words, all, 512, 9, 300)).toMatchObject({ dropped: "checksum" });
+    }
+  }
+});
+
+test("what no kernel can have written is not taken for a message", () => {
+  const words = new Uint32Array(256);
+  const all = new Uint8Array(words.buffer);
+  const wrong: [number, number, RegExp][] = [
+    [HEADER.MAGIC, 1, /begin/],
+    [HEADER.MAGIC + 1, 1, /begin/],
+    [HEADER.VERSION, 2, /begin/],
+    [HEADER.SIZE, 17, /17 bytes.*16/],
+    [HEADER.SIZE + 1, 1, /4294967300 bytes/],
+    [HEADER.PRIORITY, 4, /priority 4/],
+    [HEADER.SOURCE, 8, /kernel 8 from kernel 9/],
+  ];
+  for (const [field, value, text] of wrong) {
+    all.fill(0);
+    writeSlot(words, all, 0, { ...MESSAGE, payload: new Uint8Array(4) });
+    words[field] = value;
+    expect(readSlot(words, all, 0, 9, 16)).toMatch(text);
+  }
+});
+
+test.skipIf(!vulkan)("what a GPU writes into a control block and an output stands in its place", async () => {
+  const gpu = GpuDevice.open(device);
+  const watched = new Watched(new VulkanCompute(gpu.retain()));
+  const clock = new HybridLogicalClock({ nodeId: 7 });
+  const backend = await openRings(watched, clock);
+  const port = new Port();
+  const body = { wgsl: "fn on_message(message: Message) { set_reply(0u, 0x01020304u); reply(3u); }" };
+  const capacities = { inputCapacity: 8, outputCapacity: 4, payloadBytes: 16, stateBytes: 4 };
+  const kernel = await backend.launch(
+    { id: "a", number: 77, body, ...capacities, workgroupSize: 1, routeCount: 0 },
+    port,
+  );
+  kernel.activate();
+  const payload = Uint8Array.of(1, 2, 3);
+  const timestamp = clock.tick();
+  kernel.trySend({ ...MESSAGE, payload, timestamp, deadlineMicros: 0, destination: 77 });
+  const reply = await port.receive();
+
+  const output = new DataView(watched.words("readback").slice().buffer);
+  const at = (new Uint32Array(output.buffer).indexOf(0x4b45524e) * 4) as number;
+  expect(output.getBigUint64(at, true)).toBe(0x52494e474b45524en);
+  expect(output.getUint32(at + 8, true)).toBe(1);
+  expect(output.getBigUint64(at + 16, true)).toBe((77n << 32n) + 1n);
+  expect(output.getBigUint64(at + 24, true)).toBe(2n ** 35n + 7n);
+  expect(output.getBigUint64(at + 32, true)).toBe(77n);
+  expect(output.getBigUint64(at + 40, true)).toBe(0n);
+  expect(output.getBigUint64(at + 48, true)).toBe(6n); // types are 32 bits in a shader
+  expect(output.getUint8(at + 56)).toBe(3);
+  expect(output.getBigUint64(at + 64, true)).toBe(3n);
+  expect(output.getUint32(at + 72, true)).toBe(checksum(Uint8Array.of(4, 3, 2)));
+  expect(Number(output.getBigUint64(at + 80, true))).toBe(reply.timestamp.physicalMicros);
+  expect(Number(output.getBigUint64(at + 88, true))).toBe(reply.timestamp.logical);
+  expect(output.getBigUint64(at + 96, true)).toBe((77n << 32n) + 7n);
+  expect([...new Uint8Array(output.buffer, at + 256, 4)]).toEqual([4, 3, 2, 0]);
+
+  const inward = watched.words("upload").slice();
+  const number = inward.indexOf(77, 128);
+  const control = new DataView(inward.buffer, (number - CONTROL.NUMBER) * 4);
+  expect(control.getUint32(0, true)).toBe(1);
+  expect(control.getBigUint64(16, true)).toBe(1n); // processed
+  expect(control.getBigUint64(32, true)).toBe(1n); // input, head and tail
+  expect(control.getBigUint64(40, true)).toBe(1n);
+  expect(control.getBigUint64(48, true)).toBe(1n); // output, head
+  expect([64, 68, 72, 76].map((field) => control.getUint32(field, true))).toEqual([8, 4, 7, 3]);
+  expect(Number(control.getBigUint64(80, true))).toBe(reply.timestamp.physicalMicros);
+  expect(Number(control.getBigUint64(88, true))).toBe(reply.timestamp.logical);
+
+  await backend.close();
+  gpu.release();
+});

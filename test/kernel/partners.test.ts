@@ -1,0 +1,196 @@
+/** Kernels on a GPU that message each other, without the host. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
+import { Bare, type Launched, words, wordsOf } from "./port.ts";
+
+/** A software device compiles a body for half a second, and more on a busy machine. */
+setDefaultTimeout(60_000);
+
+let gpu: GpuDevice;
+let bare: Bare;
+beforeAll(async () => {
+  if (!vulkan) return;
+  gpu = GpuDevice.open(device);
+  bare = await Bare.open(gpu);
+});
+afterAll(async () => {
+  await bare?.[Symbol.asyncDispose]();
+  gpu?.release();
+});
+
+describe.skipIf(!vulkan)("kernels that message each other", () => {
+  /** Passes a count on until it is 0, then tells the host the sum of what it passed. */
+  const HOP = `fn on_message(message: Message) {
+    if (payload(0u) == 0u) { set_reply(0u, message.source); reply(4u); return; }
+    set_out(0u, payload(0u) - 1u);
+    if (!send_to(0u, 4u)) { set_reply(0u, 0xffffffffu); reply(4u); }
+  }`;
+
+  test("a ring, many times around, without the host", async () => {
+    const ring = [];
+    for (let i = 0; i < 5; i++) ring.push(await bare.launch(HOP));
+    for (const [i, { kernel }] of ring.entries()) kernel.setRoute(0, ring[(i + 1) % 5]!.spec.number);
+    for (const hops of [0, 1, 2, 7, 500]) {
+      const last = ring[hops % 5]!;
+      bare.send(ring[0]!, words(hops));
+      const from = hops === 0 ? 0 : ring[(hops - 1) % 5]!.spec.number;
+      expect(wordsOf(await last.port.receive())).toEqual([from]);
+    }
+    expect(bare.backend.metrics.dispatches).toBeLessThan(200);
+  });
+
+  test("a route that leads to a kernel elsewhere goes through the host", async () => {
+    const from = await bare.launch(HOP);
+    from.kernel.setRoute(0, 4711);
+    bare.send(from, words(3));
+    const message = await from.port.receive();
+    expect(message).toMatchObject({ destination: 4711, source: from.spec.number, payload: words(2) });
+    from.kernel.setRoute(0, 0);
+    expect(wordsOf(await bare.call(from, words(3)))).toEqual([0xffffffff]);
+  });
+
+  /** Tells the host the sum of all that it got, with each message. */
+  const SUM = `fn on_message(message: Message) { set_state(0u, state(0u) + payload(0u)); set_reply(0u, state(0u)); reply(4u); }`;
+  /** Sends its payload to each of so many routes; tells the host how many took it. */
+  const SPREAD = `fn on_message(message: Message) {
+    var taken = 0u;
+    set_out(0u, payload(0u));
+    for (var route = 0u; route < payload(1u); route++) { if (send_to(route, 4u)) { taken++; } }
+    set_reply(0u, taken); reply(4u);
+  }`;
+
+  test("one to many, and many to one: nothing is lost, and each learns of it in order", async () => {
+    const sinks = [];
+    for (let i = 0; i < 6; i++) sinks.push(await bare.launch(SUM));
+    const sources = [];
+    for (let i = 0; i < 6; i++) {
+      const source = await bare.launch(SPREAD, { routeCount: 6 });
+      for (const [route, sink] of sinks.entries()) source.kernel.setRoute(route, sink.spec.number);
+      sources.push(source);
+    }
+    for (const source of sources) bare.send(source, words(1, 6));
+    for (const source of sources) expect(wordsOf(await source.port.receive())).toEqual([6]);
+    for (const { port } of sinks) {
+      await port.until(() => port.messages.length === 6);
+      expect(port.messages.map(wordsOf)).toEqual([[1], [2], [3], [4], [5], [6]]);
+    }
+    for (const { kernel } of [...sinks, ...sources]) expect(await kernel.close()).toBe(0);
+  });
+
+  test("a full inbox is said to be full, what is in it is handled, and then there is room again", async () => {
+    const sink = await bare.launch(SUM, { inputCapacity: 4, isActive: false });
+    const source = await bare.launch(SPREAD, { routeCount: 6 });
+    for (let route = 0; route < 6; route++) source.kernel.setRoute(route, sink.spec.number);
+    expect(wordsOf(await bare.call(source, words(1, 6)))).toEqual([4]);
+    expect(wordsOf(await bare.call(source, words(1, 6)))).toEqual([0]);
+    sink.kernel.activate();
+    for (let sum = 1; sum <= 4; sum++) expect(wordsOf(await sink.port.receive())).toEqual([sum]);
+    expect(wordsOf(await bare.call(source, words(10, 3)))).toEqual([3]);
+    for (const sum of [14, 24, 34]) expect(wordsOf(await sink.port.receive())).toEqual([sum]);
+  });
+
+  test("without room for replies a partner keeps its inbox; what is left when it closes is counted", async () => {
+    const sink = await bare.launch(SUM);
+    const source = await bare.launch(SPREAD);
+    for (let route = 0; route < 4; route++) source.kernel.setRoute(route, sink.spec.number);
+    sink.port.capacity = 2;
+    expect(wordsOf(await bare.call(source, words(1, 4)))).toEqual([4]);
+    await sink.port.until(() => sink.port.messages.length === 2);
+    sink.port.capacity = 3;
+    sink.kernel.resume();
+    await sink.port.until(() => sink.port.messages.length === 3);
+    expect(sink.port.messages.map(wordsOf)).toEqual([[1], [2], [3]]);
+    expect(await sink.kernel.close()).toBe(1);
+    // Its route leads to the host now, which knows what has become of it.
+    bare.send(source, words(7, 1));
+    await source.port.until(() => source.port.messages.length === 3);
+    expect(source.port.messages.slice(1).map(({ destination }) => destination)).toEqual([sink.spec.number, 0]);
+  });
+
+  test("a message of higher priority from the host goes before those in the inbox", async () => {
+    const sink = await bare.launch(`fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }`, {
+      isActive: false,
+    });
+    const source = await bare.launch(SPREAD);
+    source.kernel.setRoute(0, sink.spec.number);
+    for (const value of [1, 2]) await bare.call(source, words(value, 1));
+    bare.send(sink, words(3), { priority: 0 });
+    bare.send(sink, words(4), { priority: 1 });
+    bare.send(sink, words(5), { priority: 2 });
+    sink.kernel.activate();
+    const came: number[] = [];
+    for (let i = 0; i < 5; i++) came.push(...wordsOf(await sink.port.receive()));
+    expect(came).toEqual([5, 1, 2, 4, 3]);
+  });
+
+  test("a destination that is launched later is found; one with smaller payloads takes only what fits", async () => {
+    const source = await bare.launch(HOP, { payloadBytes: 64 });
+    const number = source.spec.number + 1;
+    source.kernel.setRoute(0, number);
+    bare.send(source, words(2));
+    expect((await source.port.receive()).destination).toBe(number);
+    const sink = await bare.launch(HOP, { payloadBytes: 2 });
+    expect(sink.spec.number).toBe(number);
+    expect(wordsOf(await bare.call(source, words(2)))).toEqual([0xffffffff]);
+  });
+
+  test("a crowd with small inboxes: what was taken arrives, once, and nothing else does", async () => {
+    /** Word 0: how often it is passed on yet; each time to two others. A word of 0xffffffff asks for what was counted. */
+    const crowd = (salt: number) => `fn on_message(message: Message) {
+      if (payload(0u) == 0xffffffffu) { set_reply(0u, state(0u)); set_reply(1u, state(1u)); reply(8u); return; }
+      set_state(0u, state(0u) + 1u);
+      if (payload(0u) == 0u) { return; }
+      set_out(0u, payload(0u) - 1u);
+      for (var i = 0u; i < 2u; i++) {
+        set_state(2u, state(2u) * 1664525u + ${salt}u + message.source);
+        if (send_to((state(2u) >> 16u) % 5u, 4u)) { set_state(1u, state(1u) + 1u); }
+      }
+    }`;
+    const kernels: Launched[] = [];
+    for (let i = 0; i < 40; i++) {
+      kernels.push(await bare.launch(crowd(1 + 2 * (i % 3)), { routeCount: 5, inputCapacity: i % 2 ? 2 : 8 }));
+    }
+    for (const [i, { kernel }] of kernels.entries()) {
+      for (let route = 0; route < 5; route++)
+        kernel.setRoute(route, kernels[(i * 7 + route * 11 + 1) % 40]!.spec.number);
+    }
+    const counted = async () => {
+      let [handled, taken] = [0, 0];
+      for (const each of kernels) {
+        const [a = 0, b = 0] = wordsOf(await bare.call(each, words(0xffffffff)));
+        handled += a;
+        taken += b;
+      }
+      return { handled, taken };
+    };
+    for (let round = 1; round <= 3; round++) {
+      for (const each of kernels.slice(0, 10)) bare.send(each, words(7));
+      // Until nothing moves any more: the kernels are not asked at one moment.
+      let [before, now] = [await counted(), await counted()];
+      while (before.handled !== now.handled || now.handled !== now.taken + 10 * round) {
+        before = now;
+        now = await counted();
+      }
+      expect(now.taken).toBeGreaterThan(100 * round);
+    }
+    for (const { kernel } of kernels) expect(await kernel.close()).toBe(0);
+  });
+
+  test("a ring without an end leaves the event loop its turns, and ends when it is deactivated", async () => {
+    const ring = [];
+    for (let i = 0; i < 3; i++) ring.push(await bare.launch(HOP));
+    for (const [i, { kernel }] of ring.entries()) kernel.setRoute(0, ring[(i + 1) % 3]!.spec.number);
+    const handled = bare.backend.metrics.messagesProcessed;
+    bare.send(ring[0]!, words(0xffffffff));
+    while (bare.backend.metrics.messagesProcessed < handled + 1000) await new Promise(setImmediate);
+    await ring[1]!.kernel.deactivate();
+    const late = await bare.launch(SUM); // others go on meanwhile
+    expect(wordsOf(await bare.call(late, words(3)))).toEqual([3]);
+    let left = 0;
+    for (const { kernel } of ring) left += await kernel.close();
+    expect(left).toBe(1);
+  });
+});
+
+if (vulkan) validationIsSilent();

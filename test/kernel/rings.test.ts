@@ -1,0 +1,149 @@
+/** What lies under the rings and needs no GPU: ranges of memory, and the order of what waits. */
+import { describe, expect, test } from "bun:test";
+import { Arena, type Range } from "../../src/kernel/backend/arena.ts";
+import type { ComputeDevice, ComputeMemory } from "../../src/kernel/backend/compute.ts";
+import { PriorityQueue } from "../../src/kernel/backend/priority.ts";
+
+/** A device that has memory and copies it, and nothing else. */
+function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<ComputeMemory> } {
+  const open = new Set<ComputeMemory>();
+  const device: ComputeDevice = {
+    name: "a device of the test",
+    memoryMaxBytes,
+    loopRoundsMax: Number.POSITIVE_INFINITY,
+    async allocate(_, sizeBytes) {
+      const memory: ComputeMemory = {
+        sizeBytes,
+        bytes: new Uint8Array(sizeBytes),
+        close: () => expect(open.delete(memory)).toBe(true),
+      };
+      open.add(memory);
+      return memory;
+    },
+    submit(memories, steps) {
+      for (const step of steps) {
+        if (step.kind !== "copy") throw new Error(step.kind);
+        const { from, fromOffset, to, toOffset, size } = step;
+        memories[to]!.bytes!.set(memories[from]!.bytes!.subarray(fromOffset, fromOffset + size), toOffset);
+      }
+      return 1;
+    },
+    pipeline: () => Promise.reject(new Error("no pipelines")),
+    reached: () => true,
+    wait: async () => {},
+    room: async () => {},
+    close() {},
+  };
+  return { device, open };
+}
+
+describe("an arena", () => {
+  test("its ranges do not overlap, keep what is in them when it grows, and are used again", async () => {
+    const { device, open } = memoryOnly(2 ** 24);
+    const arena = await Arena.open(device, "upload");
+    const taken = new Map<Range, number>();
+    let seed = 1;
+    const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
+    for (let i = 0; i < 2000; i++) {
+      if (taken.size > 0 && random(5) < 2) {
+        const [range, mark] = [...taken][random(taken.size)] as [Range, number];
+        for (const at of [range.at, range.at + range.size - 1]) expect(arena.words[at]).toBe(mark);
+        arena.give(range);
+        taken.delete(range);
+      } else {
+        const range = await arena.take(1 + random(3000));
+        expect(range.at % 64).toBe(0);
+        arena.words.fill(i, range.at, range.at + range.size);
+        taken.set(range, i);
+      }
+    }
+    for (const [range, mark] of taken) {
+      for (let at = range.at; at < range.at + range.size; at++) if (arena.words[at] !== mark) throw new Error(`${at}`);
+      arena.give(range);
+    }
+    // All of it is one range again.
+    const size = arena.memory.sizeBytes / 4;
+    expect(await arena.take(size)).toEqual({ at: 0, size });
+    expect(open.size).toBe(1);
+    arena.close();
+    expect(open.size).toBe(0);
+  });
+
+  test("keeps what is written while it grows", async () => {
+    const { device } = memoryOnly(2 ** 24);
+    const arena = await Arena.open(device, "upload");
+    const range = await arena.take(64);
+    arena.words[range.at] = 1;
+    const growing = arena.take(2 ** 17);
+    await null; // it has the new memory, and waits for the copy
+    await null;
+    arena.words[range.at + 1] = 2;
+    arena.wrote(range.at + 1, 1);
+    const { size } = await growing;
+    expect(size).toBe(2 ** 17);
+    expect(arena.memory.sizeBytes).toBeGreaterThan(2 ** 19);
+    expect([...arena.words.subarray(range.at, range.at + 3)]).toEqual([1, 2, 0]);
+  });
+
+  test("does not grow beyond what a shader reaches, and is as it was then", async () => {
+    const arena = await Arena.open(memoryOnly(2 ** 20).device, "upload");
+    const first = await arena.take(2 ** 15);
+    arena.words[first.at] = 7;
+    const error = await arena.take(2 ** 18).catch((caught) => caught);
+    expect(error).toMatchObject({ code: "GPU_OUT_OF_MEMORY", remedy: expect.any(String) });
+    expect(error.message).toContain("1048576");
+    expect(arena.words[first.at]).toBe(7);
+    expect((await arena.take(2 ** 17)).size).toBe(2 ** 17);
+  });
+
+  test("an allocation that fails leaves it as it was", async () => {
+    const { device, open } = memoryOnly(2 ** 24);
+    const arena = await Arena.open(device, "upload");
+    const { submit } = device;
+    device.submit = () => {
+      throw new Error("lost");
+    };
+    await expect(arena.take(2 ** 17)).rejects.toThrow("lost");
+    expect(open.size).toBe(1);
+    device.submit = submit;
+    expect(await arena.take(2 ** 16)).toEqual({ at: 0, size: 2 ** 16 });
+  });
+});
+
+test("what waits is taken by priority, then by age, however it is cut up", () => {
+  const queue = new PriorityQueue(16);
+  const orders = new Uint32Array(16);
+  const slots = new Map<number, { priority: number; age: number }>();
+  const came: { priority: number; age: number }[] = [];
+  let age = 0;
+  let seed = 7;
+  const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
+  for (let round = 0; round < 500; round++) {
+    for (let i = random(20); i > 0; i--) {
+      const priority = random(4) as 0 | 1 | 2 | 3;
+      const slot = queue.add(priority);
+      expect(slot === -1).toBe(slots.size === 16);
+      if (slot < 0) break;
+      expect(slots.has(slot)).toBe(false);
+      slots.set(slot, { priority, age: age++ });
+    }
+    expect(queue.size).toBe(slots.size);
+    const first = queue.first;
+    const count = queue.order(orders, 0);
+    expect(count).toBe(slots.size);
+    if (count > 0) expect(orders[0]).toBe(first);
+    const inOrder = Array.from(orders.subarray(0, count), (slot) => slots.get(slot)!);
+    const sorted = inOrder.toSorted((a, b) => b.priority - a.priority || a.age - b.age);
+    expect(inOrder).toEqual(sorted);
+    // What comes meanwhile is not among those that were ordered.
+    const late = queue.add(3);
+    if (late >= 0) slots.set(late, { priority: 3, age: age++ });
+    const taken = random(count + 1);
+    queue.take(taken);
+    for (const slot of orders.subarray(0, taken)) {
+      came.push(slots.get(slot)!);
+      slots.delete(slot);
+    }
+  }
+  expect(came.length).toBeGreaterThan(1000);
+});

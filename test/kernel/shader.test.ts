@@ -1,0 +1,94 @@
+/** WGSL on its way to a device: what is refused, and where it says the fault is. */
+import { describe, expect, test } from "bun:test";
+import { LavaFlowError } from "../../src/errors.ts";
+import { toKernel, toSpirv } from "../../src/kernel/shader.ts";
+
+const GOOD = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
+
+async function refusal(made: Promise<unknown>): Promise<LavaFlowError> {
+  const error = await made.catch((caught: unknown) => caught);
+  if (!(error instanceof LavaFlowError)) throw new Error(`it was not refused: ${error}`);
+  expect(error.code).toBe("SHADER_INVALID");
+  return error;
+}
+
+describe("a body that is refused", () => {
+  const cases: [string, string, RegExp][] = [
+    ["does not parse", "fn on_message(message: Message) {\n  let x = ;\n}", /wgsl:2:11/],
+    ["does not validate", "\n\nfn on_message(message: Message) { let x: u32 = 1.5f; }", /wgsl:3:/],
+    ["knows a name that is not there", "fn on_message(message: Message) {\n\n  foo(1u);\n}", /wgsl:3:3/],
+    ["calls itself", "fn f() { f(); }\nfn on_message(message: Message) { f(); }", /wgsl:1:/],
+    [
+      "has an index that can't be right",
+      `fn on_message(message: Message) { var l: array<u32, 2>; l[2] = 1u; }`,
+      /wgsl:1:/,
+    ],
+    ["has no on_message", "fn on_messages(message: Message) {}", /no function on_message/],
+    [
+      "has it in a comment only",
+      "// fn on_message(message: Message) {}\n/* fn on_message( /* */ */",
+      /no function on_message/,
+    ],
+    ["has another on_message", "fn on_message(a: u32, b: u32) {}", /does not fit/],
+    ["has a buffer", "\n@group(0) @binding(9) var<storage> x: array<u32>;\n", /line 2: @group/],
+    ["has immediate data", "\n\n\nvar<immediate> x: u32;\n", /line 4/],
+    ["has an entry point", "// @compute\n@compute @workgroup_size(1) fn f() {}", /line 2: @compute/],
+    ["uses a name of the library's own", "fn on_message(message: Message) {\n lf_store[0] = 1u; }", /line 2: lf_store/],
+    ["takes a name of the library's", "fn state(i: u32) -> u32 { return i; }", /line 1 is a name of the library's/],
+    [
+      "has too large an array in a function",
+      "fn on_message(message: Message) { var l: array<u32, 3000>; l[payload(0u)] = 1u; set_reply(0u, l[1]); }",
+      /a function need 12\d+ bytes of 8192/,
+    ],
+    [
+      "has too large an array in its workgroup",
+      "var<workgroup> w: array<vec4<f32>, 1024>; fn on_message(message: Message) { w[payload(0u)].x = 1.0; }",
+      /workgroup need 16\d+ bytes of 16384/,
+    ],
+    [
+      "has too large an array of its own",
+      "var<private> p: array<mat4x4<f32>, 9999>; fn on_message(message: Message) { p[payload(0u)][1].x = 1.0; }",
+      /an invocation need \d+ bytes of 8192/,
+    ],
+    [
+      "needs what devices do not have",
+      "fn on_message(message: Message) { var x = i64(payload(0u)); x += 1; set_reply(0u, u32(x)); }",
+      /capability/,
+    ],
+  ];
+  for (const [name, wgsl, text] of cases) {
+    test(name, async () => {
+      const error = await refusal(toKernel(wgsl, 1, "mine"));
+      expect(error.message).toContain("the WGSL of mine");
+      expect(error.message).toMatch(text);
+    });
+  }
+
+  test("a local variable may have a name of the library's", async () => {
+    await toKernel("fn on_message(message: Message) { var state = 1u; state += 1u; }", 1, "mine");
+  });
+});
+
+describe("a body that is taken", () => {
+  test("is translated once for each size of its workgroup", async () => {
+    const made = toKernel(GOOD, 4, "one");
+    expect(toKernel(GOOD, 4, "two")).toBe(made);
+    const other = await toKernel(GOOD, 8, "three");
+    expect(other.workgroupSize).toBe(8);
+    expect(other).not.toBe(await made);
+    expect(await made).toMatchObject({ workgroupSize: 4, buffers: 4, pushWords: 6 });
+  });
+
+  test("one that was refused is looked at again", async () => {
+    const first = toKernel("nonsense", 1, "a");
+    await refusal(first);
+    expect(toKernel("nonsense", 1, "a")).not.toBe(first);
+    await refusal(toKernel("nonsense", 1, "a"));
+  });
+});
+
+test("a module of one's own is translated as it is", async () => {
+  const words = await toSpirv("@compute @workgroup_size(1) fn main() {}", "mine");
+  expect(words[0]).toBe(0x07230203);
+  await refusal(toSpirv("@compute @workgroup_size(1) fn main() { x(); }", "mine"));
+});

@@ -1,0 +1,329 @@
+/** Stencils on tiles of one process, against a grid in one piece computed in 8 bytes. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { HaloExchange, type HaloGrid, KernelRuntime, type StencilOptions } from "../../src/kernel/index.ts";
+import { failure } from "../channel/support.ts";
+import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
+import { STENCILS } from "../process/stencils.ts";
+import { type Cells, measures, read, scattered, write } from "./grids.ts";
+
+const { jacobi2d, wave3d, wide2d } = STENCILS;
+
+/** A grid in one piece, with a border as wide as the halo: the ghosts beyond fixed borders stay as they are. */
+class Reference {
+  readonly #config: HaloGrid;
+  readonly #extent: [number, number, number];
+  #now: Float64Array;
+  #before: Float64Array;
+
+  constructor(config: HaloGrid, cells: Cells) {
+    const { whole, border } = measures(config);
+    this.#config = config;
+    this.#extent = whole.map((side, axis) => side + 2 * border[axis]!) as [number, number, number];
+    this.#now = this.#filled(cells);
+    this.#before = this.#now.slice();
+  }
+
+  #filled(cells: Cells): Float64Array {
+    const { whole, border } = measures(this.#config);
+    const filled = new Float64Array(this.#extent[0] * this.#extent[1] * this.#extent[2]);
+    this.#each((at, place) => {
+      const inside = place.map((each, axis) => each - border[axis]!) as [number, number, number];
+      filled[at] = inside.every((each, axis) => each >= 0 && each < whole[axis]!) ? cells(inside) : -1;
+    });
+    return filled;
+  }
+
+  #each(visit: (at: number, place: [number, number, number]) => void): void {
+    const [x, y, z] = this.#extent;
+    for (let at = 0; at < x * y * z; at++) visit(at, [at % x, Math.floor(at / x) % y, Math.floor(at / (x * y))]);
+  }
+
+  /** Each cell by its own index, and its neighbours by theirs. */
+  step(
+    handler: NonNullable<StencilOptions<string>["handler"]>,
+    parameters: Record<string, number>,
+    steps: number,
+  ): void {
+    const { whole, border } = measures(this.#config);
+    const [width, height] = this.#extent;
+    if (this.#config.periodic) {
+      const before = this.#now.slice();
+      this.#each((at, place) => {
+        const from = place.map((each, axis) => border[axis]! + ((each - border[axis]! + whole[axis]!) % whole[axis]!));
+        this.#now[at] = before[(from[2]! * height + from[1]!) * width + from[0]!]!;
+      });
+    }
+    const next = this.#before;
+    this.#each((at, place) => {
+      const [x, y, z] = place.map((each, axis) => each - border[axis]!) as [number, number, number];
+      if (![x, y, z].every((each, axis) => each >= 0 && each < whole[axis]!)) return;
+      const row = { row: width, plane: width * height, x, y, z, steps, parameters };
+      handler({ now: this.#now, next, from: at, to: at + 1, ...row });
+    });
+    [this.#now, this.#before] = [next, this.#now];
+  }
+
+  at([x, y, z]: [number, number, number]): number {
+    const { border } = measures(this.#config);
+    const [width, height] = this.#extent;
+    return this.#now[((z + border[2]) * height + y + border[1]) * width + x + border[0]]!;
+  }
+}
+
+const small =
+  (salt: number): Cells =>
+  (place) =>
+    scattered(salt)(place) % 64;
+
+// biome-ignore lint/suspicious/noExplicitAny: stencils with parameters of any names
+const CASES: { what: string; config: HaloGrid; stencil: StencilOptions<any>; steps: number }[] = [
+  {
+    what: "Jacobi on a torus",
+    config: { grid: [3, 2], tile: [10, 7], halo: 1, periodic: true },
+    stencil: jacobi2d,
+    steps: 5,
+  },
+  { what: "Jacobi with fixed borders", config: { grid: [2, 2], tile: [70, 33], halo: 1 }, stencil: jacobi2d, steps: 4 },
+  {
+    what: "one tile with a halo wider than needed",
+    config: { grid: [1, 1], tile: [9, 9], halo: 3, periodic: true },
+    stencil: jacobi2d,
+    steps: 4,
+  },
+  {
+    what: "a wave in a box of three dimensions",
+    config: { grid: [2, 1, 2], tile: [6, 5, 7], halo: 1 },
+    stencil: wave3d,
+    steps: 3,
+  },
+  {
+    what: "a wave around a torus of three dimensions",
+    config: { grid: [1, 2, 3], tile: [8, 4, 3], halo: 1, periodic: true },
+    stencil: wave3d,
+    steps: 3,
+  },
+  {
+    what: "a stencil two cells wide, corners too",
+    config: { grid: [2, 3], tile: [5, 6], halo: 2, periodic: true },
+    stencil: wide2d,
+    steps: 1,
+  },
+];
+
+const BACKENDS = [
+  { backend: "cpu", there: true },
+  { backend: "vulkan", there: vulkan },
+] as const;
+
+for (const { backend, there } of BACKENDS) {
+  describe.skipIf(!there)(`stencils on ${backend}`, () => {
+    let runtime: KernelRuntime;
+    beforeAll(async () => {
+      runtime = await KernelRuntime.create({ backend, device });
+    });
+    afterAll(() => runtime?.shutdown());
+
+    for (const { what, config, stencil: options, steps } of CASES) {
+      for (const elementBytes of backend === "cpu" ? ([4, 8] as const) : ([4] as const)) {
+        test(`${what}, ${elementBytes} bytes`, async () => {
+          const sized = { ...config, elementBytes };
+          await using exchange = await HaloExchange.create(runtime, sized);
+          const cells = small(3);
+          await write(exchange, sized, cells);
+          const stencil = await exchange.stencil(options);
+          const reference = new Reference(sized, cells);
+          await stencil.step(steps - 1);
+          await stencil.step();
+          for (let each = 0; each < steps; each++) reference.step(options.handler!, options.parameters ?? {}, each);
+          expect(stencil.steps).toBe(steps);
+          const { tiles, cells: sides, border, extent } = measures(sized);
+          for (const tile of exchange.tiles.keys()) {
+            const content = await read(exchange, sized, tile);
+            const at = [
+              tile % tiles[0],
+              Math.floor(tile / tiles[0]) % tiles[1],
+              Math.floor(tile / (tiles[0] * tiles[1])),
+            ];
+            for (let z = 0; z < sides[2]; z++) {
+              for (let y = 0; y < sides[1]; y++) {
+                for (let x = 0; x < sides[0]; x++) {
+                  const place: [number, number, number] = [
+                    at[0]! * sides[0] + x,
+                    at[1]! * sides[1] + y,
+                    at[2]! * sides[2] + z,
+                  ];
+                  const index = ((z + border[2]) * extent[1] + y + border[1]) * extent[0] + x + border[0];
+                  if (content[index] !== reference.at(place)) {
+                    throw new Error(`cell ${place} is ${content[index]}, not ${reference.at(place)}`);
+                  }
+                }
+              }
+            }
+          }
+        });
+      }
+    }
+
+    test("what was one step earlier is kept, and can be made the same again", async () => {
+      const config: HaloGrid = { grid: [2, 1], tile: [4, 4], halo: 1, periodic: true };
+      await using exchange = await HaloExchange.create(runtime, config);
+      await write(exchange, config, scattered(5));
+      const stencil = await exchange.stencil(jacobi2d);
+      const before = await read(exchange, config, 1);
+      await stencil.step();
+      const kept = new Float32Array(36);
+      await stencil.previous.get(1)!.read(kept);
+      for (const y of [1, 2, 3, 4]) {
+        expect([...kept.subarray(6 * y + 1, 6 * y + 5)]).toEqual([...before.subarray(6 * y + 1, 6 * y + 5)]);
+      }
+      await stencil.rest();
+      await stencil.previous.get(1)!.read(kept);
+      expect([...kept]).toEqual([...(await read(exchange, config, 1))]);
+    });
+
+    test("parameters count from the next call on", async () => {
+      const config: HaloGrid = { grid: [1, 1], tile: [4, 4], halo: 1, periodic: true };
+      await using exchange = await HaloExchange.create(runtime, config);
+      const stencil = await exchange.stencil({
+        wgsl: "fn cell() -> f32 { return at(0, 0) + parameters.more; }",
+        handler({ now, next, from, to, parameters }) {
+          for (let i = from; i < to; i++) next[i] = now[i]! + parameters.more;
+        },
+        parameters: { more: 1 },
+      });
+      const first = stencil.step(2);
+      stencil.parameters.more = 10;
+      await Promise.all([first, stencil.step(3)]);
+      expect((await read(exchange, config, 0))[7]).toBe(32);
+      stencil.parameters.more = "much" as unknown as number;
+      expect(() => stencil.step()).toThrow("parameters.more");
+    });
+
+    test("more steps than are handed over at once, in order with exchanges", async () => {
+      const config: HaloGrid = { grid: [2, 2], tile: [4, 4], halo: 1, periodic: true };
+      await using exchange = await HaloExchange.create(runtime, config);
+      const stencil = await exchange.stencil({
+        wgsl: "fn cell() -> f32 { return at(0, 0) + 1.0; }",
+        handler({ now, next, from, to }) {
+          for (let i = from; i < to; i++) next[i] = now[i]! + 1;
+        },
+      });
+      await Promise.all([stencil.step(300), exchange.exchange(), stencil.step(0), stencil.step(51)]);
+      expect((await read(exchange, config, 3))[7]).toBe(351);
+      expect(stencil.steps).toBe(351);
+      expect(exchange.stats.exchanges).toBe(352);
+      for (const count of [-1, 0.5, Number.NaN]) expect(() => stencil.step(count)).toThrow("count");
+    });
+
+    test("two stencils take turns on the same tiles", async () => {
+      const config: HaloGrid = { grid: [2, 1], tile: [8, 4], halo: 1, periodic: true };
+      await using exchange = await HaloExchange.create(runtime, config);
+      const add = (more: number): StencilOptions => ({
+        wgsl: `fn cell() -> f32 { return 2.0 * at(0, 0) + ${more}.0; }`,
+        handler({ now, next, from, to }) {
+          for (let i = from; i < to; i++) next[i] = 2 * now[i]! + more;
+        },
+      });
+      const [one, other] = [await exchange.stencil(add(1)), await exchange.stencil(add(5))];
+      await one.step();
+      await other.step();
+      await one.step();
+      expect((await read(exchange, config, 0))[11]).toBe(2 * (2 * 1 + 5) + 1);
+    });
+
+    test("closing while steps are under way", async () => {
+      const config: HaloGrid = { grid: [2, 2], tile: [128, 128], halo: 1, periodic: true };
+      const exchange = await HaloExchange.create(runtime, config);
+      const stencil = await exchange.stencil(jacobi2d);
+      const stepping = failure("CLOSED", () => stencil.step(1e9));
+      while (stencil.steps === 0) await new Promise(setImmediate);
+      await exchange.close();
+      await stepping;
+      await failure("CLOSED", () => stencil.step());
+      await failure("CLOSED", () => exchange.stencil(jacobi2d));
+    });
+
+    test("options that can't be", async () => {
+      await using exchange = await HaloExchange.create(runtime, { grid: [1, 1], tile: [4, 4], halo: 1 });
+      const refused = (options: unknown) =>
+        failure("INVALID_ARGUMENT", () => exchange.stencil(options as StencilOptions));
+      const both = { wgsl: jacobi2d.wgsl, handler: jacobi2d.handler };
+      expect((await refused({})).message).toContain(backend === "cpu" ? "without a handler" : "without wgsl");
+      await refused({ ...both, wgsl: 5 });
+      await refused({ ...both, handler: "fast" });
+      await refused({ ...both, parameters: { "no name": 1 } });
+      await refused({ ...both, parameters: { lf_first: 1 } });
+      await refused({ ...both, parameters: { speed: "1" } });
+      await refused({ ...both, parameters: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`p${at}`, at])) });
+    });
+  });
+}
+
+describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
+  let runtime: KernelRuntime;
+  beforeAll(async () => {
+    runtime = await KernelRuntime.create({ backend: "vulkan", device });
+  });
+  afterAll(() => runtime?.shutdown());
+  const grid: HaloGrid = { grid: [2, 2], tile: [6, 6], halo: 1, periodic: true };
+
+  test("has errors at the user's own lines", async () => {
+    await using exchange = await HaloExchange.create(runtime, grid);
+    const wrong = "fn double(x: f32) -> f32 { return 2.0 * x; }\n\nfn cell() -> f32 {\n  return double(at(0, 0u));\n}";
+    const { message } = await failure("SHADER_INVALID", () => exchange.stencil({ wgsl: wrong }));
+    expect(message).toContain("a stencil");
+    expect(message).toMatch(/\b4 │.* return double\(at\(0, 0u\)\);/);
+    const syntax = await failure("SHADER_INVALID", () =>
+      exchange.stencil({ wgsl: "fn cell() -> f32 {\n  retrn 1.0;\n}" }),
+    );
+    expect(syntax.message).toMatch(/wgsl:2:\d+/);
+    const missing = await failure("SHADER_INVALID", () =>
+      exchange.stencil({ wgsl: "fn cel() -> f32 { return 1.0; }" }),
+    );
+    expect(missing.message).toContain("no function `cell() -> f32`");
+    // It is none the worse for it.
+    await exchange.exchange();
+  });
+
+  test("reads nothing beyond the halo, wherever it looks", async () => {
+    await using exchange = await HaloExchange.create(runtime, grid);
+    await write(exchange, grid, () => 3);
+    const stencil = await exchange.stencil({
+      wgsl: `fn cell() -> f32 {
+        switch (position().x) {
+          case 0u: { return at(2, 0); }
+          case 1u: { return at(0, -2); }
+          case 2u: { return at(2147483647, 0); }
+          case 3u: { return at(1, -2147483647 - 1); }
+          default: { return at(1, -1); }
+        }
+      }`,
+    });
+    await stencil.step();
+    const row = [...(await read(exchange, grid, 0)).subarray(9, 15)];
+    expect(row).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN, 3, 3]);
+  });
+
+  test("can't have cells of 8 bytes", async () => {
+    await using exchange = await HaloExchange.create(runtime, { ...grid, elementBytes: 8 });
+    const { message } = await failure("BACKEND_UNAVAILABLE", () => exchange.stencil(jacobi2d));
+    expect(message).toContain("f64");
+  });
+});
+
+describe("a handler", () => {
+  test("that throws ends the exchange with its error", async () => {
+    const runtime = await KernelRuntime.create({ backend: "cpu" });
+    await using exchange = await HaloExchange.create(runtime, { grid: [1, 1], tile: [4, 4], halo: 1 });
+    const stencil = await exchange.stencil({
+      handler() {
+        throw new RangeError("no such cell");
+      },
+    });
+    for (let each = 0; each < 2; each++) await expect(stencil.step()).rejects.toThrow("no such cell");
+    await expect(exchange.exchange()).rejects.toThrow("no such cell");
+    await runtime.shutdown();
+  });
+});
+
+validationIsSilent();

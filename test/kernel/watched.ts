@@ -1,0 +1,65 @@
+/** A device whose memory a test looks into, and writes into where a broken one would. */
+import type {
+  ComputeDevice,
+  ComputeMemory,
+  ComputeModule,
+  ComputePipeline,
+  MemoryUse,
+  Step,
+} from "../../src/kernel/backend/compute.ts";
+
+export class Watched implements ComputeDevice {
+  readonly name: string;
+  readonly memoryMaxBytes: number;
+  readonly loopRoundsMax: number;
+  /** What happens when a submission has ended, before its end is seen. */
+  onEnd: () => void = () => {};
+  readonly #inner: ComputeDevice;
+  readonly #memories = new Map<MemoryUse, ComputeMemory>();
+
+  constructor(inner: ComputeDevice) {
+    this.#inner = inner;
+    this.name = inner.name;
+    this.memoryMaxBytes = inner.memoryMaxBytes;
+    this.loopRoundsMax = inner.loopRoundsMax;
+  }
+
+  /** All that is mapped for the use, as words. */
+  words(use: "upload" | "readback"): Uint32Array {
+    const { buffer, byteOffset, length } = this.#memories.get(use)!.bytes!;
+    return new Uint32Array(buffer, byteOffset, length / 4);
+  }
+
+  async allocate(use: MemoryUse, sizeBytes: number): Promise<ComputeMemory> {
+    const memory = await this.#inner.allocate(use, sizeBytes);
+    this.#memories.set(use, memory);
+    return memory;
+  }
+
+  pipeline(module: ComputeModule): Promise<ComputePipeline> {
+    return this.#inner.pipeline(module);
+  }
+
+  submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    return this.#inner.submit(memories, steps);
+  }
+
+  reached(value: number, spinUs: number): boolean {
+    const isReached = this.#inner.reached(value, spinUs);
+    if (isReached) this.onEnd();
+    return isReached;
+  }
+
+  async wait(value: number, timeoutMs: number): Promise<void> {
+    await this.#inner.wait(value, timeoutMs);
+    this.onEnd();
+  }
+
+  room(timeoutMs: number): Promise<void> {
+    return this.#inner.room(timeoutMs);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
