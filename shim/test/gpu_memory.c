@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "handle.h"
 #include "queues.h"
 
 static lf_gpu_memory *inside(int32_t memory) {
@@ -296,10 +297,78 @@ static void mapped_in_host_memory(void) {
   gpu->type_local_mapped = type;
 }
 
+/* Mapped memory of the GPU's own: written by the host, read by the GPU, and nobody else's. */
+static void window(void) {
+  lf_block_cache_empty(gpu);
+  static const double sizes[] = {4, 4096, 1000004};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    const size_t size = (size_t)sizes[i];
+    lf_memory_info info, back;
+    int32_t status = lf_memory_allocate_window(device, sizes[i], &info);
+    if (status == LF_ENOT_HOST_VISIBLE) {
+      CHECK(!gpu->info.host_visible);
+      return;
+    }
+    CHECK_EQ(status, LF_OK);
+    CHECK(info.address != 0 && info.page_bytes == 1 && info.beyond_window == 0 && info.size == sizes[i]);
+    test_fill((void *)(uintptr_t)info.address, size / 8 * 8, i);
+    CHECK_EQ(lf_memory_allocate_gpu(device, sizes[i], 1, &back), LF_OK);
+    double value;
+    CHECK_EQ(lf_queue_copy(device, info.handle, 0, back.handle, 0, sizes[i], &value), 1);
+    reach(value);
+    CHECK_EQ(test_differs((void *)(uintptr_t)back.address, size / 8 * 8, i), size / 8 * 8);
+    int64_t os;
+    CHECK_EQ(lf_memory_export(info.handle, &os), LF_EEXTERNAL_MEMORY_UNSUPPORTED);
+    CHECK_EQ(lf_memory_close(back.handle), LF_OK);
+    uint32_t kept = gpu->cache->count;
+    CHECK_EQ(lf_memory_close(info.handle), LF_OK);
+    CHECK_EQ(gpu->cache->count, kept);
+  }
+  lf_memory_info info;
+  CHECK_EQ(lf_memory_allocate_window(device, 0, &info), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_window(device, NAN, &info), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_window(device, 4096, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_window(vulkan, 4096, &info), LF_ECLOSED);
+  /* None of the types is mapped: it is said, and nothing is left. */
+  const VkPhysicalDeviceMemoryProperties types = gpu->memory;
+  for (uint32_t i = 0; i < gpu->memory.memoryTypeCount; i++)
+    gpu->memory.memoryTypes[i].propertyFlags &= ~(VkFlags)VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+  CHECK_EQ(lf_memory_allocate_window(device, 4096, &info), LF_ENOT_HOST_VISIBLE);
+  gpu->memory = types;
+}
+
+/* The instance that was closed is the next one that is opened, unless another one is asked for by then. */
+static void instance_is_kept(void) {
+  int32_t first = CHECK_OK(lf_vulkan_open());
+  lf_vulkan *is = lf_handle_get(LF_KIND_VULKAN, first);
+  VkInstance instance = is->instance;
+  CHECK_OK(lf_vulkan_close(first));
+  int32_t second = CHECK_OK(lf_vulkan_open()), other = CHECK_OK(lf_vulkan_open());
+  CHECK(((lf_vulkan *)lf_handle_get(LF_KIND_VULKAN, second))->instance == instance);
+  CHECK(((lf_vulkan *)lf_handle_get(LF_KIND_VULKAN, other))->instance != instance);
+  CHECK_EQ(lf_vulkan_count(second), lf_vulkan_count(vulkan));
+  CHECK_OK(lf_vulkan_close(second));
+  CHECK_OK(lf_vulkan_close(other));
+#if !defined(_WIN32)
+  char *named = getenv("LAVA_FLOW_VULKAN");
+  named = named ? strdup(named) : NULL;
+  setenv("LAVA_FLOW_VULKAN", "/nowhere/libvulkan.so.1", 1);
+  CHECK_EQ(lf_vulkan_open(), LF_EGPU_DEVICE_NOT_FOUND);
+  if (named) setenv("LAVA_FLOW_VULKAN", named, 1);
+  else unsetenv("LAVA_FLOW_VULKAN");
+  free(named);
+#endif
+  second = CHECK_OK(lf_vulkan_open());
+  CHECK(((lf_vulkan *)lf_handle_get(LF_KIND_VULKAN, second))->instance == instance);
+  CHECK_OK(lf_vulkan_close(second));
+}
+
 int main(void) {
   if (!queue_open()) return 0;
   RUN(sizes);
   RUN(mapped_in_host_memory);
+  RUN(window);
+  RUN(instance_is_kept);
   RUN(bad_arguments);
   RUN(reused_by_size);
   RUN(not_reused);
