@@ -46,8 +46,8 @@ for (const { launcher, here } of LAUNCHERS) {
           expect(await asked(0, { send: ["host", "b/nobody", 0] })).toBe("not-found");
           expect(await asked(0, { metrics: true })).toEqual({ delivered: 600, pending: 0, rejected: 1 });
           for (const peer of peers) peer.tell({ quit: true } satisfies Order);
+          // The ranks' own end is not a part of it: MPICH's MPI_Finalize over TCP does not always return.
           for (const peer of peers) await peer.done;
-          await board.quit();
         }),
       LIMIT,
     );
