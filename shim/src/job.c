@@ -277,7 +277,12 @@ static int lock_within(uint64_t ns) {
   return 1;
 }
 
+/* MPI was waited for in vain once: who closes again (a handler of the program's, then one of the process) does not wait as
+ * long again. */
+static _Atomic int given_up;
+
 static int32_t stuck(void) {
+  atomic_store(&given_up, 1);
   return lf_fail(LF_EMPI_FAILED, "", 0, "%s %s has not come back from a call for %d s", job.mpi->info.implementation,
                  job.mpi->info.version, (int)(STUCK_NS / 1000000000u));
 }
@@ -310,6 +315,7 @@ int32_t lf_job_close(int32_t status, double timeout_ms) {
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a timeout of %g ms", timeout_ms);
   uint64_t timeout_ns = (uint64_t)(timeout_ms * 1e6);
   int was = NONE;
+  if (atomic_load(&given_up)) return stuck();
   if (atomic_compare_exchange_strong(&state, &was, CLOSING)) {
     lf_fail(LF_EMPI_FAILED, "", 0, LEFT);
     fail_from_now_on(FAILED);
