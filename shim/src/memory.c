@@ -168,32 +168,25 @@ static int32_t hand_out_gpu(lf_gpu_memory *gpu, lf_memory_info *out) {
   return out->handle < 0 ? out->handle : LF_OK;
 }
 
-typedef int32_t (*allocate_call)(lf_device *device, uint64_t size, lf_gpu_memory **out);
+enum kind { HIDDEN, VISIBLE, WINDOW };
 
-static int32_t allocate_on_gpu(int32_t device_handle, double size, allocate_call allocate, lf_memory_info *out) {
+static int32_t allocate_on_gpu(int32_t device_handle, double size, enum kind kind, lf_memory_info *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
   if (!whole_gpu_size(size)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a GPU memory of %g bytes", size);
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
   lf_gpu_memory *gpu;
-  int32_t status = allocate(device, (uint64_t)size, &gpu);
+  int32_t status = kind == WINDOW ? lf_gpu_memory_allocate_window(device, (uint64_t)size, &gpu)
+                                  : lf_gpu_memory_allocate(device, (uint64_t)size, kind == VISIBLE, &gpu);
   return status < 0 ? status : hand_out_gpu(gpu, out);
 }
 
-static int32_t allocate_visible(lf_device *device, uint64_t size, lf_gpu_memory **out) {
-  return lf_gpu_memory_allocate(device, size, 1, out);
-}
-
-static int32_t allocate_hidden(lf_device *device, uint64_t size, lf_gpu_memory **out) {
-  return lf_gpu_memory_allocate(device, size, 0, out);
-}
-
 int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible, lf_memory_info *out) {
-  return allocate_on_gpu(device, size, host_visible ? allocate_visible : allocate_hidden, out);
+  return allocate_on_gpu(device, size, host_visible ? VISIBLE : HIDDEN, out);
 }
 
 int32_t lf_memory_allocate_window(int32_t device, double size, lf_memory_info *out) {
-  return allocate_on_gpu(device, size, lf_gpu_memory_allocate_window, out);
+  return allocate_on_gpu(device, size, WINDOW, out);
 }
 
 int32_t lf_memory_import_gpu(int32_t device_handle, int64_t os_handle, double size, double allocation,
