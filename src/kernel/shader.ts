@@ -53,6 +53,11 @@ export async function toSpirv(wgsl: string, name: string): Promise<Uint32Array> 
   return translated(wgsl, name, false, (words) => words);
 }
 
+/** The same of a user's source with the library's functions `own`, guarded as a kernel's; it has a private `lf_fuel`. */
+export async function toGuardedSpirv(wgsl: string, name: string, own: ReadonlySet<string>): Promise<Uint32Array> {
+  return translated(wgsl, name, true, (words) => guarded(words, "lf_fuel", own));
+}
+
 /**
  * A kernel's body with what the library adds to it, guarded: no index of it leaves its array, and its loops come to an end.
  * SHADER_INVALID, with the line of the body.

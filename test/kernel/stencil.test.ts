@@ -326,4 +326,42 @@ describe("a handler", () => {
   });
 });
 
+describe.skipIf(!vulkan)("a stencil that does its worst", () => {
+  const config: HaloGrid = { grid: [1, 1], tile: [8, 8], halo: 1, periodic: true };
+
+  /** What all cells of the tile are after a step in which each is as `wgsl` says. */
+  async function after(...sources: string[]): Promise<Set<number>[]> {
+    await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
+    await using exchange = await HaloExchange.create(runtime, config);
+    const seen: Set<number>[] = [];
+    for (const wgsl of sources) {
+      const stencil = await exchange.stencil({ wgsl });
+      await stencil.step();
+      const { cells } = measures(config);
+      const content = await read(exchange, config, 0);
+      const inner = new Set<number>();
+      for (let y = 1; y <= cells[1]; y++) {
+        for (let x = 1; x <= cells[0]; x++) inner.add(content[y * (cells[0] + 2) + x] as number);
+      }
+      seen.push(inner);
+    }
+    return seen;
+  }
+
+  test("by a loop that does not end: its cells are NaN, and the next stencil is as any", async () => {
+    const endless = "fn cell() -> f32 { var i = 0u; loop { i += 1u; if (at(0, 0) > 1.0) { break; } } return f32(i); }";
+    expect(await after(endless, "fn cell() -> f32 { return 3.0; }")).toEqual([new Set([Number.NaN]), new Set([3])]);
+  }, 60_000);
+
+  test("by an index beyond its array: it stays inside", async () => {
+    const source = `fn cell() -> f32 {
+      var l = array<f32, 4>(1.0, 1.0, 1.0, 1.0);
+      let i = 0x7fffffffu - u32(at(0, 0));
+      l[i] = 5.0;
+      return l[i] + l[0];
+    }`;
+    expect(await after(source)).toEqual([new Set([6])]);
+  }, 60_000);
+});
+
 validationIsSilent();

@@ -2,7 +2,8 @@
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
-import { CELLS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from "../shaders/stencil.ts";
+import { toGuardedSpirv } from "../shader.ts";
+import { CELLS, OWN_FUNCTIONS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from "../shaders/stencil.ts";
 import type { Field } from "./field.ts";
 import { GROUPS_MAX, Program } from "./program.ts";
 import { type Region, regionsOf } from "./regions.ts";
@@ -14,6 +15,10 @@ interface Shop {
   /** A buffer with these words in it. */
   table(words: Uint32Array): Promise<MemoryBuffer>;
 }
+
+/** Rounds of loops for the cells of a thread; a software device ends loops by itself after 65,535. */
+const FUEL = 2 ** 25;
+const SOFTWARE_FUEL = 2 ** 14;
 
 /** Regions of one memory that need as many workgroups. */
 interface Batch {
@@ -43,8 +48,10 @@ export class GpuSweep implements Sweep {
         remedy: "Write one: what it returns is what the cell becomes",
       });
     }
-    const source = stencil(wgsl, tiling, parameters);
-    const program = await Program.make(engine.device, source, "a stencil", 3, 4 * (OWN_WORDS + parameters.length));
+    const { device } = engine;
+    const source = stencil(wgsl, tiling, parameters, device.info.type === "cpu" ? SOFTWARE_FUEL : FUEL);
+    const spirv = await toGuardedSpirv(source, "a stencil", OWN_FUNCTIONS);
+    const program = Program.make(device, spirv, "a stencil", 3, 4 * (OWN_WORDS + parameters.length));
     const batches = { all: [] as Batch[], inner: [] as Batch[], outer: [] as Batch[] };
     try {
       for (const [part, regions] of Object.entries(regionsOf(spec)) as [SweepPart, Region[]][]) {

@@ -2,6 +2,7 @@
 import type { GpuDevice } from "../../gpu/device.ts";
 import { MemoryAllocator } from "../../memory/allocator.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
+import { toSpirv } from "../shader.ts";
 import { copyBoxes, GROUP_WORDS, JOB_WORDS, MEMORIES_MAX } from "../shaders/copy-boxes.ts";
 import { BOX_WORDS, type BoxGroup, type BoxList } from "./boxes.ts";
 import type { Copies, Engine, Memory } from "./engine.ts";
@@ -57,7 +58,10 @@ export class GpuEngine implements Engine {
   #copier(memories: number): Promise<Program> {
     const known = this.#copiers.get(memories);
     if (known) return known;
-    const made = Program.make(this.device, copyBoxes(memories), "the exchange of halos", memories + 1);
+    const what = "the exchange of halos";
+    const made = toSpirv(copyBoxes(memories), what).then((spirv) =>
+      Program.make(this.device, spirv, what, memories + 1),
+    );
     this.#copiers.set(memories, made);
     return made;
   }

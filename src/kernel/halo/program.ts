@@ -3,7 +3,6 @@ import type { GpuDevice } from "../../gpu/device.ts";
 import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { toSpirv } from "../shader.ts";
 
 /** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
 export const GROUPS_MAX = 65_535;
@@ -16,8 +15,7 @@ export class Program {
   readonly #what: string;
 
   /** `pushBytes` of immediates. SHADER_INVALID. */
-  static async make(device: GpuDevice, wgsl: string, what: string, bindings: number, pushBytes = 0): Promise<Program> {
-    const spirv = await toSpirv(wgsl, what);
+  static make(device: GpuDevice, spirv: Uint32Array, what: string, bindings: number, pushBytes = 0): Program {
     const shim = native();
     const made = shim.lf_pipeline_create(device.handle, spirv, spirv.byteLength, bindings, pushBytes);
     return new Program(device, check(shim, made, what), what);

@@ -12,8 +12,14 @@ export const REGION_WORDS = 16;
 /** The words before the user's parameters: those of `Parameters` that begin with lf_. */
 export const OWN_WORDS = 3;
 
-/** The user's source stands first, so that the lines of its errors are its own. */
-export function stencil(source: string, tiling: Tiling, parameters: readonly string[]): string {
+/** The library's own functions, whose indices need no clamps. */
+export const OWN_FUNCTIONS: ReadonlySet<string> = new Set(["at", "previous", "position", "steps", "main"]);
+
+/**
+ * The user's source stands first, so that the lines of its errors are its own. `fuel`: how often loops may go round in a
+ * thread; where that is used up all loops end, and its cells become NaN.
+ */
+export function stencil(source: string, tiling: Tiling, parameters: readonly string[], fuel: number): string {
   const { dimensions, tile, halo, extent } = tiling;
   const flat = dimensions === 2;
   const [width, height] = extent;
@@ -42,6 +48,7 @@ struct Region {
 @group(0) @binding(0) var<storage, read> lf_regions: array<Region>;
 @group(0) @binding(1) var<storage, read> lf_now: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lf_next: array<f32>;
+var<private> lf_fuel: vec2<u32>;
 var<private> lf_cell: u32;
 var<private> lf_place: vec3<u32>;
 
@@ -57,6 +64,7 @@ fn steps() -> u32 { return parameters.lf_steps; }
    value never depends on that, whichever operations the compiler fuses. */
 @compute @workgroup_size(${THREADS[0]}, ${THREADS[1]})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) id: vec3<u32>) {
+  lf_fuel = vec2<u32>(0u, ${fuel}u);
   let region = lf_regions[parameters.lf_first + group.z / parameters.lf_chunks];
   let x = region.low.x + id.x;
   if (x >= region.high.x) { return; }
@@ -84,10 +92,11 @@ ${cells
   let value${at} = cell();`,
   )
   .join("\n")}
+  let spent = lf_fuel.y == 0u;
 ${cells
   .map((at) => {
     const inside = `${axis} + ${at}u >= region.low.${axis} && ${axis} + ${at}u < region.high.${axis}`;
-    return `  if (${inside}) { lf_next[cell${at}] = value${at}; }`;
+    return `  if (${inside}) { lf_next[cell${at}] = select(value${at}, bitcast<f32>(cell${at} | 0x7fc00000u), spent); }`;
   })
   .join("\n")}
 }
