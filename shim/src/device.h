@@ -61,6 +61,7 @@ typedef struct {
   lf_gpu_info info;
   VkPhysicalDeviceMemoryProperties memory;
   uint32_t references;
+  uint64_t destroyed; /* buffers and pipelines: drivers may give the next ones the same handles */
   int32_t lost; /* GPU_DEVICE_LOST was seen: every call fails from then on */
   /* memory types, or UINT32_MAX: device-local; device-local and mapped; host memory for uploads; cached, for reading.
    * The mapped ones are coherent. */

@@ -42,6 +42,7 @@ int32_t lf_gpu_memory_types(lf_device *device, uint32_t *bits) {
 void lf_gpu_memory_destroy(lf_gpu_memory *m) {
   lf_device *device = m->device;
   lf_external_drop(&m->os);
+  device->destroyed++;
   if (m->buffer) device->vk.DestroyBuffer(device->device, m->buffer, NULL);
   if (m->memory) {
     device->vk.FreeMemory(device->device, m->memory, NULL); /* unmaps it too */

@@ -25,7 +25,10 @@ struct lf_pipeline {
     VkDescriptorSet set;
     uint64_t used;
   } turns[LF_QUEUE_DEPTH];
-  uint32_t sets_given;
+  uint64_t sets_written;
+  /* What the one that was written last has. */
+  VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
+  uint64_t destroyed; /* the device's count then */
 };
 
 static int32_t failed(lf_device *device, const char *api, VkResult result) {
@@ -94,6 +97,7 @@ static int32_t make_shader(lf_pipeline *p, const uint32_t *spirv, uint32_t bytes
 void lf_pipeline_release(lf_pipeline *p) {
   if (--p->references > 0) return;
   lf_device *d = p->device;
+  d->destroyed++;
   if (p->pipeline) d->vk.DestroyPipeline(d->device, p->pipeline, NULL);
   if (p->pool) d->vk.DestroyDescriptorPool(d->device, p->pool, NULL);
   if (p->layout) d->vk.DestroyPipelineLayout(d->device, p->layout, NULL);
@@ -149,13 +153,13 @@ int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spir
   return LF_OK;
 }
 
-/* The next set for the open submission. Where each has one dispatch, the work that used it last has ended: as many
- * submissions as can be under way came after it. */
+/* The set that is written next. Where each submission needs one, the work that used it last has ended: as many as can be
+ * under way came after it. */
 static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
   lf_device *d = p->device;
-  VkDescriptorSet *set = &p->turns[p->sets_given % LF_QUEUE_DEPTH].set;
-  uint64_t *used = &p->turns[p->sets_given % LF_QUEUE_DEPTH].used;
-  if (*used > lf_queue_seen(d)) return LF_FULL;
+  uint32_t turn = p->sets_written % LF_QUEUE_DEPTH;
+  VkDescriptorSet *set = &p->turns[turn].set;
+  if (p->turns[turn].used > lf_queue_seen(d)) return LF_FULL;
   if (!*set) {
     VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                         .descriptorPool = p->pool,
@@ -167,7 +171,6 @@ static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
       return failed(d, "vkAllocateDescriptorSets", result);
     }
   }
-  *used = lf_queue_last(d) + 1;
   *out = *set;
   return LF_OK;
 }
@@ -184,18 +187,29 @@ static void write_set(lf_pipeline *p, VkDescriptorSet set, const VkDescriptorBuf
   p->device->vk.UpdateDescriptorSets(p->device->device, p->bindings, writes, 0, NULL);
 }
 
-int32_t lf_pipeline_set(lf_pipeline *p, const VkDescriptorBufferInfo *buffers, VkDescriptorSet *out) {
-  *out = NULL;
+int32_t lf_pipeline_set(lf_pipeline *p, const VkDescriptorBufferInfo *buffers, lf_descriptors *out) {
+  *out = (lf_descriptors){0};
   if (p->bindings == 0) return LF_OK;
-  int32_t status = next_set(p, out);
-  if (status != LF_OK) return status;
-  write_set(p, *out, buffers);
-  p->sets_given++;
+  lf_device *d = p->device;
+  size_t size = p->bindings * sizeof *buffers;
+  if (p->sets_written == 0 || p->destroyed != d->destroyed || memcmp(p->buffers, buffers, size) != 0) {
+    VkDescriptorSet set;
+    int32_t status = next_set(p, &set);
+    if (status != LF_OK) return status;
+    write_set(p, set, buffers);
+    memcpy(p->buffers, buffers, size);
+    p->destroyed = d->destroyed;
+    p->sets_written++;
+  }
+  uint32_t turn = (p->sets_written - 1) % LF_QUEUE_DEPTH;
+  p->turns[turn].used = lf_queue_last(d) + 1;
+  *out = (lf_descriptors){p->turns[turn].set, p->sets_written};
   return LF_OK;
 }
 
-void lf_pipeline_bind(lf_pipeline *p, VkCommandBuffer commands, VkDescriptorSet set, const void *push) {
+void lf_pipeline_bind(lf_pipeline *p, VkCommandBuffer commands, const lf_descriptors *descriptors, const void *push) {
   const lf_device_functions *vk = &p->device->vk;
+  VkDescriptorSet set = descriptors->set;
   vk->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline);
   if (set) vk->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->layout, 0, 1, &set, 0, NULL);
   if (p->push_bytes) vk->CmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, p->push_bytes, push);
@@ -203,10 +217,10 @@ void lf_pipeline_bind(lf_pipeline *p, VkCommandBuffer commands, VkDescriptorSet 
 
 int32_t lf_pipeline_record(lf_pipeline *p, VkCommandBuffer commands, const VkDescriptorBufferInfo *buffers,
                            const void *push, uint32_t x, uint32_t y, uint32_t z) {
-  VkDescriptorSet set;
-  int32_t status = lf_pipeline_set(p, buffers, &set);
+  lf_descriptors descriptors;
+  int32_t status = lf_pipeline_set(p, buffers, &descriptors);
   if (status != LF_OK) return status;
-  lf_pipeline_bind(p, commands, set, push);
+  lf_pipeline_bind(p, commands, &descriptors, push);
   p->device->vk.CmdDispatch(commands, x, y, z);
   return LF_OK;
 }

@@ -19,10 +19,18 @@ void lf_pipeline_release(lf_pipeline *pipeline);
 int32_t lf_pipeline_record(lf_pipeline *pipeline, VkCommandBuffer commands, const VkDescriptorBufferInfo *buffers,
                            const void *push, uint32_t x, uint32_t y, uint32_t z);
 
-/* The same in parts, for several dispatches with the same buffers: a set for the open submission (NULL where there are
- * no bindings), and what every dispatch needs before it. */
-int32_t lf_pipeline_set(lf_pipeline *pipeline, const VkDescriptorBufferInfo *buffers, VkDescriptorSet *out);
-void lf_pipeline_bind(lf_pipeline *pipeline, VkCommandBuffer commands, VkDescriptorSet set, const void *push);
+/* A descriptor set, NULL where there are no bindings; and which of the pipeline's writes to its sets it has: as long as that
+ * is the last one, it is as it was. */
+typedef struct {
+  VkDescriptorSet set;
+  uint64_t written;
+} lf_descriptors;
+
+/* The same in parts, for several dispatches with the same buffers: a set for the next submission, and what every dispatch
+ * needs before it. */
+int32_t lf_pipeline_set(lf_pipeline *pipeline, const VkDescriptorBufferInfo *buffers, lf_descriptors *out);
+void lf_pipeline_bind(lf_pipeline *pipeline, VkCommandBuffer commands, const lf_descriptors *descriptors,
+                      const void *push);
 
 /* The pipeline of a handle, or NULL with the failure recorded. */
 lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device);

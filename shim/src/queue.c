@@ -128,7 +128,7 @@ int32_t lf_queue_share(lf_device *device, int64_t *out) {
 static int32_t make_pool(lf_device *device, VkCommandPool *out) {
   VkCommandPoolCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-      .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT | VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
+      .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
       .queueFamilyIndex = device->family};
   VkResult result = device->vk.CreateCommandPool(device->device, &info, NULL, out);
   return result == VK_SUCCESS ? LF_OK : lf_queue_fail(device, "vkCreateCommandPool", result);

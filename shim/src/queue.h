@@ -24,6 +24,10 @@ int32_t lf_queue_close(lf_device *device);
  * LF_OK, or LF_FULL: see lf_queue_full. The caller records, then ends or drops it, also when a call in between fails. One
  * is open at a time. */
 int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out);
+/* The same, ordered, for commands that may be wanted again. The key says all that they depend on. 1 where they were recorded
+ * before: then only what they use is named anew. */
+#define LF_KEY_BYTES_MAX 512
+int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out);
 /* Names a memory that the open submission uses: its waits become the submission's, and the value its last use. */
 int32_t lf_queue_use(lf_device *device, lf_gpu_memory *memory);
 /* The open submission waits for the semaphore, or signals it, and keeps it until then. `value` is for timelines. */

@@ -9,6 +9,8 @@
 #define LF_SEMAPHORES_MAX 18
 #define LF_KEPT_MAX (LF_SEMAPHORES_MAX + LF_STEP_PIPELINES_MAX)
 #define LF_MEMORIES_MAX 16
+/* Recordings that are kept: those of the bodies of some kernels, in the two or three ways in which they follow each other. */
+#define LF_RECORDINGS 8
 
 typedef struct {
   void (*release)(void *object);
@@ -21,6 +23,15 @@ typedef struct {
   lf_kept kept[LF_KEPT_MAX];
   uint32_t kept_count;
 } lf_submission;
+
+/* Commands that were recorded once and are submitted as often as the same are wanted: a driver takes longer to record some
+ * than to submit them. */
+typedef struct {
+  VkCommandBuffer commands;
+  uint64_t used; /* the value of the last submission of them */
+  uint32_t size; /* of the key; 0: there is nothing recorded */
+  unsigned char key[LF_KEY_BYTES_MAX];
+} lf_recording;
 
 typedef struct {
   lf_semaphore *semaphores[LF_SEMAPHORES_MAX];
@@ -39,13 +50,17 @@ struct lf_queue {
   uint64_t last;    /* submitted */
   uint64_t done;    /* reached, when the timeline was asked last */
   uint64_t retired; /* what the slots up to this value kept has been released */
-  /* the open submission, or NULL */
+  /* the open submission, or NULL; where its commands stand, and the recording that they are, or NULL */
   lf_submission *open;
+  VkCommandBuffer *commands;
+  lf_recording *recording;
+  int is_replay; /* recorded before */
   int to_host;
   lf_semaphore_list waits, signals;
   lf_gpu_memory *memories[LF_MEMORIES_MAX];
   uint32_t memory_count;
   lf_submission slots[LF_QUEUE_DEPTH];
+  lf_recording recordings[LF_RECORDINGS];
 };
 
 static inline lf_submission *lf_submission_of(lf_queue *q, uint64_t value) { return &q->slots[value % LF_QUEUE_DEPTH]; }

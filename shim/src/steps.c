@@ -1,8 +1,13 @@
 /* Several commands in one submission: rounds of dispatches, what they need cleared before and copied after. */
+#include <string.h>
+
 #include "memory.h"
 #include "pipeline.h"
 #include "queue.h"
 #include "status.h"
+
+/* Steps of a submission whose commands are kept. */
+#define KEPT_STEPS_MAX 4
 
 /* All that a call names, looked up once. */
 typedef struct {
@@ -13,10 +18,23 @@ typedef struct {
   lf_gpu_memory *memories[LF_BINDINGS_MAX];
   struct {
     lf_pipeline *pipeline;
-    VkDescriptorSet set;
+    lf_descriptors descriptors;
   } used[LF_STEP_PIPELINES_MAX];
   uint32_t used_count;
 } recording;
+
+/* What commands depend on. Where buffers or pipelines were destroyed since, a handle may be another one's. */
+typedef struct {
+  uint64_t destroyed;
+  uint32_t memory_count, step_count;
+  VkBuffer buffers[LF_BINDINGS_MAX];
+  struct {
+    lf_pipeline *pipeline;
+    uint64_t written;
+  } used[KEPT_STEPS_MAX];
+  lf_step steps[KEPT_STEPS_MAX];
+} key;
+_Static_assert(sizeof(key) <= LF_KEY_BYTES_MAX, "room for a key");
 
 static int32_t find_memories(recording *r) {
   for (uint32_t i = 0; i < r->memory_count; i++) {
@@ -39,50 +57,67 @@ static int32_t check_range(const recording *r, uint32_t at, uint32_t memory, uin
                  size, offset, (unsigned long long)all);
 }
 
-static int32_t use_pipeline(recording *r, uint32_t at, const lf_step *step) {
-  lf_pipeline *p = lf_pipeline_get(step->pipeline, r->device);
-  if (!p) return lf_status_code();
+/* The place of a pipeline among those used, or behind them. */
+static uint32_t place_of(const recording *r, const lf_pipeline *p) {
   uint32_t i = 0;
   while (i < r->used_count && r->used[i].pipeline != p) i++;
-  if (i == r->used_count) {
-    if (i == LF_STEP_PIPELINES_MAX)
-      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d shaders", LF_STEP_PIPELINES_MAX);
-    if (lf_pipeline_bindings(p) > r->memory_count || lf_pipeline_push_bytes(p) > sizeof step->push)
-      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: a shader with %u buffers and %u bytes of push constants, where "
-                     "there are %u memories and %zu bytes", at, lf_pipeline_bindings(p), lf_pipeline_push_bytes(p),
-                     r->memory_count, sizeof step->push);
-    lf_gpu_memory *found[LF_BINDINGS_MAX];
-    VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
-    int32_t status = lf_pipeline_buffers(p, r->handles, found, buffers);
-    if (status == LF_OK) status = lf_pipeline_keep(p);
-    if (status == LF_OK) status = lf_pipeline_set(p, buffers, &r->used[i].set);
-    if (status != LF_OK) return status;
-    r->used[r->used_count++].pipeline = p;
-  }
-  lf_pipeline_bind(p, r->commands, r->used[i].set, step->push);
+  return i;
+}
+
+static int32_t find_pipeline(recording *r, uint32_t at, const lf_step *step) {
+  lf_pipeline *p = lf_pipeline_get(step->pipeline, r->device);
+  if (!p) return lf_status_code();
+  uint32_t i = place_of(r, p);
+  if (i < r->used_count) return LF_OK;
+  if (i == LF_STEP_PIPELINES_MAX)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d shaders", LF_STEP_PIPELINES_MAX);
+  if (lf_pipeline_bindings(p) > r->memory_count || lf_pipeline_push_bytes(p) > sizeof step->push)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: a shader with %u buffers and %u bytes of push constants, where "
+                   "there are %u memories and %zu bytes", at, lf_pipeline_bindings(p), lf_pipeline_push_bytes(p),
+                   r->memory_count, sizeof step->push);
+  lf_gpu_memory *found[LF_BINDINGS_MAX];
+  VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
+  int32_t status = lf_pipeline_buffers(p, r->handles, found, buffers);
+  if (status == LF_OK) status = lf_pipeline_set(p, buffers, &r->used[i].descriptors);
+  if (status != LF_OK) return status;
+  r->used[r->used_count++].pipeline = p;
   return LF_OK;
+}
+
+static int32_t find_pipelines(recording *r, const lf_step *steps, uint32_t count) {
+  int32_t status = LF_OK;
+  for (uint32_t i = 0; status == LF_OK && i < count; i++)
+    if (steps[i].kind == LF_STEP_DISPATCH || steps[i].kind == LF_STEP_INDIRECT) status = find_pipeline(r, i, &steps[i]);
+  return status;
+}
+
+/* Returns the pipeline, which was found before. */
+static lf_pipeline *bind(const recording *r, const lf_step *step) {
+  lf_pipeline *p = lf_pipeline_get(step->pipeline, r->device);
+  lf_pipeline_bind(p, r->commands, &r->used[place_of(r, p)].descriptors, step->push);
+  return p;
 }
 
 static int32_t record(recording *r, uint32_t at, const lf_step *step) {
   const lf_device_functions *vk = &r->device->vk;
   int32_t status;
+  uint32_t most;
   /* The submission itself is ordered after all before it, but not so that it reads the sizes of dispatches. */
   if (step->kind == LF_STEP_INDIRECT && !step->beside) lf_queue_barrier_indirect(r->device);
   else if (at > 0 && !step->beside) lf_queue_barrier(r->device);
   switch (step->kind) {
     case LF_STEP_DISPATCH:
-      status = use_pipeline(r, at, step);
-      if (status != LF_OK) return status;
-      uint32_t most = lf_pipeline_groups_max(lf_pipeline_get(step->pipeline, r->device));
+      most = lf_pipeline_groups_max(bind(r, step));
       if (step->groups == 0 || step->groups > most)
         return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: %u workgroups, where 1 to %u can be", at, step->groups, most);
       vk->CmdDispatch(r->commands, step->groups, 1, 1);
       return LF_OK;
     case LF_STEP_INDIRECT:
       status = check_range(r, at, step->memory, step->offset, 3 * sizeof(uint32_t));
-      if (status == LF_OK) status = use_pipeline(r, at, step);
-      if (status == LF_OK) vk->CmdDispatchIndirect(r->commands, r->memories[step->memory]->buffer, step->offset);
-      return status;
+      if (status < 0) return status;
+      bind(r, step);
+      vk->CmdDispatchIndirect(r->commands, r->memories[step->memory]->buffer, step->offset);
+      return LF_OK;
     case LF_STEP_ZERO:
       status = check_range(r, at, step->memory, step->offset, step->bytes);
       if (status == LF_OK)
@@ -102,6 +137,23 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
   }
 }
 
+/* LF_OK with a submission whose commands are to be recorded, 1 with one that has them. */
+static int32_t begin(recording *r, const lf_step *steps, uint32_t count) {
+  if (count > KEPT_STEPS_MAX) return lf_queue_begin(r->device, 1, &r->commands);
+  key k;
+  memset(&k, 0, sizeof k); /* what lies between its fields too */
+  k.destroyed = r->device->destroyed;
+  k.memory_count = r->memory_count;
+  k.step_count = count;
+  for (uint32_t i = 0; i < r->memory_count; i++) k.buffers[i] = r->memories[i]->buffer;
+  for (uint32_t i = 0; i < r->used_count; i++) {
+    k.used[i].pipeline = r->used[i].pipeline;
+    k.used[i].written = r->used[i].descriptors.written;
+  }
+  memcpy(k.steps, steps, count * sizeof *steps);
+  return lf_queue_begin_kept(r->device, &k, sizeof k, &r->commands);
+}
+
 int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
                        uint32_t step_count, double *value) {
   lf_device *device = lf_device_get(handle);
@@ -111,15 +163,14 @@ int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_
                    memory_count, LF_BINDINGS_MAX);
   recording r = {.device = device, .handles = memories, .memory_count = memory_count};
   int32_t status = find_memories(&r);
-  if (status < 0) return status;
-  status = lf_queue_begin(device, 1, &r.commands);
+  if (status == LF_OK) status = find_pipelines(&r, steps, step_count);
+  if (status == LF_OK) status = begin(&r, steps, step_count);
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
+  int is_recorded = status == 1;
+  status = LF_OK;
+  for (uint32_t i = 0; status == LF_OK && i < r.used_count; i++) status = lf_pipeline_keep(r.used[i].pipeline);
   for (uint32_t i = 0; status == LF_OK && i < memory_count; i++) status = lf_queue_use(device, r.memories[i]);
-  for (uint32_t i = 0; status == LF_OK && i < step_count; i++) status = record(&r, i, &steps[i]);
-  if (status == LF_FULL) {
-    lf_queue_drop(device);
-    return lf_queue_full(device, value);
-  }
+  for (uint32_t i = 0; status == LF_OK && !is_recorded && i < step_count; i++) status = record(&r, i, &steps[i]);
   return lf_queue_finish(device, status, value);
 }

@@ -13,18 +13,18 @@
 static void barrier(lf_device *device, VkFlags to, VkFlags accesses) {
   VkMemoryBarrier memory = {
       .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = WRITES, .dstAccessMask = accesses};
-  device->vk.CmdPipelineBarrier(device->queue->open->commands, STAGES, to, 0, 1, &memory, 0, NULL, 0, NULL);
+  device->vk.CmdPipelineBarrier(*device->queue->commands, STAGES, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
-static int32_t make_commands(lf_device *device, lf_submission *s) {
-  if (s->commands) return LF_OK;
+static int32_t make_commands(lf_device *device, VkCommandBuffer *commands) {
+  if (*commands) return LF_OK;
   VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                       .commandPool = device->queue->pool,
                                       .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                       .commandBufferCount = 1};
-  VkResult result = device->vk.AllocateCommandBuffers(device->device, &info, &s->commands);
+  VkResult result = device->vk.AllocateCommandBuffers(device->device, &info, commands);
   if (result == VK_SUCCESS) return LF_OK;
-  s->commands = NULL;
+  *commands = NULL;
   return lf_queue_fail(device, "vkAllocateCommandBuffers", result);
 }
 
@@ -34,29 +34,68 @@ void lf_queue_barrier_indirect(lf_device *device) {
   barrier(device, STAGES | VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_INDIRECT_COMMAND_READ_BIT);
 }
 
-int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
+/* LF_OK when there is room for a submission. */
+static int32_t find_room(lf_device *device) {
   lf_queue *q = device->queue;
   int32_t status = lf_queue_check(device);
   if (status < 0) return status;
   if (q->open) return lf_fail(LF_ESYSTEM, "", 0, "a submission to %s is open already", device->info.name);
-  status = lf_queue_ask(device);
+  if (q->done < q->last) status = lf_queue_ask(device);
   if (status < 0) return status;
   lf_queue_retire(device);
-  if (q->last - q->done >= LF_QUEUE_DEPTH) return LF_FULL;
+  return q->last - q->done < LF_QUEUE_DEPTH ? LF_OK : LF_FULL;
+}
 
-  lf_submission *s = lf_submission_of(q, q->last + 1);
-  status = make_commands(device, s);
-  if (status < 0) return status;
-  VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                    .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
-  VkResult result = device->vk.BeginCommandBuffer(s->commands, &begin);
-  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkBeginCommandBuffer", result);
-
-  q->open = s;
+static void open_submission(lf_queue *q, VkCommandBuffer *commands, lf_recording *recording, int is_replay) {
+  q->open = lf_submission_of(q, q->last + 1);
+  q->commands = commands;
+  q->recording = recording;
+  q->is_replay = is_replay;
   q->to_host = 0;
   q->waits.count = q->signals.count = q->memory_count = 0;
+}
+
+static int32_t begin(lf_device *device, int ordered, lf_recording *recording, VkCommandBuffer *out) {
+  lf_queue *q = device->queue;
+  VkCommandBuffer *commands = recording ? &recording->commands : &lf_submission_of(q, q->last + 1)->commands;
+  int32_t status = make_commands(device, commands);
+  if (status < 0) return status;
+  VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                   .flags = recording ? 0 : VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+  VkResult result = device->vk.BeginCommandBuffer(*commands, &info);
+  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkBeginCommandBuffer", result);
+  open_submission(q, commands, recording, 0);
   if (ordered) barrier(device, STAGES, READS | WRITES);
-  *out = s->commands;
+  *out = *commands;
+  return LF_OK;
+}
+
+int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
+  int32_t status = find_room(device);
+  return status == LF_OK ? begin(device, ordered, NULL, out) : status;
+}
+
+int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out) {
+  lf_queue *q = device->queue;
+  int32_t status = find_room(device);
+  if (status != LF_OK) return status;
+  lf_recording *oldest = q->recordings;
+  for (lf_recording *r = q->recordings; r < q->recordings + LF_RECORDINGS; r++) {
+    if (r->size == size && memcmp(r->key, key, size) == 0) {
+      /* Work under way has its commands for itself. */
+      if (r->used > q->done) return begin(device, 1, NULL, out);
+      open_submission(q, &r->commands, r, 1);
+      *out = r->commands;
+      return 1;
+    }
+    if (r->used < oldest->used) oldest = r;
+  }
+  if (oldest->used > q->done) return begin(device, 1, NULL, out);
+  oldest->size = 0;
+  status = begin(device, 1, oldest, out);
+  if (status < 0) return status;
+  memcpy(oldest->key, key, size);
+  oldest->size = size;
   return LF_OK;
 }
 
@@ -135,7 +174,7 @@ static VkResult submit(lf_device *device, uint64_t value) {
                        .pWaitSemaphores = q->waits.raw,
                        .pWaitDstStageMask = all,
                        .commandBufferCount = 1,
-                       .pCommandBuffers = &q->open->commands,
+                       .pCommandBuffers = q->commands,
                        .signalSemaphoreCount = q->signals.count + own,
                        .pSignalSemaphores = raw};
   return device->vk.QueueSubmit(q->queue, 1, &info, NULL);
@@ -144,9 +183,12 @@ static VkResult submit(lf_device *device, uint64_t value) {
 int32_t lf_queue_end(lf_device *device, uint64_t *value) {
   lf_queue *q = device->queue;
   uint64_t next = q->last + 1;
-  if (q->to_host) barrier(device, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+  VkResult result = VK_SUCCESS;
   const char *api = "vkEndCommandBuffer";
-  VkResult result = device->vk.EndCommandBuffer(q->open->commands);
+  if (!q->is_replay) {
+    if (q->to_host) barrier(device, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+    result = device->vk.EndCommandBuffer(*q->commands);
+  }
   if (result == VK_SUCCESS) {
     api = "vkQueueSubmit";
     result = submit(device, next);
@@ -158,6 +200,7 @@ int32_t lf_queue_end(lf_device *device, uint64_t *value) {
   }
   q->last = next;
   q->open = NULL;
+  if (q->recording) q->recording->used = next;
   for (uint32_t i = 0; i < q->memory_count; i++) q->memories[i]->last_use = next;
   for (uint32_t i = 0; i < q->signals.count; i++) q->signals.semaphores[i]->last_use = next;
   for (uint32_t i = 0; i < q->waits.count; i++) {
@@ -181,8 +224,9 @@ void lf_queue_drop(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q->open) return;
   /* Half-recorded commands can't begin anew, and resetting them can fail: the next submission makes others. */
-  device->vk.FreeCommandBuffers(device->device, q->pool, 1, &q->open->commands);
-  q->open->commands = NULL;
+  device->vk.FreeCommandBuffers(device->device, q->pool, 1, q->commands);
+  *q->commands = NULL;
+  if (q->recording) q->recording->size = 0;
   lf_submission_release(q->open);
   q->open = NULL;
 }

@@ -99,6 +99,73 @@ static void many(void) {
   check_word(memories[FROM], 5, 1200);
 }
 
+static VkResult (*begin_commands)(VkCommandBuffer commands, const VkCommandBufferBeginInfo *info);
+static int begun;
+
+static VkResult counted_begin(VkCommandBuffer commands, const VkCommandBufferBeginInfo *info) {
+  begun++;
+  return begin_commands(commands, info);
+}
+
+/* How many command buffers were recorded for the steps, which leave `expected` in a word. */
+static int recorded_for(const lf_step *steps, uint32_t count, uint32_t expected) {
+  begun = 0;
+  run(steps, count);
+  int recorded = begun;
+  check_word(memories[TO], 3, expected);
+  return recorded;
+}
+
+/* The same steps are recorded once: for as long as all that they name is the same, and others are not many. */
+static void recorded_once(void) {
+  begin_commands = gpu->vk.BeginCommandBuffer;
+  gpu->vk.BeginCommandBuffer = counted_begin;
+  const lf_step first[] = {cleared(TO, 0, 4), dispatch(WORDS, 5)}, other[] = {dispatch(WORDS, 6)};
+  for (uint32_t i = 0; i < 600; i++) {
+    fill_with(memories[FROM], i, 0);
+    CHECK_EQ(recorded_for(first, 2, i + 5), i == 0);
+    CHECK_EQ(recorded_for(other, 1, i + 6), i == 0);
+  }
+  /* Two at a time: the second one is under way together with the first, and can't be the same commands. */
+  double value;
+  begun = 0;
+  CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, other, 1, &value), 1);
+  CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, other, 1, &value), 1);
+  CHECK(begun <= 1);
+  wait_for(value);
+  check_word(memories[TO], 3, 605);
+  /* Refused steps leave nothing that others could be taken for. */
+  CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, (lf_step[]){dispatch(0, 6)}, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(recorded_for(other, 1, 605), 0);
+  /* Many others in between. */
+  for (uint32_t i = 0; i < 30; i++) {
+    const lf_step step[] = {dispatch(WORDS, 100 + i)};
+    CHECK_EQ(recorded_for(step, 1, 699 + i), 1);
+  }
+  CHECK_EQ(recorded_for(other, 1, 605), 1);
+  CHECK_EQ(recorded_for(other, 1, 605), 0);
+  /* Another memory, whatever handles the driver gives it. */
+  const int32_t before = memories[TO];
+  for (int i = 0; i < 8; i++) {
+    if (memories[TO] != before) CHECK_EQ(lf_memory_close(memories[TO]), LF_OK);
+    memories[TO] = memory_of((uint32_t)(BYTES << i));
+    fill_with(memories[TO], 0, 0);
+    CHECK_EQ(recorded_for(other, 1, 605), 1);
+    CHECK_EQ(recorded_for(other, 1, 605), 0);
+  }
+  CHECK_EQ(lf_memory_close(memories[TO]), LF_OK);
+  memories[TO] = before;
+  /* Another shader. */
+  for (int i = 0; i < 8; i++) {
+    lf_step step = dispatch(WORDS, 7);
+    step.pipeline = CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+    CHECK_EQ(recorded_for(&step, 1, 606), 1);
+    CHECK_EQ(recorded_for(&step, 1, 606), 0);
+    CHECK_EQ(lf_pipeline_close(step.pipeline), LF_OK);
+  }
+  gpu->vk.BeginCommandBuffer = begin_commands;
+}
+
 static void refused(const char *why, lf_step step) {
   const lf_step steps[] = {cleared(TO, 0, 4), step};
   double value = 0, last = (double)lf_queue_last(gpu);
@@ -167,6 +234,7 @@ int main(void) {
   RUN(ranges);
   RUN(sizes_of_the_gpu);
   RUN(many);
+  RUN(recorded_once);
   RUN(refusals);
   RUN(many_shaders);
   for (int i = 0; i < MEMORIES; i++) CHECK_EQ(lf_memory_close(memories[i]), LF_OK);

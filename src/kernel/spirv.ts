@@ -29,6 +29,7 @@ const OP = {
   BITCAST: 124,
   I_SUB: 130,
   SELECT: 169,
+  CONTROL_BARRIER: 224,
   U_LESS_THAN: 176,
   DECORATE: 71,
   LOOP_MERGE: 246,
@@ -192,6 +193,8 @@ class Guard {
     if (op === OP.FUNCTION) this.#isTrusted = this.#trusted.has(instruction[2] as number);
     if (op === OP.LOAD && this.#fuel.has(instruction[3] as number)) this.#with(instruction, 3, this.#fuelId);
     else if (op === OP.STORE && this.#fuel.has(instruction[1] as number)) this.#with(instruction, 1, this.#fuelId);
+    // WGSL's barriers are of the workgroup's memory accesses (section 17.11); naga makes them of the whole device's.
+    else if (op === OP.CONTROL_BARRIER) this.#with(instruction, 2, instruction[1] as number);
     else if (this.#isTrusted) this.#put(instruction);
     else if (op === OP.ACCESS_CHAIN || op === OP.IN_BOUNDS_ACCESS_CHAIN) this.#chain(instruction);
     else if (op === OP.VECTOR_EXTRACT_DYNAMIC) this.#dynamic(instruction, 3, 4);

@@ -4,8 +4,8 @@ import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
 import {
   CONTROL,
-  checksumTables,
-  ENTRY,
+  checksumsOfBits,
+  FRONT,
   HEADER,
   INBOX,
   REPORT,
@@ -60,12 +60,12 @@ describe("offsets in bytes", () => {
     });
   });
 
-  test("an inbox's header has 64 bytes, a route 32, a report 32, an entry 16", () => {
-    expect([INBOX, ROUTE, REPORT, ENTRY].map(({ WORDS }) => WORDS * 4)).toEqual([64, 32, 32, 16]);
+  test("an inbox's header has 64 bytes, a route 32, a report 32", () => {
+    expect([INBOX, ROUTE, REPORT].map(({ WORDS }) => WORDS * 4)).toEqual([64, 32, 32]);
   });
 
   test("no two fields have one place", () => {
-    for (const { WORDS, ...fields } of [HEADER, CONTROL, INBOX, ROUTE, REPORT, ENTRY]) {
+    for (const { WORDS, ...fields } of [HEADER, CONTROL, INBOX, ROUTE, REPORT, FRONT]) {
       const places = Object.values(fields);
       expect(new Set(places).size).toBe(places.length);
       expect(Math.max(...places)).toBeLessThan(WORDS);
@@ -80,15 +80,15 @@ describe("offsets in bytes", () => {
   });
 });
 
-test("the checksum's tables give CRC-32", () => {
-  const tables = checksumTables();
+test("the checksums of bits give CRC-32", () => {
+  const bits = checksumsOfBits();
   const data = randomBytes(64);
   const words = new Uint32Array(data.buffer);
   let crc = 0xffffffff;
   for (const word of words) {
     const x = crc ^ word;
     crc = 0;
-    for (let k = 0; k < 8; k++) crc ^= tables[16 * k + ((x >>> (4 * k)) & 15)]!;
+    for (let bit = 0; bit < 32; bit++) if ((x >>> bit) & 1) crc ^= bits[bit]!;
   }
   expect(~crc >>> 0).toBe(checksum(data));
   expect(checksum(new TextEncoder().encode("123456789"))).toBe(0xcbf43926); // the check value of CRC-32/ISO-HDLC
@@ -182,7 +182,7 @@ test.skipIf(!vulkan)("what a GPU writes into a control block and an output stand
   expect([...new Uint8Array(output.buffer, at + 256, 4)]).toEqual([4, 3, 2, 0]);
 
   const inward = watched.words("upload").slice();
-  const number = inward.indexOf(77, 128);
+  const number = inward.indexOf(77, FRONT.WORDS);
   const control = new DataView(inward.buffer, (number - CONTROL.NUMBER) * 4);
   expect(control.getUint32(0, true)).toBe(1);
   expect(control.getBigUint64(16, true)).toBe(1n); // processed

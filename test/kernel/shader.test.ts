@@ -1,6 +1,7 @@
 /** WGSL on its way to a device: what is refused, and where it says the fault is. */
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/errors.ts";
+import { PUSH } from "../../src/kernel/backend/layout.ts";
 import { toKernel, toSpirv } from "../../src/kernel/shader.ts";
 
 const GOOD = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
@@ -76,7 +77,7 @@ describe("a body that is taken", () => {
     const other = await toKernel(GOOD, 8, "three");
     expect(other.workgroupSize).toBe(8);
     expect(other).not.toBe(await made);
-    expect(await made).toMatchObject({ workgroupSize: 4, buffers: 4, pushWords: 6 });
+    expect(await made).toMatchObject({ workgroupSize: 4, buffers: 4, pushWords: PUSH.WORDS });
   });
 
   test("one that was refused is looked at again", async () => {

@@ -50,6 +50,22 @@ describe("what the guards write", () => {
     });
   }
 
+  test("keeps barriers within the workgroup, in functions that are trusted too", () => {
+    const BARRIER = 224;
+    const plain = spirvOf(IN_MAIN("storageBarrier(); a[0] = 1u; workgroupBarrier();"));
+    const scopes = (spirv: Uint32Array) => {
+      const found: string[] = [];
+      for (let at = 5; at < spirv.length; at += (spirv[at] as number) >>> 16) {
+        if (((spirv[at] as number) & 0xffff) !== BARRIER) continue;
+        found.push(spirv[at + 1] === spirv[at + 2] ? "workgroup" : "device");
+      }
+      return found;
+    };
+    expect(scopes(plain)).toEqual(["device", "workgroup"]);
+    expect(scopes(guarded(plain, "lf_fuel"))).toEqual(["workgroup", "workgroup"]);
+    expect(scopes(guarded(plain, "lf_fuel", new Set(["main"])))).toEqual(["workgroup", "workgroup"]);
+  });
+
   test("leaves indices alone in functions that are trusted", () => {
     const source = `
       @group(0) @binding(0) var<storage, read_write> words: array<u32>;

@@ -3,7 +3,7 @@ import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { Arena, Range } from "./arena.ts";
 import type { BackendKernel, KernelPort, KernelSpec, Message } from "./backend.ts";
 import type { Body } from "./body.ts";
-import { CONTROL, ENTRY, HEADER, REPORT, REPORTED, ROUTE, type Rounds } from "./layout.ts";
+import { CONTROL, HEADER, REPORT, REPORTED, ROUTE, type Rounds } from "./layout.ts";
 import { PriorityQueue } from "./priority.ts";
 import { type Found, readSlot, slotWords, writeSlot } from "./slots.ts";
 
@@ -194,16 +194,15 @@ export class GpuKernel implements BackendKernel {
 
   // ───────────── a submission ─────────────
 
-  /** Writes its entry at word `at` of the inward memory. False where there is nothing that it could do now. */
-  enter(at: number): boolean {
+  /** Gives it what waits for it. False where there is nothing that it could do now. */
+  enter(): boolean {
     this.isReady = false;
     if (!this.isActive || !(this.isDue || this.#queue.size > 0) || !this.allow()) return false;
     const { words } = this.#crew.inward;
     const orders = this.block + ordersAt(this.spec);
     const count = this.#queue.order(words, orders);
-    words[at + ENTRY.BLOCK] = this.block;
-    words[at + ENTRY.COUNT] = count;
-    words[at + ENTRY.FIRST] = this.#queue.first;
+    words[this.block + CONTROL.COUNT] = count;
+    words[this.block + CONTROL.FIRST] = this.#queue.first;
     if (count > 0) words[this.block + CONTROL.IN_HEAD] = low(this.#inTail + this.#queue.size);
     this.isDue = false;
     this.#isEntered = true;

@@ -10,7 +10,7 @@ import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } fr
 import { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
-import { checksumTables, ENTRY, PUSH, payloadMax, type Rounds, roundsFor, TABLES_WORDS } from "./layout.ts";
+import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "./layout.ts";
 import { Partners } from "./partners.ts";
 
 const HIGH = 2 ** 32;
@@ -31,9 +31,8 @@ export async function openRings(device: ComputeDevice, clock: HybridLogicalClock
   try {
     for (const use of ["upload", "readback", "device", "device"] as const) open.push(await Arena.open(device, use));
     const [inward, outward, store, board] = open as [Arena, Arena, Arena, Arena];
-    await inward.take(TABLES_WORDS);
+    await inward.take(FRONT.WORDS);
     await store.take(1); // to the shaders, a place 0 is none
-    inward.words.set(checksumTables());
     const memories = { inward, outward, store, board };
     return new GpuBackend(device, clock, memories, await Partners.open(memories));
   } catch (error) {
@@ -54,7 +53,8 @@ class GpuBackend implements KernelBackend, Crew {
   readonly #partners: Partners;
   readonly #kernels = new Map<number, GpuKernel>();
   readonly #bodies = new Map<string, Promise<Body<GpuKernel>>>();
-  #entries: Range | null = null;
+  /** The control blocks of those that run next. */
+  #woken: Range | null = null;
   /** Bodies with ready kernels. */
   #ready: Body<GpuKernel>[] = [];
   readonly #tasks: (() => Promise<void>)[] = [];
@@ -124,7 +124,7 @@ class GpuBackend implements KernelBackend, Crew {
         outward: await take(outward, sizes.outward),
         store: await take(store, sizes.store),
       };
-      await this.#growEntries();
+      await this.#growWoken();
       await clear(this.#device, taken);
       const kernel = new GpuKernel(this, spec, port, body, place);
       // A clock of its own: no two stamps are equal.
@@ -141,12 +141,12 @@ class GpuBackend implements KernelBackend, Crew {
     }
   }
 
-  async #growEntries(): Promise<void> {
-    const needed = (this.#kernels.size + 1) * ENTRY.WORDS;
-    if (this.#entries && this.#entries.size >= needed) return;
+  async #growWoken(): Promise<void> {
+    const needed = this.#kernels.size + 1;
+    if (this.#woken && this.#woken.size >= needed) return;
     const more = await this.inward.take(2 * needed);
-    if (this.#entries) this.inward.give(this.#entries);
-    this.#entries = more;
+    if (this.#woken) this.inward.give(this.#woken);
+    this.#woken = more;
   }
 
   route(kernel: GpuKernel, route: number): void {
@@ -248,45 +248,41 @@ class GpuBackend implements KernelBackend, Crew {
     this.#flight.length = 0;
     let withPartners = partners.isRunning;
     const bodies = this.#ready.splice(0, BODIES_MAX);
-    let at = this.#entries?.at ?? 0;
+    let at = this.#woken?.at ?? 0;
     for (const body of bodies) {
       const first = at;
       const kernels = body.ready.splice(0, GROUPS_MAX);
       if (body.ready.length > 0) this.#ready.push(body);
       for (const kernel of kernels) {
-        if (!kernel.enter(at)) continue;
-        at += ENTRY.WORDS;
+        if (!kernel.enter()) continue;
+        this.inward.words[at++] = kernel.block;
         this.#flight.push(kernel);
         withPartners ||= kernel.hasPartners || kernel.inbox !== null;
       }
-      const groups = (at - first) / ENTRY.WORDS;
-      if (groups === 0) continue;
-      body.dispatch.groups = groups;
-      body.dispatch.beside = steps.length > 0;
-      body.dispatch.push[PUSH.ENTRIES] = first;
-      steps.push(body.dispatch);
+      const { dispatch } = body;
+      dispatch.groups = at - first;
+      if (dispatch.groups === 0) continue;
+      dispatch.beside = steps.length > 0;
+      const isAlone = dispatch.groups === 1;
+      dispatch.push[PUSH.KIND] = isAlone ? WOKEN.ALONE : WOKEN.TOGETHER;
+      dispatch.push[PUSH.WHO] = isAlone ? (this.#flight.at(-1) as GpuKernel).block : first;
+      dispatch.push[PUSH.ROUND] = partners.round;
+      steps.push(dispatch);
     }
     if (steps.length === 0 && !withPartners) return this.#ready.length > 0 && this.#gather();
     this.#withPartners = withPartners;
-    const round = partners.round;
     if (withPartners) partners.surround(steps);
-    this.#stamp(round);
+    this.#stamp();
     return true;
   }
 
-  #stamp(round: number): void {
+  #stamp(): void {
     const { physicalMicros, logical } = this.#clock.tick();
     this.#serial = (this.#serial + 1) >>> 0 || 1;
-    const low = (((physicalMicros % 2 ** 20) * 4096 + logical) >>> 0) as number;
-    const high = (physicalMicros / 2 ** 20) >>> 0;
-    for (const step of this.#steps) {
-      if (step.kind !== "dispatch" && step.kind !== "indirect") continue;
-      const { push } = step;
-      if (step.kind === "dispatch") push[PUSH.ROUND] = round;
-      push[PUSH.SERIAL] = this.#serial;
-      push[PUSH.NOW] = low;
-      push[PUSH.NOW + 1] = high;
-    }
+    const { words } = this.inward;
+    words[FRONT.SERIAL] = this.#serial;
+    words[FRONT.NOW] = (physicalMicros % 2 ** 20) * 4096 + logical;
+    words[FRONT.NOW + 1] = physicalMicros / 2 ** 20;
   }
 
   #submit(): void {

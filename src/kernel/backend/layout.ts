@@ -69,14 +69,13 @@ export const CONTROL = {
   LIST_CAPACITY: 50, // of each
   BODY: 51, // its place in a round's sizes
   INBOX_CAPACITY: 52,
+  COUNT: 53, // of the messages that the host gives it with a submission
+  FIRST: 54, // the slot of the first of them
   WORDS: 64,
 } as const;
 
-/** What a submission says of a kernel that it runs: 16 bytes. */
-export const ENTRY = { BLOCK: 0, COUNT: 1, FIRST: 2, WORDS: 4 } as const;
-
-/** What a kernel says when it stops: 32 bytes. */
-export const REPORT = { SERIAL: 0, TAKEN: 1, OUT_HEAD: 2, PROCESSED: 3, FLAGS: 4, WORDS: 8 } as const;
+/** What a kernel says when it stops: 32 bytes. TAKEN is of the dispatch that the host entered it for. */
+export const REPORT = { SERIAL: 0, OUT_HEAD: 1, PROCESSED: 2, FLAGS: 3, TAKEN: 4, WORDS: 8 } as const;
 /** REPORT.FLAGS. MORE: messages wait in its inbox. */
 export const REPORTED = { SPENT: 1, MORE: 2 } as const;
 
@@ -104,11 +103,16 @@ export const BODIES = 16;
 /** A round's sizes, on the board from word 0: for each body x, y and z of its dispatch, and a word for alignment. */
 export const SIZES = { ROUND_WORDS: BODIES * 4, WORDS: ROUNDS * BODIES * 4 } as const;
 
-/** Immediate data of a dispatch. */
-export const PUSH = { ENTRIES: 0, ROUND: 1, SERIAL: 2, NOW: 3 /* two */, LISTED: 5, WORDS: 6 } as const;
+/** Immediate data of a dispatch: what is the same for many of them, so that their commands can be submitted again. */
+export const PUSH = { WHO: 0, ROUND: 1, KIND: 2, WORDS: 3 } as const;
+/**
+ * PUSH.KIND, and what WHO is then: the control block of the one kernel that the host woke; where in the inward memory the
+ * blocks of several such kernels are named; where on the board those of the kernels are that others woke.
+ */
+export const WOKEN = { ALONE: 0, TOGETHER: 1, BY_OTHERS: 2 } as const;
 
-/** In front of the inward memory: the tables of the checksum. Word 0 is never a kernel's. */
-export const TABLES_WORDS = 128;
+/** In front of the inward memory: what is new with each submission. NOW is a stamp, packed. */
+export const FRONT = { SERIAL: 0, NOW: 1 /* two */, WORDS: 16 } as const;
 
 /** How often loops may go round, in each invocation. */
 export interface Rounds {
@@ -135,27 +139,28 @@ const SEND_FUEL = 64;
 
 /** The names as the shaders have them, `LF_HEADER_MAGIC` for example. */
 export function shaderConstants({ fuel, pause }: Rounds): string {
-  const groups = { HEADER, FLAG, CONTROL, ENTRY, REPORT, REPORTED, ROUTE, INBOX, SIZES, PUSH };
-  const plain = { MAGIC_LOW, MAGIC_HIGH, VERSION, ROUNDS, TABLES_WORDS, SEND_FUEL, FUEL: fuel, PAUSE: pause };
+  const groups = { HEADER, FLAG, CONTROL, REPORT, REPORTED, ROUTE, INBOX, SIZES, WOKEN, FRONT };
+  const plain = { MAGIC_LOW, MAGIC_HIGH, VERSION, ROUNDS, SEND_FUEL, FUEL: fuel, PAUSE: pause };
   const constant = (name: string, value: number) => `const LF_${name} = ${value}u;`;
+  const bits = checksumsOfBits();
   return [
     ...Object.entries(groups).flatMap(([group, fields]) =>
       Object.entries(fields).map(([name, value]) => constant(`${group}_${name}`, value)),
     ),
     ...Object.entries(plain).map(([name, value]) => constant(name, value)),
+    ...[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `const LF_CRC_${i} = vec4<u32>(${bits.slice(4 * i, 4 * i + 4)});`),
   ].join("\n");
 }
 
 /**
- * Tables for CRC-32 (IEEE 802.3) by words: entry 16 k + n is what a word with the value n in its bits 4 k to 4 k + 3, and 0
- * in all others, makes of the checksum 0. The checksum is linear, so a word's is the exclusive or of eight of them. They
- * are small because a GPU has to fetch them for each dispatch anew.
+ * What each bit of a word, alone, makes of the checksum 0 by CRC-32 (IEEE 802.3). The checksum is linear, so a word's is the
+ * exclusive or of those of its bits: on a GPU that takes less time than one look into a table.
  */
-export function checksumTables(): Uint32Array<ArrayBuffer> {
+export function checksumsOfBits(): number[] {
   const POLYNOMIAL = 0xedb88320;
-  return Uint32Array.from({ length: TABLES_WORDS }, (_, i) => {
-    let rest = ((i & 15) << (4 * (i >> 4))) >>> 0;
+  return Array.from({ length: 32 }, (_, i) => {
+    let rest = (1 << i) >>> 0;
     for (let bit = 0; bit < 32; bit++) rest = (rest >>> 1) ^ (rest & 1 ? POLYNOMIAL : 0);
-    return rest;
+    return rest >>> 0;
   });
 }

@@ -7,7 +7,7 @@ import { clear, complete, type Memories, type Range } from "./arena.ts";
 import type { Body } from "./body.ts";
 import type { ComputeDevice, Step } from "./compute.ts";
 import { type GpuKernel, sizesOf } from "./gpu-kernel.ts";
-import { BODIES, INBOX, PUSH, ROUNDS, SIZES } from "./layout.ts";
+import { BODIES, INBOX, PUSH, ROUNDS, SIZES, WOKEN } from "./layout.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */
@@ -191,9 +191,9 @@ export class Partners {
         step.memory = BOARD;
         step.offset = sizesAt(round) + body.index * 4 * WORD;
         step.beside = i > 0;
-        step.push[PUSH.ENTRIES] = lists.at + (round & 1 ? lists.size / 2 : 0);
+        step.push[PUSH.WHO] = lists.at + (round & 1 ? lists.size / 2 : 0);
         step.push[PUSH.ROUND] = round;
-        step.push[PUSH.LISTED] = 1;
+        step.push[PUSH.KIND] = WOKEN.BY_OTHERS;
         steps.push(step);
       }
     }

@@ -15,18 +15,24 @@ fn lf_tick(seen: vec2<u32>) -> vec2<u32> {
   if (lf_before(next, seen)) { next = seen; }
   next.x += 1u;
   if (next.x == 0u) { next.y += 1u; }
-  let now = vec2<u32>(lf_push.now_low, lf_push.now_high);
-  if (lf_before(next, now)) { next = now; }
+  if (lf_before(next, lf_now)) { next = lf_now; }
   lf_clock = next;
   return next;
 }
 
 // ───────────── checksums ─────────────
 
+/// Of the bits that are 1, what they make; four bits at a time.
+fn lf_crc_of(bits: u32, each: vec4<u32>) -> vec4<u32> {
+  let zero = vec4<u32>();
+  return select(zero, each, (vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != zero);
+}
+
 fn lf_crc_word(x: u32) -> u32 {
-  return lf_in[x & 15u] ^ lf_in[16u + ((x >> 4u) & 15u)] ^ lf_in[32u + ((x >> 8u) & 15u)]
-    ^ lf_in[48u + ((x >> 12u) & 15u)] ^ lf_in[64u + ((x >> 16u) & 15u)] ^ lf_in[80u + ((x >> 20u) & 15u)]
-    ^ lf_in[96u + ((x >> 24u) & 15u)] ^ lf_in[112u + (x >> 28u)];
+  let sum = lf_crc_of(x, LF_CRC_0) ^ lf_crc_of(x >> 4u, LF_CRC_1) ^ lf_crc_of(x >> 8u, LF_CRC_2)
+    ^ lf_crc_of(x >> 12u, LF_CRC_3) ^ lf_crc_of(x >> 16u, LF_CRC_4) ^ lf_crc_of(x >> 20u, LF_CRC_5)
+    ^ lf_crc_of(x >> 24u, LF_CRC_6) ^ lf_crc_of(x >> 28u, LF_CRC_7);
+  return sum.x ^ sum.y ^ sum.z ^ sum.w;
 }
 
 /// CRC-32 of the bytes from word `at`. Written once for whole words and for the last one: software devices take long to
@@ -64,27 +70,29 @@ struct LfHeader {
   crc: u32,
 }
 
-/// Without the words that are 0 in all that a kernel sends: they are so from the launch on.
+fn lf_put_four(space: u32, at: u32, words: vec4<u32>) {
+  if (space == LF_SPACE_OUT) {
+    lf_out[at / 4u] = words;
+    return;
+  }
+  lf_store[at] = words.x;
+  lf_store[at + 1u] = words.y;
+  lf_store[at + 2u] = words.z;
+  lf_store[at + 3u] = words.w;
+}
+
+/// Without the words behind these: in all that a kernel sends they are 0, from the launch on. In fours, as each write to the
+/// host's memory takes its time, however much it is.
 fn lf_write_header(space: u32, at: u32, header: LfHeader, stamp: vec2<u32>) {
-  lf_put(space, at + LF_HEADER_MAGIC, LF_MAGIC_LOW);
-  lf_put(space, at + LF_HEADER_MAGIC + 1u, LF_MAGIC_HIGH);
-  lf_put(space, at + LF_HEADER_VERSION, LF_VERSION);
-  lf_put(space, at + LF_HEADER_FLAGS, header.flags);
-  lf_put(space, at + LF_HEADER_ID, header.id_low);
-  lf_put(space, at + LF_HEADER_ID + 1u, header.id_high);
-  lf_put(space, at + LF_HEADER_CORRELATION, header.correlation_low);
-  lf_put(space, at + LF_HEADER_CORRELATION + 1u, header.correlation_high);
-  lf_put(space, at + LF_HEADER_SOURCE, header.source);
-  lf_put(space, at + LF_HEADER_DESTINATION, header.destination);
-  lf_put(space, at + LF_HEADER_TYPE, header.kind);
-  lf_put(space, at + LF_HEADER_PRIORITY, header.priority);
-  lf_put(space, at + LF_HEADER_SIZE, header.bytes);
-  lf_put(space, at + LF_HEADER_CRC, header.crc);
-  lf_put(space, at + LF_HEADER_STAMP, (stamp.x >> 12u) | (stamp.y << 20u));
-  lf_put(space, at + LF_HEADER_STAMP + 1u, stamp.y >> 12u);
-  lf_put(space, at + LF_HEADER_STAMP + 2u, stamp.x & 0xfffu);
-  lf_put(space, at + LF_HEADER_STAMP + 4u, lf_kernel.node_low);
-  lf_put(space, at + LF_HEADER_STAMP + 5u, lf_kernel.node_high);
+  lf_put_four(space, at + LF_HEADER_MAGIC, vec4<u32>(LF_MAGIC_LOW, LF_MAGIC_HIGH, LF_VERSION, header.flags));
+  lf_put_four(space, at + LF_HEADER_ID,
+    vec4<u32>(header.id_low, header.id_high, header.correlation_low, header.correlation_high));
+  lf_put_four(space, at + LF_HEADER_SOURCE, vec4<u32>(header.source, 0u, header.destination, 0u));
+  lf_put_four(space, at + LF_HEADER_TYPE, vec4<u32>(header.kind, 0u, header.priority, 0u));
+  lf_put_four(space, at + LF_HEADER_SIZE, vec4<u32>(header.bytes, 0u, header.crc, 0u));
+  lf_put_four(space, at + LF_HEADER_STAMP,
+    vec4<u32>((stamp.x >> 12u) | (stamp.y << 20u), stamp.y >> 12u, stamp.x & 0xfffu, 0u));
+  lf_put_four(space, at + LF_HEADER_STAMP + 4u, vec4<u32>(lf_kernel.node_low, lf_kernel.node_high, 0u, 0u));
 }
 
 fn lf_copy_word(space: u32, to: u32, i: u32, bytes: u32, staging: u32) {

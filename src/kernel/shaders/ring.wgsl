@@ -2,20 +2,17 @@
 
 /// Written by the host, and by kernels in their own control blocks: control blocks, inputs, orders, routes.
 @group(0) @binding(0) var<storage, read_write> lf_in: array<u32>;
-/// Read by the host: outputs and reports.
-@group(0) @binding(1) var<storage, read_write> lf_out: array<u32>;
+/// Read by the host: outputs and reports. All of them begin at whole fours of words.
+@group(0) @binding(1) var<storage, read_write> lf_out: array<vec4<u32>>;
 /// States, staging, the slots of inboxes.
 @group(0) @binding(2) var<storage, read_write> lf_store: array<u32>;
 /// What kernels change together: sizes of rounds, lists, headers of inboxes.
 @group(0) @binding(3) var<storage, read_write> lf_board: array<atomic<u32>>;
 
 struct LfPush {
-  entries: u32, // where this dispatch's are in lf_in; of a listed one, the number of the body
+  who: u32,
   round: u32,
-  serial: u32,
-  now_low: u32,
-  now_high: u32,
-  listed: u32,  // 1: the kernels are those that were listed for this round
+  kind: u32, // LF_WOKEN_...
 }
 var<immediate> lf_push: LfPush;
 
@@ -73,6 +70,8 @@ var<workgroup> lf_limit: u32;
 var<workgroup> lf_made: atomic<u32>;
 /// Its clock: physical microseconds and 12 bits of the logical counter, low and high word.
 var<workgroup> lf_clock: vec2<u32>;
+/// When the host submitted this, as a stamp.
+var<private> lf_now: vec2<u32>;
 /// Rounds of loops of the invocation with most of them, and whether a body ran out of fuel.
 var<workgroup> lf_used: atomic<u32>;
 var<workgroup> lf_spent: atomic<u32>;
@@ -96,6 +95,7 @@ var<private> lf_processed_before: u32;
 var<private> lf_tail_before: u32;
 var<private> lf_head_before: u32;
 var<private> lf_report: u32;
+var<private> lf_serial: u32;
 
 fn lf_get(space: u32, at: u32) -> u32 {
   if (space == LF_SPACE_IN) { return lf_in[at]; }
@@ -103,22 +103,17 @@ fn lf_get(space: u32, at: u32) -> u32 {
 }
 
 fn lf_put(space: u32, at: u32, value: u32) {
-  if (space == LF_SPACE_OUT) { lf_out[at] = value; } else { lf_store[at] = value; }
+  if (space == LF_SPACE_OUT) { lf_out[at / 4u][at % 4u] = value; } else { lf_store[at] = value; }
 }
 
 // ───────────── receiving: invocation 0 alone ─────────────
 
 fn lf_open(group: u32) {
-  var block: u32;
-  lf_count = 0u;
-  if (lf_push.listed != 0u) {
-    block = atomicLoad(&lf_board[lf_push.entries + group]);
-  } else {
-    let entry = lf_push.entries + group * LF_ENTRY_WORDS;
-    block = lf_in[entry + LF_ENTRY_BLOCK];
-    lf_count = lf_in[entry + LF_ENTRY_COUNT];
-    lf_first = lf_in[entry + LF_ENTRY_FIRST];
-  }
+  var block = lf_push.who;
+  if (lf_push.kind == LF_WOKEN_TOGETHER) { block = lf_in[lf_push.who + group]; }
+  if (lf_push.kind == LF_WOKEN_BY_OTHERS) { block = atomicLoad(&lf_board[lf_push.who + group]); }
+  lf_count = select(lf_in[block + LF_CONTROL_COUNT], 0u, lf_push.kind == LF_WOKEN_BY_OTHERS);
+  lf_first = lf_in[block + LF_CONTROL_FIRST];
   let payload_bytes = lf_in[block + LF_CONTROL_PAYLOAD_BYTES];
   lf_kernel_all = LfKernel(block, lf_in[block + LF_CONTROL_NUMBER], lf_in[block + LF_CONTROL_STATE],
     lf_in[block + LF_CONTROL_STATE_WORDS], payload_bytes, (payload_bytes + 3u) / 4u,
@@ -133,6 +128,7 @@ fn lf_open(group: u32) {
   lf_tail_before = lf_in[block + LF_CONTROL_IN_TAIL];
   lf_head_before = lf_in[block + LF_CONTROL_OUT_HEAD];
   lf_report = lf_in[block + LF_CONTROL_REPORT];
+  lf_serial = lf_in[LF_FRONT_SERIAL];
   lf_limit = lf_in[block + LF_CONTROL_LIMIT];
   atomicStore(&lf_out_head, lf_head_before);
   atomicStore(&lf_made, lf_in[block + LF_CONTROL_MADE]);
@@ -197,8 +193,7 @@ fn lf_fault_of(head: LfHead, space: u32, at: u32) -> u32 {
     & (head.bytes <= lf_kernel_all.payload_bytes);
   if (!is_message) { return LF_FLAG_DROPPED_CHECKSUM; }
   let has_deadline = (head.deadline_low | head.deadline_high) != 0u;
-  let is_in_time = lf_before(vec2<u32>(lf_push.now_low, lf_push.now_high),
-    lf_packed(head.deadline_low, head.deadline_high, 0u));
+  let is_in_time = lf_before(lf_now, lf_packed(head.deadline_low, head.deadline_high, 0u));
   if (has_deadline && !is_in_time) { return LF_FLAG_DROPPED_DEADLINE; }
   if ((head.flags & LF_FLAG_UNCHECKED) != 0u) { return 0u; }
   return select(LF_FLAG_DROPPED_CHECKSUM, 0u, lf_crc(space, at + LF_HEADER_WORDS, head.bytes) == head.crc);
@@ -278,12 +273,9 @@ fn lf_close() {
     let is_full = claimed - free > capacity / 2u && lf_mail != free;
     if (lf_in[block + LF_CONTROL_ACTIVE] != 0u && (claimed != lf_mail_end || is_full)) { lf_list(block, lf_inbox); }
   }
-  if (lf_push.listed == 0u) { lf_out[lf_report + LF_REPORT_TAKEN] = lf_taken; }
-  lf_out[lf_report + LF_REPORT_OUT_HEAD] = out_head;
-  lf_out[lf_report + LF_REPORT_PROCESSED] = processed;
-  lf_out[lf_report + LF_REPORT_FLAGS] = select(0u, LF_REPORTED_SPENT, is_spent)
-    | select(0u, LF_REPORTED_MORE, lf_mail != lf_mail_end);
-  lf_out[lf_report + LF_REPORT_SERIAL] = lf_push.serial;
+  let flags = select(0u, LF_REPORTED_SPENT, is_spent) | select(0u, LF_REPORTED_MORE, lf_mail != lf_mail_end);
+  if (lf_push.kind != LF_WOKEN_BY_OTHERS) { lf_put(LF_SPACE_OUT, lf_report + LF_REPORT_TAKEN, lf_taken); }
+  lf_put_four(LF_SPACE_OUT, lf_report, vec4<u32>(lf_serial, out_head, processed, flags));
 }
 
 // ───────────── all invocations ─────────────
@@ -308,6 +300,7 @@ fn lf_answer(thread: u32, bytes: u32) {
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
   lf_fuel = LF_FULL_TANK;
   lf_rounds = 0u;
+  lf_now = vec2<u32>(lf_in[LF_FRONT_NOW], lf_in[LF_FRONT_NOW + 1u]);
   if (thread == 0u) { lf_open(group.x); }
   lf_kernel = workgroupUniformLoad(&lf_kernel_all);
   loop {

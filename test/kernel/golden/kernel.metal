@@ -56,7 +56,8 @@ struct type_7 {
     bool member_1;
     char _pad2[3];
 };
-struct type_8 {
+typedef metal::uint4 type_9[1];
+struct type_10 {
     uint member;
     uint member_1;
     uint member_2;
@@ -69,15 +70,12 @@ struct type_8 {
     uint member_9;
     uint member_10;
 };
-struct type_9 {
+struct type_11 {
     uint member;
     uint member_1;
     uint member_2;
-    uint member_3;
-    uint member_4;
-    uint member_5;
 };
-struct type_11 {
+struct type_13 {
     uint member;
     uint member_1;
     uint member_2;
@@ -94,20 +92,23 @@ struct type_11 {
     uint member_13;
     uint member_14;
 };
-struct type_14 {
+struct type_16 {
     type_4 member;
 };
-struct type_20 {
+struct type_21 {
     type_9 member;
+};
+struct type_24 {
+    type_11 member;
 };
 struct _atomic_compare_exchange_result_Uint_4_ {
     uint old_value;
     bool exchanged;
     char _pad2[3];
 };
-typedef metal::atomic_uint type_39[1];
-struct type_40 {
-    type_39 member;
+typedef metal::atomic_uint type_46[1];
+struct type_47 {
+    type_46 member;
 };
 
 template <typename A>
@@ -139,13 +140,13 @@ void function(
     uint param_2,
     uint param_3,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global.member_3;
-    if (param_2 < _e136) {
-        uint _e139 = global.member_2;
-        global_1.member[_e139 + param_2] = param_3;
+    uint _e177 = global.member_3;
+    if (param_2 < _e177) {
+        uint _e180 = global.member_2;
+        global_1.member[_e180 + param_2] = param_3;
         return;
     } else {
         return;
@@ -156,31 +157,31 @@ void function(
 uint function_1(
     uint param_4,
     thread type_3& global,
-    device type_14 const& global_1,
+    device type_16 const& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e135 = global.member_3;
-    if (param_4 >= _e135) {
+    uint _e176 = global.member_3;
+    if (param_4 >= _e176) {
         return 0u;
     }
-    uint _e138 = global.member_2;
-    uint _e141 = global_1.member[_e138 + param_4];
-    return _e141;
+    uint _e179 = global.member_2;
+    uint _e182 = global_1.member[_e179 + param_4];
+    return _e182;
 }
 
 uint function_2(
     uint param_5,
     uint param_6,
-    device type_14 const& global_1,
-    device type_14 const& global_3,
+    device type_16 const& global_1,
+    device type_16 const& global_3,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     if (param_5 == 0u) {
-        uint _e138 = global_3.member[param_6];
-        return _e138;
+        uint _e179 = global_3.member[param_6];
+        return _e179;
     }
-    uint _e140 = global_1.member[param_6];
-    return _e140;
+    uint _e181 = global_1.member[param_6];
+    return _e181;
 }
 
 uint naga_div(uint lhs, uint rhs) {
@@ -196,33 +197,33 @@ uint function_3(
 
 uint function_4(
     uint param_9,
-    device type_14 const& global_1,
+    device type_16 const& global_1,
     thread type_5& global_2,
-    device type_14 const& global_3,
+    device type_16 const& global_3,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global_2.member_6;
-    uint _e138 = function_3(_e136 + 3u, 4u);
-    if (param_9 >= _e138) {
+    uint _e177 = global_2.member_6;
+    uint _e179 = function_3(_e177 + 3u, 4u);
+    if (param_9 >= _e179) {
         return 0u;
     }
-    uint _e141 = global_2.member_4;
-    uint _e143 = global_2.member_5;
-    uint _e146 = function_2(_e141, (_e143 + 64u) + param_9, global_1, global_3, _buffer_sizes);
-    return _e146;
+    uint _e182 = global_2.member_4;
+    uint _e184 = global_2.member_5;
+    uint _e187 = function_2(_e182, (_e184 + 64u) + param_9, global_1, global_3, _buffer_sizes);
+    return _e187;
 }
 
 void function_5(
     uint param_10,
     uint param_11,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global.member_5;
-    if (param_10 < _e136) {
-        uint _e139 = global.member_9;
-        global_1.member[_e139 + param_10] = param_11;
+    uint _e177 = global.member_5;
+    if (param_10 < _e177) {
+        uint _e180 = global.member_9;
+        global_1.member[_e180 + param_10] = param_11;
         return;
     } else {
         return;
@@ -235,10 +236,10 @@ void function_6(
     thread type_3& global,
     threadgroup uint& global_4
 ) {
-    uint _e133 = global_4;
-    if (_e133 == 0u) {
-        uint _e136 = global.member_4;
-        global_4 = metal::min(param_12, _e136) + 1u;
+    uint _e174 = global_4;
+    if (_e174 == 0u) {
+        uint _e177 = global.member_4;
+        global_4 = metal::min(param_12, _e177) + 1u;
         return;
     } else {
         return;
@@ -250,10 +251,10 @@ uint function_7(
     uint param_13,
     thread type_3& global
 ) {
-    uint _e134 = global.member_7;
-    uint _e136 = global.member_8;
-    uint _e139 = global.member_6;
-    return _e134 + ((param_13 & _e136) * _e139);
+    uint _e175 = global.member_7;
+    uint _e177 = global.member_8;
+    uint _e180 = global.member_6;
+    return _e175 + ((param_13 & _e177) * _e180);
 }
 
 uint function_8(
@@ -265,369 +266,173 @@ uint function_8(
     uint local = uint {};
     bool local_1 = false;
     metal::uint2 local_2 = metal::uint2(4294967295u, 4294967295u);
-    uint _e138 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
-    local = _e138;
+    uint _e179 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
+    local = _e179;
     uint2 loop_bound = uint2(4294967295u);
     while(true) {
         if (metal::all(loop_bound == uint2(0u))) { break; }
         loop_bound -= uint2(loop_bound.y == 0u, 1u);
-        metal::uint2 _e139 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e139)) {
+        metal::uint2 _e180 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e180)) {
             break;
         }
-        global_5 = _e139 - metal::uint2((_e139.y == 0u) ? 1u : 0u, 1u);
-        bool _e147 = local_1;
-        if (!(_e147)) {
+        global_5 = _e180 - metal::uint2((_e180.y == 0u) ? 1u : 0u, 1u);
+        bool _e188 = local_1;
+        if (!(_e188)) {
         } else {
             break;
         }
-        uint _e149 = global_7;
-        uint _e150 = local;
-        if (as_type<int>(_e149 - _e150) <= 1) {
+        uint _e190 = global_7;
+        uint _e191 = local;
+        if (as_type<int>(_e190 - _e191) <= 1) {
             break;
         }
-        uint _e154 = local;
-        uint _e155 = local;
-        _atomic_compare_exchange_result_Uint_4_ _e157 = naga_atomic_compare_exchange_weak_explicit(&global_6, _e154, _e155 + 1u);
-        type_7 _e160 = type_7 {_e157.old_value, _e157.old_value == _e154};
-        local_1 = _e160.member_1;
-        bool _e162 = local_1;
-        if (!(_e162)) {
-            local = _e160.member;
+        uint _e195 = local;
+        uint _e196 = local;
+        _atomic_compare_exchange_result_Uint_4_ _e198 = naga_atomic_compare_exchange_weak_explicit(&global_6, _e195, _e196 + 1u);
+        type_7 _e201 = type_7 {_e198.old_value, _e198.old_value == _e195};
+        local_1 = _e201.member_1;
+        bool _e203 = local_1;
+        if (!(_e203)) {
+            local = _e201.member;
         }
         continue;
     }
-    uint _e165 = local;
-    uint _e166 = function_7(_e165, global);
-    bool _e167 = local_1;
-    return _e167 ? _e166 : 0u;
+    uint _e206 = local;
+    uint _e207 = function_7(_e206, global);
+    bool _e208 = local_1;
+    return _e208 ? _e207 : 0u;
 }
 
 uint function_9(
     uint param_14,
     uint param_15,
     uint param_16,
-    device type_14 const& global_3,
+    device type_16 const& global_3,
     thread metal::uint2& global_5,
-    device type_40& global_8,
+    device type_47& global_8,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint local_3 = uint {};
     bool local_4 = false;
     bool local_5 = bool {};
     metal::uint2 local_6 = metal::uint2(4294967295u, 4294967295u);
-    uint _e147 = global_3.member[param_14 + 37u];
-    if (_e147 < param_16) {
+    uint _e188 = global_3.member[param_14 + 37u];
+    if (_e188 < param_16) {
         return 0u;
     }
-    uint _e151 = global_3.member[param_14 + 52u];
-    uint _e154 = metal::atomic_load_explicit(&global_8.member[param_15 + 1u], metal::memory_order_relaxed);
-    uint _e157 = metal::atomic_load_explicit(&global_8.member[param_15 + 0u], metal::memory_order_relaxed);
-    local_3 = _e157;
+    uint _e192 = global_3.member[param_14 + 52u];
+    uint _e195 = metal::atomic_load_explicit(&global_8.member[param_15 + 1u], metal::memory_order_relaxed);
+    uint _e198 = metal::atomic_load_explicit(&global_8.member[param_15 + 0u], metal::memory_order_relaxed);
+    local_3 = _e198;
     uint2 loop_bound_1 = uint2(4294967295u);
     while(true) {
         if (metal::all(loop_bound_1 == uint2(0u))) { break; }
         loop_bound_1 -= uint2(loop_bound_1.y == 0u, 1u);
-        metal::uint2 _e158 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e158)) {
+        metal::uint2 _e199 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e199)) {
             break;
         }
-        global_5 = _e158 - metal::uint2((_e158.y == 0u) ? 1u : 0u, 1u);
-        bool _e166 = local_4;
-        if (!(_e166)) {
-            uint _e168 = local_3;
-            local_5 = (_e168 - _e154) < _e151;
+        global_5 = _e199 - metal::uint2((_e199.y == 0u) ? 1u : 0u, 1u);
+        bool _e207 = local_4;
+        if (!(_e207)) {
+            uint _e209 = local_3;
+            local_5 = (_e209 - _e195) < _e192;
         } else {
             local_5 = false;
         }
-        bool _e171 = local_5;
-        if (_e171) {
+        bool _e212 = local_5;
+        if (_e212) {
         } else {
             break;
         }
-        uint _e173 = local_3;
-        uint _e174 = local_3;
-        _atomic_compare_exchange_result_Uint_4_ _e177 = naga_atomic_compare_exchange_weak_explicit(&global_8.member[param_15 + 0u], _e173, _e174 + 1u);
-        type_7 _e180 = type_7 {_e177.old_value, _e177.old_value == _e173};
-        local_4 = _e180.member_1;
-        bool _e182 = local_4;
-        if (!(_e182)) {
-            local_3 = _e180.member;
+        uint _e214 = local_3;
+        uint _e215 = local_3;
+        _atomic_compare_exchange_result_Uint_4_ _e218 = naga_atomic_compare_exchange_weak_explicit(&global_8.member[param_15 + 0u], _e214, _e215 + 1u);
+        type_7 _e221 = type_7 {_e218.old_value, _e218.old_value == _e214};
+        local_4 = _e221.member_1;
+        bool _e223 = local_4;
+        if (!(_e223)) {
+            local_3 = _e221.member;
         }
         continue;
     }
-    bool _e185 = local_4;
-    if (!(_e185)) {
-        uint _e189 = metal::atomic_fetch_add_explicit(&global_8.member[param_15 + 7u], 1u, metal::memory_order_relaxed);
+    bool _e226 = local_4;
+    if (!(_e226)) {
+        uint _e230 = metal::atomic_fetch_add_explicit(&global_8.member[param_15 + 7u], 1u, metal::memory_order_relaxed);
         return 0u;
     }
-    uint _e192 = global_3.member[param_14 + 48u];
-    uint _e193 = local_3;
-    uint _e198 = global_3.member[param_14 + 38u];
-    return _e192 + ((_e193 & (_e151 - 1u)) * _e198);
-}
-
-void function_10(
-    uint param_17,
-    uint param_18,
-    uint param_19,
-    device type_14& global_1,
-    device type_14& global_10,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    if (param_17 == 1u) {
-        global_10.member[param_18] = param_19;
-        return;
-    } else {
-        global_1.member[param_18] = param_19;
-        return;
-    }
-    return;
-}
-
-uint function_11(
-    uint param_20,
-    uint param_21,
-    uint param_22
-) {
-    bool local_7 = bool {};
-    uint _e138 = (param_22 & 3u) * 8u;
-    uint _e139 = function_3(param_22, 4u);
-    if (param_21 == _e139) {
-        local_7 = _e138 != 0u;
-    } else {
-        local_7 = false;
-    }
-    bool _e142 = local_7;
-    if (_e142) {
-        return param_20 & ((1u << as_type<uint>(_e138)) - 1u);
-    }
-    return param_20;
-}
-
-void function_12(
-    uint param_23,
-    uint param_24,
-    uint param_25,
-    uint param_26,
-    uint param_27,
-    device type_14& global_1,
-    device type_14& global_10,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    if ((param_25 * 4u) < param_26) {
-        uint _e144 = global_1.member[param_27 + param_25];
-        uint _e145 = function_11(_e144, param_25, param_26);
-        function_10(param_23, param_24 + param_25, _e145, global_1, global_10, _buffer_sizes);
-        return;
-    } else {
-        return;
-    }
-    return;
-}
-
-void function_13(
-    uint param_28,
-    uint param_29,
-    uint param_30,
-    uint param_31,
-    uint param_32,
-    uint param_33,
-    device type_14& global_1,
-    thread metal::uint2& global_5,
-    device type_14& global_10,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint local_8 = uint {};
-    metal::uint2 local_9 = metal::uint2(4294967295u, 4294967295u);
-    local_8 = param_30;
-    uint2 loop_bound_2 = uint2(4294967295u);
-    bool loop_init = true;
-    while(true) {
-        if (metal::all(loop_bound_2 == uint2(0u))) { break; }
-        loop_bound_2 -= uint2(loop_bound_2.y == 0u, 1u);
-        if (!loop_init) {
-            uint _e164 = local_8;
-            local_8 = _e164 + (4u * param_31);
-        }
-        loop_init = false;
-        metal::uint2 _e144 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e144)) {
-            break;
-        }
-        global_5 = _e144 - metal::uint2((_e144.y == 0u) ? 1u : 0u, 1u);
-        uint _e152 = local_8;
-        if ((_e152 * 4u) < param_32) {
-        } else {
-            break;
-        }
-        uint _e155 = local_8;
-        function_12(param_28, param_29, _e155, param_32, param_33, global_1, global_10, _buffer_sizes);
-        uint _e156 = local_8;
-        function_12(param_28, param_29, _e156 + param_31, param_32, param_33, global_1, global_10, _buffer_sizes);
-        uint _e158 = local_8;
-        function_12(param_28, param_29, _e158 + (2u * param_31), param_32, param_33, global_1, global_10, _buffer_sizes);
-        uint _e161 = local_8;
-        function_12(param_28, param_29, _e161 + (3u * param_31), param_32, param_33, global_1, global_10, _buffer_sizes);
-        continue;
-    }
-    return;
-}
-
-void function_14(
-    uint param_34,
-    uint param_35,
-    type_8 param_36,
-    metal::uint2 param_37,
-    thread type_3& global,
-    device type_14& global_1,
-    device type_14& global_10,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    function_10(param_34, param_35 + 0u, 1262834254u, global_1, global_10, _buffer_sizes);
-    function_10(param_34, (param_35 + 0u) + 1u, 1380535879u, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 2u, 1u, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 3u, param_36.member, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 4u, param_36.member_1, global_1, global_10, _buffer_sizes);
-    function_10(param_34, (param_35 + 4u) + 1u, param_36.member_2, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 6u, param_36.member_3, global_1, global_10, _buffer_sizes);
-    function_10(param_34, (param_35 + 6u) + 1u, param_36.member_4, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 8u, param_36.member_5, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 10u, param_36.member_6, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 12u, param_36.member_7, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 14u, param_36.member_8, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 16u, param_36.member_9, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 18u, param_36.member_10, global_1, global_10, _buffer_sizes);
-    function_10(param_34, param_35 + 20u, (param_37.x >> as_type<uint>(12u)) | (param_37.y << as_type<uint>(20u)), global_1, global_10, _buffer_sizes);
-    function_10(param_34, (param_35 + 20u) + 1u, param_37.y >> as_type<uint>(12u), global_1, global_10, _buffer_sizes);
-    function_10(param_34, (param_35 + 20u) + 2u, param_37.x & 4095u, global_1, global_10, _buffer_sizes);
-    uint _e186 = global.member_12;
-    function_10(param_34, (param_35 + 20u) + 4u, _e186, global_1, global_10, _buffer_sizes);
-    uint _e190 = global.member_13;
-    function_10(param_34, (param_35 + 20u) + 5u, _e190, global_1, global_10, _buffer_sizes);
-    return;
-}
-
-bool function_15(
-    metal::uint2 param_38,
-    metal::uint2 param_39
-) {
-    bool local_10 = bool {};
-    bool local_11 = bool {};
-    if (!((param_38.y < param_39.y))) {
-        if (param_38.y == param_39.y) {
-            local_11 = param_38.x < param_39.x;
-        } else {
-            local_11 = false;
-        }
-        bool _e148 = local_11;
-        local_10 = _e148;
-    } else {
-        local_10 = true;
-    }
-    bool _e149 = local_10;
-    return _e149;
-}
-
-metal::uint2 function_16(
-    metal::uint2 param_40,
-    threadgroup metal::uint2& global_11,
-    constant type_20& global_12
-) {
-    metal::uint2 local_12 = metal::uint2 {};
-    metal::uint2 _e136 = global_11;
-    local_12 = _e136;
-    metal::uint2 _e137 = local_12;
-    bool _e138 = function_15(_e137, param_40);
-    if (_e138) {
-        local_12 = param_40;
-    }
-    uint _e140 = local_12[0u];
-    local_12[0u] = _e140 + 1u;
-    uint _e144 = local_12[0u];
-    if (_e144 == 0u) {
-        uint _e147 = local_12[1u];
-        local_12[1u] = _e147 + 1u;
-    }
-    uint _e151 = global_12.member.member_3;
-    uint _e153 = global_12.member.member_4;
-    metal::uint2 _e154 = metal::uint2(_e151, _e153);
-    metal::uint2 _e155 = local_12;
-    bool _e156 = function_15(_e155, _e154);
-    if (_e156) {
-        local_12 = _e154;
-    }
-    metal::uint2 _e157 = local_12;
-    global_11 = _e157;
-    metal::uint2 _e158 = local_12;
-    return _e158;
-}
-
-void function_17(
-    uint param_41,
-    uint param_42,
-    uint param_43,
-    uint param_44,
-    thread type_3& global,
-    device type_14& global_1,
-    thread type_5& global_2,
-    thread metal::uint2& global_5,
-    threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
-    threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint _e139 = metal::atomic_fetch_add_explicit(&global_9, 1u, metal::memory_order_relaxed);
-    uint _e142 = global.member_9;
-    uint _e144 = global.member_5;
-    function_13(param_41, param_42 + 64u, 0u, 1u, param_44, _e142 + _e144, global_1, global_5, global_10, _buffer_sizes);
-    uint _e148 = global.member_1;
-    uint _e150 = global.member_1;
-    uint _e152 = global_2.member_7;
-    metal::uint2 _e154 = global_11;
-    metal::uint2 _e155 = function_16(_e154, global_11, global_12);
-    function_14(param_41, param_42, type_8 {1u, _e139 + 1u, _e148, 0u, 0u, _e150, param_43, _e152, 1u, param_44, 0u}, _e155, global, global_1, global_10, _buffer_sizes);
-    return;
+    uint _e233 = global_3.member[param_14 + 48u];
+    uint _e234 = local_3;
+    uint _e239 = global_3.member[param_14 + 38u];
+    return _e233 + ((_e234 & (_e192 - 1u)) * _e239);
 }
 
 uint naga_mod(uint lhs, uint rhs) {
     return lhs % metal::select(rhs, 1u, rhs == 0u);
 }
 
-uint function_18(
-    uint param_45,
-    uint param_46
+uint function_10(
+    uint param_17,
+    uint param_18
 ) {
-    return naga_mod(param_45, (param_46 == 0u) ? 1u : param_46);
+    return naga_mod(param_17, (param_18 == 0u) ? 1u : param_18);
 }
 
-void function_19(
-    uint param_47,
-    uint param_48,
-    device type_14 const& global_3,
-    device type_40& global_8,
-    constant type_20& global_12,
+void function_11(
+    uint param_19,
+    uint param_20,
+    uint param_21,
+    device type_16& global_1,
+    device type_21& global_10,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e138 = global_12.member.member_1;
-    uint _e139 = _e138 + 1u;
-    uint _e142 = metal::atomic_exchange_explicit(&global_8.member[param_48 + 6u], _e139, metal::memory_order_relaxed);
-    if (_e142 == _e139) {
+    if (param_19 == 1u) {
+        uint _e179 = function_3(param_20, 4u);
+        uint _e180 = function_10(param_20, 4u);
+        global_10.member[_e179][_e180] = param_21;
+        return;
+    } else {
+        global_1.member[param_20] = param_21;
         return;
     }
-    uint _e144 = function_18(_e139, 64u);
-    uint _e148 = global_3.member[param_47 + 51u];
-    uint _e150 = (_e144 * 64u) + (_e148 * 4u);
-    uint _e152 = metal::atomic_fetch_add_explicit(&global_8.member[_e150], 1u, metal::memory_order_relaxed);
-    if (_e152 == 0u) {
-        metal::atomic_store_explicit(&global_8.member[_e150 + 1u], 1u, metal::memory_order_relaxed);
-        metal::atomic_store_explicit(&global_8.member[_e150 + 2u], 1u, metal::memory_order_relaxed);
+    return;
+}
+
+uint function_12(
+    uint param_22,
+    uint param_23,
+    uint param_24
+) {
+    bool local_7 = bool {};
+    uint _e179 = (param_24 & 3u) * 8u;
+    uint _e180 = function_3(param_24, 4u);
+    if (param_23 == _e180) {
+        local_7 = _e179 != 0u;
+    } else {
+        local_7 = false;
     }
-    uint _e160 = global_3.member[param_47 + 50u];
-    if (_e152 < _e160) {
-        uint _e164 = global_3.member[param_47 + 49u];
-        metal::atomic_store_explicit(&global_8.member[(_e164 + ((_e139 & 1u) * _e160)) + _e152], param_47, metal::memory_order_relaxed);
+    bool _e183 = local_7;
+    if (_e183) {
+        return param_22 & ((1u << as_type<uint>(_e179)) - 1u);
+    }
+    return param_22;
+}
+
+void function_13(
+    uint param_25,
+    uint param_26,
+    uint param_27,
+    uint param_28,
+    uint param_29,
+    device type_16& global_1,
+    device type_21& global_10,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    if ((param_27 * 4u) < param_28) {
+        uint _e185 = global_1.member[param_29 + param_27];
+        uint _e186 = function_12(_e185, param_27, param_28);
+        function_11(param_25, param_26 + param_27, _e186, global_1, global_10, _buffer_sizes);
         return;
     } else {
         return;
@@ -635,104 +440,311 @@ void function_19(
     return;
 }
 
-bool function_20(
-    uint param_49,
-    uint param_50,
+void function_14(
+    uint param_30,
+    uint param_31,
+    uint param_32,
+    uint param_33,
+    uint param_34,
+    uint param_35,
+    device type_16& global_1,
+    thread metal::uint2& global_5,
+    device type_21& global_10,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint local_8 = uint {};
+    metal::uint2 local_9 = metal::uint2(4294967295u, 4294967295u);
+    local_8 = param_32;
+    uint2 loop_bound_2 = uint2(4294967295u);
+    bool loop_init = true;
+    while(true) {
+        if (metal::all(loop_bound_2 == uint2(0u))) { break; }
+        loop_bound_2 -= uint2(loop_bound_2.y == 0u, 1u);
+        if (!loop_init) {
+            uint _e205 = local_8;
+            local_8 = _e205 + (4u * param_33);
+        }
+        loop_init = false;
+        metal::uint2 _e185 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e185)) {
+            break;
+        }
+        global_5 = _e185 - metal::uint2((_e185.y == 0u) ? 1u : 0u, 1u);
+        uint _e193 = local_8;
+        if ((_e193 * 4u) < param_34) {
+        } else {
+            break;
+        }
+        uint _e196 = local_8;
+        function_13(param_30, param_31, _e196, param_34, param_35, global_1, global_10, _buffer_sizes);
+        uint _e197 = local_8;
+        function_13(param_30, param_31, _e197 + param_33, param_34, param_35, global_1, global_10, _buffer_sizes);
+        uint _e199 = local_8;
+        function_13(param_30, param_31, _e199 + (2u * param_33), param_34, param_35, global_1, global_10, _buffer_sizes);
+        uint _e202 = local_8;
+        function_13(param_30, param_31, _e202 + (3u * param_33), param_34, param_35, global_1, global_10, _buffer_sizes);
+        continue;
+    }
+    return;
+}
+
+void function_15(
+    uint param_36,
+    uint param_37,
+    metal::uint4 param_38,
+    device type_16& global_1,
+    device type_21& global_10,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    if (param_36 == 1u) {
+        uint _e179 = function_3(param_37, 4u);
+        global_10.member[_e179] = param_38;
+        return;
+    }
+    global_1.member[param_37] = param_38.x;
+    global_1.member[param_37 + 1u] = param_38.y;
+    global_1.member[param_37 + 2u] = param_38.z;
+    global_1.member[param_37 + 3u] = param_38.w;
+    return;
+}
+
+void function_16(
+    uint param_39,
+    uint param_40,
+    type_10 param_41,
+    metal::uint2 param_42,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
+    device type_21& global_10,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    function_15(param_39, param_40 + 0u, metal::uint4(1262834254u, 1380535879u, 1u, param_41.member), global_1, global_10, _buffer_sizes);
+    function_15(param_39, param_40 + 4u, metal::uint4(param_41.member_1, param_41.member_2, param_41.member_3, param_41.member_4), global_1, global_10, _buffer_sizes);
+    function_15(param_39, param_40 + 8u, metal::uint4(param_41.member_5, 0u, param_41.member_6, 0u), global_1, global_10, _buffer_sizes);
+    function_15(param_39, param_40 + 12u, metal::uint4(param_41.member_7, 0u, param_41.member_8, 0u), global_1, global_10, _buffer_sizes);
+    function_15(param_39, param_40 + 16u, metal::uint4(param_41.member_9, 0u, param_41.member_10, 0u), global_1, global_10, _buffer_sizes);
+    function_15(param_39, param_40 + 20u, metal::uint4((param_42.x >> as_type<uint>(12u)) | (param_42.y << as_type<uint>(20u)), param_42.y >> as_type<uint>(12u), param_42.x & 4095u, 0u), global_1, global_10, _buffer_sizes);
+    uint _e217 = global.member_12;
+    uint _e219 = global.member_13;
+    function_15(param_39, (param_40 + 20u) + 4u, metal::uint4(_e217, _e219, 0u, 0u), global_1, global_10, _buffer_sizes);
+    return;
+}
+
+bool function_17(
+    metal::uint2 param_43,
+    metal::uint2 param_44
+) {
+    bool local_10 = bool {};
+    bool local_11 = bool {};
+    if (!((param_43.y < param_44.y))) {
+        if (param_43.y == param_44.y) {
+            local_11 = param_43.x < param_44.x;
+        } else {
+            local_11 = false;
+        }
+        bool _e189 = local_11;
+        local_10 = _e189;
+    } else {
+        local_10 = true;
+    }
+    bool _e190 = local_10;
+    return _e190;
+}
+
+metal::uint2 function_18(
+    metal::uint2 param_45,
+    threadgroup metal::uint2& global_11,
+    thread metal::uint2& global_12
+) {
+    metal::uint2 local_12 = metal::uint2 {};
+    metal::uint2 _e176 = global_11;
+    local_12 = _e176;
+    metal::uint2 _e177 = local_12;
+    bool _e178 = function_17(_e177, param_45);
+    if (_e178) {
+        local_12 = param_45;
+    }
+    uint _e180 = local_12[0u];
+    local_12[0u] = _e180 + 1u;
+    uint _e184 = local_12[0u];
+    if (_e184 == 0u) {
+        uint _e187 = local_12[1u];
+        local_12[1u] = _e187 + 1u;
+    }
+    metal::uint2 _e190 = local_12;
+    metal::uint2 _e191 = global_12;
+    bool _e192 = function_17(_e190, _e191);
+    if (_e192) {
+        metal::uint2 _e193 = global_12;
+        local_12 = _e193;
+    }
+    metal::uint2 _e194 = local_12;
+    global_11 = _e194;
+    metal::uint2 _e195 = local_12;
+    return _e195;
+}
+
+void function_19(
+    uint param_46,
+    uint param_47,
+    uint param_48,
+    uint param_49,
+    thread type_3& global,
+    device type_16& global_1,
     thread type_5& global_2,
-    device type_14 const& global_3,
+    thread metal::uint2& global_5,
+    threadgroup metal::atomic_uint& global_9,
+    device type_21& global_10,
+    threadgroup metal::uint2& global_11,
+    thread metal::uint2& global_12,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint _e179 = metal::atomic_fetch_add_explicit(&global_9, 1u, metal::memory_order_relaxed);
+    uint _e182 = global.member_9;
+    uint _e184 = global.member_5;
+    function_14(param_46, param_47 + 64u, 0u, 1u, param_49, _e182 + _e184, global_1, global_5, global_10, _buffer_sizes);
+    uint _e188 = global.member_1;
+    uint _e190 = global.member_1;
+    uint _e192 = global_2.member_7;
+    metal::uint2 _e194 = global_11;
+    metal::uint2 _e195 = function_18(_e194, global_11, global_12);
+    function_16(param_46, param_47, type_10 {1u, _e179 + 1u, _e188, 0u, 0u, _e190, param_48, _e192, 1u, param_49, 0u}, _e195, global, global_1, global_10, _buffer_sizes);
+    return;
+}
+
+void function_20(
+    uint param_50,
+    uint param_51,
+    device type_16 const& global_3,
+    device type_47& global_8,
+    constant type_24& global_13,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint _e179 = global_13.member.member_1;
+    uint _e180 = _e179 + 1u;
+    uint _e183 = metal::atomic_exchange_explicit(&global_8.member[param_51 + 6u], _e180, metal::memory_order_relaxed);
+    if (_e183 == _e180) {
+        return;
+    }
+    uint _e185 = function_10(_e180, 64u);
+    uint _e189 = global_3.member[param_50 + 51u];
+    uint _e191 = (_e185 * 64u) + (_e189 * 4u);
+    uint _e193 = metal::atomic_fetch_add_explicit(&global_8.member[_e191], 1u, metal::memory_order_relaxed);
+    if (_e193 == 0u) {
+        metal::atomic_store_explicit(&global_8.member[_e191 + 1u], 1u, metal::memory_order_relaxed);
+        metal::atomic_store_explicit(&global_8.member[_e191 + 2u], 1u, metal::memory_order_relaxed);
+    }
+    uint _e201 = global_3.member[param_50 + 50u];
+    if (_e193 < _e201) {
+        uint _e205 = global_3.member[param_50 + 49u];
+        metal::atomic_store_explicit(&global_8.member[(_e205 + ((_e180 & 1u) * _e201)) + _e193], param_50, metal::memory_order_relaxed);
+        return;
+    } else {
+        return;
+    }
+    return;
+}
+
+bool function_21(
+    uint param_52,
+    uint param_53,
+    thread type_3& global,
+    device type_16& global_1,
+    thread type_5& global_2,
+    device type_16 const& global_3,
     thread metal::uint2& global_5,
     threadgroup metal::atomic_uint& global_6,
     threadgroup uint& global_7,
-    device type_40& global_8,
+    device type_47& global_8,
     threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
+    device type_21& global_10,
     threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
+    thread metal::uint2& global_12,
+    constant type_24& global_13,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint local_13 = 1u;
     uint local_14 = 0u;
     uint local_15 = 0u;
-    uint _e146 = global.member_11;
-    if (param_49 >= _e146) {
+    uint _e187 = global.member_11;
+    if (param_52 >= _e187) {
         return false;
     }
-    uint _e149 = global.member_10;
-    uint _e151 = _e149 + (param_49 * 8u);
-    uint _e154 = global_3.member[_e151 + 0u];
-    if (_e154 == 0u) {
+    uint _e190 = global.member_10;
+    uint _e192 = _e190 + (param_52 * 8u);
+    uint _e195 = global_3.member[_e192 + 0u];
+    if (_e195 == 0u) {
         return false;
     }
-    uint _e158 = global_3.member[_e151 + 2u];
-    uint _e160 = global.member_4;
-    uint _e161 = metal::min(param_50, _e160);
-    uint _e163 = global_5[1u];
-    uint _e164 = function_3(_e161, 8u);
-    if (_e163 <= (_e164 + 64u)) {
+    uint _e199 = global_3.member[_e192 + 2u];
+    uint _e201 = global.member_4;
+    uint _e202 = metal::min(param_53, _e201);
+    uint _e204 = global_5[1u];
+    uint _e205 = function_3(_e202, 8u);
+    if (_e204 <= (_e205 + 64u)) {
         global_5 = metal::uint2 {};
         return false;
     }
-    if (_e158 == 0u) {
-        uint _e168 = function_8(global, global_5, global_6, global_7);
-        local_14 = _e168;
+    if (_e199 == 0u) {
+        uint _e209 = function_8(global, global_5, global_6, global_7);
+        local_14 = _e209;
     } else {
         local_13 = 2u;
-        uint _e171 = global_3.member[_e158 + 47u];
-        local_15 = _e171;
-        uint _e172 = local_15;
-        uint _e173 = function_9(_e158, _e172, _e161, global_3, global_5, global_8, _buffer_sizes);
-        local_14 = _e173;
+        uint _e212 = global_3.member[_e199 + 47u];
+        local_15 = _e212;
+        uint _e213 = local_15;
+        uint _e214 = function_9(_e199, _e213, _e202, global_3, global_5, global_8, _buffer_sizes);
+        local_14 = _e214;
     }
-    uint _e174 = local_14;
-    if (_e174 == 0u) {
+    uint _e215 = local_14;
+    if (_e215 == 0u) {
         return false;
     }
-    uint _e176 = local_13;
-    uint _e177 = local_14;
-    function_17(_e176, _e177, _e154, _e161, global, global_1, global_2, global_5, global_9, global_10, global_11, global_12, _buffer_sizes);
-    if (_e158 != 0u) {
-        uint _e181 = global_3.member[_e158 + 0u];
-        if (_e181 != 0u) {
-            uint _e183 = local_15;
-            uint _e186 = global_12.member.member_1;
-            uint _e191 = metal::atomic_fetch_add_explicit(&global_8.member[(_e183 + 2u) + ((_e186 + 1u) & 1u)], 1u, metal::memory_order_relaxed);
-            uint _e192 = local_15;
-            function_19(_e158, _e192, global_3, global_8, global_12, _buffer_sizes);
+    uint _e217 = local_13;
+    uint _e218 = local_14;
+    function_19(_e217, _e218, _e195, _e202, global, global_1, global_2, global_5, global_9, global_10, global_11, global_12, _buffer_sizes);
+    if (_e199 != 0u) {
+        uint _e222 = global_3.member[_e199 + 0u];
+        if (_e222 != 0u) {
+            uint _e224 = local_15;
+            uint _e227 = global_13.member.member_1;
+            uint _e232 = metal::atomic_fetch_add_explicit(&global_8.member[(_e224 + 2u) + ((_e227 + 1u) & 1u)], 1u, metal::memory_order_relaxed);
+            uint _e233 = local_15;
+            function_20(_e199, _e233, global_3, global_8, global_13, _buffer_sizes);
         } else {
-            uint _e193 = local_15;
-            uint _e196 = metal::atomic_fetch_add_explicit(&global_8.member[_e193 + 4u], 1u, metal::memory_order_relaxed);
+            uint _e234 = local_15;
+            uint _e237 = metal::atomic_fetch_add_explicit(&global_8.member[_e234 + 4u], 1u, metal::memory_order_relaxed);
         }
     }
     return true;
 }
 
-void function_21(
-    type_2 param_51,
+void function_22(
+    type_2 param_54,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     thread type_5& global_2,
-    device type_14 const& global_3,
+    device type_16 const& global_3,
     threadgroup uint& global_4,
     thread metal::uint2& global_5,
     threadgroup metal::atomic_uint& global_6,
     threadgroup uint& global_7,
-    device type_40& global_8,
+    device type_47& global_8,
     threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
+    device type_21& global_10,
     threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
+    thread metal::uint2& global_12,
+    constant type_24& global_13,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e138 = function_1(0u, global, global_1, _buffer_sizes);
-    uint _e139 = function_4(0u, global_1, global_2, global_3, _buffer_sizes);
-    function(0u, _e138 + _e139, global, global_1, _buffer_sizes);
-    uint _e141 = function_1(0u, global, global_1, _buffer_sizes);
-    function_5(0u, _e141, global, global_1, _buffer_sizes);
-    if (param_51.member_4 == 0u) {
+    uint _e179 = function_1(0u, global, global_1, _buffer_sizes);
+    uint _e180 = function_4(0u, global_1, global_2, global_3, _buffer_sizes);
+    function(0u, _e179 + _e180, global, global_1, _buffer_sizes);
+    uint _e182 = function_1(0u, global, global_1, _buffer_sizes);
+    function_5(0u, _e182, global, global_1, _buffer_sizes);
+    if (param_54.member_4 == 0u) {
         function_6(4u, global, global_4);
-        bool _e144 = function_20(0u, 4u, global, global_1, global_2, global_3, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, _buffer_sizes);
+        bool _e185 = function_21(0u, 4u, global, global_1, global_2, global_3, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, _buffer_sizes);
         return;
     } else {
         return;
@@ -740,61 +752,61 @@ void function_21(
     return;
 }
 
-float function_22(
-    uint param_52,
-    device type_14 const& global_1,
-    thread type_5& global_2,
-    device type_14 const& global_3,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint _e135 = function_4(param_52, global_1, global_2, global_3, _buffer_sizes);
-    return as_type<float>(_e135);
-}
-
 float function_23(
-    uint param_53,
-    thread type_3& global,
-    device type_14 const& global_1,
+    uint param_55,
+    device type_16 const& global_1,
+    thread type_5& global_2,
+    device type_16 const& global_3,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e134 = function_1(param_53, global, global_1, _buffer_sizes);
-    return as_type<float>(_e134);
+    uint _e176 = function_4(param_55, global_1, global_2, global_3, _buffer_sizes);
+    return as_type<float>(_e176);
 }
 
-void function_24(
-    uint param_54,
-    float param_55,
+float function_24(
+    uint param_56,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16 const& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    function(param_54, as_type<uint>(param_55), global, global_1, _buffer_sizes);
-    return;
+    uint _e175 = function_1(param_56, global, global_1, _buffer_sizes);
+    return as_type<float>(_e175);
 }
 
 void function_25(
-    uint param_56,
-    float param_57,
+    uint param_57,
+    float param_58,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    function_5(param_56, as_type<uint>(param_57), global, global_1, _buffer_sizes);
+    function(param_57, as_type<uint>(param_58), global, global_1, _buffer_sizes);
     return;
 }
 
 void function_26(
-    uint param_58,
     uint param_59,
+    float param_60,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global.member_5;
-    if (param_58 < _e136) {
-        uint _e139 = global.member_9;
-        uint _e141 = global.member_5;
-        global_1.member[(_e139 + _e141) + param_58] = param_59;
+    function_5(param_59, as_type<uint>(param_60), global, global_1, _buffer_sizes);
+    return;
+}
+
+void function_27(
+    uint param_61,
+    uint param_62,
+    thread type_3& global,
+    device type_16& global_1,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint _e177 = global.member_5;
+    if (param_61 < _e177) {
+        uint _e180 = global.member_9;
+        uint _e182 = global.member_5;
+        global_1.member[(_e180 + _e182) + param_61] = param_62;
         return;
     } else {
         return;
@@ -802,47 +814,53 @@ void function_26(
     return;
 }
 
-void function_27(
-    uint param_60,
-    float param_61,
+void function_28(
+    uint param_63,
+    float param_64,
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    function_26(param_60, as_type<uint>(param_61), global, global_1, _buffer_sizes);
+    function_27(param_63, as_type<uint>(param_64), global, global_1, _buffer_sizes);
     return;
 }
 
-metal::uint2 function_28(
-    uint param_62,
-    uint param_63,
-    uint param_64
-) {
-    return metal::uint2((param_62 << as_type<uint>(12u)) | (param_64 & 4095u), (param_63 << as_type<uint>(12u)) | (param_62 >> as_type<uint>(20u)));
-}
-
-uint function_29(
+metal::uint2 function_29(
     uint param_65,
-    device type_14 const& global_3,
-    constant _mslBufferSizes& _buffer_sizes
+    uint param_66,
+    uint param_67
 ) {
-    uint _e136 = global_3.member[param_65 & 15u];
-    uint _e142 = global_3.member[16u + ((param_65 >> as_type<uint>(4u)) & 15u)];
-    uint _e149 = global_3.member[32u + ((param_65 >> as_type<uint>(8u)) & 15u)];
-    uint _e156 = global_3.member[48u + ((param_65 >> as_type<uint>(12u)) & 15u)];
-    uint _e163 = global_3.member[64u + ((param_65 >> as_type<uint>(16u)) & 15u)];
-    uint _e170 = global_3.member[80u + ((param_65 >> as_type<uint>(20u)) & 15u)];
-    uint _e177 = global_3.member[96u + ((param_65 >> as_type<uint>(24u)) & 15u)];
-    uint _e183 = global_3.member[112u + (param_65 >> as_type<uint>(28u))];
-    return ((((((_e136 ^ _e142) ^ _e149) ^ _e156) ^ _e163) ^ _e170) ^ _e177) ^ _e183;
+    return metal::uint2((param_65 << as_type<uint>(12u)) | (param_67 & 4095u), (param_66 << as_type<uint>(12u)) | (param_65 >> as_type<uint>(20u)));
 }
 
-uint function_30(
-    uint param_66,
-    uint param_67,
+metal::uint4 function_30(
     uint param_68,
-    device type_14 const& global_1,
-    device type_14 const& global_3,
+    metal::uint4 param_69
+) {
+    return metal::select(metal::uint4 {}, param_69, (metal::uint4(param_68) & metal::uint4(1u, 2u, 4u, 8u)) != metal::uint4 {});
+}
+
+uint function_31(
+    uint param_70
+) {
+    metal::uint4 _e174 = function_30(param_70, metal::uint4(3099354981u, 2852767883u, 2405603159u, 3316918511u));
+    metal::uint4 _e177 = function_30(param_70 >> as_type<uint>(4u), metal::uint4(1343838111u, 2687676222u, 2601801789u, 3982079547u));
+    metal::uint4 _e181 = function_30(param_70 >> as_type<uint>(8u), metal::uint4(29518391u, 59036782u, 118073564u, 236147128u));
+    metal::uint4 _e185 = function_30(param_70 >> as_type<uint>(12u), metal::uint4(472294256u, 944588512u, 1889177024u, 3778354048u));
+    metal::uint4 _e189 = function_30(param_70 >> as_type<uint>(16u), metal::uint4(421212481u, 842424962u, 1684849924u, 3369699848u));
+    metal::uint4 _e193 = function_30(param_70 >> as_type<uint>(20u), metal::uint4(1254232657u, 2508465314u, 4034481925u, 998479947u));
+    metal::uint4 _e197 = function_30(param_70 >> as_type<uint>(24u), metal::uint4(1996959894u, 3993919788u, 124634137u, 249268274u));
+    metal::uint4 _e201 = function_30(param_70 >> as_type<uint>(28u), metal::uint4(498536548u, 997073096u, 1994146192u, 3988292384u));
+    metal::uint4 _e202 = ((((((_e174 ^ _e177) ^ _e181) ^ _e185) ^ _e189) ^ _e193) ^ _e197) ^ _e201;
+    return ((_e202.x ^ _e202.y) ^ _e202.z) ^ _e202.w;
+}
+
+uint function_32(
+    uint param_71,
+    uint param_72,
+    uint param_73,
+    device type_16 const& global_1,
+    device type_16 const& global_3,
     thread metal::uint2& global_5,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -855,48 +873,47 @@ uint function_30(
         if (metal::all(loop_bound_3 == uint2(0u))) { break; }
         loop_bound_3 -= uint2(loop_bound_3.y == 0u, 1u);
         if (!loop_init_1) {
-            uint _e174 = local_17;
-            local_17 = _e174 + 1u;
+            uint _e215 = local_17;
+            local_17 = _e215 + 1u;
         }
         loop_init_1 = false;
-        metal::uint2 _e143 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e143)) {
+        metal::uint2 _e184 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e184)) {
             break;
         }
-        global_5 = _e143 - metal::uint2((_e143.y == 0u) ? 1u : 0u, 1u);
-        uint _e151 = local_17;
-        if ((_e151 * 4u) < param_68) {
+        global_5 = _e184 - metal::uint2((_e184.y == 0u) ? 1u : 0u, 1u);
+        uint _e192 = local_17;
+        if ((_e192 * 4u) < param_73) {
         } else {
             break;
         }
-        uint _e154 = local_17;
-        uint _e158 = metal::min(param_68 - (_e154 * 4u), 4u) * 8u;
-        uint _e159 = local_16;
-        uint _e164 = local_16;
-        uint _e165 = local_17;
-        uint _e167 = function_2(param_66, param_67 + _e165, global_1, global_3, _buffer_sizes);
-        uint _e172 = function_29((_e164 ^ _e167) << as_type<uint>(32u - _e158), global_3, _buffer_sizes);
-        local_16 = ((_e158 == 32u) ? 0u : (_e159 >> as_type<uint>(_e158))) ^ _e172;
+        uint _e195 = local_17;
+        uint _e199 = metal::min(param_73 - (_e195 * 4u), 4u) * 8u;
+        uint _e200 = local_16;
+        uint _e205 = local_16;
+        uint _e206 = local_17;
+        uint _e208 = function_2(param_71, param_72 + _e206, global_1, global_3, _buffer_sizes);
+        uint _e213 = function_31((_e205 ^ _e208) << as_type<uint>(32u - _e199));
+        local_16 = ((_e199 == 32u) ? 0u : (_e200 >> as_type<uint>(_e199))) ^ _e213;
         continue;
     }
-    uint _e176 = local_16;
-    return ~(_e176);
+    uint _e217 = local_16;
+    return ~(_e217);
 }
 
-void function_31(
-    uint param_69,
-    device type_14 const& global_3,
+void function_33(
+    uint param_74,
+    device type_16 const& global_3,
     threadgroup uint& global_4,
     threadgroup metal::atomic_uint& global_6,
     threadgroup uint& global_7,
-    device type_40& global_8,
+    device type_47& global_8,
     threadgroup metal::atomic_uint& global_9,
     threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    threadgroup type_3& global_13,
-    threadgroup metal::atomic_uint& global_15,
+    constant type_24& global_13,
+    threadgroup type_3& global_14,
     threadgroup metal::atomic_uint& global_16,
-    thread uint& global_18,
+    threadgroup metal::atomic_uint& global_17,
     thread uint& global_19,
     thread uint& global_20,
     thread uint& global_21,
@@ -906,122 +923,131 @@ void function_31(
     thread uint& global_25,
     thread uint& global_26,
     thread uint& global_27,
-    thread bool& global_28,
-    thread uint& global_29,
+    thread uint& global_28,
+    thread bool& global_29,
     thread uint& global_30,
     thread uint& global_31,
     thread uint& global_32,
+    thread uint& global_33,
+    thread uint& global_34,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint local_19 = uint {};
-    global_21 = 0u;
-    uint _e139 = global_12.member.member_5;
-    if (_e139 != 0u) {
-        uint _e142 = global_12.member.member;
-        uint _e145 = metal::atomic_load_explicit(&global_8.member[_e142 + param_69], metal::memory_order_relaxed);
-        local_19 = _e145;
-    } else {
-        uint _e147 = global_12.member.member;
-        uint _e149 = _e147 + (param_69 * 4u);
-        uint _e152 = global_3.member[_e149 + 0u];
-        local_19 = _e152;
-        uint _e155 = global_3.member[_e149 + 1u];
-        global_21 = _e155;
-        uint _e158 = global_3.member[_e149 + 2u];
-        global_20 = _e158;
+    uint _e180 = global_13.member.member;
+    local_19 = _e180;
+    uint _e182 = global_13.member.member_2;
+    if (_e182 == 1u) {
+        uint _e185 = global_13.member.member;
+        uint _e188 = global_3.member[_e185 + param_74];
+        local_19 = _e188;
     }
-    uint _e159 = local_19;
-    uint _e162 = global_3.member[_e159 + 37u];
-    uint _e163 = local_19;
-    uint _e164 = local_19;
-    uint _e167 = global_3.member[_e164 + 32u];
-    uint _e168 = local_19;
-    uint _e171 = global_3.member[_e168 + 35u];
-    uint _e172 = local_19;
-    uint _e175 = global_3.member[_e172 + 36u];
-    uint _e177 = function_3(_e162 + 3u, 4u);
-    uint _e178 = local_19;
-    uint _e181 = global_3.member[_e178 + 38u];
-    uint _e182 = local_19;
-    uint _e185 = global_3.member[_e182 + 40u];
-    uint _e186 = local_19;
-    uint _e189 = global_3.member[_e186 + 19u];
-    uint _e190 = local_19;
-    uint _e193 = global_3.member[_e190 + 44u];
-    uint _e194 = local_19;
-    uint _e197 = global_3.member[_e194 + 45u];
-    uint _e198 = local_19;
-    uint _e201 = global_3.member[_e198 + 46u];
-    uint _e202 = local_19;
-    uint _e205 = global_3.member[_e202 + 33u];
-    uint _e206 = local_19;
-    uint _e210 = global_3.member[(_e206 + 33u) + 1u];
-    global_13 = type_3 {_e163, _e167, _e171, _e175, _e162, _e177, _e181, _e185, _e189, _e193, _e197, _e201, _e205, _e210};
-    uint _e212 = local_19;
-    uint _e215 = global_3.member[_e212 + 20u];
-    uint _e216 = local_19;
-    uint _e220 = global_3.member[(_e216 + 20u) + 1u];
-    uint _e221 = local_19;
-    uint _e225 = global_3.member[(_e221 + 20u) + 2u];
-    metal::uint2 _e226 = function_28(_e215, _e220, _e225);
-    global_11 = _e226;
-    uint _e227 = local_19;
-    uint _e230 = global_3.member[_e227 + 41u];
-    global_18 = _e230;
-    uint _e231 = local_19;
-    uint _e234 = global_3.member[_e231 + 39u];
-    global_19 = _e234;
-    uint _e235 = local_19;
-    uint _e238 = global_3.member[_e235 + 4u];
-    global_29 = _e238;
-    uint _e239 = local_19;
-    uint _e242 = global_3.member[_e239 + 10u];
-    global_30 = _e242;
-    uint _e243 = local_19;
-    uint _e246 = global_3.member[_e243 + 12u];
-    global_31 = _e246;
-    uint _e247 = local_19;
-    uint _e250 = global_3.member[_e247 + 42u];
-    global_32 = _e250;
-    uint _e251 = local_19;
-    uint _e254 = global_3.member[_e251 + 43u];
-    global_7 = _e254;
-    uint _e255 = global_31;
-    metal::atomic_store_explicit(&global_6, _e255, metal::memory_order_relaxed);
+    uint _e190 = global_13.member.member_2;
+    if (_e190 == 2u) {
+        uint _e193 = global_13.member.member;
+        uint _e196 = metal::atomic_load_explicit(&global_8.member[_e193 + param_74], metal::memory_order_relaxed);
+        local_19 = _e196;
+    }
+    uint _e197 = local_19;
+    uint _e200 = global_3.member[_e197 + 53u];
+    uint _e202 = global_13.member.member_2;
+    global_22 = (_e202 == 2u) ? 0u : _e200;
+    uint _e205 = local_19;
+    uint _e208 = global_3.member[_e205 + 54u];
+    global_21 = _e208;
+    uint _e209 = local_19;
+    uint _e212 = global_3.member[_e209 + 37u];
+    uint _e213 = local_19;
+    uint _e214 = local_19;
+    uint _e217 = global_3.member[_e214 + 32u];
+    uint _e218 = local_19;
+    uint _e221 = global_3.member[_e218 + 35u];
+    uint _e222 = local_19;
+    uint _e225 = global_3.member[_e222 + 36u];
+    uint _e227 = function_3(_e212 + 3u, 4u);
+    uint _e228 = local_19;
+    uint _e231 = global_3.member[_e228 + 38u];
+    uint _e232 = local_19;
+    uint _e235 = global_3.member[_e232 + 40u];
+    uint _e236 = local_19;
+    uint _e239 = global_3.member[_e236 + 19u];
+    uint _e240 = local_19;
+    uint _e243 = global_3.member[_e240 + 44u];
+    uint _e244 = local_19;
+    uint _e247 = global_3.member[_e244 + 45u];
+    uint _e248 = local_19;
+    uint _e251 = global_3.member[_e248 + 46u];
+    uint _e252 = local_19;
+    uint _e255 = global_3.member[_e252 + 33u];
     uint _e256 = local_19;
-    uint _e259 = global_3.member[_e256 + 26u];
-    metal::atomic_store_explicit(&global_9, _e259, metal::memory_order_relaxed);
-    uint _e260 = local_19;
-    uint _e263 = global_3.member[_e260 + 0u];
-    global_28 = _e263 == 0u;
-    uint _e265 = local_19;
-    uint _e268 = global_3.member[_e265 + 47u];
-    bool _e269 = global_28;
-    global_24 = _e269 ? 0u : _e268;
+    uint _e260 = global_3.member[(_e256 + 33u) + 1u];
+    global_14 = type_3 {_e213, _e217, _e221, _e225, _e212, _e227, _e231, _e235, _e239, _e243, _e247, _e251, _e255, _e260};
+    uint _e262 = local_19;
+    uint _e265 = global_3.member[_e262 + 20u];
+    uint _e266 = local_19;
+    uint _e270 = global_3.member[(_e266 + 20u) + 1u];
     uint _e271 = local_19;
-    uint _e274 = global_3.member[_e271 + 48u];
-    global_25 = _e274;
-    global_22 = 0u;
+    uint _e275 = global_3.member[(_e271 + 20u) + 2u];
+    metal::uint2 _e276 = function_29(_e265, _e270, _e275);
+    global_11 = _e276;
+    uint _e277 = local_19;
+    uint _e280 = global_3.member[_e277 + 41u];
+    global_19 = _e280;
+    uint _e281 = local_19;
+    uint _e284 = global_3.member[_e281 + 39u];
+    global_20 = _e284;
+    uint _e285 = local_19;
+    uint _e288 = global_3.member[_e285 + 4u];
+    global_30 = _e288;
+    uint _e289 = local_19;
+    uint _e292 = global_3.member[_e289 + 10u];
+    global_31 = _e292;
+    uint _e293 = local_19;
+    uint _e296 = global_3.member[_e293 + 12u];
+    global_32 = _e296;
+    uint _e297 = local_19;
+    uint _e300 = global_3.member[_e297 + 42u];
+    global_33 = _e300;
+    uint _e302 = global_3.member[0u];
+    global_34 = _e302;
+    uint _e303 = local_19;
+    uint _e306 = global_3.member[_e303 + 43u];
+    global_7 = _e306;
+    uint _e307 = global_32;
+    metal::atomic_store_explicit(&global_6, _e307, metal::memory_order_relaxed);
+    uint _e308 = local_19;
+    uint _e311 = global_3.member[_e308 + 26u];
+    metal::atomic_store_explicit(&global_9, _e311, metal::memory_order_relaxed);
+    uint _e312 = local_19;
+    uint _e315 = global_3.member[_e312 + 0u];
+    global_29 = _e315 == 0u;
+    uint _e317 = local_19;
+    uint _e320 = global_3.member[_e317 + 47u];
+    bool _e321 = global_29;
+    global_25 = _e321 ? 0u : _e320;
+    uint _e323 = local_19;
+    uint _e326 = global_3.member[_e323 + 48u];
+    global_26 = _e326;
     global_23 = 0u;
+    global_24 = 0u;
     global_4 = 0u;
-    metal::atomic_store_explicit(&global_15, 0u, metal::memory_order_relaxed);
     metal::atomic_store_explicit(&global_16, 0u, metal::memory_order_relaxed);
-    global_26 = 0u;
+    metal::atomic_store_explicit(&global_17, 0u, metal::memory_order_relaxed);
     global_27 = 0u;
-    uint _e275 = global_24;
-    if (_e275 != 0u) {
-        uint _e277 = global_24;
-        uint _e280 = metal::atomic_load_explicit(&global_8.member[_e277 + 5u], metal::memory_order_relaxed);
-        global_26 = _e280;
-        uint _e281 = global_24;
-        uint _e283 = global_26;
-        metal::atomic_store_explicit(&global_8.member[_e281 + 1u], _e283, metal::memory_order_relaxed);
-        uint _e285 = global_24;
-        uint _e288 = metal::atomic_load_explicit(&global_8.member[_e285 + 4u], metal::memory_order_relaxed);
-        uint _e289 = global_24;
-        uint _e292 = global_12.member.member_1;
-        uint _e296 = metal::atomic_exchange_explicit(&global_8.member[(_e289 + 2u) + (_e292 & 1u)], 0u, metal::memory_order_relaxed);
-        global_27 = _e288 + _e296;
+    global_28 = 0u;
+    uint _e327 = global_25;
+    if (_e327 != 0u) {
+        uint _e329 = global_25;
+        uint _e332 = metal::atomic_load_explicit(&global_8.member[_e329 + 5u], metal::memory_order_relaxed);
+        global_27 = _e332;
+        uint _e333 = global_25;
+        uint _e335 = global_27;
+        metal::atomic_store_explicit(&global_8.member[_e333 + 1u], _e335, metal::memory_order_relaxed);
+        uint _e337 = global_25;
+        uint _e340 = metal::atomic_load_explicit(&global_8.member[_e337 + 4u], metal::memory_order_relaxed);
+        uint _e341 = global_25;
+        uint _e344 = global_13.member.member_1;
+        uint _e348 = metal::atomic_exchange_explicit(&global_8.member[(_e341 + 2u) + (_e344 & 1u)], 0u, metal::memory_order_relaxed);
+        global_28 = _e340 + _e348;
         return;
     } else {
         return;
@@ -1029,450 +1055,445 @@ void function_31(
     return;
 }
 
-type_11 function_32(
-    uint param_70,
-    device type_14 const& global_3,
+type_13 function_34(
+    uint param_75,
+    device type_16 const& global_3,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global_3.member[param_70 + 0u];
-    uint _e140 = global_3.member[(param_70 + 0u) + 1u];
-    uint _e143 = global_3.member[param_70 + 3u];
-    uint _e146 = global_3.member[param_70 + 4u];
-    uint _e150 = global_3.member[(param_70 + 4u) + 1u];
-    uint _e153 = global_3.member[param_70 + 6u];
-    uint _e157 = global_3.member[(param_70 + 6u) + 1u];
-    uint _e160 = global_3.member[param_70 + 8u];
-    uint _e163 = global_3.member[param_70 + 12u];
-    uint _e166 = global_3.member[param_70 + 14u];
-    uint _e170 = global_3.member[param_70 + 16u];
-    uint _e173 = global_3.member[param_70 + 18u];
-    uint _e176 = global_3.member[param_70 + 20u];
-    uint _e180 = global_3.member[(param_70 + 20u) + 1u];
-    uint _e184 = global_3.member[(param_70 + 20u) + 2u];
-    metal::uint2 _e185 = function_28(_e176, _e180, _e184);
-    uint _e188 = global_3.member[param_70 + 26u];
-    uint _e192 = global_3.member[(param_70 + 26u) + 1u];
-    return type_11 {_e136, _e140, _e143, _e146, _e150, _e153, _e157, _e160, _e163, _e166 & 255u, _e170, _e173, _e185, _e188, _e192};
+    uint _e177 = global_3.member[param_75 + 0u];
+    uint _e181 = global_3.member[(param_75 + 0u) + 1u];
+    uint _e184 = global_3.member[param_75 + 3u];
+    uint _e187 = global_3.member[param_75 + 4u];
+    uint _e191 = global_3.member[(param_75 + 4u) + 1u];
+    uint _e194 = global_3.member[param_75 + 6u];
+    uint _e198 = global_3.member[(param_75 + 6u) + 1u];
+    uint _e201 = global_3.member[param_75 + 8u];
+    uint _e204 = global_3.member[param_75 + 12u];
+    uint _e207 = global_3.member[param_75 + 14u];
+    uint _e211 = global_3.member[param_75 + 16u];
+    uint _e214 = global_3.member[param_75 + 18u];
+    uint _e217 = global_3.member[param_75 + 20u];
+    uint _e221 = global_3.member[(param_75 + 20u) + 1u];
+    uint _e225 = global_3.member[(param_75 + 20u) + 2u];
+    metal::uint2 _e226 = function_29(_e217, _e221, _e225);
+    uint _e229 = global_3.member[param_75 + 26u];
+    uint _e233 = global_3.member[(param_75 + 26u) + 1u];
+    return type_13 {_e177, _e181, _e184, _e187, _e191, _e194, _e198, _e201, _e204, _e207 & 255u, _e211, _e214, _e226, _e229, _e233};
 }
 
-type_11 function_33(
-    uint param_71,
-    device type_14 const& global_1,
+type_13 function_35(
+    uint param_76,
+    device type_16 const& global_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e136 = global_1.member[param_71 + 0u];
-    uint _e140 = global_1.member[(param_71 + 0u) + 1u];
-    uint _e143 = global_1.member[param_71 + 3u];
-    uint _e146 = global_1.member[param_71 + 4u];
-    uint _e150 = global_1.member[(param_71 + 4u) + 1u];
-    uint _e153 = global_1.member[param_71 + 8u];
-    uint _e156 = global_1.member[param_71 + 12u];
-    uint _e159 = global_1.member[param_71 + 14u];
-    uint _e163 = global_1.member[param_71 + 16u];
-    uint _e166 = global_1.member[param_71 + 20u];
-    uint _e170 = global_1.member[(param_71 + 20u) + 1u];
-    uint _e174 = global_1.member[(param_71 + 20u) + 2u];
-    metal::uint2 _e175 = function_28(_e166, _e170, _e174);
-    return type_11 {_e136, _e140, _e143, _e146, _e150, 0u, 0u, _e153, _e156, _e159 & 255u, _e163, 0u, _e175, 0u, 0u};
+    uint _e177 = global_1.member[param_76 + 0u];
+    uint _e181 = global_1.member[(param_76 + 0u) + 1u];
+    uint _e184 = global_1.member[param_76 + 3u];
+    uint _e187 = global_1.member[param_76 + 4u];
+    uint _e191 = global_1.member[(param_76 + 4u) + 1u];
+    uint _e194 = global_1.member[param_76 + 8u];
+    uint _e197 = global_1.member[param_76 + 12u];
+    uint _e200 = global_1.member[param_76 + 14u];
+    uint _e204 = global_1.member[param_76 + 16u];
+    uint _e207 = global_1.member[param_76 + 20u];
+    uint _e211 = global_1.member[(param_76 + 20u) + 1u];
+    uint _e215 = global_1.member[(param_76 + 20u) + 2u];
+    metal::uint2 _e216 = function_29(_e207, _e211, _e215);
+    return type_13 {_e177, _e181, _e184, _e187, _e191, 0u, 0u, _e194, _e197, _e200 & 255u, _e204, 0u, _e216, 0u, 0u};
 }
 
-uint function_34(
-    type_11 param_72,
-    uint param_73,
-    uint param_74,
-    device type_14 const& global_1,
-    device type_14 const& global_3,
+uint function_36(
+    type_13 param_77,
+    uint param_78,
+    uint param_79,
+    device type_16 const& global_1,
+    device type_16 const& global_3,
     thread metal::uint2& global_5,
-    constant type_20& global_12,
-    threadgroup type_3& global_13,
+    thread metal::uint2& global_12,
+    threadgroup type_3& global_14,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     bool local_20 = bool {};
-    uint _e147 = global_13.member_4;
-    if (!((((param_72.member == 1262834254u) && (param_72.member_1 == 1380535879u)) && (param_72.member_10 <= _e147)))) {
+    uint _e187 = global_14.member_4;
+    if (!((((param_77.member == 1262834254u) && (param_77.member_1 == 1380535879u)) && (param_77.member_10 <= _e187)))) {
         return 4u;
     }
-    uint _e156 = global_12.member.member_3;
-    uint _e158 = global_12.member.member_4;
-    metal::uint2 _e162 = function_28(param_72.member_13, param_72.member_14, 0u);
-    bool _e163 = function_15(metal::uint2(_e156, _e158), _e162);
-    if ((param_72.member_13 | param_72.member_14) != 0u) {
-        local_20 = !(_e163);
+    metal::uint2 _e195 = global_12;
+    metal::uint2 _e198 = function_29(param_77.member_13, param_77.member_14, 0u);
+    bool _e199 = function_17(_e195, _e198);
+    if ((param_77.member_13 | param_77.member_14) != 0u) {
+        local_20 = !(_e199);
     } else {
         local_20 = false;
     }
-    bool _e165 = local_20;
-    if (_e165) {
+    bool _e201 = local_20;
+    if (_e201) {
         return 2u;
     }
-    if ((param_72.member_2 & 1u) != 0u) {
+    if ((param_77.member_2 & 1u) != 0u) {
         return 0u;
     }
-    uint _e171 = function_30(param_73, param_74 + 64u, param_72.member_10, global_1, global_3, global_5, _buffer_sizes);
-    return (_e171 == param_72.member_11) ? 0u : 4u;
+    uint _e207 = function_32(param_78, param_79 + 64u, param_77.member_10, global_1, global_3, global_5, _buffer_sizes);
+    return (_e207 == param_77.member_11) ? 0u : 4u;
 }
 
-void function_35(
-    device type_14 const& global_1,
-    device type_14 const& global_3,
+void function_37(
+    device type_16 const& global_1,
+    device type_16 const& global_3,
     thread metal::uint2& global_5,
     threadgroup metal::atomic_uint& global_6,
     threadgroup uint& global_7,
     threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    threadgroup type_3& global_13,
-    threadgroup type_5& global_14,
-    threadgroup metal::atomic_uint& global_15,
-    thread uint& global_18,
+    thread metal::uint2& global_12,
+    threadgroup type_3& global_14,
+    threadgroup type_5& global_15,
+    threadgroup metal::atomic_uint& global_16,
     thread uint& global_19,
     thread uint& global_20,
     thread uint& global_21,
     thread uint& global_22,
     thread uint& global_23,
-    thread uint& global_25,
+    thread uint& global_24,
     thread uint& global_26,
     thread uint& global_27,
-    thread bool& global_28,
+    thread uint& global_28,
+    thread bool& global_29,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     bool local_21 = bool {};
     bool local_22 = bool {};
     uint local_23 = 0u;
-    type_11 local_24 = type_11 {};
+    type_13 local_24 = type_13 {};
     bool local_25 = bool {};
     bool local_26 = bool {};
     bool local_27 = bool {};
     bool local_28 = bool {};
     uint local_29 = 0u;
     uint local_30 = uint {};
-    global_14.member = 0u;
-    uint _e156 = global_22;
-    uint _e157 = global_21;
-    bool _e158 = _e156 < _e157;
-    uint _e159 = global_26;
-    uint _e160 = global_27;
-    bool _e161 = _e159 != _e160;
-    bool _e162 = global_28;
-    if (!(_e162)) {
-        if (!(_e158)) {
-            local_22 = _e161;
+    global_15.member = 0u;
+    uint _e196 = global_23;
+    uint _e197 = global_22;
+    bool _e198 = _e196 < _e197;
+    uint _e199 = global_27;
+    uint _e200 = global_28;
+    bool _e201 = _e199 != _e200;
+    bool _e202 = global_29;
+    if (!(_e202)) {
+        if (!(_e198)) {
+            local_22 = _e201;
         } else {
             local_22 = true;
         }
-        bool _e165 = local_22;
-        local_26 = !(_e165);
+        bool _e205 = local_22;
+        local_26 = !(_e205);
     } else {
         local_26 = true;
     }
-    bool _e167 = local_26;
-    if (_e167) {
+    bool _e207 = local_26;
+    if (_e207) {
         return;
     }
-    uint _e168 = global_7;
-    uint _e169 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
-    if (!((as_type<int>(_e168 - _e169) <= 0))) {
-        uint _e174 = metal::atomic_load_explicit(&global_15, metal::memory_order_relaxed);
-        local_28 = _e174 >= 4194304u;
+    uint _e208 = global_7;
+    uint _e209 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
+    if (!((as_type<int>(_e208 - _e209) <= 0))) {
+        uint _e214 = metal::atomic_load_explicit(&global_16, metal::memory_order_relaxed);
+        local_28 = _e214 >= 4194304u;
     } else {
         local_28 = true;
     }
-    bool _e176 = local_28;
-    if (_e176) {
-        global_28 = true;
+    bool _e216 = local_28;
+    if (_e216) {
+        global_29 = true;
         return;
     }
-    if (_e158) {
-        uint _e177 = global_20;
-        local_30 = _e177;
-        uint _e178 = global_22;
-        if (_e178 > 0u) {
-            uint _e180 = global_18;
-            uint _e181 = global_22;
-            uint _e184 = global_3.member[_e180 + _e181];
-            local_30 = _e184;
+    if (_e198) {
+        uint _e217 = global_21;
+        local_30 = _e217;
+        uint _e218 = global_23;
+        if (_e218 > 0u) {
+            uint _e220 = global_19;
+            uint _e221 = global_23;
+            uint _e224 = global_3.member[_e220 + _e221];
+            local_30 = _e224;
         }
-        uint _e185 = global_19;
-        uint _e186 = local_30;
-        uint _e188 = global_13.member_6;
-        local_29 = _e185 + (_e186 * _e188);
-        uint _e191 = local_29;
-        type_11 _e192 = function_32(_e191, global_3, _buffer_sizes);
-        local_24 = _e192;
+        uint _e225 = global_20;
+        uint _e226 = local_30;
+        uint _e228 = global_14.member_6;
+        local_29 = _e225 + (_e226 * _e228);
+        uint _e231 = local_29;
+        type_13 _e232 = function_34(_e231, global_3, _buffer_sizes);
+        local_24 = _e232;
     }
-    if (_e161) {
-        uint _e194 = global_13.member;
-        uint _e197 = global_3.member[_e194 + 52u];
-        uint _e198 = global_25;
-        uint _e199 = global_26;
-        uint _e203 = global_13.member_6;
-        uint _e205 = _e198 + ((_e199 & (_e197 - 1u)) * _e203);
-        type_11 _e206 = function_33(_e205, global_1, _buffer_sizes);
-        uint _e209 = local_24.member_9;
-        if (_e206.member_9 == _e209) {
-            metal::uint2 _e213 = local_24.member_12;
-            bool _e214 = function_15(_e206.member_12, _e213);
-            local_25 = _e214;
+    if (_e201) {
+        uint _e234 = global_14.member;
+        uint _e237 = global_3.member[_e234 + 52u];
+        uint _e238 = global_26;
+        uint _e239 = global_27;
+        uint _e243 = global_14.member_6;
+        uint _e245 = _e238 + ((_e239 & (_e237 - 1u)) * _e243);
+        type_13 _e246 = function_35(_e245, global_1, _buffer_sizes);
+        uint _e249 = local_24.member_9;
+        if (_e246.member_9 == _e249) {
+            metal::uint2 _e253 = local_24.member_12;
+            bool _e254 = function_17(_e246.member_12, _e253);
+            local_25 = _e254;
         } else {
             local_25 = false;
         }
-        bool _e215 = local_25;
-        if (!(!(_e158))) {
-            uint _e220 = local_24.member_9;
-            local_21 = _e206.member_9 > _e220;
+        bool _e255 = local_25;
+        if (!(!(_e198))) {
+            uint _e260 = local_24.member_9;
+            local_21 = _e246.member_9 > _e260;
         } else {
             local_21 = true;
         }
-        bool _e222 = local_21;
-        if (!(_e222)) {
-            local_27 = _e215;
+        bool _e262 = local_21;
+        if (!(_e262)) {
+            local_27 = _e255;
         } else {
             local_27 = true;
         }
-        bool _e224 = local_27;
-        if (_e224) {
+        bool _e264 = local_27;
+        if (_e264) {
             local_23 = 2u;
-            local_29 = _e205;
-            local_24 = _e206;
+            local_29 = _e245;
+            local_24 = _e246;
         }
     }
-    uint _e225 = local_23;
-    if (_e225 == 0u) {
-        uint _e227 = global_22;
-        global_22 = _e227 + 1u;
+    uint _e265 = local_23;
+    if (_e265 == 0u) {
+        uint _e267 = global_23;
+        global_23 = _e267 + 1u;
     } else {
-        uint _e229 = global_26;
-        global_26 = _e229 + 1u;
+        uint _e269 = global_27;
+        global_27 = _e269 + 1u;
     }
-    type_11 _e231 = local_24;
-    uint _e232 = local_23;
-    uint _e233 = local_29;
-    uint _e234 = function_34(_e231, _e232, _e233, global_1, global_3, global_5, global_12, global_13, _buffer_sizes);
-    if (_e234 == 0u) {
-        metal::uint2 _e237 = local_24.member_12;
-        metal::uint2 _e238 = function_16(_e237, global_11, global_12);
-        uint _e239 = global_23;
-        global_23 = _e239 + 1u;
+    type_13 _e271 = local_24;
+    uint _e272 = local_23;
+    uint _e273 = local_29;
+    uint _e274 = function_36(_e271, _e272, _e273, global_1, global_3, global_5, global_12, global_14, _buffer_sizes);
+    if (_e274 == 0u) {
+        metal::uint2 _e277 = local_24.member_12;
+        metal::uint2 _e278 = function_18(_e277, global_11, global_12);
+        uint _e279 = global_24;
+        global_24 = _e279 + 1u;
     }
-    uint _e242 = local_24.member_3;
-    uint _e244 = local_24.member_4;
-    uint _e245 = local_23;
-    uint _e246 = local_29;
-    uint _e248 = local_24.member_10;
-    uint _e250 = local_24.member_8;
-    uint _e252 = local_24.member_7;
-    uint _e254 = local_24.member_9;
-    uint _e256 = local_24.member_5;
-    uint _e258 = local_24.member_6;
-    global_14 = type_5 {1u, _e234, _e242, _e244, _e245, _e246, _e248, _e250, _e252, _e254, _e256, _e258};
-    return;
-}
-
-void function_36(
-    thread type_3& global,
-    device type_14& global_3,
-    threadgroup metal::atomic_uint& global_6,
-    device type_40& global_8,
-    threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
-    threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    threadgroup metal::atomic_uint& global_16,
-    thread uint& global_21,
-    thread uint& global_22,
-    thread uint& global_23,
-    thread uint& global_24,
-    thread uint& global_26,
-    thread uint& global_27,
-    thread uint& global_29,
-    thread uint& global_30,
-    thread uint& global_31,
-    thread uint& global_32,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    bool local_31 = bool {};
-    bool local_32 = bool {};
-    bool local_33 = bool {};
-    uint _e143 = global.member;
-    uint _e144 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
-    uint _e145 = metal::atomic_load_explicit(&global_16, metal::memory_order_relaxed);
-    bool _e146 = _e145 != 0u;
-    uint _e147 = global_29;
-    uint _e148 = global_23;
-    uint _e149 = _e147 + _e148;
-    uint _e150 = global_30;
-    uint _e151 = global_22;
-    uint _e152 = _e150 + _e151;
-    global_3.member[_e143 + 4u] = _e149;
-    uint _e155 = global_29;
-    if (_e149 < _e155) {
-        uint _e158 = (_e143 + 4u) + 1u;
-        uint _e160 = global_3.member[_e158];
-        global_3.member[_e158] = _e160 + 1u;
-    }
-    global_3.member[_e143 + 10u] = _e152;
-    uint _e165 = global_30;
-    if (_e152 < _e165) {
-        uint _e168 = (_e143 + 10u) + 1u;
-        uint _e170 = global_3.member[_e168];
-        global_3.member[_e168] = _e170 + 1u;
-    }
-    uint _e174 = global_21;
-    uint _e175 = global_22;
-    global_3.member[_e143 + 6u] = _e174 - _e175;
-    global_3.member[_e143 + 12u] = _e144;
-    uint _e180 = global_31;
-    if (_e144 < _e180) {
-        uint _e183 = (_e143 + 12u) + 1u;
-        uint _e185 = global_3.member[_e183];
-        global_3.member[_e183] = _e185 + 1u;
-    }
-    uint _e189 = metal::atomic_load_explicit(&global_9, metal::memory_order_relaxed);
-    global_3.member[_e143 + 26u] = _e189;
-    uint _e193 = global_11[0u];
-    uint _e197 = global_11[1u];
-    global_3.member[_e143 + 20u] = (_e193 >> as_type<uint>(12u)) | (_e197 << as_type<uint>(20u));
-    uint _e205 = global_11[1u];
-    global_3.member[(_e143 + 20u) + 1u] = _e205 >> as_type<uint>(12u);
-    uint _e212 = global_11[0u];
-    global_3.member[(_e143 + 20u) + 2u] = _e212 & 4095u;
-    if (_e146) {
-        global_3.member[_e143 + 0u] = 0u;
-        global_3.member[_e143 + 2u] = 1u;
-        global_3.member[_e143 + 24u] = 1u;
-        uint _e221 = _e143 + 25u;
-        uint _e223 = global_3.member[_e221];
-        global_3.member[_e221] = _e223 + 1u;
-    }
-    uint _e226 = global_24;
-    if (_e226 != 0u) {
-        uint _e228 = global_24;
-        uint _e231 = metal::atomic_load_explicit(&global_8.member[_e228 + 1u], metal::memory_order_relaxed);
-        uint _e232 = global_24;
-        uint _e235 = metal::atomic_load_explicit(&global_8.member[_e232 + 0u], metal::memory_order_relaxed);
-        uint _e238 = global_3.member[_e143 + 52u];
-        uint _e239 = global_24;
-        uint _e241 = global_27;
-        metal::atomic_store_explicit(&global_8.member[_e239 + 4u], _e241, metal::memory_order_relaxed);
-        uint _e243 = global_24;
-        uint _e245 = global_26;
-        metal::atomic_store_explicit(&global_8.member[_e243 + 5u], _e245, metal::memory_order_relaxed);
-        uint _e248 = function_3(_e238, 2u);
-        if ((_e235 - _e231) > _e248) {
-            uint _e250 = global_26;
-            local_31 = _e250 != _e231;
-        } else {
-            local_31 = false;
-        }
-        bool _e252 = local_31;
-        uint _e255 = global_3.member[_e143 + 0u];
-        if (_e255 != 0u) {
-            uint _e257 = global_27;
-            if (!((_e235 != _e257))) {
-                local_33 = _e252;
-            } else {
-                local_33 = true;
-            }
-            bool _e260 = local_33;
-            local_32 = _e260;
-        } else {
-            local_32 = false;
-        }
-        bool _e261 = local_32;
-        if (_e261) {
-            uint _e262 = global_24;
-            function_19(_e143, _e262, global_3, global_8, global_12, _buffer_sizes);
-        }
-    }
-    uint _e264 = global_12.member.member_5;
-    if (_e264 == 0u) {
-        uint _e266 = global_32;
-        uint _e268 = global_22;
-        global_10.member[_e266 + 1u] = _e268;
-    }
-    uint _e270 = global_32;
-    global_10.member[_e270 + 2u] = _e144;
-    uint _e273 = global_32;
-    global_10.member[_e273 + 3u] = _e149;
-    uint _e276 = global_32;
-    uint _e279 = global_26;
-    uint _e280 = global_27;
-    global_10.member[_e276 + 4u] = (_e146 ? 1u : 0u) | ((_e279 != _e280) ? 2u : 0u);
-    uint _e285 = global_32;
-    uint _e288 = global_12.member.member_2;
-    global_10.member[_e285 + 0u] = _e288;
-    return;
-}
-
-void function_37(
-    uint param_75,
-    uint param_76,
-    thread type_3& global,
-    device type_14& global_1,
-    thread type_5& global_2,
-    device type_14 const& global_3,
-    thread metal::uint2& global_5,
-    threadgroup metal::atomic_uint& global_6,
-    threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
-    threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_8 local_34 = type_8 {};
-    uint _e140 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
-    uint _e141 = function_7(_e140, global);
-    uint _e144 = global.member_9;
-    function_13(1u, _e141 + 64u, param_75, 32u, param_76, _e144, global_1, global_5, global_10, _buffer_sizes);
-    if (param_75 != 0u) {
-        return;
-    }
-    uint _e147 = global_2.member_1;
-    uint _e149 = global_2.member_2;
-    uint _e151 = global_2.member_3;
-    uint _e153 = global_2.member_10;
-    uint _e155 = global_2.member_11;
-    uint _e157 = global_2.member_8;
-    uint _e159 = global_2.member_7;
-    uint _e161 = global_2.member_9;
-    local_34 = type_8 {_e147, _e149, _e151, _e153, _e155, _e157, 0u, _e159, _e161 & 3u, param_76, 0u};
-    uint _e165 = global_2.member_1;
-    if (_e165 == 0u) {
-        uint _e167 = metal::atomic_fetch_add_explicit(&global_9, 1u, metal::memory_order_relaxed);
-        local_34.member_1 = _e167 + 1u;
-        uint _e171 = global.member_1;
-        local_34.member_2 = _e171;
-        uint _e174 = global.member_1;
-        local_34.member_5 = _e174;
-        uint _e177 = global.member_9;
-        uint _e178 = function_30(2u, _e177, param_76, global_1, global_3, global_5, _buffer_sizes);
-        local_34.member_10 = _e178;
-    }
-    type_8 _e180 = local_34;
-    metal::uint2 _e181 = global_11;
-    metal::uint2 _e182 = function_16(_e181, global_11, global_12);
-    function_14(1u, _e141, _e180, _e182, global, global_1, global_10, _buffer_sizes);
+    uint _e282 = local_24.member_3;
+    uint _e284 = local_24.member_4;
+    uint _e285 = local_23;
+    uint _e286 = local_29;
+    uint _e288 = local_24.member_10;
+    uint _e290 = local_24.member_8;
+    uint _e292 = local_24.member_7;
+    uint _e294 = local_24.member_9;
+    uint _e296 = local_24.member_5;
+    uint _e298 = local_24.member_6;
+    global_15 = type_5 {1u, _e274, _e282, _e284, _e285, _e286, _e288, _e290, _e292, _e294, _e296, _e298};
     return;
 }
 
 void function_38(
     thread type_3& global,
-    device type_14& global_1,
+    device type_16& global_1,
+    device type_16& global_3,
+    threadgroup metal::atomic_uint& global_6,
+    device type_47& global_8,
+    threadgroup metal::atomic_uint& global_9,
+    device type_21& global_10,
+    threadgroup metal::uint2& global_11,
+    constant type_24& global_13,
+    threadgroup metal::atomic_uint& global_17,
+    thread uint& global_22,
+    thread uint& global_23,
+    thread uint& global_24,
+    thread uint& global_25,
+    thread uint& global_27,
+    thread uint& global_28,
+    thread uint& global_30,
+    thread uint& global_31,
+    thread uint& global_32,
+    thread uint& global_33,
+    thread uint& global_34,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    bool local_31 = bool {};
+    bool local_32 = bool {};
+    bool local_33 = bool {};
+    uint _e185 = global.member;
+    uint _e186 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
+    uint _e187 = metal::atomic_load_explicit(&global_17, metal::memory_order_relaxed);
+    bool _e188 = _e187 != 0u;
+    uint _e189 = global_30;
+    uint _e190 = global_24;
+    uint _e191 = _e189 + _e190;
+    uint _e192 = global_31;
+    uint _e193 = global_23;
+    uint _e194 = _e192 + _e193;
+    global_3.member[_e185 + 4u] = _e191;
+    uint _e197 = global_30;
+    if (_e191 < _e197) {
+        uint _e200 = (_e185 + 4u) + 1u;
+        uint _e202 = global_3.member[_e200];
+        global_3.member[_e200] = _e202 + 1u;
+    }
+    global_3.member[_e185 + 10u] = _e194;
+    uint _e207 = global_31;
+    if (_e194 < _e207) {
+        uint _e210 = (_e185 + 10u) + 1u;
+        uint _e212 = global_3.member[_e210];
+        global_3.member[_e210] = _e212 + 1u;
+    }
+    uint _e216 = global_22;
+    uint _e217 = global_23;
+    global_3.member[_e185 + 6u] = _e216 - _e217;
+    global_3.member[_e185 + 12u] = _e186;
+    uint _e222 = global_32;
+    if (_e186 < _e222) {
+        uint _e225 = (_e185 + 12u) + 1u;
+        uint _e227 = global_3.member[_e225];
+        global_3.member[_e225] = _e227 + 1u;
+    }
+    uint _e231 = metal::atomic_load_explicit(&global_9, metal::memory_order_relaxed);
+    global_3.member[_e185 + 26u] = _e231;
+    uint _e235 = global_11[0u];
+    uint _e239 = global_11[1u];
+    global_3.member[_e185 + 20u] = (_e235 >> as_type<uint>(12u)) | (_e239 << as_type<uint>(20u));
+    uint _e247 = global_11[1u];
+    global_3.member[(_e185 + 20u) + 1u] = _e247 >> as_type<uint>(12u);
+    uint _e254 = global_11[0u];
+    global_3.member[(_e185 + 20u) + 2u] = _e254 & 4095u;
+    if (_e188) {
+        global_3.member[_e185 + 0u] = 0u;
+        global_3.member[_e185 + 2u] = 1u;
+        global_3.member[_e185 + 24u] = 1u;
+        uint _e263 = _e185 + 25u;
+        uint _e265 = global_3.member[_e263];
+        global_3.member[_e263] = _e265 + 1u;
+    }
+    uint _e268 = global_25;
+    if (_e268 != 0u) {
+        uint _e270 = global_25;
+        uint _e273 = metal::atomic_load_explicit(&global_8.member[_e270 + 1u], metal::memory_order_relaxed);
+        uint _e274 = global_25;
+        uint _e277 = metal::atomic_load_explicit(&global_8.member[_e274 + 0u], metal::memory_order_relaxed);
+        uint _e280 = global_3.member[_e185 + 52u];
+        uint _e281 = global_25;
+        uint _e283 = global_28;
+        metal::atomic_store_explicit(&global_8.member[_e281 + 4u], _e283, metal::memory_order_relaxed);
+        uint _e285 = global_25;
+        uint _e287 = global_27;
+        metal::atomic_store_explicit(&global_8.member[_e285 + 5u], _e287, metal::memory_order_relaxed);
+        uint _e290 = function_3(_e280, 2u);
+        if ((_e277 - _e273) > _e290) {
+            uint _e292 = global_27;
+            local_31 = _e292 != _e273;
+        } else {
+            local_31 = false;
+        }
+        bool _e294 = local_31;
+        uint _e297 = global_3.member[_e185 + 0u];
+        if (_e297 != 0u) {
+            uint _e299 = global_28;
+            if (!((_e277 != _e299))) {
+                local_33 = _e294;
+            } else {
+                local_33 = true;
+            }
+            bool _e302 = local_33;
+            local_32 = _e302;
+        } else {
+            local_32 = false;
+        }
+        bool _e303 = local_32;
+        if (_e303) {
+            uint _e304 = global_25;
+            function_20(_e185, _e304, global_3, global_8, global_13, _buffer_sizes);
+        }
+    }
+    uint _e306 = global_27;
+    uint _e307 = global_28;
+    uint _e312 = global_13.member.member_2;
+    if (_e312 != 2u) {
+        uint _e314 = global_33;
+        uint _e316 = global_23;
+        function_11(1u, _e314 + 4u, _e316, global_1, global_10, _buffer_sizes);
+    }
+    uint _e317 = global_33;
+    uint _e318 = global_34;
+    function_15(1u, _e317, metal::uint4(_e318, _e186, _e191, (_e188 ? 1u : 0u) | ((_e306 != _e307) ? 2u : 0u)), global_1, global_10, _buffer_sizes);
+    return;
+}
+
+void function_39(
+    uint param_80,
+    uint param_81,
+    thread type_3& global,
+    device type_16& global_1,
     thread type_5& global_2,
-    device type_14& global_3,
+    device type_16 const& global_3,
+    thread metal::uint2& global_5,
+    threadgroup metal::atomic_uint& global_6,
+    threadgroup metal::atomic_uint& global_9,
+    device type_21& global_10,
+    threadgroup metal::uint2& global_11,
+    thread metal::uint2& global_12,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_10 local_34 = type_10 {};
+    uint _e180 = metal::atomic_load_explicit(&global_6, metal::memory_order_relaxed);
+    uint _e181 = function_7(_e180, global);
+    uint _e184 = global.member_9;
+    function_14(1u, _e181 + 64u, param_80, 32u, param_81, _e184, global_1, global_5, global_10, _buffer_sizes);
+    if (param_80 != 0u) {
+        return;
+    }
+    uint _e187 = global_2.member_1;
+    uint _e189 = global_2.member_2;
+    uint _e191 = global_2.member_3;
+    uint _e193 = global_2.member_10;
+    uint _e195 = global_2.member_11;
+    uint _e197 = global_2.member_8;
+    uint _e199 = global_2.member_7;
+    uint _e201 = global_2.member_9;
+    local_34 = type_10 {_e187, _e189, _e191, _e193, _e195, _e197, 0u, _e199, _e201 & 3u, param_81, 0u};
+    uint _e205 = global_2.member_1;
+    if (_e205 == 0u) {
+        uint _e207 = metal::atomic_fetch_add_explicit(&global_9, 1u, metal::memory_order_relaxed);
+        local_34.member_1 = _e207 + 1u;
+        uint _e211 = global.member_1;
+        local_34.member_2 = _e211;
+        uint _e214 = global.member_1;
+        local_34.member_5 = _e214;
+        uint _e217 = global.member_9;
+        uint _e218 = function_32(2u, _e217, param_81, global_1, global_3, global_5, _buffer_sizes);
+        local_34.member_10 = _e218;
+    }
+    type_10 _e220 = local_34;
+    metal::uint2 _e221 = global_11;
+    metal::uint2 _e222 = function_18(_e221, global_11, global_12);
+    function_16(1u, _e181, _e220, _e222, global, global_1, global_10, _buffer_sizes);
+    return;
+}
+
+void function_40(
+    thread type_3& global,
+    device type_16& global_1,
+    thread type_5& global_2,
+    device type_16& global_3,
     threadgroup uint& global_4,
     thread metal::uint2& global_5,
     threadgroup metal::atomic_uint& global_6,
     threadgroup uint& global_7,
-    device type_40& global_8,
+    device type_47& global_8,
     threadgroup metal::atomic_uint& global_9,
-    device type_14& global_10,
+    device type_21& global_10,
     threadgroup metal::uint2& global_11,
-    constant type_20& global_12,
-    threadgroup type_3& global_13,
-    threadgroup type_5& global_14,
-    threadgroup metal::atomic_uint& global_15,
+    thread metal::uint2& global_12,
+    constant type_24& global_13,
+    threadgroup type_3& global_14,
+    threadgroup type_5& global_15,
     threadgroup metal::atomic_uint& global_16,
-    thread uint& global_17,
+    threadgroup metal::atomic_uint& global_17,
     thread uint& global_18,
     thread uint& global_19,
     thread uint& global_20,
@@ -1483,107 +1504,112 @@ void function_38(
     thread uint& global_25,
     thread uint& global_26,
     thread uint& global_27,
-    thread bool& global_28,
-    thread uint& global_29,
+    thread uint& global_28,
+    thread bool& global_29,
     thread uint& global_30,
     thread uint& global_31,
     thread uint& global_32,
     thread uint& global_33,
-    thread metal::uint3& global_34,
+    thread uint& global_34,
+    thread uint& global_35,
+    thread metal::uint3& global_36,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     bool local_35 = bool {};
     metal::uint2 local_36 = metal::uint2(4294967295u, 4294967295u);
-    uint _e136 = global_33;
-    metal::uint3 _e137 = global_34;
-    if (_e136 == 0u) {
+    uint _e177 = global_35;
+    metal::uint3 _e178 = global_36;
+    if (_e177 == 0u) {
         global_4 = uint {};
         metal::atomic_store_explicit(&global_6, uint {}, metal::memory_order_relaxed);
         global_7 = uint {};
         metal::atomic_store_explicit(&global_9, uint {}, metal::memory_order_relaxed);
         global_11 = metal::uint2 {};
-        global_13 = type_3 {};
-        global_14 = type_5 {};
-        metal::atomic_store_explicit(&global_15, uint {}, metal::memory_order_relaxed);
+        global_14 = type_3 {};
+        global_15 = type_5 {};
         metal::atomic_store_explicit(&global_16, uint {}, metal::memory_order_relaxed);
+        metal::atomic_store_explicit(&global_17, uint {}, metal::memory_order_relaxed);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     global_5 = metal::uint2(4294967295u, 4294967295u);
-    global_17 = 0u;
-    if (_e136 == 0u) {
-        function_31(_e137.x, global_3, global_4, global_6, global_7, global_8, global_9, global_11, global_12, global_13, global_15, global_16, global_18, global_19, global_20, global_21, global_22, global_23, global_24, global_25, global_26, global_27, global_28, global_29, global_30, global_31, global_32, _buffer_sizes);
+    global_18 = 0u;
+    uint _e186 = global_3.member[1u];
+    uint _e188 = global_3.member[2u];
+    global_12 = metal::uint2(_e186, _e188);
+    if (_e177 == 0u) {
+        function_33(_e178.x, global_3, global_4, global_6, global_7, global_8, global_9, global_11, global_13, global_14, global_16, global_17, global_19, global_20, global_21, global_22, global_23, global_24, global_25, global_26, global_27, global_28, global_29, global_30, global_31, global_32, global_33, global_34, _buffer_sizes);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    type_3 _e146 = global_13;
+    type_3 _e192 = global_14;
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    global = _e146;
+    global = _e192;
     uint2 loop_bound_4 = uint2(4294967295u);
     while(true) {
         if (metal::all(loop_bound_4 == uint2(0u))) { break; }
         loop_bound_4 -= uint2(loop_bound_4.y == 0u, 1u);
-        metal::uint2 _e147 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e147)) {
+        metal::uint2 _e193 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e193)) {
             break;
         }
-        global_5 = _e147 - metal::uint2((_e147.y == 0u) ? 1u : 0u, 1u);
-        if (_e136 == 0u) {
-            function_35(global_1, global_3, global_5, global_6, global_7, global_11, global_12, global_13, global_14, global_15, global_18, global_19, global_20, global_21, global_22, global_23, global_25, global_26, global_27, global_28, _buffer_sizes);
+        global_5 = _e193 - metal::uint2((_e193.y == 0u) ? 1u : 0u, 1u);
+        if (_e177 == 0u) {
+            function_37(global_1, global_3, global_5, global_6, global_7, global_11, global_12, global_14, global_15, global_16, global_19, global_20, global_21, global_22, global_23, global_24, global_26, global_27, global_28, global_29, _buffer_sizes);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        type_5 _e156 = global_14;
+        type_5 _e202 = global_15;
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        if (_e156.member == 0u) {
+        if (_e202.member == 0u) {
             break;
         }
-        global_2 = _e156;
-        uint _e159 = global_17;
-        uint _e161 = global_5[1u];
-        global_17 = _e159 + (4294967295u - _e161);
-        if (_e156.member_1 == 0u) {
+        global_2 = _e202;
+        uint _e205 = global_18;
+        uint _e207 = global_5[1u];
+        global_18 = _e205 + (4294967295u - _e207);
+        if (_e202.member_1 == 0u) {
             global_5 = metal::uint2(0u, 33554432u);
-            function_21(type_2 {_e156.member_7, _e156.member_6, _e156.member_8, _e156.member_9, _e136, 32u, metal::uint2(_e156.member_10, _e156.member_11)}, global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, _buffer_sizes);
-            uint _e175 = global_5[1u];
-            uint _e176 = 33554432u - _e175;
+            function_22(type_2 {_e202.member_7, _e202.member_6, _e202.member_8, _e202.member_9, _e177, 32u, metal::uint2(_e202.member_10, _e202.member_11)}, global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, _buffer_sizes);
+            uint _e221 = global_5[1u];
+            uint _e222 = 33554432u - _e221;
             global_5 = metal::uint2(4294967295u, 4294967295u);
-            if (_e176 == 33554432u) {
-                metal::atomic_store_explicit(&global_16, 1u, metal::memory_order_relaxed);
+            if (_e222 == 33554432u) {
+                metal::atomic_store_explicit(&global_17, 1u, metal::memory_order_relaxed);
             }
-            uint _e178 = global_17;
-            global_17 = _e178 + _e176;
-            uint _e180 = global_17;
-            uint _e181 = metal::atomic_fetch_max_explicit(&global_15, _e180, metal::memory_order_relaxed);
+            uint _e224 = global_18;
+            global_18 = _e224 + _e222;
+            uint _e226 = global_18;
+            uint _e227 = metal::atomic_fetch_max_explicit(&global_16, _e226, metal::memory_order_relaxed);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_device);
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint _e182 = global_4;
+        uint _e228 = global_4;
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint _e185 = (_e156.member_1 != 0u) ? 1u : _e182;
-        uint _e186 = metal::atomic_load_explicit(&global_16, metal::memory_order_relaxed);
-        bool _e187 = _e186 != 0u;
-        if (_e185 != 0u) {
-            local_35 = !(_e187);
+        uint _e231 = (_e202.member_1 != 0u) ? 1u : _e228;
+        uint _e232 = metal::atomic_load_explicit(&global_17, metal::memory_order_relaxed);
+        bool _e233 = _e232 != 0u;
+        if (_e231 != 0u) {
+            local_35 = !(_e233);
         } else {
             local_35 = false;
         }
-        bool _e190 = local_35;
-        if (_e190) {
-            function_37(_e136, _e185 - 1u, global, global_1, global_2, global_3, global_5, global_6, global_9, global_10, global_11, global_12, _buffer_sizes);
+        bool _e236 = local_35;
+        if (_e236) {
+            function_39(_e177, _e231 - 1u, global, global_1, global_2, global_3, global_5, global_6, global_9, global_10, global_11, global_12, _buffer_sizes);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        if (_e136 == 0u) {
-            if (_e187) {
-                global_28 = true;
+        if (_e177 == 0u) {
+            if (_e233) {
+                global_29 = true;
             } else {
-                if (_e185 != 0u) {
-                    uint _e194 = metal::atomic_fetch_add_explicit(&global_6, 1u, metal::memory_order_relaxed);
+                if (_e231 != 0u) {
+                    uint _e240 = metal::atomic_fetch_add_explicit(&global_6, 1u, metal::memory_order_relaxed);
                 }
             }
             global_4 = 0u;
         }
         continue;
     }
-    if (_e136 == 0u) {
-        function_36(global, global_3, global_6, global_8, global_9, global_10, global_11, global_12, global_16, global_21, global_22, global_23, global_24, global_26, global_27, global_29, global_30, global_31, global_32, _buffer_sizes);
+    if (_e177 == 0u) {
+        function_38(global, global_1, global_3, global_6, global_8, global_9, global_10, global_11, global_13, global_17, global_22, global_23, global_24, global_25, global_27, global_28, global_30, global_31, global_32, global_33, global_34, _buffer_sizes);
         return;
     } else {
         return;
@@ -1596,11 +1622,11 @@ struct main_Input {
 [[max_total_threads_per_threadgroup(32)]] kernel void main_(
   uint param [[thread_index_in_threadgroup]]
 , metal::uint3 param_1 [[threadgroup_position_in_grid]]
-, device type_14& global_1 [[buffer(2)]]
-, device type_14& global_3 [[buffer(0)]]
-, device type_40& global_8 [[buffer(3)]]
-, device type_14& global_10 [[buffer(1)]]
-, constant type_20& global_12 [[buffer(4)]]
+, device type_16& global_1 [[buffer(2)]]
+, device type_16& global_3 [[buffer(0)]]
+, device type_47& global_8 [[buffer(3)]]
+, device type_21& global_10 [[buffer(1)]]
+, constant type_24& global_13 [[buffer(4)]]
 , constant _mslBufferSizes& _buffer_sizes [[buffer(5)]]
 ) {
     threadgroup uint global_4;
@@ -1608,14 +1634,14 @@ struct main_Input {
     threadgroup uint global_7;
     threadgroup metal::atomic_uint global_9;
     threadgroup metal::uint2 global_11;
-    threadgroup type_3 global_13;
-    threadgroup type_5 global_14;
-    threadgroup metal::atomic_uint global_15;
+    threadgroup type_3 global_14;
+    threadgroup type_5 global_15;
     threadgroup metal::atomic_uint global_16;
+    threadgroup metal::atomic_uint global_17;
     type_3 global = type_3 {};
     type_5 global_2 = type_5 {};
     metal::uint2 global_5 = metal::uint2 {};
-    uint global_17 = uint {};
+    metal::uint2 global_12 = metal::uint2 {};
     uint global_18 = uint {};
     uint global_19 = uint {};
     uint global_20 = uint {};
@@ -1626,26 +1652,28 @@ struct main_Input {
     uint global_25 = uint {};
     uint global_26 = uint {};
     uint global_27 = uint {};
-    bool global_28 = bool {};
-    uint global_29 = uint {};
+    uint global_28 = uint {};
+    bool global_29 = bool {};
     uint global_30 = uint {};
     uint global_31 = uint {};
     uint global_32 = uint {};
-    uint global_33 = {};
-    metal::uint3 global_34 = {};
+    uint global_33 = uint {};
+    uint global_34 = uint {};
+    uint global_35 = {};
+    metal::uint3 global_36 = {};
     if (param == 0u) {
         global_4 = {};
         metal::atomic_store_explicit(&global_6, 0, metal::memory_order_relaxed);
         global_7 = {};
         metal::atomic_store_explicit(&global_9, 0, metal::memory_order_relaxed);
         global_11 = {};
-        global_13 = {};
         global_14 = {};
-        metal::atomic_store_explicit(&global_15, 0, metal::memory_order_relaxed);
+        global_15 = {};
         metal::atomic_store_explicit(&global_16, 0, metal::memory_order_relaxed);
+        metal::atomic_store_explicit(&global_17, 0, metal::memory_order_relaxed);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    global_33 = param;
-    global_34 = param_1;
-    function_38(global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, global_14, global_15, global_16, global_17, global_18, global_19, global_20, global_21, global_22, global_23, global_24, global_25, global_26, global_27, global_28, global_29, global_30, global_31, global_32, global_33, global_34, _buffer_sizes);
+    global_35 = param;
+    global_36 = param_1;
+    function_40(global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, global_14, global_15, global_16, global_17, global_18, global_19, global_20, global_21, global_22, global_23, global_24, global_25, global_26, global_27, global_28, global_29, global_30, global_31, global_32, global_33, global_34, global_35, global_36, _buffer_sizes);
 }
