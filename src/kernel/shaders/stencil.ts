@@ -2,9 +2,9 @@
 import type { Tiling } from "../halo/tiling.ts";
 
 /** Cells that a thread computes, one beside the other along the slowest axis: what two of them read is loaded once. */
-export const CELLS = 4;
+export const CELLS = 8;
 /** Of a workgroup, along x and y. */
-export const THREADS = [64, 4] as const;
+export const THREADS = [64, 2] as const;
 
 /** Words of a `Region`, with what WGSL leaves between a vec3 and the next one. */
 export const REGION_WORDS = 16;
