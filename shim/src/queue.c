@@ -140,6 +140,7 @@ static void destroy(lf_device *device) {
   lf_copier_close(device);
   if (q->pool) device->vk.DestroyCommandPool(device->device, q->pool, NULL);
   if (q->shared) device->vk.DestroySemaphore(device->device, q->shared, NULL);
+  if (q->gate) device->vk.DestroySemaphore(device->device, q->gate, NULL);
   if (q->timeline) device->vk.DestroySemaphore(device->device, q->timeline, NULL);
   free(q);
   device->queue = NULL;
@@ -159,11 +160,13 @@ int32_t lf_queue_open(lf_device *device) {
 int32_t lf_queue_close(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q) return 1;
-  int idle = device->lost || lf_queue_wait(device, q->last, CLOSE_LIMIT_NS) == 1 || device->lost;
+  /* A device that was lost may have work that waits, too. */
+  int is_open = lf_queue_let_go(device) == LF_OK;
+  int idle = is_open && (device->lost || lf_queue_wait(device, q->last, CLOSE_LIMIT_NS) == 1 || device->lost);
   int alone = !q->waiter || lf_waiter_close(q->waiter);
   if (!idle || !alone) {
-    /* Work waits for a peer that lives and does not signal, or the driver hangs. What they use can't be freed under
-     * them, so it stays for as long as the process does. */
+    /* Work waits for a peer that lives and does not signal, or can't be let go, or the driver hangs. What they use can't
+     * be freed under them, so it stays for as long as the process does. */
     device->queue = NULL;
     return 0;
   }
@@ -201,6 +204,19 @@ int32_t lf_queue_reached(int32_t handle, double value, double spin_us) {
   }
   if (status >= 0 && q->retired < q->done) lf_queue_retire(device);
   return status;
+}
+
+int32_t lf_queue_prepared(int32_t handle, double value) {
+  lf_device *device = find(handle, value);
+  if (!device) return lf_status_code();
+  return value > 0 && device->queue->prepared == (uint64_t)value;
+}
+
+int32_t lf_queue_go(int32_t handle) {
+  lf_device *device = find(handle, 0);
+  if (!device) return lf_status_code();
+  int32_t status = lf_queue_check(device);
+  return status < 0 ? status : lf_queue_let_go(device);
 }
 
 int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {

@@ -28,6 +28,10 @@ int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out);
  * before: then only what they use is named anew. */
 #define LF_KEY_BYTES_MAX 512
 int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out);
+/* The open submission, of commands that are kept, waits until it is let go. LF_FULL for other commands. */
+int32_t lf_queue_gate(lf_device *device);
+/* Lets the submission go that waits, where one does. */
+int32_t lf_queue_let_go(lf_device *device);
 /* Names a memory that the open submission uses: its waits become the submission's, and the value its last use. */
 int32_t lf_queue_use(lf_device *device, lf_gpu_memory *memory);
 /* The open submission waits for the semaphore, or signals it, and keeps it until then. `value` is for timelines. */

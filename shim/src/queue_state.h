@@ -46,6 +46,9 @@ struct lf_queue {
   uint64_t shared_since;
   VkQueue queue;
   VkCommandPool pool;
+  VkSemaphore gate;     /* what is prepared waits for the next value of it; NULL until something is */
+  uint64_t let_through; /* the last value that it was given */
+  uint64_t prepared;    /* the submission that waits there; 0: none */
   lf_waiter *waiter;
   uint64_t last;    /* submitted */
   uint64_t done;    /* reached, when the timeline was asked last */
@@ -55,6 +58,7 @@ struct lf_queue {
   VkCommandBuffer *commands;
   lf_recording *recording;
   int is_replay; /* recorded before */
+  int is_gated;  /* it will wait at the gate */
   int to_host;
   lf_semaphore_list waits, signals;
   lf_gpu_memory *memories[LF_MEMORIES_MAX];

@@ -154,8 +154,8 @@ static int32_t begin(recording *r, const lf_step *steps, uint32_t count) {
   return lf_queue_begin_kept(r->device, &k, sizeof k, &r->commands);
 }
 
-int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
-                       uint32_t step_count, double *value) {
+static int32_t run(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+                   uint32_t step_count, int is_gated, double *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
   if (!value || !memories || !steps || step_count == 0 || memory_count == 0 || memory_count > LF_BINDINGS_MAX)
@@ -168,9 +168,19 @@ int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
   int is_recorded = status == 1;
-  status = LF_OK;
+  status = is_gated ? lf_queue_gate(device) : LF_OK;
   for (uint32_t i = 0; status == LF_OK && i < r.used_count; i++) status = lf_pipeline_keep(r.used[i].pipeline);
   for (uint32_t i = 0; status == LF_OK && i < memory_count; i++) status = lf_queue_use(device, r.memories[i]);
   for (uint32_t i = 0; status == LF_OK && !is_recorded && i < step_count; i++) status = record(&r, i, &steps[i]);
   return lf_queue_finish(device, status, value);
+}
+
+int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+                       uint32_t step_count, double *value) {
+  return run(handle, memories, memory_count, steps, step_count, 0, value);
+}
+
+int32_t lf_queue_prepare(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+                         uint32_t step_count, double *value) {
+  return run(handle, memories, memory_count, steps, step_count, 1, value);
 }

@@ -9,12 +9,14 @@
 #define READS (VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT)
 #define WRITES (VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT)
 
-/* What all work up to here wrote is there for `to`. */
-static void barrier(lf_device *device, VkFlags to, VkFlags accesses) {
+static void depend(lf_device *device, VkFlags from, VkFlags written, VkFlags to, VkFlags accesses) {
   VkMemoryBarrier memory = {
-      .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = WRITES, .dstAccessMask = accesses};
-  device->vk.CmdPipelineBarrier(*device->queue->commands, STAGES, to, 0, 1, &memory, 0, NULL, 0, NULL);
+      .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = written, .dstAccessMask = accesses};
+  device->vk.CmdPipelineBarrier(*device->queue->commands, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
+
+/* What all work up to here wrote is there for `to`. */
+static void barrier(lf_device *device, VkFlags to, VkFlags accesses) { depend(device, STAGES, WRITES, to, accesses); }
 
 static int32_t make_commands(lf_device *device, VkCommandBuffer *commands) {
   if (*commands) return LF_OK;
@@ -40,7 +42,8 @@ static int32_t find_room(lf_device *device) {
   int32_t status = lf_queue_check(device);
   if (status < 0) return status;
   if (q->open) return lf_fail(LF_ESYSTEM, "", 0, "a submission to %s is open already", device->info.name);
-  if (q->done < q->last) status = lf_queue_ask(device);
+  status = lf_queue_let_go(device);
+  if (status == LF_OK && q->done < q->last) status = lf_queue_ask(device);
   if (status < 0) return status;
   lf_queue_retire(device);
   return q->last - q->done < LF_QUEUE_DEPTH ? LF_OK : LF_FULL;
@@ -51,6 +54,7 @@ static void open_submission(lf_queue *q, VkCommandBuffer *commands, lf_recording
   q->commands = commands;
   q->recording = recording;
   q->is_replay = is_replay;
+  q->is_gated = 0;
   q->to_host = 0;
   q->waits.count = q->signals.count = q->memory_count = 0;
 }
@@ -65,7 +69,9 @@ static int32_t begin(lf_device *device, int ordered, lf_recording *recording, Vk
   VkResult result = device->vk.BeginCommandBuffer(*commands, &info);
   if (result != VK_SUCCESS) return lf_queue_fail(device, "vkBeginCommandBuffer", result);
   open_submission(q, commands, recording, 0);
-  if (ordered) barrier(device, STAGES, READS | WRITES);
+  /* Commands that are kept may be handed over before the host has written what they read. */
+  VkFlags host = recording ? VK_PIPELINE_STAGE_HOST_BIT : 0, by_host = recording ? VK_ACCESS_HOST_WRITE_BIT : 0;
+  if (ordered) depend(device, STAGES | host, WRITES | by_host, STAGES, READS | WRITES);
   *out = *commands;
   return LF_OK;
 }
@@ -96,6 +102,46 @@ int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, V
   if (status < 0) return status;
   memcpy(oldest->key, key, size);
   oldest->size = size;
+  return LF_OK;
+}
+
+static int32_t make_gate(lf_device *device) {
+  lf_queue *q = device->queue;
+  if (q->gate) return LF_OK;
+  VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                    .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+  VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+  VkResult result = device->vk.CreateSemaphore(device->device, &info, NULL, &q->gate);
+  if (result == VK_SUCCESS) return LF_OK;
+  q->gate = NULL;
+  return lf_queue_fail(device, "vkCreateSemaphore", result);
+}
+
+int32_t lf_queue_gate(lf_device *device) {
+  int32_t status = device->queue->recording ? make_gate(device) : LF_FULL;
+  device->queue->is_gated = status == LF_OK;
+  return status;
+}
+
+/* What the host wrote into the GPU's memory leaves the processor's buffers that combine writes. */
+static void flush_writes(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#elif defined(__aarch64__)
+  __asm__ volatile("dsb st" ::: "memory");
+#endif
+}
+
+int32_t lf_queue_let_go(lf_device *device) {
+  lf_queue *q = device->queue;
+  if (!q->prepared) return LF_OK;
+  flush_writes();
+  VkSemaphoreSignalInfo info = {
+      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, .semaphore = q->gate, .value = q->let_through + 1};
+  VkResult result = device->vk.SignalSemaphore(device->device, &info);
+  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkSignalSemaphore", result);
+  q->let_through++;
+  q->prepared = 0;
   return LF_OK;
 }
 
@@ -156,22 +202,31 @@ void lf_queue_to_host(lf_device *device) { device->queue->to_host = 1; }
 static VkResult submit(lf_device *device, uint64_t value) {
   lf_queue *q = device->queue;
   /* Later work, whatever its stages, is ordered after these waits too. */
-  VkFlags all[LF_SEMAPHORES_MAX];
-  for (uint32_t i = 0; i < q->waits.count; i++) all[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+  VkFlags all[LF_SEMAPHORES_MAX + 1];
+  VkSemaphore awaited[LF_SEMAPHORES_MAX + 1];
+  uint64_t until[LF_SEMAPHORES_MAX + 1];
+  uint32_t waits = q->waits.count;
+  memcpy(awaited, q->waits.raw, waits * sizeof *awaited);
+  memcpy(until, q->waits.values, waits * sizeof *until);
+  if (q->is_gated) {
+    awaited[waits] = q->gate;
+    until[waits++] = q->let_through + 1;
+  }
+  for (uint32_t i = 0; i < waits; i++) all[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
   VkSemaphore raw[LF_SEMAPHORES_MAX + 2] = {q->timeline, q->shared};
   uint64_t values[LF_SEMAPHORES_MAX + 2] = {value, value};
   uint32_t own = q->shared ? 2 : 1;
   memcpy(raw + own, q->signals.raw, q->signals.count * sizeof *raw);
   memcpy(values + own, q->signals.values, q->signals.count * sizeof *values);
   VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-                                            .waitSemaphoreValueCount = q->waits.count,
-                                            .pWaitSemaphoreValues = q->waits.values,
+                                            .waitSemaphoreValueCount = waits,
+                                            .pWaitSemaphoreValues = until,
                                             .signalSemaphoreValueCount = q->signals.count + own,
                                             .pSignalSemaphoreValues = values};
   VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                        .pNext = &timeline,
-                       .waitSemaphoreCount = q->waits.count,
-                       .pWaitSemaphores = q->waits.raw,
+                       .waitSemaphoreCount = waits,
+                       .pWaitSemaphores = awaited,
                        .pWaitDstStageMask = all,
                        .commandBufferCount = 1,
                        .pCommandBuffers = q->commands,
@@ -201,6 +256,7 @@ int32_t lf_queue_end(lf_device *device, uint64_t *value) {
   q->last = next;
   q->open = NULL;
   if (q->recording) q->recording->used = next;
+  if (q->is_gated) q->prepared = next;
   for (uint32_t i = 0; i < q->memory_count; i++) q->memories[i]->last_use = next;
   for (uint32_t i = 0; i < q->signals.count; i++) q->signals.semaphores[i]->last_use = next;
   for (uint32_t i = 0; i < q->waits.count; i++) {

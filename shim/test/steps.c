@@ -166,6 +166,66 @@ static void recorded_once(void) {
   gpu->vk.BeginCommandBuffer = begin_commands;
 }
 
+static int is_reached(double value) { return CHECK_OK(lf_queue_reached(device, value, 1000)); }
+
+/* What is prepared waits until it is let go, and sees what was written meanwhile; or runs before anything else that is
+ * submitted. */
+static void prepared(void) {
+  const lf_step steps[] = {dispatch(WORDS, 9)};
+  double value, other;
+  lf_memory_info mapped;
+  CHECK_EQ(lf_memory_allocate_gpu(device, BYTES, 1, &mapped), LF_OK);
+  const int32_t from = memories[FROM];
+  memories[FROM] = mapped.handle;
+  volatile uint32_t *word = (uint32_t *)(uintptr_t)mapped.address;
+  CHECK(word != NULL);
+  CHECK_EQ(lf_queue_go(device), LF_OK); /* nothing waits */
+  for (uint32_t i = 0; i < 20; i++) {
+    CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+    CHECK_EQ(lf_queue_prepared(device, value), 1);
+    CHECK_EQ(lf_queue_prepared(device, value - 1), 0);
+    CHECK_EQ(is_reached(value), 0);
+    word[3] = 100 + i;
+    CHECK_EQ(lf_queue_go(device), LF_OK);
+    CHECK_EQ(lf_queue_prepared(device, value), 0);
+    wait_for(value);
+    check_word(memories[TO], 3, 109 + i);
+  }
+  /* Something else is submitted: both have run, in this order. */
+  const lf_step copy[] = {moved(TO, 0, SIZES, 0, BYTES)};
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  word[3] = 1000;
+  CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, copy, 1, &other), 1);
+  CHECK_EQ(lf_queue_prepared(device, value), 0);
+  CHECK(other > value);
+  wait_for(other);
+  check_word(memories[SIZES], 3, 1009);
+  /* One waits at a time; the same steps can't be prepared while they are under way. */
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  int32_t status = CHECK_OK(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &other));
+  CHECK(status == LF_FULL || status == 1); /* the first may have ended by then */
+  CHECK_EQ(lf_queue_prepared(device, value), 0);
+  CHECK_EQ(lf_queue_go(device), LF_OK);
+  wait_for(value);
+  /* More steps than are kept. */
+  const lf_step many[] = {dispatch(1, 1), dispatch(1, 2), dispatch(1, 3), dispatch(1, 4), dispatch(1, 5)};
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, many, 5, &value), LF_FULL);
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, (lf_step[]){dispatch(0, 1)}, 1, &value), LF_EINVALID_ARGUMENT);
+  /* Memory that is closed while what waits uses it. */
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
+  CHECK_EQ(lf_queue_go(device), LF_OK);
+  wait_for(value);
+  memories[FROM] = from;
+}
+
+/* A device that is closed lets go what waits; else its memory would stay for good. */
+static void closed_while_prepared(void) {
+  const lf_step steps[] = {dispatch(WORDS, 9)};
+  double value;
+  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+}
+
 static void refused(const char *why, lf_step step) {
   const lf_step steps[] = {cleared(TO, 0, 4), step};
   double value = 0, last = (double)lf_queue_last(gpu);
@@ -237,6 +297,8 @@ int main(void) {
   RUN(recorded_once);
   RUN(refusals);
   RUN(many_shaders);
+  RUN(prepared);
+  RUN(closed_while_prepared);
   for (int i = 0; i < MEMORIES; i++) CHECK_EQ(lf_memory_close(memories[i]), LF_OK);
   CHECK_EQ(lf_pipeline_close(adder_pipeline), LF_OK);
   queue_shut();

@@ -49,6 +49,9 @@ export const SYMBOLS = {
   lf_pipeline_create: { args: [T.i32, T.ptr, T.u32, T.u32, T.u32], returns: T.i32 },
   lf_pipeline_close: { args: [T.i32], returns: T.i32 },
   lf_queue_steps: { args: [T.i32, T.ptr, T.u32, T.ptr, T.u32, T.ptr], returns: T.i32 },
+  lf_queue_prepare: { args: [T.i32, T.ptr, T.u32, T.ptr, T.u32, T.ptr], returns: T.i32 },
+  lf_queue_prepared: { args: [T.i32, T.f64], returns: T.i32 },
+  lf_queue_go: { args: [T.i32], returns: T.i32 },
 
   lf_semaphore_create: { args: [T.i32, T.i32], returns: T.i32 },
   lf_semaphore_export: { args: [T.i32, T.ptr], returns: T.i32 },

@@ -37,15 +37,23 @@ interface After {
 describe.skipIf(!usable)("kernels on a GPU that fails", () => {
   // Swallowed work never ends: then whoever looks for its end learns of the loss.
   const lost = "vkQueueSubmit=0,vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4";
-  for (const [name, fault, text] of [
-    ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i],
-    ["lost while it is waited for", lost, /lost/i],
-    ["that gets nothing done for 10 s", "vkQueueSubmit=0", /kernels did not end.*10[ ,.]?0?0?0? ?m?s/],
+  for (const [name, fault, text, again] of [
+    ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 0],
+    ["lost while it is waited for", lost, /lost/i, 0],
+    ["that gets nothing done for 10 s", "vkQueueSubmit=0", /kernels did not end.*10[ ,.]?0?0?0? ?m?s/, 0],
+    ["lost when what is prepared is let go", "vkSignalSemaphore=-4", /vkSignalSemaphore|lost/i, 6],
+    ["lost when the next one is prepared", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 6],
+    ["lost while the next one waits", "vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4", /lost/i, 6],
   ] as const) {
     test(
       `${name}: all kernels learn of it, and closing works`,
       async () => {
-        const [before, one, other, after] = (await run("fails", { fault })) as [unknown, Outcome[], Outcome[], After];
+        const [before, one, other, after] = (await run("fails", { fault, again })) as [
+          unknown,
+          Outcome[],
+          Outcome[],
+          After,
+        ];
         expect(before).toEqual([[1], [2]]);
         for (const failures of [one, other]) {
           expect(failures).toEqual([

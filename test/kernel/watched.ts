@@ -14,6 +14,10 @@ export class Watched implements ComputeDevice {
   readonly loopRoundsMax: number;
   /** What happens when a submission has ended, before its end is seen. */
   onEnd: () => void = () => {};
+  /** How often something was submitted, prepared, and found to wait still. */
+  readonly counts = { submitted: 0, prepared: 0, found: 0 };
+  /** What was prepared last. */
+  last = 0;
   readonly #inner: ComputeDevice;
   readonly #memories = new Map<MemoryUse, ComputeMemory>();
 
@@ -41,7 +45,24 @@ export class Watched implements ComputeDevice {
   }
 
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    this.counts.submitted++;
     return this.#inner.submit(memories, steps);
+  }
+
+  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    this.counts.prepared++;
+    this.last = this.#inner.prepare(memories, steps);
+    return this.last;
+  }
+
+  isPrepared(value: number): boolean {
+    const isPrepared = this.#inner.isPrepared(value);
+    if (isPrepared) this.counts.found++;
+    return isPrepared;
+  }
+
+  go(): void {
+    this.#inner.go();
   }
 
   reached(value: number, spinUs: number): boolean {

@@ -6,12 +6,16 @@ import type { Io } from "./peer.ts";
 
 const ECHO = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
 
-/** Two kernels work; then the GPU fails. What each learns, what comes of calls afterwards, and of closing. */
-export async function fails(io: Io, { fault }: { fault: string }): Promise<void> {
+/**
+ * Two kernels work, one of them `again` times more; then the GPU fails. What each learns, what comes of calls afterwards, and
+ * of closing.
+ */
+export async function fails(io: Io, { fault, again }: { fault: string; again: number }): Promise<void> {
   const device = GpuDevice.open(0);
   const bare = await Bare.open(device);
   const [one, other] = [await bare.launch(ECHO), await bare.launch(ECHO)];
   io.say([wordsOf(await bare.call(one, words(1))), wordsOf(await bare.call(other, words(2)))]);
+  for (let i = 0; i < again; i++) await bare.call(one, words(i));
   fail(fault);
   bare.send(one, words(3));
   await one.port.until(() => one.port.failures.length > 0);

@@ -63,6 +63,15 @@ export interface ComputeDevice {
    * returns is reached. 0: the GPU has no room for it now. The arguments may be changed afterwards. GPU_DEVICE_LOST.
    */
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
+  /**
+   * Hands the steps over ahead of time, as `submit` does: they wait on the GPU for `go`. They also run, unasked, when anything
+   * else is submitted to the device, before that. 0 where that can't be.
+   */
+  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
+  /** Whether what was prepared still waits. */
+  isPrepared(value: number): boolean;
+  /** Lets run what waits, if anything does. GPU_DEVICE_LOST. */
+  go(): void;
   /** Whether a submission has ended, after looking for at most `spinUs`. GPU_DEVICE_LOST. */
   reached(value: number, spinUs: number): boolean;
   /** Resolves when it has ended, sleeping where that takes long. TIMEOUT, GPU_DEVICE_LOST. */

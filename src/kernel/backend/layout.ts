@@ -104,15 +104,18 @@ export const BODIES = 16;
 export const SIZES = { ROUND_WORDS: BODIES * 4, WORDS: ROUNDS * BODIES * 4 } as const;
 
 /** Immediate data of a dispatch: what is the same for many of them, so that their commands can be submitted again. */
-export const PUSH = { WHO: 0, ROUND: 1, KIND: 2, WORDS: 3 } as const;
+export const PUSH = { WHO: 0, ROUND: 1, KIND: 2, TURN: 3, WORDS: 4 } as const;
 /**
  * PUSH.KIND, and what WHO is then: the control block of the one kernel that the host woke; where in the inward memory the
  * blocks of several such kernels are named; where on the board those of the kernels are that others woke.
  */
 export const WOKEN = { ALONE: 0, TOGETHER: 1, BY_OTHERS: 2 } as const;
 
-/** In front of the inward memory: what is new with each submission. NOW is a stamp, packed. */
-export const FRONT = { SERIAL: 0, NOW: 1 /* two */, WORDS: 16 } as const;
+/**
+ * In front of the inward memory: what is new with each submission. NOW is a stamp, packed. TURN is 0 or 1, the other one than
+ * in the submission before; dispatches with another turn than this do nothing: they were prepared, and not wanted.
+ */
+export const FRONT = { SERIAL: 0, NOW: 1 /* two */, TURN: 3, WORDS: 16 } as const;
 
 /** How often loops may go round, in each invocation. */
 export interface Rounds {

@@ -134,6 +134,17 @@ export class MetalDevice implements ComputeDevice {
     return 0;
   }
 
+  /** Nothing is handed over ahead of time. */
+  prepare(): number {
+    return 0;
+  }
+
+  isPrepared(): boolean {
+    return false;
+  }
+
+  go(): void {}
+
   reached(value: number, spinUs: number): boolean {
     return check(this.#shim, this.#shim.lf_metal_reached(this.#handle, value, spinUs)) === 1;
   }

@@ -108,20 +108,39 @@ export class VulkanCompute implements ComputeDevice {
   }
 
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
-    for (let i = 0; i < memories.length; i++) this.#handles[i] = (memories[i] as VulkanMemory).handle;
+    const handles = this.#handlesOf(memories);
     const words = this.#steps.of(steps);
-    const result = this.#shim.lf_queue_steps(
-      this.#device.handle,
-      this.#handles,
-      memories.length,
-      words,
-      steps.length,
-      this.#value,
-    );
-    if (result < 0) throw lastError(this.#shim, `kernels on ${this.name}`);
-    if (result !== CONSTANTS.LF_FULL) return this.#value[0] as number;
+    const { handle } = this.#device;
+    const result = this.#shim.lf_queue_steps(handle, handles, memories.length, words, steps.length, this.#value);
+    if (this.#checked(result) !== CONSTANTS.LF_FULL) return this.#value[0] as number;
     this.#roomAt = this.#value[0] as number;
     return 0;
+  }
+
+  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    const handles = this.#handlesOf(memories);
+    const words = this.#steps.of(steps);
+    const { handle } = this.#device;
+    const result = this.#shim.lf_queue_prepare(handle, handles, memories.length, words, steps.length, this.#value);
+    return this.#checked(result) === CONSTANTS.LF_FULL ? 0 : (this.#value[0] as number);
+  }
+
+  isPrepared(value: number): boolean {
+    return this.#checked(this.#shim.lf_queue_prepared(this.#device.handle, value)) === 1;
+  }
+
+  go(): void {
+    this.#checked(this.#shim.lf_queue_go(this.#device.handle));
+  }
+
+  #handlesOf(memories: readonly ComputeMemory[]): Int32Array {
+    for (let i = 0; i < memories.length; i++) this.#handles[i] = (memories[i] as VulkanMemory).handle;
+    return this.#handles;
+  }
+
+  #checked(result: number): number {
+    if (result < 0) throw lastError(this.#shim, `kernels on ${this.name}`);
+    return result;
   }
 
   reached(value: number, spinUs: number): boolean {
@@ -138,6 +157,7 @@ export class VulkanCompute implements ComputeDevice {
   }
 
   close(): void {
+    this.#shim.lf_queue_go(this.#device.handle); // what waits would keep its memory; a device that is lost keeps none
     this.#device.release();
   }
 }

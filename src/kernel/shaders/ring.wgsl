@@ -13,6 +13,7 @@ struct LfPush {
   who: u32,
   round: u32,
   kind: u32, // LF_WOKEN_...
+  turn: u32,
 }
 var<immediate> lf_push: LfPush;
 
@@ -298,6 +299,7 @@ fn lf_answer(thread: u32, bytes: u32) {
 
 @compute @workgroup_size(LF_WORKGROUP)
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
+  if (lf_in[LF_FRONT_TURN] != lf_push.turn) { return; }
   lf_fuel = LF_FULL_TANK;
   lf_rounds = 0u;
   lf_now = vec2<u32>(lf_in[LF_FRONT_NOW], lf_in[LF_FRONT_NOW + 1u]);

@@ -74,6 +74,7 @@ struct type_11 {
     uint member;
     uint member_1;
     uint member_2;
+    uint member_3;
 };
 struct type_13 {
     uint member;
@@ -1531,77 +1532,82 @@ void function_40(
         metal::atomic_store_explicit(&global_17, uint {}, metal::memory_order_relaxed);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    uint _e186 = global_3.member[3u];
+    uint _e188 = global_13.member.member_3;
+    if (_e186 != _e188) {
+        return;
+    }
     global_5 = metal::uint2(4294967295u, 4294967295u);
     global_18 = 0u;
-    uint _e186 = global_3.member[1u];
-    uint _e188 = global_3.member[2u];
-    global_12 = metal::uint2(_e186, _e188);
+    uint _e191 = global_3.member[1u];
+    uint _e193 = global_3.member[2u];
+    global_12 = metal::uint2(_e191, _e193);
     if (_e177 == 0u) {
         function_33(_e178.x, global_3, global_4, global_6, global_7, global_8, global_9, global_11, global_13, global_14, global_16, global_17, global_19, global_20, global_21, global_22, global_23, global_24, global_25, global_26, global_27, global_28, global_29, global_30, global_31, global_32, global_33, global_34, _buffer_sizes);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    type_3 _e192 = global_14;
+    type_3 _e197 = global_14;
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    global = _e192;
+    global = _e197;
     uint2 loop_bound_4 = uint2(4294967295u);
     while(true) {
         if (metal::all(loop_bound_4 == uint2(0u))) { break; }
         loop_bound_4 -= uint2(loop_bound_4.y == 0u, 1u);
-        metal::uint2 _e193 = global_5;
-        if (metal::all(metal::uint2(0u, 0u) == _e193)) {
+        metal::uint2 _e198 = global_5;
+        if (metal::all(metal::uint2(0u, 0u) == _e198)) {
             break;
         }
-        global_5 = _e193 - metal::uint2((_e193.y == 0u) ? 1u : 0u, 1u);
+        global_5 = _e198 - metal::uint2((_e198.y == 0u) ? 1u : 0u, 1u);
         if (_e177 == 0u) {
             function_37(global_1, global_3, global_5, global_6, global_7, global_11, global_12, global_14, global_15, global_16, global_19, global_20, global_21, global_22, global_23, global_24, global_26, global_27, global_28, global_29, _buffer_sizes);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        type_5 _e202 = global_15;
+        type_5 _e207 = global_15;
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        if (_e202.member == 0u) {
+        if (_e207.member == 0u) {
             break;
         }
-        global_2 = _e202;
-        uint _e205 = global_18;
-        uint _e207 = global_5[1u];
-        global_18 = _e205 + (4294967295u - _e207);
-        if (_e202.member_1 == 0u) {
+        global_2 = _e207;
+        uint _e210 = global_18;
+        uint _e212 = global_5[1u];
+        global_18 = _e210 + (4294967295u - _e212);
+        if (_e207.member_1 == 0u) {
             global_5 = metal::uint2(0u, 33554432u);
-            function_22(type_2 {_e202.member_7, _e202.member_6, _e202.member_8, _e202.member_9, _e177, 32u, metal::uint2(_e202.member_10, _e202.member_11)}, global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, _buffer_sizes);
-            uint _e221 = global_5[1u];
-            uint _e222 = 33554432u - _e221;
+            function_22(type_2 {_e207.member_7, _e207.member_6, _e207.member_8, _e207.member_9, _e177, 32u, metal::uint2(_e207.member_10, _e207.member_11)}, global, global_1, global_2, global_3, global_4, global_5, global_6, global_7, global_8, global_9, global_10, global_11, global_12, global_13, _buffer_sizes);
+            uint _e226 = global_5[1u];
+            uint _e227 = 33554432u - _e226;
             global_5 = metal::uint2(4294967295u, 4294967295u);
-            if (_e222 == 33554432u) {
+            if (_e227 == 33554432u) {
                 metal::atomic_store_explicit(&global_17, 1u, metal::memory_order_relaxed);
             }
-            uint _e224 = global_18;
-            global_18 = _e224 + _e222;
-            uint _e226 = global_18;
-            uint _e227 = metal::atomic_fetch_max_explicit(&global_16, _e226, metal::memory_order_relaxed);
+            uint _e229 = global_18;
+            global_18 = _e229 + _e227;
+            uint _e231 = global_18;
+            uint _e232 = metal::atomic_fetch_max_explicit(&global_16, _e231, metal::memory_order_relaxed);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_device);
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint _e228 = global_4;
+        uint _e233 = global_4;
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint _e231 = (_e202.member_1 != 0u) ? 1u : _e228;
-        uint _e232 = metal::atomic_load_explicit(&global_17, metal::memory_order_relaxed);
-        bool _e233 = _e232 != 0u;
-        if (_e231 != 0u) {
-            local_35 = !(_e233);
+        uint _e236 = (_e207.member_1 != 0u) ? 1u : _e233;
+        uint _e237 = metal::atomic_load_explicit(&global_17, metal::memory_order_relaxed);
+        bool _e238 = _e237 != 0u;
+        if (_e236 != 0u) {
+            local_35 = !(_e238);
         } else {
             local_35 = false;
         }
-        bool _e236 = local_35;
-        if (_e236) {
-            function_39(_e177, _e231 - 1u, global, global_1, global_2, global_3, global_5, global_6, global_9, global_10, global_11, global_12, _buffer_sizes);
+        bool _e241 = local_35;
+        if (_e241) {
+            function_39(_e177, _e236 - 1u, global, global_1, global_2, global_3, global_5, global_6, global_9, global_10, global_11, global_12, _buffer_sizes);
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
         if (_e177 == 0u) {
-            if (_e233) {
+            if (_e238) {
                 global_29 = true;
             } else {
-                if (_e231 != 0u) {
-                    uint _e240 = metal::atomic_fetch_add_explicit(&global_6, 1u, metal::memory_order_relaxed);
+                if (_e236 != 0u) {
+                    uint _e245 = metal::atomic_fetch_add_explicit(&global_6, 1u, metal::memory_order_relaxed);
                 }
             }
             global_4 = 0u;

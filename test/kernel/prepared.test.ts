@@ -1,0 +1,141 @@
+/** What is handed to a GPU before it is wanted: it is used, or does nothing, whoever comes between. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import { openRings } from "../../src/kernel/backend/gpu.ts";
+import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
+import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { allocateGpu } from "../../src/memory/gpu.ts";
+import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
+import { Bare, type Launched, words, wordsOf } from "./port.ts";
+import { Watched } from "./watched.ts";
+
+setDefaultTimeout(60_000);
+
+/** Replies how often it was called, and what it was given: a message that is handled twice, or never, changes the first. */
+const COUNT = `fn on_message(message: Message) {
+  set_state(0u, state(0u) + 1u);
+  set_reply(0u, state(0u)); set_reply(1u, payload(0u)); reply(8u);
+}`;
+
+describe.skipIf(!vulkan)("what is prepared", () => {
+  let gpu: GpuDevice;
+  let watched: Watched;
+  let bare: Bare;
+  const called = new Map<Launched, number>();
+
+  async function open(): Promise<{ watched: Watched; bare: Bare }> {
+    const over = new Watched(new VulkanCompute(gpu.retain()));
+    const clock = new HybridLogicalClock({ nodeId: 5 });
+    return { watched: over, bare: Bare.over(await openRings(over, clock), clock) };
+  }
+  beforeAll(async () => {
+    gpu = GpuDevice.open(device);
+    ({ watched, bare } = await open());
+  });
+  afterAll(async () => {
+    await bare[Symbol.asyncDispose]();
+    gpu.release();
+  });
+
+  async function call(kernel: Launched, value: number, by = bare): Promise<void> {
+    const count = (called.get(kernel) ?? 0) + 1;
+    called.set(kernel, count);
+    expect(wordsOf(await by.call(kernel, words(value)))).toEqual([count, value]);
+  }
+
+  /** How many of the calls that `work` made were prepared before. */
+  async function found(work: () => Promise<void>): Promise<number> {
+    const before = watched.counts.found;
+    await work();
+    return watched.counts.found - before;
+  }
+
+  test("is what is called next, from the third call in a row on", async () => {
+    const kernel = await bare.launch(COUNT);
+    const used = await found(async () => {
+      for (let i = 0; i < 50; i++) await call(kernel, i);
+    });
+    expect(used).toBe(50 - 3);
+    expect(watched.counts.submitted).toBeGreaterThan(0);
+    await kernel.kernel.close();
+  });
+
+  test("does nothing when another kernel is called, and both count right", async () => {
+    const kernels = await Promise.all(Array.from({ length: 3 }, () => bare.launch(COUNT)));
+    for (let i = 0; i < 300; i++) await call(kernels[Math.floor(i / 5) % 3]!, i);
+    for (let i = 0; i < 100; i++) {
+      await call(kernels[0]!, i);
+      if (i % 7 === 0) await Promise.all(kernels.map((kernel) => call(kernel, i)));
+    }
+    for (const each of kernels) await each.kernel.close();
+  });
+
+  test("is prepared less often where it is not wanted", async () => {
+    const kernels = await Promise.all([bare.launch(COUNT), bare.launch(COUNT)]);
+    const before = watched.counts.prepared;
+    for (let round = 0; round < 40; round++) {
+      for (let i = 0; i < 8; i++) await call(kernels[round & 1]!, i);
+    }
+    // Not after each pair of calls alike: patience doubles with what is wasted, and comes back with what is used.
+    expect(watched.counts.prepared - before).toBeLessThan(40 * 8);
+    for (const each of kernels) await each.kernel.close();
+  });
+
+  test("does nothing when the device is used for something else", async () => {
+    const kernel = await bare.launch(COUNT);
+    const other = allocateGpu(gpu, 4096, false, null);
+    for (let i = 0; i < 200; i++) {
+      await call(kernel, i);
+      if (i % 3 === 0) await gpu.queue.fill(other.handle, 0, 4096, i & 0xff);
+      if (i % 50 === 0) called.delete(await launchedAndClosed());
+    }
+    other.close();
+    await kernel.kernel.close();
+  });
+
+  /** Between calls: the memory of kernels changes. */
+  async function launchedAndClosed(): Promise<Launched> {
+    const kernel = await bare.launch(COUNT, { payloadBytes: 40_000 });
+    await call(kernel, 1);
+    await kernel.kernel.close();
+    return kernel;
+  }
+
+  test("is not another runtime's on the same device", async () => {
+    const second = await open();
+    const [one, two] = [await bare.launch(COUNT), await second.bare.launch(COUNT)];
+    for (let i = 0; i < 200; i++) {
+      await call(one, i);
+      if (i % 10 > 5) await call(two, i, second.bare);
+    }
+    await Promise.all(Array.from({ length: 20 }, (_, i) => Promise.all([call(one, i), call(two, i, second.bare)])));
+    await second.bare[Symbol.asyncDispose]();
+    await call(one, 7);
+    await one.kernel.close();
+  });
+
+  test("waits no longer than a moment when nobody calls", async () => {
+    const kernel = await bare.launch(COUNT);
+    for (let i = 0; i < 8; i++) await call(kernel, i);
+    const memory = allocateGpu(gpu, 4096, false, null);
+    // All that was submitted ends by itself: the timeline comes to a value behind what is prepared only if that was let go.
+    await gpu.queue.fill(memory.handle, 0, 4096, 1);
+    for (let i = 0; i < 8; i++) await call(kernel, i);
+    const prepared = watched.last;
+    expect(watched.isPrepared(prepared)).toBe(true);
+    while (watched.isPrepared(prepared)) await Bun.sleep(5);
+    for (let i = 0; i < 8; i++) await call(kernel, i);
+    memory.close();
+    await kernel.kernel.close();
+  });
+
+  test("is given up with its kernels", async () => {
+    const third = await open();
+    const kernel = await third.bare.launch(COUNT);
+    for (let i = 0; i < 8; i++) await call(kernel, i, third.bare);
+    await third.bare[Symbol.asyncDispose]();
+    expect(third.watched.isPrepared(third.watched.last)).toBe(false);
+  });
+});
+
+if (vulkan) validationIsSilent();
