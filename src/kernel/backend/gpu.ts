@@ -5,6 +5,7 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toKernel } from "../shader.ts";
+import { Ahead } from "./ahead.ts";
 import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Body } from "./body.ts";
@@ -20,11 +21,6 @@ const SPIN_US = 40;
 const STREAK = 64;
 /** Bodies of one submission, beside those whose kernels are partners. */
 const BODIES_MAX = 16;
-/** So many submissions alike, one after the other, have the next one prepared; twice as many after one that was not wanted. */
-const ALIKE = 2;
-const ALIKE_MAX = 1024;
-/** How long what is prepared may wait on the GPU; twice that at most. */
-const PREPARED_MS = 100;
 /** Pipelines that are kept though no kernel uses them. */
 const BODIES_KEPT = 64;
 /** Every device takes so many workgroups at once. */
@@ -73,15 +69,7 @@ class GpuBackend implements KernelBackend, Crew {
   readonly #flight: GpuKernel[] = [];
   readonly #steps: Step[] = [];
   #withPartners = false;
-  /** The only dispatch of the last submission; how many in a row were as that one. */
-  #last: Alone | null = null;
-  #alike = 0;
-  /** As many as it takes to prepare the next one. */
-  #patience = ALIKE;
-  /** What is prepared: it is as the last submission, and has the next turn. 0: nothing. */
-  #prepared = 0;
-  #turn = 0;
-  #rest: { timer: ReturnType<typeof setTimeout>; serial: number } | null = null;
+  readonly #ahead: Ahead;
   /** Why nothing runs any more. */
   #dead: LavaFlowError | null = null;
 
@@ -91,6 +79,7 @@ class GpuBackend implements KernelBackend, Crew {
     this.#clock = clock;
     this.#memories = memories;
     this.#partners = partners;
+    this.#ahead = new Ahead(device, (error) => this.#die(error));
     this.inward = memories.inward;
     this.outward = memories.outward;
   }
@@ -195,7 +184,7 @@ class GpuBackend implements KernelBackend, Crew {
       this.#dead = new LavaFlowError("CLOSED", `the kernels on ${this.#device.name} are closed`);
     };
     await this.atRest(end).catch(() => {}); // what hangs is left to the driver
-    clearTimeout(this.#rest?.timer);
+    this.#ahead.close();
     for (const body of await Promise.allSettled(this.#bodies.values())) {
       if (body.status === "fulfilled") body.value.pipeline.close();
     }
@@ -287,22 +276,8 @@ class GpuBackend implements KernelBackend, Crew {
     if (steps.length === 0 && !withPartners) return this.#ready.length > 0 && this.#gather();
     this.#withPartners = withPartners;
     if (withPartners) partners.surround(steps);
-    this.#compare();
     this.#stamp();
     return true;
-  }
-
-  /** Whether the steps are those that are prepared, if any are; and whose turn it is. */
-  #compare(): void {
-    const last = this.#last;
-    this.#last = aloneOf(this.#steps);
-    const isAlike = last !== null && this.#last !== null && areAlike(last, this.#last);
-    this.#alike = isAlike ? this.#alike + 1 : 0;
-    const wanted = isAlike && this.#prepared !== 0 && this.#device.isPrepared(this.#prepared);
-    // What is prepared and not wanted takes its turn all the same, sooner or later.
-    if (this.#prepared === 0 || wanted) this.#turn ^= 1;
-    if (this.#prepared !== 0) this.#patience = wanted ? ALIKE : Math.min(2 * this.#patience, ALIKE_MAX);
-    if (!wanted) this.#prepared = 0;
   }
 
   #stamp(): void {
@@ -312,22 +287,14 @@ class GpuBackend implements KernelBackend, Crew {
     words[FRONT.SERIAL] = this.#serial;
     words[FRONT.NOW] = (physicalMicros % 2 ** 20) * 4096 + logical;
     words[FRONT.NOW + 1] = physicalMicros / 2 ** 20;
-    words[FRONT.TURN] = this.#turn;
-    for (const step of this.#steps) {
-      if (step.kind === "dispatch" || step.kind === "indirect") step.push[PUSH.TURN] = this.#turn;
-    }
+    words[FRONT.TURN] = this.#ahead.turn(this.#steps);
   }
 
   #submit(): void {
     const { inward, outward, store, board } = this.#memories;
     const memories: ComputeMemory[] = [inward.memory, outward.memory, store.memory, board.memory];
     try {
-      if (this.#prepared !== 0) {
-        this.#value = this.#prepared;
-        this.#prepared = 0;
-        this.#device.go();
-      } else this.#value = this.#device.submit(memories, this.#steps);
-      if (this.#value !== 0 && this.#alike >= this.#patience) this.#prepare(memories);
+      this.#value = this.#ahead.submit(memories, this.#steps);
     } catch (error) {
       this.#die(error);
       return;
@@ -344,36 +311,6 @@ class GpuBackend implements KernelBackend, Crew {
     else {
       this.#streak = 0;
       setImmediate(this.#look);
-    }
-  }
-
-  /** The GPU works meanwhile, so this costs no time. */
-  #prepare(memories: readonly ComputeMemory[]): void {
-    const [step] = this.#steps as [Step & { kind: "dispatch" }];
-    step.push[PUSH.TURN] = this.#turn ^ 1;
-    this.#prepared = this.#device.prepare(memories, this.#steps);
-    if (this.#prepared !== 0) this.#rest ??= this.#restLater();
-  }
-
-  #restLater(): { timer: ReturnType<typeof setTimeout>; serial: number } {
-    const timer = setTimeout(() => {
-      const isQuiet = this.#rest?.serial === this.#serial && !this.#isBusy;
-      this.#rest = this.#prepared === 0 || isQuiet ? null : this.#restLater();
-      if (isQuiet) this.#letGo();
-    }, PREPARED_MS);
-    timer.unref();
-    return { timer, serial: this.#serial };
-  }
-
-  /** What is prepared runs, and does nothing. */
-  #letGo(): void {
-    if (this.#prepared === 0) return;
-    this.#prepared = 0;
-    this.#turn ^= 1;
-    try {
-      this.#device.go();
-    } catch (error) {
-      this.#die(error);
     }
   }
 
@@ -427,24 +364,6 @@ class GpuBackend implements KernelBackend, Crew {
     this.#schedule();
   }
 }
-
-/** What tells a submission of one dispatch from another. */
-interface Alone {
-  readonly step: Step;
-  readonly groups: number;
-  readonly who: number;
-  readonly round: number;
-}
-
-function aloneOf(steps: readonly Step[]): Alone | null {
-  const [step] = steps;
-  if (steps.length !== 1 || step?.kind !== "dispatch") return null;
-  const { groups, push } = step;
-  return { step, groups, who: push[PUSH.WHO] as number, round: push[PUSH.ROUND] as number };
-}
-
-const areAlike = (a: Alone, b: Alone): boolean =>
-  a.step === b.step && a.groups === b.groups && a.who === b.who && a.round === b.round;
 
 /** A partner's inbox may find no memory; a device that is gone is another matter. */
 function orDead(error: unknown): void {
