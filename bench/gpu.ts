@@ -74,7 +74,7 @@ export function use(): Target {
   return gpu;
 }
 
-const notes = (...all: (string | undefined)[]) => all.filter(Boolean).join("; ") || undefined;
+export const notes = (...all: (string | undefined)[]) => all.filter(Boolean).join("; ") || undefined;
 
 async function send(): Promise<Row[]> {
   const { gpu, scale, note } = use();
@@ -210,7 +210,7 @@ async function submit(): Promise<Row[]> {
 }
 
 /** A program of one process. It may use both processors: drivers and the shim have threads of their own. */
-async function single(name: string, ...args: (string | number)[]): Promise<Figures> {
+export async function single(name: string, ...args: (string | number)[]): Promise<Figures> {
   return lastLine<Figures>((await run(placedOnBoth(script(name, ...args))))[0]!);
 }
 
@@ -225,9 +225,14 @@ const withoutTwo = () => {
   return gpu.other ? undefined : "as there is no second GPU in hardware";
 };
 
-const bench = (measure: Bench["measure"], ...names: string[]): Bench => ({ names, measure, leftOut: withoutGpu });
+/** Rows that need a GPU. */
+export const onGpu = (measure: Bench["measure"], ...names: string[]): Bench => ({
+  names,
+  measure,
+  leftOut: withoutGpu,
+});
 const between = (measure: Bench["measure"], ...names: string[]): Bench => ({
-  ...bench(measure, ...names),
+  ...onGpu(measure, ...names),
   needsTwoCpus: true,
 });
 
@@ -236,11 +241,11 @@ const [UP, DOWN, COPY] = ["gpu/upload/256MiB", "gpu/download/256MiB", "gpu/copy/
 export const gpu: Bench[] = [
   between(send, "gpu/send/1GiB"),
   between(latency, "gpu/latency/1GiB"),
-  bench(allocate, "gpu/alloc/first", "gpu/alloc/reused"),
+  onGpu(allocate, "gpu/alloc/first", "gpu/alloc/reused"),
   between(importing, "gpu/import/first", "gpu/import/cached"),
-  bench(() => copy(UP, "upload", 256 * MIB, 20, true), UP, `${UP}/plain`),
-  bench(() => copy(DOWN, "download", 256 * MIB, 20, true), DOWN, `${DOWN}/plain`),
-  bench(() => copy(COPY, "copy", GIB, 50, false), COPY),
-  { ...bench(peer, "gpu/peer/1GiB"), leftOut: withoutTwo },
-  bench(submit, "gpu/submit-visible", "gpu/submit-visible/awaited"),
+  onGpu(() => copy(UP, "upload", 256 * MIB, 20, true), UP, `${UP}/plain`),
+  onGpu(() => copy(DOWN, "download", 256 * MIB, 20, true), DOWN, `${DOWN}/plain`),
+  onGpu(() => copy(COPY, "copy", GIB, 50, false), COPY),
+  { ...onGpu(peer, "gpu/peer/1GiB"), leftOut: withoutTwo },
+  onGpu(submit, "gpu/submit-visible", "gpu/submit-visible/awaited"),
 ];

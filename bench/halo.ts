@@ -1,11 +1,10 @@
 /** Halos and stencils: on one GPU beside plain copies there, and over processes beside processes that do not talk. */
-import { target, use } from "./gpu.ts";
+import { notes, onGpu, single, use } from "./gpu.ts";
 import {
   alternate,
   atLeast,
   atMost,
   type Bench,
-  type Figures,
   freshName,
   lastLine,
   placedOnBoth,
@@ -22,10 +21,6 @@ const RANKS = 4;
 /** Where the figures are those of a smaller grid. */
 const noteOf = ({ name, type }: { name: string; type: string }) =>
   type === "cpu" ? `${name}, a software device, and a smaller grid` : undefined;
-
-async function single(name: string, ...args: (string | number)[]): Promise<Figures> {
-  return lastLine<Figures>((await run(placedOnBoth(script(name, ...args))))[0]!);
-}
 
 /** `tile` cells along each side of 8 x 8 tiles; smaller where the GPU is software. */
 async function exchange(name: string, halo: number): Promise<Row[]> {
@@ -90,24 +85,18 @@ async function wave(backend: "cpu" | "vulkan"): Promise<Row[]> {
   return [
     row(`wave/${backend}`, "ms", together, base, {
       bar: atMost(together.p50 / alone.p50, 1.1, "1.1 ×"),
-      note: [against, gpu?.name].filter(Boolean).join("; "),
+      note: notes(against, gpu?.name),
     }),
   ];
 }
 
-const withoutGpu = () => {
-  const gpu = target();
-  return typeof gpu === "string" ? gpu : undefined;
-};
-const onGpu = (name: string, measure: Bench["measure"]): Bench => ({ names: [name], measure, leftOut: withoutGpu });
-
 const [NARROW, WIDE] = ["halo/exchange/vulkan", "halo/exchange/vulkan/wide"] as const;
 
 export const halo: Bench[] = [
-  onGpu(NARROW, () => exchange(NARROW, 1)),
-  onGpu(WIDE, () => exchange(WIDE, 64)),
-  onGpu("stencil/jacobi2d", () => stencil("jacobi2d", 32_768, 1024)),
-  onGpu("stencil/wave3d", () => stencil("wave3d", 512, 96)),
+  onGpu(() => exchange(NARROW, 1), NARROW),
+  onGpu(() => exchange(WIDE, 64), WIDE),
+  onGpu(() => stencil("jacobi2d", 32_768, 1024), "stencil/jacobi2d"),
+  onGpu(() => stencil("wave3d", 512, 96), "stencil/wave3d"),
   { names: ["wave/cpu"], measure: () => wave("cpu") },
-  onGpu("wave/vulkan", () => wave("vulkan")),
+  onGpu(() => wave("vulkan"), "wave/vulkan"),
 ];

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "lavaflow.h"
+#include "interop.h"
 #include "status.h"
 
 /* The words up to the last one of a box, and that one; UINT64_MAX where they are too many to count. */
@@ -37,12 +37,10 @@ static void copy_plane(uint32_t *to, const uint32_t *from, const lf_box *box) {
   }
 }
 
-static int is_whole(double bytes) { return bytes >= 0 && bytes <= 9007199254740992.0 && bytes == (double)(uint64_t)bytes; }
-
 int32_t lf_boxes_copy(void *target, double target_bytes, const void *source, double source_bytes, const lf_box *boxes,
                       uint32_t count) {
   if (!target || !source || !boxes) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no target, no source or no boxes");
-  if (!is_whole(target_bytes) || !is_whole(source_bytes))
+  if (!lf_whole(target_bytes) || !lf_whole(source_bytes))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%g bytes to write, %g to read", target_bytes, source_bytes);
   if ((uintptr_t)target % sizeof(uint32_t) || (uintptr_t)source % sizeof(uint32_t))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "arrays that do not begin at a multiple of 4");

@@ -8,6 +8,7 @@ import type { KernelBackend } from "./backend/backend.ts";
 import { openCpu } from "./backend/cpu.ts";
 import { metalUnavailable, openMetal } from "./backend/metal.ts";
 import type { Registry } from "./backend/registry.ts";
+import { openVulkan } from "./backend/vulkan.ts";
 import { HybridLogicalClock } from "./clock.ts";
 import { bodyOf } from "./handler.ts";
 import { Broker, checkK2k, type K2kBroker, type K2kConfig } from "./k2k.ts";
@@ -310,7 +311,6 @@ async function openNamed(
   }
   const gpu = GpuDevice.open(chooseGpu(device, auto).index);
   try {
-    const { openVulkan } = await import("./backend/vulkan.ts");
     return { backend: await openVulkan(gpu, registry.clock), device: gpu };
   } catch (error) {
     gpu.release();

@@ -3,12 +3,11 @@
  * remedy, and leaves nothing hanging. Vulkan is the system's, with failures on demand (shim/test/support).
  */
 import { describe, expect, test } from "bun:test";
-import { ProcessPeer } from "../channel/peers.ts";
 import { PATIENT } from "../cli/cli.ts";
 import { fakeable, fakeCuda } from "../interop/fake.ts";
 import type { Outcome } from "../process/faults.ts";
 import { requires } from "../requires.ts";
-import { faultLibrary } from "./fault.ts";
+import { faultLibrary, scenario } from "./fault.ts";
 import { vulkan } from "./support.ts";
 
 const library = await faultLibrary();
@@ -18,21 +17,9 @@ const usable = vulkan && requires("zig", noLibrary === "", noLibrary);
 const GPU = { kind: "gpu", device: 0 };
 const PINNED = { kind: "host", gpuPinned: true };
 
-/** Runs a scenario of test/process/faults.ts to its end, with LAVA_FAULT from the start; what it said. */
-async function run(name: string, args: object, faults = "", more: object = {}): Promise<unknown[]> {
-  // What fails on demand may look like misuse to the validation layer: it is not asked.
-  const env = { LAVA_FAULT: faults, LAVA_FLOW_VULKAN: library.path as string, LAVA_FLOW_VALIDATION: "", ...more };
-  await using peer = new ProcessPeer(`faults/${name}`, args, { env });
-  await peer.done;
-  const said: unknown[] = [];
-  for (;;) {
-    try {
-      said.push(await peer.heard());
-    } catch {
-      return said;
-    }
-  }
-}
+/** A scenario of test/process/faults.ts, with LAVA_FAULT from the start. */
+const run = (name: string, args: object, faults?: string, more?: object) =>
+  scenario(library.path as string, `faults/${name}`, args, faults, more);
 
 async function allocate(args: object, faults?: string): Promise<Outcome> {
   // CUDA, where there is one, would do what Vulkan can't.

@@ -1,8 +1,7 @@
 /** Bad luck with the GPU that kernels run on: Vulkan is the system's, with failures on demand (shim/test/support). */
 import { describe, expect, test } from "bun:test";
-import { ProcessPeer } from "../channel/peers.ts";
 import { PATIENT } from "../cli/cli.ts";
-import { faultLibrary } from "../gpu/fault.ts";
+import { faultLibrary, scenario } from "../gpu/fault.ts";
 import { vulkan } from "../gpu/support.ts";
 import type { Outcome } from "../process/faults.ts";
 import { requires } from "../requires.ts";
@@ -11,20 +10,8 @@ const library = await faultLibrary();
 const noLibrary = library.path === null ? library.reason : "";
 const usable = vulkan && requires("zig", noLibrary === "", noLibrary);
 
-/** Runs a scenario of test/process/kernel-faults.ts to its end; what it said. */
-async function run(name: string, args: object): Promise<unknown[]> {
-  const env = { LAVA_FAULT: "", LAVA_FLOW_VULKAN: library.path as string, LAVA_FLOW_VALIDATION: "" };
-  await using peer = new ProcessPeer(`kernel-faults/${name}`, args, { env });
-  await peer.done;
-  const said: unknown[] = [];
-  for (;;) {
-    try {
-      said.push(await peer.heard());
-    } catch {
-      return said;
-    }
-  }
-}
+/** A scenario of test/process/kernel-faults.ts. */
+const run = (name: string, args: object) => scenario(library.path as string, `kernel-faults/${name}`, args);
 
 interface After {
   sent: boolean;

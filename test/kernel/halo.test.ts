@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
 import { HaloExchange, type HaloGrid, KernelRuntime } from "../../src/kernel/index.ts";
+import { allocateGpu } from "../../src/memory/gpu.ts";
+import { native } from "../../src/native/load.ts";
 import { failure, pair, privateDirectory, random, seed } from "../channel/support.ts";
 import { device, newAllocator, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { exchanged, expectCells, read, scattered, write } from "./grids.ts";
@@ -158,6 +160,24 @@ describe("a tile in host memory", () => {
     expect(frame.bytes[143 - 3]).toBe(5);
     await runtime.shutdown();
   });
+});
+
+test.skipIf(!vulkan)("one dispatch copies the halos of all tiles on a GPU", async () => {
+  await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
+  await using exchange = await HaloExchange.create(runtime, { grid: [5, 4], tile: [8, 8], halo: 2, periodic: true });
+  const gpu = KernelRuntime.device(runtime)!;
+  const memory = allocateGpu(gpu, 64, false, null);
+  /** What the queue has come to: it counts submissions. */
+  const count = () => {
+    const value = new Float64Array(new ArrayBuffer(8));
+    expect(native().lf_queue_fill(gpu.handle, memory.handle, 0, 64, 0, value)).toBe(1);
+    return value[0]!;
+  };
+  await exchange.exchange();
+  const before = count();
+  await exchange.exchange();
+  expect(count() - before).toBe(2); // the exchange, and the second fill
+  memory.close();
 });
 
 test.skipIf(!vulkan)("a tile on a GPU is sent by way of a copy, and the error says so", async () => {

@@ -1,9 +1,12 @@
 /** Kernels on a GPU, through the interface that the runtime uses. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
+import { openRings } from "../../src/kernel/backend/gpu.ts";
+import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
 import { HybridLogicalClock } from "../../src/kernel/clock.ts";
 import { device, randomBytes, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { Bare, words, wordsOf } from "./port.ts";
+import { Watched } from "./watched.ts";
 
 /** A software device compiles a body for half a second, and more on a busy machine. */
 setDefaultTimeout(60_000);
@@ -216,6 +219,20 @@ describe.skipIf(!vulkan)("several backends", () => {
     expect(await other.kernel.close()).toBeLessThanOrEqual(1);
     expect(other.port.failures).toEqual([]);
     expect(await second.launch(COUNT).catch(({ code }) => code)).toBe("CLOSED");
+  });
+
+  test("kernels of one body and one size have one pipeline, which stays for who comes later", async () => {
+    const watched = new Watched(new VulkanCompute(gpu.retain()));
+    const clock = new HybridLogicalClock({ nodeId: 9 });
+    await using own = Bare.over(await openRings(watched, clock), clock);
+    const first = await Promise.all([COUNT, COUNT, ECHO].map((body) => own.launch(body)));
+    expect(watched.counts.pipelines).toBe(2);
+    await own.launch(ECHO, { workgroupSize: 4 });
+    expect(watched.counts.pipelines).toBe(3);
+    for (const { kernel } of first) await kernel.close();
+    const again = await own.launch(COUNT);
+    expect(wordsOf(await own.call(again, words(5)))).toEqual([5]);
+    expect(watched.counts.pipelines).toBe(3);
   });
 
   test("one that is closed while its kernels message each other comes to an end", async () => {

@@ -14,8 +14,8 @@ export class Watched implements ComputeDevice {
   readonly loopRoundsMax: number;
   /** What happens when a submission has ended, before its end is seen. */
   onEnd: () => void = () => {};
-  /** How often something was submitted, prepared, and found to wait still. */
-  readonly counts = { submitted: 0, prepared: 0, found: 0 };
+  /** How often something was submitted, prepared, and found to wait still; and pipelines that were made. */
+  readonly counts = { submitted: 0, prepared: 0, found: 0, pipelines: 0 };
   /** What was prepared last. */
   last = 0;
   readonly #inner: ComputeDevice;
@@ -41,6 +41,7 @@ export class Watched implements ComputeDevice {
   }
 
   pipeline(module: ComputeModule): Promise<ComputePipeline> {
+    this.counts.pipelines++;
     return this.#inner.pipeline(module);
   }
 
