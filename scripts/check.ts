@@ -5,14 +5,15 @@
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Feature, GPU_FEATURES, required } from "../test/requires.ts";
 import { build, type Target } from "./build.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 import { installDependencies } from "./setup.ts";
 import { failed, finish, passed, type Result, skipped, step } from "./step.ts";
 import { installPackages } from "./system.ts";
-import { compiledExecutable, installedTarball, pack, SHIMS } from "./tarball.ts";
+import { compiledExecutable, installedTarball, pack, project, SHIMS, tarball } from "./tarball.ts";
+import { packageLinters, typesInProjects } from "./tarball-types.ts";
 import { bunTest, countLines, type Environment, leavingNothing } from "./tests.ts";
 import { runUnderWine } from "./wine.ts";
 
@@ -39,7 +40,18 @@ interface CTests {
   runOne?: (program: string, env: Environment) => Promise<Finished | { unavailable: string }>;
 }
 
-/** Builds the C tests, and runs every program of them, one after the other. */
+/** The results are in the order of `items`; as many of them run at once as there are processors. */
+async function sideBySide<T, R>(items: T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const entries = items.entries(); // all lanes take from it
+  const lane = async () => {
+    for (const [i, item] of entries) results[i] = await work(item);
+  };
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, lane));
+  return results;
+}
+
+/** Builds the C tests, and runs every program of them. */
 async function cTests({ target, folder, platform, feature, runOne }: CTests, env: Environment): Promise<Result> {
   const place = join(ROOT, "shim/zig-out", folder);
   rmSync(place, { recursive: true, force: true }); // A program whose source is gone must not run again.
@@ -47,9 +59,11 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
   if (!compiled.ok) return failed(compiled.output);
   const sum = { passed: 0, failed: 0, skipped: 0, output: "" };
   const notes = new Set<string>();
-  for (const name of readdirSync(place).sort()) {
-    const program = join(place, name);
-    const ran = await (runOne?.(program, env) ?? run([program], { env }));
+  const programs = readdirSync(place)
+    .sort()
+    .map((name) => join(place, name));
+  const runs = await sideBySide(programs, async (program) => runOne?.(program, env) ?? run([program], { env }));
+  for (const [i, ran] of runs.entries()) {
     if ("unavailable" in ran) {
       const reason = `${feature}: ${ran.unavailable}`;
       if (feature && required().has(feature)) return failed(`LAVA_FLOW_REQUIRE asks for ${reason}`);
@@ -57,7 +71,7 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
       sum.skipped += 1;
       continue;
     }
-    const result = countLines(name, ran);
+    const result = countLines(basename(programs[i] as string), ran);
     sum.passed += result.passed;
     sum.failed += result.failed;
     sum.skipped += result.skipped;
@@ -131,8 +145,12 @@ if (import.meta.main) {
   try {
     const packed = await step("tarball", () => pack(work));
     if (packed.failed === 0) {
+      await step("tarball: package linters", () => packageLinters(tarball(work)));
       const installed = await step("tarball: installed, without Zig", () => installedTarball(work));
-      if (installed.failed === 0) await step("tarball: compiled executable", () => compiledExecutable(work));
+      if (installed.failed === 0) {
+        await step("tarball: types in projects", () => typesInProjects(project(work)));
+        await step("tarball: compiled executable", () => compiledExecutable(work));
+      }
     }
   } finally {
     rmSync(work, { recursive: true });

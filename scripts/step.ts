@@ -28,9 +28,17 @@ export async function step(name: string, work: () => Promise<Result>): Promise<R
   if (result.failed > 0) counts.push(`${result.failed} failed`);
   if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
   console.log(`${word.padEnd(5)}${name.padEnd(34)}${counts.join(", ").padEnd(36)}${seconds.padStart(6)} s`);
-  for (const note of result.notes ?? []) console.log(`       ${note}`);
+  for (const [note, times] of counted(result.notes))
+    console.log(`       ${note}${times > 1 ? ` (${times} times)` : ""}`);
   if (result.failed > 0 && result.output) console.log(`${result.output.trimEnd()}\n`);
   return result;
+}
+
+/** Each note once, with how often it came: many tests skip for one reason. */
+function counted(notes: string[] = []): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);
+  return counts;
 }
 
 /** Prints the last line; returns the exit status. */

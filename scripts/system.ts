@@ -22,6 +22,11 @@ export const PACKAGES: { name: string; for: string }[] = [
   { name: "chromium", for: "a test of the page of docs/examples/wave.ts" },
   { name: "chromium-driver", for: "the same" },
   { name: "iproute2", for: "tests of several hosts on one machine (network namespaces)" },
+  { name: "munge", for: "tests under SLURM: its authentication" },
+  { name: "slurmctld", for: "the same: its controller" },
+  { name: "slurmd", for: "the same: the daemon of its nodes, which starts ranks" },
+  { name: "slurm-client", for: "the same: srun, sbatch, scancel and scontrol" },
+  { name: "slurm-wlm-basic-plugins", for: "the same: its plugins, PMIx and PMI-2 among them" },
 ];
 
 function missingPackages(): typeof PACKAGES {
@@ -45,7 +50,8 @@ export async function installPackages(): Promise<string[]> {
   const reasons = new Map<string, string>();
   if (missing.length > 0 && process.getuid?.() === 0) {
     const apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"];
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    // The second: systemctl starts no service. Tests start what they need themselves, with files of their own.
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", SYSTEMD_OFFLINE: "1" };
     await run([...apt, "update"], { env }); // When it fails, the lists that are there may do.
     for (const { name } of missing) {
       const { output } = await run([...apt, "install", "--no-install-recommends", name], { env });
