@@ -3,19 +3,10 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { join } from "node:path";
 import { platformName, shimFileName } from "../src/native/platform.ts";
 import { required } from "../test/requires.ts";
+import { PLATFORMS } from "./build.ts";
 import { driverEnvironment } from "./gpu.ts";
 import { ROOT, type RunOptions, run } from "./run.ts";
 import { failed, passed, type Result } from "./step.ts";
-
-const PLATFORMS = [
-  "linux-x64-glibc",
-  "linux-arm64-glibc",
-  "linux-x64-musl",
-  "linux-arm64-musl",
-  "darwin-x64",
-  "darwin-arm64",
-  "win32-x64",
-];
 
 /** Where the package keeps each platform's shim. */
 export const SHIMS = new Map(PLATFORMS.map((name) => [name, `prebuilt/${name}/${shimFileName(name)}`]));
@@ -52,8 +43,8 @@ const COMPILER_OPTIONS = {
   types: ["bun"],
 };
 
-const tarball = (work: string) => join(work, "lava-flow.tgz");
-const project = (work: string) => join(work, "project");
+export const tarball = (work: string) => join(work, "lava-flow.tgz");
+export const project = (work: string) => join(work, "project");
 
 /** An environment in which Bun is the only program by name: no Zig, no compiler, no shim but the package's. */
 function bareEnvironment(work: string): Record<string, string | undefined> {
@@ -75,7 +66,11 @@ export async function pack(work: string): Promise<Result> {
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
+    "dist/index.d.ts",
+    "dist/interop/index.d.ts",
+    "dist/kernel/index.d.ts",
     "src/index.ts",
+    "src/needs-bun.js",
     "src/cli/main.ts",
     "src/kernel/index.ts",
     "node_modules/naga-wasm/dist/index.js",
@@ -84,7 +79,7 @@ export async function pack(work: string): Promise<Result> {
     ...SHIMS.values(),
   ];
   const allowed =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/.*|docs\/.*|prebuilt\/.*|node_modules\/naga-wasm\/.*)$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/.*|dist\/.*\.d\.ts|docs\/.*|prebuilt\/.*|node_modules\/naga-wasm\/.*)$/;
   const wrong = [
     ...needed.filter((path) => !files.includes(path)).map((path) => `missing: ${path}`),
     ...files.filter((path) => !allowed.test(path)).map((path) => `should not be there: ${path}`),
