@@ -1,5 +1,6 @@
 /*
- * The whole C ABI of lava-flow's shim. It is called from TypeScript through bun:ffi and from nowhere else.
+ * The whole C ABI of lava-flow's shim. It is called from TypeScript through bun:ffi and from nowhere else. This is the one source of
+ * the boundary: scripts/boundary.ts makes the TypeScript declarations, layouts and error codes from it.
  *
  * Every function returns 0 or a value >= 0, or a negative LF_E... status; out-parameters come last. FULL, EMPTY and
  * TIMEOUT are values. Objects are handles (a positive int32: index and generation), so a stale one is an error and
@@ -18,13 +19,13 @@
 #endif
 
 /* Raised whenever a signature, a struct or a status changes its meaning. */
-#define LF_ABI_VERSION 3
+#define LF_ABI_VERSION 4
 /* Raised whenever two processes of different builds could misread each other. (Tests build a shim with another one.) */
 #ifndef LF_WIRE_VERSION
-#define LF_WIRE_VERSION 3
+#define LF_WIRE_VERSION 5
 #endif
 
-/* ---- status: the negative ones are errors, in the order of ErrorCode in src/errors.ts ---- */
+/* ---- status: the negative ones are errors; their names without LF_E are the error codes of TypeScript ---- */
 
 enum {
   LF_OK = 0,
@@ -62,7 +63,8 @@ enum {
   LF_ECLOCK_DRIFT = -32,
   LF_ESYSTEM = -33,
   LF_EGPU_DEVICE_LOST = -34,
-  LF_EHANDLER_FAILED = -35
+  LF_EHANDLER_FAILED = -35,
+  LF_ENO_REPLY = -36
 };
 
 /* Values that are not lengths: all above LF_VALUE, which no length or handle reaches. */
@@ -87,8 +89,6 @@ typedef struct {
 LF_API int32_t lf_abi_version(void);
 /* The last failure of this thread. */
 LF_API int32_t lf_status_last(lf_status *out);
-/* Every size, offset and constant that both languages use, as JSON; returns its length. */
-LF_API int32_t lf_layout_json(uint32_t capacity, char *out);
 
 /* ---- memory: blocks of host and of GPU memory ---- */
 
@@ -122,9 +122,18 @@ typedef struct {
 LF_API int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_memory_info *out);
 /* Takes ownership of the OS handle (also when it fails). */
 LF_API int32_t lf_memory_import(int64_t os_handle, double size, lf_memory_info *out);
-/* A new OS handle to a shared block or to GPU memory; the caller owns it. */
+/* A new OS handle to a shared block or to GPU memory; the caller owns it. The first export of small GPU memory gives it an
+ * allocation of its own: it copies the bytes behind all work before, and blocks until then. ETIMEOUT after 30 s. */
 LF_API int32_t lf_memory_export(int32_t handle, int64_t *out);
+/* The bytes that the driver allocated for GPU memory, or those of its block that it has; what an importer has to be told,
+ * once it was exported. */
+LF_API int32_t lf_memory_allocated(int32_t handle, double *out);
 LF_API int32_t lf_memory_close(int32_t handle);
+/* Holds the memory that begins at `base`, of whatever function here gave its address out: it stays mapped until as many
+ * releases, whatever is closed. For an ArrayBuffer that will show it the release is the engine's: `deallocator` (may be NULL)
+ * gets the address of void (*)(void *bytes, void *base), which it is to call once. On any thread. */
+LF_API int32_t lf_backing_retain(void *base, uint64_t *deallocator);
+LF_API int32_t lf_backing_release(void *base);
 /* The NUMA node of each of the first `count` pages (of page_bytes), as the kernel reports it (negative: an errno). */
 LF_API int32_t lf_memory_nodes(int32_t handle, uint32_t count, int32_t *out);
 /* Closes an OS handle that no object owns. */
@@ -137,6 +146,20 @@ LF_API int32_t lf_numa_viable(void);
 enum { LF_GPU_DISCRETE = 0, LF_GPU_INTEGRATED = 1, LF_GPU_CPU = 2, LF_GPU_OTHER = 3 };
 
 #define LF_UUID_BYTES 16
+
+/* What shaders may do beside what all may, lf_gpu_info's shader_features: compute with 16-bit floats; operations between the
+ * invocations of a subgroup, by their groups (Vulkan's VkSubgroupFeatureFlagBits, moved by 8 bits); those with 16-bit floats. */
+enum {
+  LF_SHADER_F16 = 1,
+  LF_SHADER_SUBGROUP_F16 = 2,
+  LF_SHADER_SUBGROUP_BASIC = 0x100,
+  LF_SHADER_SUBGROUP_VOTE = 0x200,
+  LF_SHADER_SUBGROUP_ARITHMETIC = 0x400,
+  LF_SHADER_SUBGROUP_BALLOT = 0x800,
+  LF_SHADER_SUBGROUP_SHUFFLE = 0x1000,
+  LF_SHADER_SUBGROUP_SHUFFLE_RELATIVE = 0x2000,
+  LF_SHADER_SUBGROUP_QUAD = 0x8000
+};
 
 /* What one GPU is, and what of it the library can use. */
 typedef struct {
@@ -155,6 +178,8 @@ typedef struct {
   uint32_t external_semaphore; /* 1: so can binary semaphores */
   uint32_t host_import;        /* 1: host memory can be made reachable (VK_EXT_external_memory_host) */
   uint32_t storage_max;        /* bytes of a buffer that a shader reaches */
+  uint32_t workgroup_max;      /* bytes of the variables that a workgroup shares */
+  uint32_t shader_features;    /* LF_SHADER_...: a device is opened with all of them */
 } lf_gpu_info;
 
 /* A handle of a Vulkan instance. The library is the one that LAVA_FLOW_VULKAN names ("off": none), else the system's.
@@ -290,6 +315,7 @@ LF_API int32_t lf_semaphore_close(int32_t semaphore);
 /* ---- rendezvous: two processes meet under a name in a directory ---- */
 
 enum { LF_ROLE_PRODUCER = 0, LF_ROLE_CONSUMER = 1 };
+#define LF_SCOPE_MAX 16
 
 typedef struct {
   uint32_t refused;  /* peers turned away because they run as another user */
@@ -297,15 +323,50 @@ typedef struct {
 } lf_rendezvous_info;
 
 /* Takes the role under the name (NAME_IN_USE when a live process has it); returns a handle. `directory` is made with
- * mode 0700; one that others can write to is refused. Both strings are UTF-8 with their lengths in bytes. */
+ * mode 0700; one that others can write to is refused. Both strings are UTF-8 with their lengths in bytes. `scope` (up to
+ * LF_SCOPE_MAX digits and lower-case letters) sets equal names apart: of no bytes for the host's, else of the job's. */
 LF_API int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, const char *name,
-                                  uint32_t name_bytes, int32_t role);
+                                  uint32_t name_bytes, int32_t role, const char *scope, uint32_t scope_bytes);
 /* 0 while nobody is there; else the handle of a link to a peer of the same user. Never blocks. */
 LF_API int32_t lf_rendezvous_poll(int32_t handle);
 /* Stops listening; the role stays taken until lf_rendezvous_close. */
 LF_API int32_t lf_rendezvous_settle(int32_t handle);
 LF_API int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out);
 LF_API int32_t lf_rendezvous_close(int32_t handle);
+
+#define LF_PLACE_MAX_BYTES 256
+
+enum { LF_HOLDER_HAS = 0, LF_HOLDER_LEFT = 1, LF_HOLDER_DIED = 2 };
+
+/* Who has a role or had it last, as that process has written it down in the directory. */
+typedef struct {
+  double since_ms; /* since 1970 */
+  double left_ms;  /* LF_HOLDER_LEFT: since 1970 */
+  int32_t state;   /* LF_HOLDER_... */
+  int32_t pid;
+  int32_t here; /* 1: this process */
+  int32_t met;  /* 1: it had a peer */
+  uint32_t place_bytes;
+  char place[LF_PLACE_MAX_BYTES]; /* where in the program it was opened, UTF-8 of any content */
+} lf_role_holder;
+
+/* Writes down where in the program the rendezvous was opened, for lf_rendezvous_holder. */
+LF_API int32_t lf_rendezvous_note(int32_t handle, const char *place, uint32_t bytes);
+/* 1; 0 where nobody has had the role in that directory; LF_EMPTY where that is not known. The directory is left as it is. */
+LF_API int32_t lf_rendezvous_holder(const char *directory, uint32_t directory_bytes, const char *name,
+                                    uint32_t name_bytes, int32_t role, const char *scope, uint32_t scope_bytes,
+                                    lf_role_holder *out);
+
+/* Where many rendezvous of a thread sleep. LF_EMPTY where the system offers none (all but Linux): then they are polled. */
+LF_API int32_t lf_watch_open(void);
+/* A duplicate of the descriptor, for the caller to close: readable while lf_watch_next has anything to say. */
+LF_API int32_t lf_watch_bell(int32_t watch, int64_t *out);
+/* A rendezvous that is to be polled, or 0. Tells of each once, until it is polled. */
+LF_API int32_t lf_watch_next(int32_t watch);
+LF_API int32_t lf_watch_close(int32_t watch);
+/* 1: `watch` tells when the rendezvous is to be polled. LF_EMPTY: it has to be polled now and then. Asked for anew before
+ * each sleep. */
+LF_API int32_t lf_rendezvous_watch(int32_t handle, int32_t watch);
 
 /* ---- link: the connection to one peer: messages, OS handles, a bell, and the proof that it lives ---- */
 
@@ -383,6 +444,7 @@ typedef struct {
   double peer;    /* 0 open, 1 closed, 2 died */
   double frames;  /* that went through this end */
   double bytes;
+  double held; /* received there and not yet released; 0 where the end can't know (a sender of a job) */
 } lf_port_stats;
 
 /* Makes the segment and passes it over the link, which must stay open as long as the producer.
@@ -397,9 +459,14 @@ LF_API int32_t lf_producer_send(int32_t producer, const void *data, uint32_t len
  * work on it is under way and the peer can't wait for that itself: no timeline is shared, or it may look at the bytes.
  * EXTERNAL_HANDLE_MISMATCH for memory of another device. */
 LF_API int32_t lf_producer_send_memory(int32_t producer, int32_t memory);
+/* The same for `size` bytes of it from `offset` on: the peer knows the whole memory, and the frame is the part. */
+LF_API int32_t lf_producer_send_part(int32_t producer, int32_t memory, double offset, double size);
 /* 1 with the device's `value` when the peer may wait for work up to there that has not ended, else 0. Close afterwards:
  * a peer whose producer is gone waits no more. */
 LF_API int32_t lf_producer_pending(int32_t producer, double *value);
+/* How many frames of it the peer has not released: 0 where it never was sent here, and once the peer closed or died.
+ * CORRUPT_SEGMENT. */
+LF_API int32_t lf_producer_unreleased(int32_t producer, int32_t memory);
 /* Tells the peer to unmap it; frames under way stay valid. */
 LF_API int32_t lf_producer_forget_memory(int32_t producer, int32_t memory);
 /* 1: `out` says where; its slot in the ring is kept free. LF_FULL, LF_RETIRE. */
@@ -415,11 +482,17 @@ LF_API int32_t lf_producer_region(int32_t producer, uint32_t region, lf_region_i
 /* The region that LF_RETIRE is about; the caller detaches its views, then calls lf_producer_retire. */
 LF_API int32_t lf_producer_retirable(int32_t producer, uint32_t *out);
 LF_API int32_t lf_producer_retire(int32_t producer, uint32_t region);
-/* The region stays mapped until the process ends: something out of reach still shows it. */
-LF_API int32_t lf_producer_keep(int32_t producer, uint32_t region);
+/* A step towards giving back the pages of large blocks that have been idle for a while: 1 when pages went, and there may be
+ * more; LF_EMPTY: some may go later; 0: none is left that would, until another large block is used. */
+LF_API int32_t lf_producer_trim(int32_t handle);
 /* Asks for the bell. 1: something changed already (room, or everything is released), do not sleep. CHANNEL_CLOSED or
  * PEER_DIED when what is waited for can't come any more. */
 LF_API int32_t lf_producer_arm(int32_t producer, int32_t until_released);
+/* Asks the kernel whether the consumer lives, whoever sends or not: CHANNEL_CLOSED or PEER_DIED, which stays. */
+LF_API int32_t lf_producer_look(int32_t producer);
+/* Looks `spins` times, without a system call: 1 as soon as trying again may help (the peer took or gave back what there is
+ * no room without, or closed; with `until_released`, everything is released), else 0. */
+LF_API int32_t lf_producer_moved(int32_t producer, int32_t until_released, int32_t spins);
 LF_API int32_t lf_producer_stats(int32_t producer, lf_port_stats *out);
 LF_API int32_t lf_producer_close(int32_t producer);
 
@@ -444,8 +517,11 @@ LF_API int32_t lf_consumer_region(int32_t consumer, uint32_t region, lf_region_i
 /* The OS handle of a region of another GPU; the caller owns it from now on. Once a region. */
 LF_API int32_t lf_consumer_claim(int32_t consumer, uint32_t region, int64_t *out);
 LF_API int32_t lf_consumer_retire(int32_t consumer, uint32_t region);
-LF_API int32_t lf_consumer_keep(int32_t consumer, uint32_t region);
 LF_API int32_t lf_consumer_arm(int32_t consumer);
+/* Asks the kernel whether the producer lives, LF_OK or LF_EMPTY, and the next empty receive does so again. */
+LF_API int32_t lf_consumer_look(int32_t consumer);
+/* Looks `spins` times, without a system call: 1 as soon as there is a message, or the end of them, else 0. */
+LF_API int32_t lf_consumer_moved(int32_t consumer, int32_t spins);
 LF_API int32_t lf_consumer_stats(int32_t consumer, lf_port_stats *out);
 LF_API int32_t lf_consumer_close(int32_t consumer);
 
@@ -465,6 +541,25 @@ typedef struct {
  * process, else the first of the usual names. MPI is not initialised. MPI_UNAVAILABLE with the reason of each place. */
 LF_API int32_t lf_mpi_describe(lf_mpi_info *out);
 
+/* ---- launch: what started this process ---- */
+
+/* NONE: no launcher's variables. RANK: this process may come to MPI as a rank. PLAIN: variables that are not this process's
+ * to use, or of no use. */
+enum { LF_LAUNCH_NONE = 0, LF_LAUNCH_RANK = 1, LF_LAUNCH_PLAIN = 2 };
+
+typedef struct {
+  int32_t standing; /* LF_LAUNCH_... */
+  int32_t rank;     /* as the launcher says, to all processes of the rank; -1: not said */
+  int32_t size;     /* of the job; 0: not said */
+  int32_t open_mpi; /* 1: the launcher is Open MPI's own */
+  char job[128];    /* the launcher's or scheduler's name of the job, the same in all processes of it on this host; "" for none */
+  char reason[384]; /* PLAIN: a clause that says why, after "this process" */
+} lf_launch_info;
+
+/* Examined once a process: MPI is not touched. `directory` is the runtime directory (0 bytes: none). A process that is a
+ * rank stays the only one of that rank on this host, as far as the others ask the same. */
+LF_API int32_t lf_launch_examine(const char *directory, uint32_t directory_bytes, lf_launch_info *out);
+
 /* ---- job: the processes that one launcher started together, and what they know of each other ----
  * One job a process, whatever the thread. Ranks are those of MPI_COMM_WORLD. */
 
@@ -479,8 +574,11 @@ typedef struct {
   char processor[256]; /* MPI's name for the machine */
 } lf_job_info;
 
-/* 1 when the environment says that an MPI launcher started this process, or MPI is initialised here already. */
-LF_API int32_t lf_job_launched(void);
+/* What lf_job_open waits for while it is pending. */
+enum { LF_JOB_NOTHING = 0, LF_JOB_RANKS = 1, LF_JOB_NETWORK = 2 };
+/* LF_JOB_RANKS: other ranks have not initialised MPI. LF_JOB_NETWORK: they have, and the first messages between the ranks do
+ * not arrive. */
+LF_API int32_t lf_job_awaits(void);
 /* Initialises MPI, on a thread of its own, once a process: LF_PENDING while other ranks have not come to it, then 1.
  * MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH (naming a rank and host of another version). */
 LF_API int32_t lf_job_open(void);
@@ -566,7 +664,6 @@ LF_API int32_t lf_sender_abort_inline(int32_t sender);
 LF_API int32_t lf_sender_region(int32_t sender, uint32_t region, lf_region_info *out);
 LF_API int32_t lf_sender_retirable(int32_t sender, uint32_t *out);
 LF_API int32_t lf_sender_retire(int32_t sender, uint32_t region);
-LF_API int32_t lf_sender_keep(int32_t sender, uint32_t region);
 /* Rings its bell when `until` has come: room may be there, all is released, or a ticket more was sent. */
 enum { LF_UNTIL_ROOM = 0, LF_UNTIL_RELEASED = 1, LF_UNTIL_SENT = 2 };
 LF_API int32_t lf_sender_arm(int32_t sender, int32_t until);
@@ -596,7 +693,6 @@ LF_API int32_t lf_receiver_region(int32_t receiver, uint32_t region, lf_region_i
  * not. */
 LF_API int32_t lf_receiver_retirable(int32_t receiver, uint32_t *out);
 LF_API int32_t lf_receiver_retire(int32_t receiver, uint32_t region);
-LF_API int32_t lf_receiver_keep(int32_t receiver, uint32_t region);
 /* Rings its bell at the next frame, and when a piece has arrived. */
 LF_API int32_t lf_receiver_arm(int32_t receiver);
 LF_API int32_t lf_receiver_bell(int32_t receiver, int64_t *out);
@@ -641,8 +737,10 @@ LF_API int32_t lf_cuda_semaphore_signal(int32_t cuda_semaphore, double value, ui
 LF_API int32_t lf_cuda_semaphore_wait(int32_t cuda_semaphore, double value, uint64_t stream);
 LF_API int32_t lf_cuda_semaphore_close(int32_t cuda_semaphore);
 
-/* GPU memory as a cl_mem; a handle. `context` 0: in a context of its own, on the matching device. */
-LF_API int32_t lf_opencl_import(int32_t memory, uint64_t context);
+/* `size` bytes of GPU memory from `offset` on as a cl_mem; a handle. Of all of the memory it is a cl_mem as large as the
+ * allocation. `context` 0: in a context of its own, on the matching device. EXTERNAL_MEMORY_UNSUPPORTED for a part that begins
+ * where OpenCL's may not. */
+LF_API int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t context);
 /* Its cl_mem, cl_context and cl_device_id, in this order. */
 LF_API int32_t lf_opencl_describe(int32_t opencl, uint64_t *out);
 /* In the order of a cl_command_queue of the context: OpenCL may use the memory after acquire and until release. */
@@ -661,9 +759,10 @@ LF_API int32_t lf_opencl_semaphore_signal(int32_t opencl_semaphore, uint64_t que
 LF_API int32_t lf_opencl_semaphore_wait(int32_t opencl_semaphore, uint64_t queue);
 LF_API int32_t lf_opencl_semaphore_close(int32_t opencl_semaphore);
 
-/* GPU memory as an OpenGL buffer; a handle. In the EGL context that is current on this thread, else in one that is made
- * for the matching device and stays current until the last handle that uses it is closed. */
-LF_API int32_t lf_opengl_import(int32_t memory);
+/* `size` bytes of GPU memory, from `offset` on, as an OpenGL buffer; a handle. In the EGL context that is current on this
+ * thread, else in one that is made for the matching device and stays current until the last handle that uses it is
+ * closed. */
+LF_API int32_t lf_opengl_import(int32_t memory, double offset, double size);
 /* The names that OpenGL knows it by. */
 LF_API int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object);
 LF_API int32_t lf_opengl_close(int32_t opengl);
@@ -680,6 +779,8 @@ LF_API int32_t lf_opengl_semaphore_close(int32_t opengl_semaphore);
 typedef struct {
   char name[256];
   double buffer_max; /* bytes of the largest buffer */
+  uint32_t workgroup_max; /* bytes of the variables that a workgroup shares */
+  uint32_t reserved;
 } lf_metal_info;
 
 /* 1 with the name of the system's device when Metal can be used; 0 with the reason. The library is the one that
