@@ -48,18 +48,44 @@ function places(): string[] {
   return [prebuilt, resolve(root, "shim/zig-out/lib", shimFileName())];
 }
 
-function open(): Shim {
+interface Loaded {
+  symbols: Shim;
+  path: string;
+}
+
+/** Where the first copy of this package, or the first evaluation, of this thread found its native part. */
+const PLACE = Symbol.for(`lava-flow.shim.${CONSTANTS.LF_ABI_VERSION}`);
+const shared = globalThis as { [PLACE]?: string };
+
+/**
+ * Where another copy of this package has the same native part loaded, in this thread or a Worker. A second one would have
+ * handles of its own, and a second idea of the process's MPI job. Only Linux tells of other threads'.
+ */
+function loadedElsewhere(): string[] {
+  if (process.env.LAVA_FLOW_SHIM) return [];
+  if (shared[PLACE]) return [shared[PLACE]];
+  if (process.platform !== "linux") return [];
+  try {
+    const maps = process.getBuiltinModule("node:fs").readFileSync("/proc/self/maps", "utf8");
+    const file = new RegExp(`/.*/${RegExp.escape(shimFileName())}$`, "gm");
+    return [...new Set(maps.match(file))].filter((place) => abiOf(place) === CONSTANTS.LF_ABI_VERSION);
+  } catch {
+    return []; // No /proc here.
+  }
+}
+
+function abiOf(place: string): number {
+  return dlopen(place, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
+}
+
+function open(): Loaded {
   const tried: string[] = [];
-  for (const place of places()) {
+  for (const place of [...loadedElsewhere(), ...places()]) {
     let version: number;
     try {
       // The version before the rest: a shim of another version may lack a symbol, and that would be the wrong complaint.
-      version = dlopen(place, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
-      if (version === CONSTANTS.LF_ABI_VERSION) {
-        const { symbols } = dlopen(place, SYMBOLS);
-        path = place;
-        return symbols;
-      }
+      version = abiOf(place);
+      if (version === CONSTANTS.LF_ABI_VERSION) return { symbols: dlopen(place, SYMBOLS).symbols, path: place };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       tried.push(message.includes(place) ? message : `${place}: ${message}`);
@@ -77,10 +103,26 @@ function open(): Shim {
     });
   }
   throw new LavaFlowError("SHIM_NOT_FOUND", `no native part for ${platformName()}; tried: ${tried.join("; ")}`, {
-    remedy: process.env.LAVA_FLOW_SHIM
-      ? "Correct or unset LAVA_FLOW_SHIM"
-      : "Run `bun run build` in a checkout, or install the package again",
+    remedy: remedy(),
   });
+}
+
+/** What helps depends on how this copy of the package came here. */
+function remedy(): string {
+  if (process.env.LAVA_FLOW_SHIM) return "Correct or unset LAVA_FLOW_SHIM";
+  if (import.meta.file !== "load.ts") {
+    return "A compiled executable unpacks it into the temporary folder, which may be mounted noexec: set BUN_TMPDIR to a folder in which this user may write and execute; keep the files of any other bundle together";
+  }
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  const { resolve } = process.getBuiltinModule("node:path");
+  const root = resolve(import.meta.dir, "../..");
+  const installed = /[\\/]node_modules[\\/]/.test(root);
+  if (!installed) return "Run `bun install` and `bun run build` in this checkout";
+  if (existsSync(resolve(root, "prebuilt", platformName()))) {
+    return "Install the package again, in a folder that may be executed from; on Linux it needs glibc 2.28 or newer, or musl";
+  }
+  if (existsSync(resolve(root, "prebuilt"))) return "The package has no native part for this platform";
+  return "Only the published package carries it: install that (`bun add lava-flow`), or build this copy (`bun pm trust lava-flow`)";
 }
 
 let shim: Shim | undefined;
@@ -88,7 +130,10 @@ let path: string;
 
 /** The shim. Loaded by the first call, never closed: its code may be running in any thread. */
 export function native(): Shim {
-  shim ??= open();
+  if (shim === undefined) {
+    ({ symbols: shim, path } = open());
+    shared[PLACE] ??= path;
+  }
   return shim;
 }
 

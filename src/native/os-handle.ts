@@ -1,5 +1,6 @@
 /** An OS handle (a descriptor, on Windows an NT handle) that this process owns until it is passed on. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
+import { sharedBetweenCopies } from "./copies.ts";
 import { native } from "./load.ts";
 import { check } from "./status.ts";
 
@@ -17,6 +18,10 @@ const WINDOWS = process.platform === "win32";
 export const exported = new BigInt64Array(new ArrayBuffer(8));
 
 export class OsHandle implements OsHandleFields, Disposable {
+  static {
+    sharedBetweenCopies(OsHandle, "OsHandle", (handle) => handle);
+  }
+
   readonly fd?: number;
   readonly handle?: bigint;
   #open = true;

@@ -1,5 +1,6 @@
 /** Turns the shim's last failure into one LavaFlowError. */
-import { ERROR_CODES, type ErrorCode, LavaFlowError } from "../errors.ts";
+import { ERROR_CODES } from "../error-codes.ts";
+import { type ErrorCode, LavaFlowError } from "../errors.ts";
 import { STATUS } from "./layout.ts";
 import type { Shim } from "./symbols.ts";
 
@@ -41,7 +42,7 @@ const ERRNO_REMEDIES: Record<number, string> = {
   24: "Raise the limit of open files (ulimit -n), or close channels and buffers",
 };
 
-const scratch = new Uint8Array(new ArrayBuffer(STATUS.size));
+const scratch = new Uint8Array(new ArrayBuffer(STATUS.sizeof));
 const numbers = new Int32Array(scratch.buffer);
 const decoder = new TextDecoder();
 
@@ -50,15 +51,15 @@ function text(from: number, to: number): string {
   return decoder.decode(scratch.subarray(from, end < 0 || end > to ? to : end));
 }
 
-/** The failure that this thread's last call to the shim reported. */
-export function lastError(shim: Shim, what?: string): LavaFlowError {
+/** The failure that this thread's last call to the shim reported; `remedyElse` is for one that has none of its own. */
+export function lastError(shim: Shim, what?: string, remedyElse?: string): LavaFlowError {
   shim.lf_status_last(scratch);
   const code = ERROR_CODES[-(numbers[STATUS.code / 4] as number) - 1] ?? "SYSTEM";
   const status = numbers[STATUS.native_status / 4] as number;
   const api = text(STATUS.api, STATUS.text);
-  const words = text(STATUS.text, STATUS.size);
+  const words = text(STATUS.text, STATUS.sizeof);
   const errno = code === "SYSTEM" && process.platform !== "win32";
-  const remedy = (errno ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code];
+  const remedy = (errno ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code] ?? remedyElse;
   return new LavaFlowError(code, what ? `${what}: ${words}` : words, {
     ...(api ? { native: { api, status, text: words } } : {}),
     ...(remedy ? { remedy } : {}),
@@ -66,7 +67,7 @@ export function lastError(shim: Shim, what?: string): LavaFlowError {
 }
 
 /** Returns `result`, or throws the failure behind a negative one. */
-export function check(shim: Shim, result: number, what?: string): number {
-  if (result < 0) throw lastError(shim, what);
+export function check(shim: Shim, result: number, what?: string, remedy?: string): number {
+  if (result < 0) throw lastError(shim, what, remedy);
   return result;
 }

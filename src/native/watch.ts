@@ -12,14 +12,19 @@ export class Watch {
 
   private constructor() {}
 
-  /** Watches one end of a socket pair, which it closes with itself. It does not keep the process alive until `ref`. */
+  /**
+   * Watches one end of a socket pair, which it closes with itself. It does not keep the process alive until `ref`. Another
+   * kind of descriptor is good for one event, as nothing can be received from it: `onEnd`, when it becomes readable.
+   */
   static async open(fd: number, { onReadable, onEnd }: WatchEvents): Promise<Watch> {
     const watch = new Watch();
     let open = true;
     const readable = () => {
       if (open && watch.#socket) onReadable();
     };
+    let early = false;
     const end = () => {
+      if (!watch.#socket) early = true;
       if (!open || !watch.#socket) return;
       open = false;
       onEnd();
@@ -28,6 +33,7 @@ export class Watch {
     // Bun's types have these options, and no overload that takes them.
     watch.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
     watch.#socket.unref();
+    if (early) queueMicrotask(end);
     return watch;
   }
 
