@@ -37,14 +37,20 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
  * closed by the next call. */
 int32_t lf_link_take(lf_link *link, lf_message **out);
 
-/* Wakes the peer. A bell that rings already is enough. */
+/* Wakes the peer. A bell that rings already is enough; one whose peer is gone tells, and lf_link_peer_alive then knows. */
 void lf_link_ring(lf_link *link);
 
 /* Sleeps until the peer rings or dies: 1, or LF_TIMEOUT. Takes the rings. */
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns);
 
+/* Whether it is known already that the peer is gone; asks nobody. */
+int lf_link_known_gone(const lf_link *link);
+
 /* Asks the kernel, unless it is already known to be gone. */
 int lf_link_peer_alive(lf_link *link);
+
+/* The peer finds this side gone, though others here may still own the link. Wakes the peer. */
+void lf_link_hang_up(lf_link *link);
 
 /* As lf_link_bell and lf_link_peer_pid (lavaflow.h). */
 int32_t lf_link_copy_bell(lf_link *link, int64_t *out);
@@ -58,5 +64,26 @@ void lf_link_release(lf_link *link);
 
 /* Nanoseconds of a clock that never goes back. */
 uint64_t lf_now(void);
+/* The same clock, some milliseconds late, at a tenth of the cost where the system has such a one. */
+uint64_t lf_now_coarse(void);
+
+/*
+ * When an end that never waits has to ask the kernel whether its peer lives: that is a system call, so it is asked every
+ * 20 ms, however often the end is used; and the clock is read once in 16 uses, or with each where uses are far apart.
+ */
+typedef struct {
+  uint32_t left, step; /* uses until the clock is read, and between two times */
+  uint64_t read, asked;
+} lf_pace;
+
+#define LF_PACE_START ((lf_pace){.left = 1, .step = 1})
+#define LF_PACE_STEP_MAX 16u
+#define LF_PACE_SLOW_NS ((uint64_t)2000000)
+#define LF_PACE_ASK_NS ((uint64_t)20000000)
+
+int lf_pace_look(lf_pace *pace);
+static inline int lf_pace_due(lf_pace *pace) {
+  return __builtin_expect(--pace->left == 0, 0) && lf_pace_look(pace);
+}
 
 #endif

@@ -48,6 +48,16 @@ uint64_t lf_now(void) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+uint64_t lf_now_coarse(void) {
+#if defined(CLOCK_MONOTONIC_COARSE)
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+#else
+  return lf_now();
+#endif
+}
+
 int lf_socket_prepare(int fd) {
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return -1;
@@ -266,14 +276,22 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
 
 void lf_link_ring(lf_link *link) {
   char one = 1;
-  /* EAGAIN: it rings already. A peer that is gone will be noticed where it matters. */
 #if defined(MSG_NOSIGNAL)
-  while (send(link->bell, &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
+  int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 #else
-  while (send(link->bell, &one, 1, MSG_DONTWAIT) < 0 && errno == EINTR) {
-  }
+  int flags = MSG_DONTWAIT;
 #endif
+  ssize_t sent;
+  do sent = send(link->bell, &one, 1, flags);
+  while (sent < 0 && errno == EINTR);
+  /* EAGAIN: it rings already. A peer closes its bell after it has said so in the segment, or dies. */
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)) link->gone = 1;
+}
+
+void lf_link_hang_up(lf_link *link) {
+  shutdown(link->socket, SHUT_RDWR);
+  shutdown(link->bell, SHUT_RDWR); /* an end of file, also where the runtime still has a copy of the descriptor */
+  link->gone = 1;
 }
 
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
@@ -304,6 +322,8 @@ int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
     return 1;
   }
 }
+
+int lf_link_known_gone(const lf_link *link) { return link->gone; }
 
 int lf_link_peer_alive(lf_link *link) {
   if (link->gone) return 0;

@@ -45,6 +45,8 @@ struct lf_link {
   lf_message message;
 };
 
+uint64_t lf_now_coarse(void) { return GetTickCount64() * 1000000u; }
+
 uint64_t lf_now(void) {
   LARGE_INTEGER ticks, per_second; /* neither call fails since Windows XP */
   QueryPerformanceCounter(&ticks);
@@ -267,6 +269,9 @@ void lf_link_ring(lf_link *link) {
   if (link->peer_bell) SetEvent(link->peer_bell);
 }
 
+/* The last owner closes the pipe and wakes the peer. Owners that are left here end with the same thread. */
+void lf_link_hang_up(lf_link *link) { link->gone = 1; }
+
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
   if (link->gone) return 1;
   HANDLE watched[2] = {link->bell, link->process};
@@ -278,6 +283,8 @@ int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
   if (result == WAIT_OBJECT_0 + 1) link->gone = 1;
   return 1;
 }
+
+int lf_link_known_gone(const lf_link *link) { return link->gone; }
 
 int lf_link_peer_alive(lf_link *link) {
   if (link->gone) return 0;

@@ -1,13 +1,13 @@
 /*
  * Where two processes meet: a directory that only this user can write to. The consumer listens on "<name>.sock"; the
- * producer connects. Roles are byte ranges of one lock file, held through the open file description, so the kernel
- * gives them back the moment a process dies; no file says so. A socket that a killed process left behind is taken away
- * by the next one that opens any name here.
+ * producer connects. Roles are role_posix.c's. A socket that a killed process left behind is taken away by the next one
+ * that opens any name here.
  */
+#include "rendezvous_posix.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,53 +15,17 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "handle.h"
-#include "link_posix.h"
 #include "status.h"
 
-#if defined(__APPLE__) && !defined(F_OFD_SETLK)
-#define F_OFD_SETLK 90
-#define F_OFD_GETLK 92
-#endif
+/* Whoever removes the directory does so in several steps: a rendezvous that makes it anew waits so long, lest it come between. */
+#define DISTURBED_NS ((uint64_t)20000000)
 
-#define NAME_MAX_BYTES 64
-#define LOCK_FILE ".lock"
-#define SUFFIX ".sock"
-
-typedef struct {
-  int32_t role;
-  int directory; /* descriptor: a directory swapped by its path can't fool us */
-  int lock;
-  int listener; /* consumer only, -1 before and after */
-  int settled;
-  lf_link *arriving; /* accepted, its bell not here yet */
-  uint32_t refused;
-  int32_t last_uid;
-  char path[PATH_MAX];
-  char name[NAME_MAX_BYTES + 1];
-} rendezvous;
-
-/* The byte of the lock file that stands for a role. Two names that share a hash of 61 bits only exclude each other.
- * FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static struct flock lock_of(const char *name, int32_t role, short type) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
-  return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_len = 1,
-                        .l_start = (off_t)((hash >> 3) << 1 | (role == LF_ROLE_CONSUMER))};
-}
-
-/* 1: got or gave back; 0: somebody else has it; -1 with errno. */
-static int set_lock(int fd, const char *name, int32_t role, short type) {
-  struct flock lock = lock_of(name, role, type);
-  if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 1;
-  return errno == EAGAIN || errno == EACCES ? 0 : -1;
-}
-
-static int open_lock(int directory) {
-  return openat(directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+static int32_t not_mine(const char *path, uid_t owner) {
+  return lf_fail(LF_EPERMISSION_DENIED, "", 0, "runtime directory %s belongs to user %u, not to this one (%u)", path,
+                 (unsigned)owner, (unsigned)geteuid());
 }
 
 static int32_t open_directory(const char *path, int *out) {
@@ -73,7 +37,9 @@ static int32_t open_directory(const char *path, int *out) {
   if (fd < 0) {
     int error = errno;
     /* Whoever made a link there could also point it elsewhere. Linux says ENOTDIR to a link, others ELOOP. */
-    int linked = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    int there = lstat(path, &info) == 0;
+    int linked = there && S_ISLNK(info.st_mode);
+    if (error == EACCES && there && !linked && info.st_uid != geteuid()) return not_mine(path, info.st_uid);
     return lf_fail_errno(error == EACCES || linked ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "open", error,
                          "runtime directory %s%s", path, linked ? " is a symbolic link" : "");
   }
@@ -81,8 +47,7 @@ static int32_t open_directory(const char *path, int *out) {
   if (fstat(fd, &info) != 0)
     status = lf_fail_errno(LF_ESYSTEM, "fstat", errno, "runtime directory %s", path);
   else if (info.st_uid != geteuid())
-    status = lf_fail(LF_EPERMISSION_DENIED, "", 0, "runtime directory %s belongs to user %u, not to this one (%u)", path,
-                     (unsigned)info.st_uid, (unsigned)geteuid());
+    status = not_mine(path, info.st_uid);
   else if (info.st_mode & (S_IWGRP | S_IWOTH))
     status = lf_fail(LF_EPERMISSION_DENIED, "", 0, "runtime directory %s can be written to by others (mode %04o)", path,
                      (unsigned)info.st_mode & 07777);
@@ -92,30 +57,30 @@ static int32_t open_directory(const char *path, int *out) {
 }
 
 /* The address through the directory's descriptor where the system has such paths: short, and safe from renames. */
-static int32_t address_of(const rendezvous *r, struct sockaddr_un *out) {
+static int32_t address_of(const lf_rendezvous *r, struct sockaddr_un *out) {
   memset(out, 0, sizeof *out);
   out->sun_family = AF_UNIX;
   int length;
 #if defined(__linux__)
-  length = snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s" SUFFIX, r->directory, r->name);
+  length = snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s" LF_SOCKET_SUFFIX, r->directory, r->key);
 #else
-  length = snprintf(out->sun_path, sizeof out->sun_path, "%s/%s" SUFFIX, r->path, r->name);
+  length = snprintf(out->sun_path, sizeof out->sun_path, "%s/%s" LF_SOCKET_SUFFIX, r->path, r->key);
 #endif
   if (length >= (int)sizeof out->sun_path)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%s/%s" SUFFIX " is longer than a socket path may be (%zu bytes)",
-                   r->path, r->name, sizeof out->sun_path - 1);
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%s/%s" LF_SOCKET_SUFFIX " is longer than a socket path may be (%zu bytes)",
+                   r->path, r->key, sizeof out->sun_path - 1);
   return LF_OK;
 }
 
-static void unlink_socket(const rendezvous *r) {
-  char file[NAME_MAX_BYTES + sizeof SUFFIX];
-  snprintf(file, sizeof file, "%s" SUFFIX, r->name);
+static void unlink_socket(const lf_rendezvous *r) {
+  char file[LF_KEY_MAX_BYTES + sizeof LF_SOCKET_SUFFIX];
+  snprintf(file, sizeof file, "%s" LF_SOCKET_SUFFIX, r->key);
   unlinkat(r->directory, file, 0);
 }
 
 /* Takes away what killed processes left: the sockets whose consumer's role is free, because a living consumer has its
  * role before it binds. Looking takes a read lock, by which others tell a sweep from a consumer. */
-static void sweep(const rendezvous *r) {
+static void sweep(const lf_rendezvous *r) {
   int fd = openat(r->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
   if (!entries) {
@@ -123,22 +88,22 @@ static void sweep(const rendezvous *r) {
     return;
   }
   /* A lock of its own description: locks of the same description never exclude each other. */
-  int probe = open_lock(r->directory);
+  int probe = lf_lock_open(r->directory);
   for (struct dirent *entry; probe >= 0 && (entry = readdir(entries));) {
-    char name[NAME_MAX_BYTES + sizeof SUFFIX];
-    size_t length = strlen(entry->d_name), suffix = sizeof SUFFIX - 1;
-    if (length <= suffix || length >= sizeof name || strcmp(entry->d_name + length - suffix, SUFFIX) != 0) continue;
-    memcpy(name, entry->d_name, length - suffix);
-    name[length - suffix] = 0;
-    if (set_lock(probe, name, LF_ROLE_CONSUMER, F_RDLCK) != 1) continue;
+    char key[LF_KEY_MAX_BYTES + sizeof LF_SOCKET_SUFFIX];
+    size_t length = strlen(entry->d_name), suffix = sizeof LF_SOCKET_SUFFIX - 1;
+    if (length <= suffix || length >= sizeof key || strcmp(entry->d_name + length - suffix, LF_SOCKET_SUFFIX) != 0) continue;
+    memcpy(key, entry->d_name, length - suffix);
+    key[length - suffix] = 0;
+    if (!lf_role_is_free(probe, key)) continue;
     unlinkat(r->directory, entry->d_name, 0);
-    set_lock(probe, name, LF_ROLE_CONSUMER, F_UNLCK);
+    lf_role_leave(probe, key);
   }
   if (probe >= 0) close(probe);
   closedir(entries);
 }
 
-static void stop_listening(rendezvous *r) {
+static void stop_listening(lf_rendezvous *r) {
   if (r->listener >= 0) {
     unlink_socket(r);
     close(r->listener);
@@ -148,64 +113,89 @@ static void stop_listening(rendezvous *r) {
   r->arriving = NULL;
 }
 
-/* A role is a write lock, which the kernel gives back when the process dies. */
-static int32_t take_role(const rendezvous *r) {
-  for (int i = 0; i < 200; i++) {
-    int got = set_lock(r->lock, r->name, r->role, F_WRLCK);
-    if (got == 1) return LF_OK;
-    struct flock holder = lock_of(r->name, r->role, F_WRLCK);
-    if (got < 0 || fcntl(r->lock, F_OFD_GETLK, &holder) != 0)
-      return lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "%s/" LOCK_FILE, r->path);
-    if (holder.l_type == F_WRLCK) break;
-    nanosleep(&(struct timespec){0, 500000}, NULL); /* a sweep looks at it, for a moment */
-  }
-  return lf_fail(LF_ENAME_IN_USE, "", 0, "a running process is already the %s of \"%s\"",
-                 r->role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
-}
-
-static void destroy(void *object) {
-  rendezvous *r = object;
+static void leave_place(lf_rendezvous *r) {
+  lf_watch_remove(r);
   stop_listening(r);
-  if (r->lock >= 0) close(r->lock); /* gives the role back */
+  if (r->lock >= 0) {
+    if (r->handle) lf_role_leaves(r);
+    close(r->lock); /* gives the role back */
+  }
   if (r->directory >= 0) close(r->directory);
-  free(r);
+  r->directory = r->lock = -1;
 }
 
-int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, const char *name, uint32_t name_bytes,
-                           int32_t role) {
-  if (!directory || !name || directory_bytes == 0 || directory_bytes >= PATH_MAX ||
-      memchr(directory, 0, directory_bytes))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a runtime directory of %u bytes", directory_bytes);
-  if (name_bytes == 0 || name_bytes > NAME_MAX_BYTES || memchr(name, 0, name_bytes) || memchr(name, '/', name_bytes) ||
-      memchr(name, '\\', name_bytes))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a channel name has 1 to %d bytes and no slash, backslash or NUL",
-                   NAME_MAX_BYTES);
-  if (role != LF_ROLE_PRODUCER && role != LF_ROLE_CONSUMER)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "role %d", role);
-  rendezvous *r = calloc(1, sizeof *r);
-  if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a rendezvous of %zu bytes", sizeof *r);
-  r->role = role;
-  r->directory = r->lock = r->listener = -1;
-  memcpy(r->path, directory, directory_bytes);
-  memcpy(r->name, name, name_bytes);
-
+static int32_t take_place(lf_rendezvous *r) {
   struct sockaddr_un address;
   int32_t status = open_directory(r->path, &r->directory);
   if (status == LF_OK) status = address_of(r, &address);
   if (status == LF_OK) {
-    r->lock = open_lock(r->directory);
-    if (r->lock < 0) status = lf_fail_errno(LF_ESYSTEM, "openat", errno, "%s/" LOCK_FILE, r->path);
+    r->lock = lf_lock_open(r->directory);
+    if (r->lock < 0) status = lf_fail_errno(LF_ESYSTEM, "openat", errno, "%s/" LF_LOCK_FILE, r->path);
   }
-  if (status == LF_OK) status = take_role(r);
+  return status == LF_OK ? lf_role_take(r) : status;
+}
+
+/* Whether what the descriptor shows is what stands under the path; `at` is where that begins. */
+static int is_at(int descriptor, int at, const char *path) {
+  struct stat held, there;
+  return fstat(descriptor, &held) == 0 && fstatat(at, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+/* Files of the directory went: where it, or the lock file, did, this side meets in what stands there now. */
+static int32_t look_after_place(lf_rendezvous *r) {
+  r->disturbed_at = 0;
+  if (!is_at(r->directory, AT_FDCWD, r->path) || !is_at(r->lock, r->directory, LF_LOCK_FILE)) {
+    leave_place(r);
+    return take_place(r);
+  }
+  char file[LF_KEY_MAX_BYTES + sizeof LF_SOCKET_SUFFIX];
+  snprintf(file, sizeof file, "%s" LF_SOCKET_SUFFIX, r->key);
+  if (r->listener >= 0 && faccessat(r->directory, file, F_OK, AT_SYMLINK_NOFOLLOW) != 0) stop_listening(r);
+  return LF_OK;
+}
+
+static void destroy(void *object) {
+  lf_rendezvous *r = object;
+  leave_place(r);
+  free(r);
+}
+
+int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, const char *name, uint32_t name_bytes,
+                           int32_t role, const char *scope, uint32_t scope_bytes) {
+  if (!directory || !name || directory_bytes == 0 || directory_bytes >= PATH_MAX ||
+      memchr(directory, 0, directory_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a runtime directory of %u bytes", directory_bytes);
+  if (name_bytes == 0 || name_bytes > LF_NAME_MAX_BYTES || memchr(name, 0, name_bytes) || memchr(name, '/', name_bytes) ||
+      memchr(name, '\\', name_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a channel name has 1 to %d bytes and no slash, backslash or NUL",
+                   LF_NAME_MAX_BYTES);
+  if (role != LF_ROLE_PRODUCER && role != LF_ROLE_CONSUMER)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "role %d", role);
+  if (scope_bytes > LF_SCOPE_MAX || (scope_bytes && !scope))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a scope has up to %d bytes", LF_SCOPE_MAX);
+  for (uint32_t i = 0; i < scope_bytes; i++)
+    if (!scope[i] || !strchr("0123456789abcdefghijklmnopqrstuvwxyz", scope[i]))
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a scope has digits and lower-case letters only");
+  lf_rendezvous *r = calloc(1, sizeof *r);
+  if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a rendezvous of %zu bytes", sizeof *r);
+  r->role = role;
+  r->directory = r->lock = r->listener = r->watched_directory = -1;
+  memcpy(r->path, directory, directory_bytes);
+  memcpy(r->name, name, name_bytes);
+  snprintf(r->key, sizeof r->key, "%s%s%.*s", r->name, scope_bytes ? "@" : "", (int)scope_bytes, scope ? scope : "");
+
+  int32_t status = take_place(r);
   if (status == LF_OK) {
     sweep(r);
     status = lf_handle_make(LF_KIND_RENDEZVOUS, r, destroy);
   }
   if (status < 0) destroy(r);
+  else r->handle = status;
   return status;
 }
 
-static int32_t listen_now(rendezvous *r) {
+static int32_t listen_now(lf_rendezvous *r) {
   unlink_socket(r); /* a killed consumer's: this one has its role now */
   struct sockaddr_un address;
   int32_t status = address_of(r, &address);
@@ -217,10 +207,17 @@ static int32_t listen_now(rendezvous *r) {
     if (!failed) failed = (api = "fcntl", lf_socket_prepare(fd)) != 0;
     if (!failed) failed = (api = "bind", bind(fd, (struct sockaddr *)&address, sizeof address)) != 0;
     if (!failed) failed = (api = "listen", listen(fd, 16)) != 0;
-    if (failed) status = lf_fail_errno(LF_ESYSTEM, api, errno, "%s/%s" SUFFIX, r->path, r->name);
+    if (failed) status = lf_fail_errno(LF_ESYSTEM, api, errno, "%s/%s" LF_SOCKET_SUFFIX, r->path, r->name);
   }
   if (status < 0 && fd >= 0) close(fd);
-  if (status == LF_OK) r->listener = fd;
+  if (status == LF_OK) {
+    r->listener = fd;
+    /* Tells producers that watch the directory: the file is there since `bind`, when nobody listened yet. */
+    char file[LF_KEY_MAX_BYTES + sizeof LF_SOCKET_SUFFIX];
+    snprintf(file, sizeof file, "%s" LF_SOCKET_SUFFIX, r->key);
+    if (fchmodat(r->directory, file, 0600, 0) != 0)
+      status = lf_fail_errno(LF_ESYSTEM, "fchmodat", errno, "%s/%s", r->path, file);
+  }
   return status;
 }
 
@@ -238,7 +235,7 @@ static int peer_uid(int fd, uid_t *out) {
 }
 
 /* LF_OK when the peer is this user. Counts and refuses it otherwise. */
-static int32_t check_user(rendezvous *r, int fd) {
+static int32_t check_user(lf_rendezvous *r, int fd) {
   uid_t uid;
   if (peer_uid(fd, &uid) != 0) return lf_fail_errno(LF_ESYSTEM, "getsockopt(SO_PEERCRED)", errno, "the peer's user");
   if (uid == geteuid()) return LF_OK;
@@ -256,7 +253,7 @@ static int accept_next(int listener) {
 #endif
 }
 
-static int32_t poll_consumer(rendezvous *r) {
+static int32_t poll_consumer(lf_rendezvous *r) {
   if (r->listener < 0) {
     int32_t status = listen_now(r);
     if (status < 0) return status;
@@ -294,7 +291,7 @@ static int32_t poll_consumer(rendezvous *r) {
   return status == LF_EWIRE_VERSION_MISMATCH || status == LF_ESYSTEM ? status : LF_OK;
 }
 
-static int32_t poll_producer(rendezvous *r) {
+static int32_t poll_producer(lf_rendezvous *r) {
   struct sockaddr_un address;
   int32_t status = address_of(r, &address);
   if (status < 0) return status;
@@ -306,11 +303,12 @@ static int32_t poll_producer(rendezvous *r) {
     status = lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "the socket of \"%s\"", r->name);
   } else if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
     int error = errno;
+    r->busy = error == EAGAIN;
     /* Nobody there yet, or one that died there, or one that is just coming or busy: again at the next poll. */
     if (error == ENOENT || error == ECONNREFUSED || error == EAGAIN || error == EINTR || error == EINPROGRESS)
       status = LF_EMPTY;
     else
-      status = lf_fail_errno(error == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "connect", error, "%s/%s" SUFFIX,
+      status = lf_fail_errno(error == EACCES ? LF_EPERMISSION_DENIED : LF_ESYSTEM, "connect", error, "%s/%s" LF_SOCKET_SUFFIX,
                              r->path, r->name);
   } else if ((status = check_user(r, fd)) == LF_OK) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || lf_socket_prepare(pair[0]) != 0 ||
@@ -335,22 +333,30 @@ static int32_t poll_producer(rendezvous *r) {
 }
 
 int32_t lf_rendezvous_poll(int32_t handle) {
-  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   if (r->settled) return LF_OK;
+  r->news = LF_NO_NEWS;
+  if (r->disturbed_at) {
+    if (lf_now() - r->disturbed_at < DISTURBED_NS) return LF_OK;
+    int32_t status = look_after_place(r);
+    if (status < 0) return status;
+  }
+  r->busy = 0;
   return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
 }
 
 int32_t lf_rendezvous_settle(int32_t handle) {
-  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   stop_listening(r);
   r->settled = 1;
+  lf_role_met(r);
   return LF_OK;
 }
 
 int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out) {
-  rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
+  lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the information");
   out->refused = r->refused;
@@ -359,7 +365,7 @@ int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out) {
 }
 
 int32_t lf_rendezvous_close(int32_t handle) {
-  rendezvous *r = lf_handle_take(LF_KIND_RENDEZVOUS, handle);
+  lf_rendezvous *r = lf_handle_take(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   destroy(r);
   return LF_OK;

@@ -81,9 +81,11 @@ static uint64_t hash(uint64_t seed, const char *bytes, size_t length) {
 
 /* Not every character may stand in a pipe's name, and names that differ in case only are one pipe to the system: the
  * hash sets them apart. */
-static int32_t name_pipe(rendezvous *r, const char *directory, uint32_t directory_bytes) {
+static int32_t name_pipe(rendezvous *r, const char *directory, uint32_t directory_bytes, const char *scope,
+                         uint32_t scope_bytes) {
   uint64_t sum = hash(0xcbf29ce484222325u, directory, directory_bytes);
   sum = hash(sum, r->name, strlen(r->name) + 1);
+  sum = hash(sum, scope, scope_bytes);
   char text[PIPE_NAME_MAX * 2];
   int start = snprintf(text, sizeof text, "\\\\.\\pipe\\lava-flow-%s-", r->sid);
   snprintf(text + start, sizeof text - (size_t)start, "%s-%016" PRIx64, r->name, sum);
@@ -296,7 +298,7 @@ static int32_t poll_producer(rendezvous *r) {
 /* ---- what TypeScript calls ---- */
 
 int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, const char *name, uint32_t name_bytes,
-                           int32_t role) {
+                           int32_t role, const char *scope, uint32_t scope_bytes) {
   if (!directory || !name || directory_bytes == 0 || directory_bytes > DIRECTORY_MAX_BYTES ||
       memchr(directory, 0, directory_bytes))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a runtime directory of %u bytes", directory_bytes);
@@ -306,12 +308,14 @@ int32_t lf_rendezvous_open(const char *directory, uint32_t directory_bytes, cons
                    NAME_MAX_BYTES);
   if (role != LF_ROLE_PRODUCER && role != LF_ROLE_CONSUMER)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "role %d", role);
+  if (scope_bytes > LF_SCOPE_MAX || (scope_bytes && !scope))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a scope has up to %d bytes", LF_SCOPE_MAX);
   rendezvous *r = calloc(1, sizeof *r);
   if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a rendezvous of %zu bytes", sizeof *r);
   r->role = role;
   memcpy(r->name, name, name_bytes);
   int32_t status = learn_user(r);
-  if (status == LF_OK) status = name_pipe(r, directory, directory_bytes);
+  if (status == LF_OK) status = name_pipe(r, directory, directory_bytes, scope, scope_bytes);
   if (status == LF_OK && !(r->connect.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)))
     status = lf_fail_win32(LF_ESYSTEM, "CreateEvent", GetLastError(), "for the rendezvous of \"%s\"", r->name);
   if (status == LF_OK) status = take_role(r);
@@ -349,4 +353,23 @@ int32_t lf_rendezvous_close(int32_t handle) {
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   destroy(r);
   return LF_OK;
+}
+
+/* A role is a pipe, which has no room for a note. */
+int32_t lf_rendezvous_note(int32_t handle, const char *place, uint32_t bytes) {
+  if (!lf_handle_get(LF_KIND_RENDEZVOUS, handle)) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
+  if (!place || bytes > LF_PLACE_MAX_BYTES) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a place of %u bytes", bytes);
+  return LF_OK;
+}
+
+int32_t lf_rendezvous_holder(const char *directory, uint32_t directory_bytes, const char *name, uint32_t name_bytes,
+                             int32_t role, const char *scope, uint32_t scope_bytes, lf_role_holder *out) {
+  (void)directory;
+  (void)directory_bytes;
+  (void)name;
+  (void)name_bytes;
+  (void)role;
+  (void)scope;
+  (void)scope_bytes;
+  return out ? LF_EMPTY : lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the holder");
 }

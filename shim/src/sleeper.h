@@ -35,6 +35,21 @@ void lf_thread_nap(uint64_t ns);
 /* Processor time that this thread has used, in ns; 0 where the system does not know it closely enough. */
 uint64_t lf_thread_used(void);
 
+/* A number, not 0, that no other thread has while this one lives. */
+static inline uintptr_t lf_thread_self(void) {
+#if defined(_WIN32)
+  uintptr_t self; /* its block of the system's */
+  __asm__("mov %%gs:0x30, %0" : "=r"(self));
+  return self;
+#elif defined(__linux__) && defined(__x86_64__)
+  uintptr_t self;
+  __asm__("mov %%fs:0, %0" : "=r"(self));
+  return self;
+#else
+  return (uintptr_t)pthread_self();
+#endif
+}
+
 /* SYSTEM. */
 int32_t lf_random(uint8_t *out, size_t bytes);
 
