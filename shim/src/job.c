@@ -21,6 +21,8 @@ static lf_sleeper thread_sleeps; /* the job's thread, between rounds */
 static lf_sleeper closer_sleeps; /* who called lf_job_close */
 static _Atomic int napping;      /* the thread sleeps so long that it has to be woken */
 static _Atomic uint32_t steps;   /* the thread's; it hangs in MPI when this stands still */
+static _Atomic uintptr_t thread; /* which it is */
+static uint64_t began;           /* when it was started */
 static _Atomic int ended;        /* the thread makes no call of MPI any more */
 static int finalised;            /* then: whether it finalised MPI */
 static int finalise_error;
@@ -74,9 +76,13 @@ static void pause_briefly(void) {
 
 static int is_held(lf_job *j) { return atomic_load_explicit(&j->lock, memory_order_relaxed) != 0; }
 
-static int take(lf_job *j) { return !is_held(j) && !atomic_exchange_explicit(&j->lock, 1, memory_order_acquire); }
+static int take(lf_job *j) {
+  uintptr_t none = 0;
+  return !is_held(j) && atomic_compare_exchange_strong_explicit(&j->lock, &none, lf_thread_self(), memory_order_acquire,
+                                                                memory_order_relaxed);
+}
 
-void lf_job_lock_slowly(lf_job *j, uint32_t held) {
+void lf_job_lock_slowly(lf_job *j, int held) {
   if (!held) {
     /* It is ours, but who takes it again and again gets it again and again: somebody else has waited for long. */
     lf_job_unlock(j);
@@ -175,12 +181,17 @@ static uint64_t longest_nap(int awaited) {
   return nap < least * LONGER ? nap : least * LONGER;
 }
 
-/* Sleeps for what is right after a round that said `said`, `quiet` ns after something moved last. 1: it was woken. */
-static int rest(int said, uint64_t quiet) {
+/* Sleeps for what is right after a round that said `said`, `quiet` ns after something moved last, and no longer than until
+ * `due`. 1: it was woken. */
+static int rest(int said, uint64_t quiet, uint64_t due) {
   uint64_t nap = quiet / 8;
   int parting = atomic_load(&closing.asked), spun = atomic_load(&job.spinning) != 0 && !parting;
   if (spun) nap = IDLE_NS;
   else if (said & LF_BUSY) nap = quiet < PUMPED_NS ? 0 : BUSY_NS;
+  if (due != UINT64_MAX) {
+    uint64_t now = lf_now(), left = due > now ? due - now : 0;
+    if (nap > left) nap = left;
+  }
   if (nap < SHORT_NS) {
     static uint32_t turns;
     if ((said & LF_BUSY) && ++turns % TURNS == 0) lf_thread_yield();
@@ -226,17 +237,41 @@ static void make_rounds(void) {
     int said = lf_job_round(&job, now);
     if (job.over) parted = LF_PARTED;
     else if (closing.begun) parted = lf_parting_step(&job, now);
+    uint64_t due = lf_mail_due();
     if (parted == LF_PARTED_FINALISE) lf_mail_over(&job);
     if (parted) job.over = 1;
     lf_job_unlock(&job);
     atomic_fetch_add(&steps, 1);
     if (parted == LF_PARTED_FINALISE) finalise();
     if (said & LF_MOVED) moved = now;
-    else if (!parted && rest(said, now - moved)) moved = lf_now();
+    else if (!parted && rest(said, now - moved, due)) moved = lf_now();
   }
 }
 
+/* MPI is about to end the process, in whichever thread. In the job's own, MPI is at an end and the program goes on: that
+ * thread stays where it is, as there is no way back out of the library. Not so where MPI is the program's: it knows best. */
+static void mpi_gives_up(void) {
+  int now = atomic_load(&state), starts = now == STARTING;
+  if (lf_thread_self() != atomic_load(&thread) || atomic_load(&ended) || (!starts && !job.info.ours)) return;
+  const lf_mpi *mpi = lf_mpi_load();
+  lf_fail(LF_EMPI_FAILED, starts ? "MPI_Init_thread" : "", 0,
+          "%s %s gave up, and would have ended this process: what it printed says why", mpi->info.implementation,
+          mpi->info.version);
+  finalise_error = now == OVER;
+  if (starts || now == READY) fail_from_now_on(starts ? FAILED : OVER);
+  if (atomic_load(&job.lock) == lf_thread_self()) {
+    job.mpi = lf_mpi_dead(mpi);
+    job.over = 1;
+    lf_job_end_all(&job, failure.text);
+    lf_job_unlock(&job);
+  }
+  leave();
+  for (;;) lf_thread_nap((uint64_t)3600 * 1000000000);
+}
+
 static void live(void) {
+  atomic_store(&thread, lf_thread_self());
+  if (lf_mpi_load()) lf_mpi_ask_before_exit(mpi_gives_up);
   if (lf_job_start(&job) == LF_OK) {
     atomic_store(&state, READY);
     make_rounds();
@@ -252,6 +287,7 @@ static void live(void) {
 void lf_job_host_finalises(void) {
   int now = atomic_load(&state);
   if (now != READY && now != OVER) return; /* a beginning that failed, and finalises what it initialised */
+  lf_mpi_begins_to_finalise();
   lf_job_lock(&job);
   if (!job.over) {
     lf_fail(LF_EMPI_FAILED, "MPI_Finalize", 0, "MPI was finalised by %s",
@@ -303,8 +339,9 @@ static int32_t await_thread(void) {
   return finalised;
 }
 
+/* The others have that long to come to MPI, from this rank's first channel on: then it has waited often enough. */
 static int32_t await_start(uint64_t timeout_ns) {
-  for (uint64_t end = lf_now() + timeout_ns; atomic_load(&state) == STARTING; lf_thread_nap(AWAITED_NS))
+  for (uint64_t end = began + timeout_ns; atomic_load(&state) == STARTING; lf_thread_nap(AWAITED_NS))
     if (lf_now() >= end)
       return lf_fail(LF_ETIMEOUT, "", 0, "other ranks have not initialised MPI, so this one leaves without it");
   return LF_OK;
@@ -315,6 +352,8 @@ int32_t lf_job_close(int32_t status, double timeout_ms) {
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a timeout of %g ms", timeout_ms);
   uint64_t timeout_ns = (uint64_t)(timeout_ms * 1e6);
   int was = NONE;
+  if (atomic_load(&job.lock) == lf_thread_self() || atomic_load(&thread) == lf_thread_self())
+    return lf_fail(LF_EMPI_FAILED, "", 0, "MPI ends this process from within a call: there is no leaving the job from there");
   if (atomic_load(&given_up)) return stuck();
   if (atomic_compare_exchange_strong(&state, &was, CLOSING)) {
     lf_fail(LF_EMPI_FAILED, "", 0, LEFT);
@@ -352,9 +391,9 @@ int32_t lf_job_abort(int32_t status, const char *text, uint32_t text_bytes) {
 
 /* ---- its beginning ---- */
 
-int32_t lf_job_launched(void) {
-  int size = 0, initialised = 0;
-  if (atomic_load(&state) == READY || lf_mpi_launched(&size)) return 1;
+int lf_job_in_process(void) {
+  int initialised = 0;
+  if (atomic_load(&state) == READY) return 1;
   /* A library is looked at only where somebody else has loaded one. */
   for (const char *const *name = lf_mpi_names(LF_MPI_BY_ANYONE); *name; name++) {
     if (!lf_mpi_is_loaded(*name)) continue;
@@ -364,10 +403,17 @@ int32_t lf_job_launched(void) {
   return 0;
 }
 
+int32_t lf_job_awaits(void) {
+  if (atomic_load(&state) != STARTING) return LF_JOB_NOTHING;
+  return lf_job_has_begun() ? LF_JOB_NETWORK : LF_JOB_RANKS;
+}
+
 int32_t lf_job_open(void) {
   int was = NONE;
   if (atomic_compare_exchange_strong(&state, &was, STARTING)) {
-    int32_t status = lf_sleeper_open(&thread_sleeps);
+    began = lf_now();
+    int32_t status = lf_peer_read_silence();
+    if (status == LF_OK) status = lf_sleeper_open(&thread_sleeps);
     if (status == LF_OK) status = lf_sleeper_open(&closer_sleeps);
     if (status == LF_OK) status = lf_thread_start(live);
     if (status == LF_OK) return LF_PENDING;

@@ -1,8 +1,8 @@
 /*
  * The job: MPI initialised, a communicator of our own, and a thread that keeps things moving while nobody else does.
  *
- * Whoever calls MPI holds the job's lock, so MPI needs MPI_THREAD_SERIALIZED and no more: a thread of the user that
- * sends a small frame takes an uncontended lock and calls MPI itself. Everything that waits is in one list of ends; a
+ * Whoever calls MPI here holds the job's lock: a thread of the user that sends a small frame takes an uncontended lock
+ * and calls MPI itself. Others in the process that use MPI know nothing of that lock, so MPI_THREAD_MULTIPLE is asked for. Everything that waits is in one list of ends; a
  * round (lf_job_round) lets each of them look after its requests. The thread makes rounds: closely while something is
  * awaited or under way, ever more rarely when nothing happens: up to 1 ms apart while somebody waits, 10 ms when nobody
  * does, or more where waking up is so dear that it would take more than 1 % or 0.1 % of a processor. A thread of the
@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "mpi.h"
+#include "sleeper.h"
 
 typedef struct lf_job_end lf_job_end;
 struct lf_job_end {
@@ -42,7 +43,7 @@ typedef struct {
   lf_job_end *ends;
   _Atomic uint32_t waiting;  /* how many wait for something to come */
   _Atomic uint32_t spinning; /* how many threads make rounds themselves now */
-  _Alignas(128) _Atomic uint32_t lock;
+  _Alignas(128) _Atomic uintptr_t lock; /* 0, or the thread that holds it */
   _Atomic uint32_t starving; /* how many have waited long for the lock */
 } lf_job;
 
@@ -52,11 +53,13 @@ lf_job *lf_job_get(void);
 /* The same with the lock taken, and then looked at again: for functions that have no end which would know. */
 lf_job *lf_job_enter(void);
 
-/* `held`: what the lock was. */
-void lf_job_lock_slowly(lf_job *job, uint32_t held);
+/* `held`: somebody else had it. */
+void lf_job_lock_slowly(lf_job *job, int held);
 static inline void lf_job_lock(lf_job *job) {
-  uint32_t held = atomic_exchange_explicit(&job->lock, 1, memory_order_acquire);
-  uint32_t starving = atomic_load_explicit(&job->starving, memory_order_relaxed);
+  uintptr_t none = 0;
+  int held = !atomic_compare_exchange_strong_explicit(&job->lock, &none, lf_thread_self(), memory_order_acquire,
+                                                      memory_order_relaxed);
+  int starving = atomic_load_explicit(&job->starving, memory_order_relaxed) != 0;
   if (__builtin_expect(held | starving, 0)) lf_job_lock_slowly(job, held);
 }
 static inline void lf_job_unlock(lf_job *job) { atomic_store_explicit(&job->lock, 0, memory_order_release); }
@@ -80,6 +83,9 @@ struct lf_peer {
   int rank;
   int dead;            /* 1: silent for too long, or its program has ended: channels to it are over. It stays so */
   int silent;          /* 1: it does not even keep its part of the directory any more. It stays so */
+  int left;            /* 1: it has said so itself */
+  int past;            /* 1: it was heard again, and is another peer since */
+  uint32_t losses;     /* how often it was out of reach for either side */
   uint32_t users;
   uint32_t vouched;    /* how many know from elsewhere that it lives: its silence means nothing then */
   uint64_t heard;      /* when a message came from it, of any kind: whoever receives one writes this */
@@ -88,19 +94,21 @@ struct lf_peer {
   lf_peer *next;
 };
 
-/* How long a rank may be silent, though asked every second, until it counts as dead. Its job's thread answers, whatever
+/* How long a rank may be silent, though asked ten times, until it counts as dead. Its job's thread answers, whatever
  * its other threads do; a process that is stopped (SIGSTOP, a paused machine) for so long counts as dead too. */
 #define LF_PEER_SILENCE_NS ((uint64_t)10 * 1000000000)
-/* The same, for tests to shorten. */
+/* The same, as LAVA_FLOW_PEER_SILENCE_MS says, or a test. */
 extern uint64_t lf_peer_silence;
+/* Reads that variable. INVALID_ARGUMENT. */
+int32_t lf_peer_read_silence(void);
 
 /* Under the lock. As long as it is retained, the rank is asked for signs of life where it is silent. NULL with
  * INVALID_ARGUMENT for a rank that there is not, or HOST_OUT_OF_MEMORY. */
 lf_peer *lf_peer_retain(lf_job *job, int rank);
 void lf_peer_release(lf_job *job, lf_peer *peer);
 
-/* A letter came from the rank. */
-void lf_peer_heard(int rank, uint64_t now);
+/* A letter came from the rank. One that was out of reach is there again. */
+void lf_peer_heard(lf_job *job, int rank, uint64_t now);
 /* The rank said that its program has ended (`silent` 1: its part of the job, too). Counts where somebody retains it. */
 void lf_peer_parted(int rank, int silent);
 /* MPI says that it can't be reached. */
@@ -114,8 +122,12 @@ void lf_peer_each(lf_job *job, void (*call)(lf_job *job, int rank));
 
 /* ---- between job.c, job_start.c and parting.c ---- */
 
+/* Whether MPI is initialised in this process, here or by somebody else. */
+int lf_job_in_process(void);
 /* Initialises MPI and fills `job`, in the job's thread; may wait for other ranks for as long as MPI does. */
 int32_t lf_job_start(lf_job *job);
+/* Whether MPI itself has begun, though not everything is agreed. Any thread. */
+int lf_job_has_begun(void);
 /* Somebody else finalises MPI in this process: called by MPI, in that thread. */
 void lf_job_host_finalises(void);
 /* MPI fails in a way that nothing can go on after: all ends are over. Under the lock. */

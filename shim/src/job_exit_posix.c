@@ -1,13 +1,30 @@
 /* Leaving the job with the process, for callers that do not hear of its end: a runtime in whose main thread nobody listens. */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#else
+#include <pthread.h>
+#endif
 
 #include "lavaflow.h"
 #include "status.h"
 
 static double silence_ms;
 
-static void leave(void) { lf_job_close(0, silence_ms); }
+/* A library's own thread that ends the process does so because it can't go on: others need not wait for what that leaves. */
+static int is_main(void) {
+#if defined(__linux__)
+  return syscall(SYS_gettid) == getpid();
+#else
+  return pthread_main_np();
+#endif
+}
+
+static void leave(void) {
+  if (is_main()) lf_job_close(0, silence_ms);
+}
 
 int32_t lf_job_close_at_exit(double timeout_ms) {
   static _Atomic int registered;

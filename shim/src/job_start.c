@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "job.h"
+#include "launch.h"
 #include "mail.h"
 #include "sleeper.h"
 #include "status.h"
@@ -24,6 +25,22 @@ typedef struct {
 
 /* ---- MPI itself ---- */
 
+/* Open MPI speaks PMIx only. A launcher of another kind it takes for none, and below srun it ends the process. */
+static int32_t fits_the_launcher(const lf_mpi *mpi) {
+  lf_launch launch;
+  lf_launch_read(&launch);
+  if (launch.protocol != LF_LAUNCHED_BY_PMI || mpi->info.kind != LF_MPI_OPEN_MPI || lf_launch_text("PMIX_RANK"))
+    return LF_OK;
+  return lf_fail(LF_EMPI_UNAVAILABLE, "", 0,
+                 "%s %s (%s) is not the library of the launcher, which speaks PMI (MPICH's mpirun, srun --mpi=pmi2): this "
+                 "one needs PMIx (Open MPI's mpirun, srun --mpi=pmix)",
+                 mpi->info.implementation, mpi->info.version, mpi->info.library);
+}
+
+static _Atomic int begun;
+
+int lf_job_has_begun(void) { return atomic_load(&begun); }
+
 static int32_t initialise(const lf_mpi *mpi, lf_job *job) {
   int initialised = 0, finalised = 0, level = 0;
   TRY("whether MPI is initialised", Initialized, &initialised);
@@ -32,21 +49,25 @@ static int32_t initialise(const lf_mpi *mpi, lf_job *job) {
     return lf_fail(LF_EMPI_FAILED, "MPI_Finalized", 0, "MPI was finalised in this process before it was needed here");
   if (initialised) {
     TRY("which threads may call MPI", Query_thread, &level);
-    /* Its calls and those of the job's thread have no lock in common. */
     if (level >= mpi->thread_multiple) return LF_OK;
     return lf_fail(LF_EMPI_UNAVAILABLE, "MPI_Query_thread", level,
-                   "this program initialised MPI for one thread only, and channels need one of their own: initialise "
-                   "it with MPI_Init_thread and MPI_THREAD_MULTIPLE");
+                   "this program initialised MPI for one thread at a time, and channels need one of their own: "
+                   "initialise it with MPI_Init_thread and MPI_THREAD_MULTIPLE");
   }
-  int error = mpi->Init_thread(NULL, NULL, mpi->thread_serialized, &level);
+  int32_t status = fits_the_launcher(mpi);
+  if (status < 0) return status;
+  lf_launch_used();
+  /* Any part of the program may use MPI on a communicator of its own, and has no lock in common with the job's. */
+  int error = mpi->Init_thread(NULL, NULL, mpi->thread_multiple, &level);
   if (error != 0)
     return lf_mpi_fail(mpi, "MPI_Init_thread", error, "%s %s", mpi->info.implementation, mpi->info.version);
   job->info.ours = 1;
-  if (level < mpi->thread_serialized)
+  if (level < mpi->thread_multiple)
     return lf_fail(LF_EMPI_UNAVAILABLE, "MPI_Init_thread", level,
-                   "%s %s was built without threads: MPI_THREAD_SERIALIZED is needed", mpi->info.implementation,
-                   mpi->info.version);
+                   "%s %s lets one thread at a time call it here (level %d), and MPI_THREAD_MULTIPLE is needed: it was built "
+                   "without, or a variable of its own limits it", mpi->info.implementation, mpi->info.version, level);
   TRY("errors that are returned", Comm_set_errhandler, mpi->comm_world, mpi->errors_return);
+  TRY("errors that are returned", Comm_set_errhandler, mpi->comm_self, mpi->errors_return);
   return LF_OK;
 }
 
@@ -151,6 +172,7 @@ int32_t lf_job_start(lf_job *job) {
   int32_t status = initialise(mpi, job);
   if (status == LF_OK) status = look_around(mpi, job);
   if (status < 0) return status;
+  atomic_store(&begun, 1);
   TRY("a communicator of lava-flow's own", Comm_dup, mpi->comm_world, &job->comm);
   TRY("errors that are returned", Comm_set_errhandler, job->comm, mpi->errors_return);
   status = compare_versions(mpi, job);

@@ -90,6 +90,7 @@ void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, u
 
 void lf_parting_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now) {
   (void)job;
+  lf_mail_hurry();
   phase = DRAINING;
   leaving.status = status;
   leaving.timeout_ns = timeout_ns;
