@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backing.h"
 #include "handle.h"
 #include "status.h"
 
@@ -31,8 +32,14 @@ int lf_cells_grow(lf_cells *cells) {
   return 1;
 }
 
+static void free_chunk(void *chunk, void *memory) {
+  (void)chunk;
+  free(memory);
+}
+
 void lf_cells_close(lf_cells *cells) {
-  for (uint32_t i = 0; i < cells->count / LF_CELLS_A_CHUNK; i++) free(cells->memory[i]);
+  for (uint32_t i = 0; i < cells->count / LF_CELLS_A_CHUNK; i++)
+    lf_backing_free(cells->chunks[i], free_chunk, cells->memory[i]);
   free(cells->chunks);
   free(cells->memory);
   free(cells->free);
@@ -43,8 +50,11 @@ void lf_cells_close(lf_cells *cells) {
 
 /* Between two looks at the link, each a call of the system. */
 #define LOOK_NS ((uint64_t)10000000)
-/* What a process sent before it died is there, or comes out of MPI, within this time after the last that did. */
+/* What a process sent before it died is there, or comes out of MPI, within this time after the last that did. Looks count, too:
+ * a process that was stopped itself finds the clock far ahead, and one look may bring nothing of what MPI has not read yet.
+ * While somebody waits there are as many in half of the time. */
 #define LAST_NS ((uint64_t)100000000)
+#define LAST_LOOKS 10u
 
 int32_t lf_lane_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const char *who, uint32_t who_bytes,
                           lf_lane_peer *out) {
@@ -84,6 +94,7 @@ int lf_lane_peer_died(lf_lane_peer *peer, uint64_t now) {
     peer->moved = 0;
     peer->known->heard = now;
     if (peer->gone) peer->gone = now;
+    peer->looks = 0;
   }
   if (!peer->gone && now - peer->looked >= LOOK_NS) {
     peer->looked = now;
@@ -92,7 +103,9 @@ int lf_lane_peer_died(lf_lane_peer *peer, uint64_t now) {
     if (ended) link_ended(peer);
     if (ended || peer->known->silent || (!peer->link && peer->known->dead)) peer->gone = now;
   }
-  return peer->gone && now - peer->gone >= LAST_NS;
+  if (!peer->gone) return 0;
+  if (peer->looks < LAST_LOOKS) peer->looks++;
+  return peer->looks == LAST_LOOKS && now - peer->gone >= LAST_NS;
 }
 
 /* ---- trouble ---- */

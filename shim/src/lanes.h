@@ -121,6 +121,7 @@ typedef struct {
   lf_peer *known;
   uint64_t looked; /* when the link was asked */
   uint64_t gone;   /* when it was found gone, or the last movement after that; 0: it is there */
+  uint32_t looks;  /* since then */
   int moved;       /* something came since the last round */
   char who[LF_WHO_MAX];
 } lf_lane_peer;

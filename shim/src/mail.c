@@ -49,6 +49,8 @@ static outbox *pending, **pending_end = &pending;
 static letter *spare;
 static uint32_t spares;
 static uint32_t held; /* outboxes that still have something for MPI to take over */
+static uint64_t next_due = UINT64_MAX; /* when the first of the letters goes that waited for more in the last round */
+static int hurried; /* no letter waits for more */
 static lf_mail_counts counts;
 
 lf_mail_counts *lf_mail_count(void) { return &counts; }
@@ -192,7 +194,16 @@ void lf_mail_forget(int rank) {
   if (o) lose(o);
 }
 
-/* LF_MOVED, LF_BUSY, or 0 with nothing left in it. */
+void lf_mail_recall(int rank) {
+  outbox *o = lf_ranks_find(&outboxes, rank);
+  if (!o || !o->lost) return;
+  o->lost = 0;
+  held++;
+  lf_peer_release(NULL, o->peer);
+  o->peer = NULL;
+}
+
+/* LF_MOVED, LF_BUSY, or 0 with nothing left in it, or a letter that waits for more. */
 static int push(lf_job *job, outbox *o, uint64_t now) {
   const lf_mpi *mpi = job->mpi;
   int said = 0;
@@ -200,7 +211,10 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
     int error = 0, flag = 0;
     lf_mpi_status status;
     if (!o->sending) {
-      if (now < o->due && o->first == o->last) return said | LF_BUSY;
+      if (now < o->due && o->first == o->last && !hurried) {
+        if (o->due < next_due) next_due = o->due;
+        return said;
+      }
       if (o->first == o->last) o->due = UINT64_MAX;
       o->request = mpi->request_null;
       error = mpi->Isend(o->first->bytes, (int)o->first->used, mpi->byte, o->rank, LF_TAG_MAIL, job->comm, &o->request);
@@ -223,6 +237,7 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
 
 static int send_all(lf_job *job, uint64_t now) {
   int said = 0;
+  next_due = UINT64_MAX;
   for (outbox **at = &pending; *at;) {
     outbox *o = *at;
     int pushed = push(job, o, now);
@@ -260,6 +275,10 @@ int32_t lf_mail_post_now(lf_job *job, int rank, lf_word word, const void *data, 
   if (o) push(job, o, lf_now());
   return status;
 }
+
+uint64_t lf_mail_due(void) { return next_due; }
+
+void lf_mail_hurry(void) { hurried = 1; }
 
 int lf_mail_sent(lf_job *job) {
   (void)job;

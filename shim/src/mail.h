@@ -29,7 +29,8 @@ typedef enum {
   LF_WORD_LINK,      /* mail_link.c: a message of a mail link */
   LF_WORD_UNLINK,    /* it was closed */
   LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
-  LF_WORD_PARTING    /* parting.c: ranks that leave the job */
+  LF_WORD_PARTING,   /* parting.c: ranks that leave the job */
+  LF_WORD_LOST       /* peer.c: how often the receiver was out of reach for the sender */
 } lf_word;
 
 /* Puts a word into what goes to `rank` with the next round (also to this rank itself). HOST_OUT_OF_MEMORY. */
@@ -46,6 +47,7 @@ void lf_directory_word(lf_job *job, int from, lf_word word, const uint8_t *data,
 void lf_mail_link_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
 void lf_sender_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
 void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length);
 
 /* Called by job.c: posts the receives; hands out what came, and sends what waits; takes the receives back. */
 int32_t lf_mail_open(lf_job *job);
@@ -55,8 +57,14 @@ void lf_mail_over(lf_job *job);
 int lf_mail_take(lf_job *job, uint64_t now);
 /* Whether everything that was posted has been taken over by MPI, but for what dead ranks don't take. */
 int lf_mail_sent(lf_job *job);
+/* When the first of those goes that wait for others in one message, as of the last round; UINT64_MAX: none waits. */
+uint64_t lf_mail_due(void);
+/* From now on none waits for others. */
+void lf_mail_hurry(void);
 /* The rank is dead: drops what waits for it. */
 void lf_mail_forget(int rank);
+/* It lives again: what is posted for it from now on goes, behind the letter that MPI still has. */
+void lf_mail_recall(int rank);
 
 /* A letter, one message of MPI, begins with this number. Then each word has its head before it. */
 #define LF_MAIL_MAGIC 0x4d464c4cu /* "LLFM" */

@@ -75,6 +75,9 @@ static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, u
     case LF_WORD_PARTING:
       lf_parting_word(job, from, word, data, length);
       break;
+    case LF_WORD_LOST:
+      lf_peer_word(job, from, data, length);
+      break;
     default:
       lf_directory_word(job, from, word, data, length);
   }
@@ -91,7 +94,7 @@ static int is_whole(const uint8_t *data, uint32_t bytes) {
     if (bytes - at < sizeof head) return 0;
     memcpy(&head, data + at, sizeof head);
     at += (uint32_t)sizeof head;
-    if (head.kind < LF_WORD_PING || head.kind > LF_WORD_PARTING || head.length > LF_WORD_MAX) return 0;
+    if (head.kind < LF_WORD_PING || head.kind > LF_WORD_LOST || head.length > LF_WORD_MAX) return 0;
     if (bytes - at < head.length) return 0;
     at += head.length;
   }
@@ -104,7 +107,7 @@ static void read_letter(lf_job *job, const inbox *b, uint64_t now) {
     return;
   }
   lf_mail_count()->received++;
-  lf_peer_heard(b->from, now);
+  lf_peer_heard(job, b->from, now);
   for (uint32_t at = sizeof(uint32_t); at < b->bytes;) {
     lf_word_head head;
     memcpy(&head, b->data + at, sizeof head);

@@ -1,11 +1,11 @@
 #include "mpi.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "interop.h"
+#include "launch.h"
 #include "library.h"
 #include "mpi_kinds.h"
 #include "mpi_library.h"
@@ -25,8 +25,7 @@ static char why_not[400]; /* why it is not */
 
 #define NUMBERS(K)                                                                                              \
   .any_source = LF_##K##_ANY_SOURCE, .any_tag = LF_##K##_ANY_TAG, .comm_type_shared = LF_##K##_COMM_TYPE_SHARED, \
-  .tag_ub = LF_##K##_TAG_UB, .thread_serialized = LF_##K##_THREAD_SERIALIZED,                                    \
-  .thread_multiple = LF_##K##_THREAD_MULTIPLE,                                                                   \
+  .tag_ub = LF_##K##_TAG_UB, .thread_multiple = LF_##K##_THREAD_MULTIPLE,                                    \
   .error_truncate = LF_##K##_ERR_TRUNCATE, .source_offset = LF_##K##_STATUS_SOURCE,                              \
   .tag_offset = LF_##K##_STATUS_TAG, .error_offset = LF_##K##_STATUS_ERROR
 #define HANDLES(K)                                                                                              \
@@ -224,22 +223,10 @@ static void note_attempt(lf_attempts *tried, const char *name, const char *why) 
   tried->name_end = at && end < tried->bytes ? end : 0;
 }
 
-/* The number that a variable of the environment begins with; -1 for none, and for one that no count of ranks is. */
-static int number_in(const char *variable) {
-  const char *text = getenv(variable);
-  if (!text || !isdigit((unsigned char)text[0])) return -1;
-  unsigned long long number = strtoull(text, NULL, 10);
-  return number <= INT32_MAX ? (int)number : -1;
-}
-
-/* Who started this process, and how many ranks it says there are (0: not said). */
-static lf_mpi_launcher launcher_of(int *size) {
-  *size = number_in("OMPI_COMM_WORLD_SIZE");
-  if (*size > 0) return LF_MPI_BY_OPEN_MPI;
-  *size = number_in("PMI_SIZE");
-  if (*size > 0 && number_in("PMI_RANK") >= 0) return LF_MPI_BY_HYDRA;
-  *size = 0;
-  return LF_MPI_BY_ANYONE;
+/* Who started this process, as far as that tells whose library is wanted. */
+static lf_mpi_launcher launcher_of(const lf_launch *launch) {
+  if (launch->open_mpi) return LF_MPI_BY_OPEN_MPI;
+  return launch->protocol == LF_LAUNCHED_BY_PMI ? LF_MPI_BY_HYDRA : LF_MPI_BY_ANYONE;
 }
 
 static void open_mpi(void *unused) {
@@ -255,8 +242,9 @@ static void open_mpi(void *unused) {
     if (!is_open) snprintf(why_not, sizeof why_not, "the library that LAVA_FLOW_MPI names can't be used: %s", why);
     return;
   }
-  int size;
-  lf_mpi_launcher launcher = launcher_of(&size);
+  lf_launch launch;
+  lf_launch_read(&launch);
+  lf_mpi_launcher launcher = launcher_of(&launch);
   const char *const *names = lf_mpi_names(launcher);
   static const char *const whose[] = {
       [LF_MPI_BY_ANYONE] = "",
@@ -286,12 +274,17 @@ const lf_mpi *lf_mpi_load(void) {
   return NULL;
 }
 
+void lf_mpi_ask_before_exit(void (*ask)(void)) {
+  void *function;
+  memcpy(&function, &mpi.Get_library_version, sizeof function);
+  lf_mpi_before_exit(function, ask);
+}
+
 int lf_mpi_launched(int *size) {
-  if (launcher_of(size) != LF_MPI_BY_ANYONE) return 1;
-  if (!getenv("PMIX_RANK")) return 0;
-  int tasks = number_in("SLURM_STEP_NUM_TASKS");
-  if (tasks > 0) *size = tasks;
-  return 1;
+  lf_launch launch;
+  lf_launch_read(&launch);
+  *size = launch.size;
+  return launch.protocol != LF_LAUNCHED_BY_NONE;
 }
 
 int32_t lf_mpi_describe(lf_mpi_info *out) {

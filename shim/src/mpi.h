@@ -79,7 +79,7 @@ typedef struct {
 
   /* the kind's handles and constants */
   lf_mpi_handle comm_world, comm_self, byte, band, bor, errors_return, info_null, request_null;
-  int any_source, any_tag, comm_type_shared, tag_ub, thread_serialized, thread_multiple, error_truncate;
+  int any_source, any_tag, comm_type_shared, tag_ub, thread_multiple, error_truncate;
   /* the kind's MPI_Status */
   uint16_t source_offset, tag_offset, error_offset, count_offset;
   lf_mpi_count count;
@@ -88,6 +88,10 @@ typedef struct {
 
 /* The library, opened by the first call and for good; NULL with MPI_UNAVAILABLE recorded. Any thread may call. */
 const lf_mpi *lf_mpi_load(void);
+/* The same kind with functions that all fail, and touch nothing. For the job's thread. */
+const lf_mpi *lf_mpi_dead(const lf_mpi *mpi);
+/* Calls `ask` when the library is about to end the process, before it does. */
+void lf_mpi_ask_before_exit(void (*ask)(void));
 /* Whether the environment says that a launcher of any kind started this process; how many ranks it says there are
  * (0: not said). A library that finds itself alone although several are said is not the launcher's. */
 int lf_mpi_launched(int *size);

@@ -25,3 +25,10 @@ void lf_mpi_path(void *symbol, char *out, size_t bytes) {
   if (length == 0 || length == MAX_PATH) return;
   if (!WideCharToMultiByte(CP_UTF8, 0, wide, -1, out, (int)bytes, NULL, NULL)) out[0] = 0;
 }
+
+void lf_mpi_before_exit(void *symbol, void (*ask)(void)) {
+  (void)symbol;
+  (void)ask;
+}
+
+void lf_mpi_begins_to_finalise(void) {}

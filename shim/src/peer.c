@@ -1,6 +1,10 @@
 /* Ranks that this process has to do with, and whether they live. A rank that says nothing for a while is asked; one
  * that answers none of many questions is dead. Questions count, and not only time: a process that was stopped itself
- * finds the clock far ahead, and its peers' answers not read yet. */
+ * finds the clock far ahead, and its peers' answers not read yet.
+ *
+ * A rank that was only out of reach, as the network between the two was, is heard again. What it had to do with this process is over,
+ * on both sides: each counts how often it was lost, and tells the other, which follows. Who retained it before the loss has a peer
+ * that stays dead; who does so afterwards gets another. */
 #include <stdlib.h>
 
 #include "job.h"
@@ -13,8 +17,8 @@
 
 uint64_t lf_peer_silence = LF_PEER_SILENCE_NS;
 
-static lf_ranks peers;
-static lf_peer *first;
+static lf_ranks peers; /* as they are now */
+static lf_peer *first; /* and as they were, where somebody still retains that */
 static uint64_t next_look;
 static int dead_rank = -1;
 
@@ -34,6 +38,23 @@ static lf_peer *find_or_make(int rank) {
   peer->next = first;
   first = peer;
   return peer;
+}
+
+/* Less would take a rank for dead whose processors are busy; more than an hour is no limit. */
+#define SILENCE_MIN_MS 1000u
+#define SILENCE_MAX_MS 3600000u
+
+int32_t lf_peer_read_silence(void) {
+  const char *text = getenv("LAVA_FLOW_PEER_SILENCE_MS");
+  if (!text || !text[0]) return LF_OK;
+  char *end = NULL;
+  unsigned long ms = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+  if (!end || *end || ms < SILENCE_MIN_MS || ms > SILENCE_MAX_MS)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                   "LAVA_FLOW_PEER_SILENCE_MS is \"%.40s\": it takes a whole number of milliseconds, from %u to %u", text,
+                   SILENCE_MIN_MS, SILENCE_MAX_MS);
+  lf_peer_silence = (uint64_t)ms * 1000000;
+  return LF_OK;
 }
 
 lf_peer *lf_peer_retain(lf_job *job, int rank) {
@@ -57,11 +78,6 @@ void lf_peer_release(lf_job *job, lf_peer *peer) {
   if (peer) peer->users--;
 }
 
-void lf_peer_heard(int rank, uint64_t now) {
-  lf_peer *peer = lf_ranks_find(&peers, rank);
-  if (peer) peer->heard = now;
-}
-
 static void becomes_silent(lf_peer *peer) {
   peer->dead = peer->silent = 1;
   lf_mail_forget(peer->rank);
@@ -71,12 +87,51 @@ void lf_peer_parted(int rank, int silent) {
   lf_peer *peer = lf_ranks_find(&peers, rank);
   if (!peer) return;
   peer->dead = 1;
-  if (silent) becomes_silent(peer);
+  if (silent) {
+    peer->left = 1;
+    becomes_silent(peer);
+  }
 }
 
 static void found_dead(lf_peer *peer) {
   if (dead_rank < 0) dead_rank = peer->rank;
+  peer->losses++;
   becomes_silent(peer);
+}
+
+/* What is there stays as it is for those who retain it. */
+static void begin_again(lf_peer *peer) {
+  int rank = peer->rank;
+  uint32_t losses = peer->losses;
+  peer->past = 1;
+  lf_ranks_remove(&peers, rank);
+  dead_rank = -1;
+  for (const lf_peer *p = first; p; p = p->next)
+    if (p->silent && !p->left && !p->past) dead_rank = p->rank;
+  lf_peer *again = find_or_make(rank);
+  if (again) again->losses = losses;
+  lf_mail_recall(rank);
+}
+
+void lf_peer_heard(lf_job *job, int rank, uint64_t now) {
+  lf_peer *peer = lf_ranks_find(&peers, rank);
+  if (!peer) return;
+  peer->heard = now;
+  if (!peer->silent || peer->left) return;
+  uint32_t losses = peer->losses;
+  begin_again(peer);
+  lf_mail_post(job, rank, LF_WORD_LOST, &losses, sizeof losses);
+}
+
+void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length) {
+  uint32_t losses;
+  if (length != sizeof losses || from == job->info.rank) return;
+  memcpy(&losses, data, sizeof losses);
+  lf_peer *peer = find_or_make(from);
+  if (!peer || peer->left || losses - peer->losses - 1 >= UINT32_MAX / 2) return; /* known: it was lost here as well */
+  peer->losses = losses;
+  becomes_silent(peer);
+  begin_again(peer);
 }
 
 void lf_peer_lost(lf_job *job, int rank) {
@@ -111,9 +166,9 @@ void lf_peer_round(lf_job *job, uint64_t now) {
   next_look = now + lf_peer_silence / QUESTIONS / 4;
   for (lf_peer **at = &first; *at;) {
     lf_peer *peer = *at;
-    if (!peer->users && !peer->silent) {
+    if (!peer->users && (peer->past || (!peer->silent && !peer->losses))) {
       *at = peer->next;
-      lf_ranks_remove(&peers, peer->rank);
+      if (!peer->past) lf_ranks_remove(&peers, peer->rank);
       free(peer);
       continue;
     }

@@ -23,6 +23,8 @@ static int32_t take_region(lf_consumer *c, const lf_slot *slot, lf_frame *out) {
   uint32_t place = (uint32_t)(r - c->regions.all), token;
   if (d.length > r->size || d.offset > r->size - d.length) return lf_consumer_corrupt(c, "offset", d.offset);
   if (d.staged > 1 || d.reserved) return lf_consumer_corrupt(c, "flag", d.staged);
+  /* A loan may be committed with no bytes; a MemoryBuffer and a copy of one have some. */
+  if (!d.length && (d.staged || d.block == LF_NO_BLOCK)) return lf_consumer_corrupt(c, "length", d.length);
   if (d.block != LF_NO_BLOCK) {
     if (r->kind != LF_REGION_POOLED || d.wait || d.block >= LF_BLOCKS_MAX || c->block_region[d.block])
       return lf_consumer_corrupt(c, "block", d.block);
@@ -76,7 +78,8 @@ static int32_t nothing(lf_consumer *c, const lf_slot *slot, uint64_t word, lf_fr
   if ((uint32_t)word != lf_sequence(c->position - c->slot_count)) return lf_consumer_corrupt(c, "sequence", word);
   int closed = atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) != 0;
   int dead = 0;
-  if (!closed && (++c->misses & 1023) == 0) {
+  int due = lf_pace_due(&c->pace);
+  if (!closed && ((++c->misses & 1023) == 0 || due)) {
     dead = !lf_consumer_peer_alive(c);
     int32_t status = lf_consumer_read_link(c); /* drops, for one that only ever looks */
     if (status < 0) return status;
@@ -146,6 +149,25 @@ static int32_t arm(lf_consumer *c) {
 int32_t lf_consumer_arm(int32_t handle) {
   LF_FIND_CONSUMER(c, handle);
   return arm(c);
+}
+
+int32_t lf_consumer_look(int32_t handle) {
+  LF_FIND_CONSUMER(c, handle);
+  c->misses = 1023;
+  return lf_consumer_peer_alive(c) ? LF_OK : LF_EMPTY;
+}
+
+int32_t lf_consumer_moved(int32_t handle, int32_t spins) {
+  LF_FIND_CONSUMER(c, handle);
+  if (c->failed || c->regions.dropping || c->ending_count) return 1;
+  const lf_slot *slot = current_slot(c);
+  uint32_t before = lf_sequence(c->position - c->slot_count);
+  for (int32_t i = 0; i < spins; i++) {
+    if ((uint32_t)lf_slot_word(slot) != before) return 1;
+    (void)*(const volatile uint8_t *)(slot->payload + LF_INLINE_MAX - 1); /* as below */
+    lf_relax();
+  }
+  return atomic_load_explicit(&c->ring->producer.closed, memory_order_relaxed) != 0;
 }
 
 int32_t lf_consumer_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {

@@ -354,6 +354,7 @@ int32_t lf_receiver_release(int32_t handle, uint32_t token) {
 int32_t lf_receiver_close(int32_t handle) {
   lf_receiver *r = lf_handle_take(LF_KIND_RECEIVER, handle);
   if (!r) return lf_handle_stale(LF_KIND_RECEIVER, handle);
+  r->finished = 1;
   destroy(r);
   return LF_OK;
 }

@@ -85,6 +85,7 @@ typedef struct {
   uint8_t cut;     /* a piece that the user gave a place for was never sent */
   uint8_t working; /* counts as one who waits, as MPI has bulk under way */
   uint8_t kept;    /* MPI may still write to its memory, when there are no rounds any more */
+  uint8_t finished; /* the user closed it; `closed` alone: the thread ended */
   uint8_t armed, waits, closed, closed_told, over, cancelled, has_bell;
   lf_bell bell;
   lf_trouble trouble;

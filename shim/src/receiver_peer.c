@@ -31,7 +31,7 @@ static int untold(const lf_receiver *r) {
 void lf_receiver_tell(lf_receiver *r) {
   uint64_t released = lf_receiver_released(r); /* before `taken`, which is never less */
   lf_credit credit = {.lane = r->lane,
-                      .state = r->closed ? LF_CREDIT_CLOSED : r->over ? LF_CREDIT_DIED : LF_CREDIT_OPEN,
+                      .state = r->finished ? LF_CREDIT_CLOSED : r->closed || r->over ? LF_CREDIT_DIED : LF_CREDIT_OPEN,
                       .address = r->address,
                       .taken = lf_receiver_taken(r),
                       .released = released,
@@ -134,6 +134,7 @@ int lf_receiver_round(lf_job_end *end, uint64_t now) {
     lf_receiver_tell(r);
     did = LF_MOVED;
   }
+  if (lf_pool_trim(&r->pool, now)) did = LF_MOVED;
   return did | (lf_fifo_count(&r->incoming) ? LF_BUSY : 0);
 }
 
@@ -203,9 +204,10 @@ int32_t lf_receiver_stats(int32_t handle, lf_port_stats *out) {
   out->queued = (double)(r->accepted - r->dropped - lf_receiver_taken(r));
   out->regions = r->cells.count / LF_CELLS_A_CHUNK;
   for (uint32_t i = 0; i < r->pool.region_capacity; i++) out->regions += r->pool.regions[i].segment.address != NULL;
-  out->region_bytes = (double)r->pool.bytes + (double)r->cells.count * LF_CELL_BYTES;
+  out->region_bytes = (double)lf_pool_held(&r->pool) + (double)r->cells.count * LF_CELL_BYTES;
   out->frames = (double)lf_receiver_taken(r);
   out->bytes = (double)r->bytes;
+  out->held = (double)(lf_receiver_taken(r) - lf_receiver_released(r));
   out->peer = r->ended ? r->ended : r->trouble.code ? 2 : 0;
   lf_job_unlock(r->job);
   return LF_OK;
@@ -231,18 +233,6 @@ int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
   } else {
     status = no_region(id);
   }
-  lf_job_unlock(r->job);
-  return status;
-}
-
-int32_t lf_receiver_keep(int32_t handle, uint32_t id) {
-  LF_FIND_RECEIVER(r, handle);
-  int32_t status = LF_OK;
-  lf_job_lock(r->job);
-  lf_pool_region *region = lf_pool_region_of(&r->pool, id);
-  if (region) region->kept = 1;
-  else if (id >= 1 && id <= r->cells.count / LF_CELLS_A_CHUNK) r->cells.memory[id - 1] = NULL; /* never freed */
-  else status = no_region(id);
   lf_job_unlock(r->job);
   return status;
 }

@@ -18,7 +18,7 @@ static void destroy(void *object) {
   if (s->has_bell) lf_bell_close(&s->bell);
   s->has_bell = 0;
   if (!s->over) {
-    lf_sender_end(s, 0);
+    lf_sender_end(s, !s->finished);
     s->end.round(&s->end, lf_now()); /* mostly everything is sent by now */
   } else if (!s->kept) {
     lf_sender_free(s);
@@ -445,6 +445,7 @@ int32_t lf_sender_abort_inline(int32_t handle) {
 int32_t lf_sender_close(int32_t handle) {
   lf_sender *s = lf_handle_take(LF_KIND_SENDER, handle);
   if (!s) return lf_handle_stale(LF_KIND_SENDER, handle);
+  s->finished = 1;
   destroy(s);
   return LF_OK;
 }

@@ -67,7 +67,8 @@ struct lf_sender {
   uint8_t asked_room, asked_released;
   uint8_t peer_state; /* LF_CREDIT_... */
   uint8_t ended;      /* the lane's last message is out */
-  uint8_t closed;     /* the user closed it */
+  uint8_t closed;     /* the user closed it, or the thread ended */
+  uint8_t finished;   /* the user closed it */
   uint8_t over;       /* no MPI any more */
   uint8_t working;    /* counts as one who waits, as MPI has bulk under way */
   uint8_t kept;       /* MPI may still read its memory, when there are no rounds any more */

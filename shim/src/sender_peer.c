@@ -11,8 +11,9 @@ typedef struct {
   lf_sender *sender; /* NULL: gone, while the receiver may still look */
   uint64_t address;
   int rank;
-  int used;
+  int used; /* LOST: by messages that nobody took out of MPI, and for good */
 } lane;
+enum { UNUSED, USED, LOST };
 
 static lane *lanes;
 static uint32_t lane_count, lane_next;
@@ -22,7 +23,7 @@ int32_t lf_lane_take(lf_job *job, lf_sender *s, uint32_t *out) {
   for (uint32_t looked = 0; looked < lane_count; looked++, lane_next++) {
     lane *l = &lanes[lane_next % lane_count];
     if (l->used) continue;
-    *l = (lane){.sender = s, .rank = s->peer.rank, .used = 1};
+    *l = (lane){.sender = s, .rank = s->peer.rank, .used = USED};
     *out = lane_next++ % lane_count;
     return LF_OK;
   }
@@ -41,11 +42,14 @@ int32_t lf_lane_take(lf_job *job, lf_sender *s, uint32_t *out) {
 
 static void leave_lane(lf_sender *s) {
   lane *l = &lanes[s->lane];
-  if (s->peer_state == LF_CREDIT_OPEN) {
+  if (s->peer.known->silent) {
+    l->sender = NULL;
+    l->used = LOST;
+  } else if (s->peer_state == LF_CREDIT_OPEN) {
     l->address = s->address;
     l->sender = NULL;
   } else {
-    l->used = 0;
+    l->used = UNUSED;
   }
 }
 
@@ -102,7 +106,7 @@ void lf_sender_word(lf_job *job, int from, lf_word word, const uint8_t *data, ui
   lane *l = &lanes[c.lane];
   lf_sender *s = l->sender;
   if (!s) {
-    if (c.state && (!l->address || c.address == l->address)) l->used = 0;
+    if (l->used == USED && c.state && (!l->address || c.address == l->address)) l->used = UNUSED;
     return;
   }
   if (s->over || (s->address && c.address != s->address)) return;
@@ -160,8 +164,9 @@ int lf_sender_round(lf_job_end *end, uint64_t now) {
   }
   int died = lf_lane_peer_died(&s->peer, now);
   if (died && !s->peer_state && !s->trouble.code) trouble(s, LF_EPEER_DIED, "died");
+  if (lf_pool_trim(&s->pool, now)) did = LF_MOVED;
   if (!s->closed) return did | (lf_outbox_busy(s) ? LF_BUSY : 0);
-  if (!s->ended && !died) lf_sender_end(s, 0);
+  if (!s->ended && !died) lf_sender_end(s, !s->finished);
   if (lf_outbox_busy(s) && !died) return did | LF_BUSY;
   if (!s->ended && !died) return did | LF_BUSY;
   lf_job_remove(s->job, &s->end);
@@ -254,7 +259,7 @@ int32_t lf_sender_stats(int32_t handle, lf_port_stats *out) {
   lf_job_settle(s->job);
   out->queued = (double)(s->head - s->released);
   for (uint32_t i = 0; i < s->pool.region_capacity; i++) out->regions += s->pool.regions[i].segment.address != NULL;
-  out->region_bytes = (double)s->pool.bytes;
+  out->region_bytes = (double)lf_pool_held(&s->pool);
   out->frames = (double)s->head;
   out->bytes = (double)s->bytes;
   out->peer = s->trouble.code ? 2 : s->peer_state;
@@ -271,14 +276,6 @@ int32_t lf_sender_region(int32_t handle, uint32_t id, lf_region_info *out) {
   lf_pool_region *region = lf_pool_region_of(&s->pool, id);
   if (!region || !out) return no_region(id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
-  return LF_OK;
-}
-
-int32_t lf_sender_keep(int32_t handle, uint32_t id) {
-  LF_FIND_SENDER(s, handle);
-  lf_pool_region *region = lf_pool_region_of(&s->pool, id);
-  if (!region) return no_region(id);
-  region->kept = 1;
   return LF_OK;
 }
 
