@@ -42,14 +42,35 @@ lf_device *lf_device_retain(lf_device *device) {
   return device;
 }
 
-void lf_device_release(lf_device *device) {
-  if (--device->references) return;
-  if (!lf_queue_close(device)) return; /* the driver still works with all of it: left as it is */
-  lf_block_cache_close(device);
+/* This thread's devices that nobody has any more, whose memory an ArrayBuffer still shows. */
+static _Thread_local lf_device *shown;
+
+static void finish(lf_device *device) {
+  if (!lf_block_cache_close(device)) {
+    device->next_shown = shown;
+    shown = device;
+    return;
+  }
   lf_external_drop(&device->timeline_os);
   device->vk.DestroyDevice(device->device, NULL);
   lf_vulkan_release(device->vulkan);
   free(device);
+}
+
+static void finish_shown(void) {
+  lf_device *device = shown;
+  shown = NULL;
+  while (device) {
+    lf_device *next = device->next_shown;
+    finish(device);
+    device = next;
+  }
+}
+
+void lf_device_release(lf_device *device) {
+  if (--device->references) return;
+  if (!lf_queue_close(device)) return; /* the driver still works with all of it: left as it is */
+  finish(device);
 }
 
 static void destroy(void *object) { lf_device_release(object); }
@@ -106,8 +127,15 @@ static int32_t create(lf_device *device, const lf_physical *p) {
   if (p->has_budget) extensions[count++] = "VK_EXT_memory_budget";
   if (p->has_push_descriptor) extensions[count++] = "VK_KHR_push_descriptor";
   if (p->has_portability_subset) extensions[count++] = "VK_KHR_portability_subset"; /* must be, where it is there */
+  VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures types = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES,
+      .shaderSubgroupExtendedTypes = (p->info.shader_features & LF_SHADER_SUBGROUP_F16) != 0};
+  VkPhysicalDeviceShaderFloat16Int8Features small = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+      .pNext = &types,
+      .shaderFloat16 = (p->info.shader_features & LF_SHADER_F16) != 0};
   VkPhysicalDeviceTimelineSemaphoreFeatures timelines = {
-      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .timelineSemaphore = 1};
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .pNext = &small, .timelineSemaphore = 1};
   VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                              .pNext = &timelines,
                              .queueCreateInfoCount = 1,
@@ -164,6 +192,7 @@ static int32_t open_device(lf_device *device, const lf_physical *p) {
 }
 
 int32_t lf_device_open(int32_t vulkan, int32_t index) {
+  finish_shown();
   lf_vulkan *v = lf_handle_get(LF_KIND_VULKAN, vulkan);
   if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
   if (index < 0 || (uint32_t)index >= v->count)

@@ -14,6 +14,7 @@
 typedef struct lf_queue lf_queue;
 typedef struct lf_pipeline lf_pipeline;
 typedef struct lf_block_cache lf_block_cache;
+typedef struct lf_parts lf_parts;
 typedef struct lf_staging lf_staging;
 
 /* The instance, counted: its handle and each device are owners. */
@@ -53,7 +54,8 @@ void lf_physical_describe(const lf_vulkan *vulkan, VkPhysicalDevice physical, lf
 
 /* Counted: its handle, each memory, semaphore and pipeline of it are owners. Used by one thread at a time, but for the
  * queue's waiter. */
-typedef struct {
+typedef struct lf_device lf_device;
+struct lf_device {
   lf_vulkan *vulkan;
   VkPhysicalDevice physical;
   VkDevice device;
@@ -68,19 +70,23 @@ typedef struct {
   uint32_t type_local, type_local_mapped, type_upload, type_readback;
   uint64_t host_import_alignment; /* of pointers and sizes that VK_EXT_external_memory_host takes; 0 without it */
   uint64_t taken;                 /* bytes allocated here, in use or in the cache */
+  uint32_t allocations, allocations_max; /* that the driver was asked for here, and that it grants */
+  uint64_t storage_alignment;     /* what the places that a shader's bindings begin at are multiples of */
   int has_budget;                 /* VK_EXT_memory_budget */
   int reexport;                   /* imported memory can be exported again */
   uint64_t exported_kinds[3];     /* external.h: of memory, of timelines, of binary semaphores; 0: not known yet */
   uint32_t family;                /* of its queue */
   lf_queue *queue;
   lf_block_cache *cache;
+  lf_parts *parts;                /* for what is not mapped and for what is */
+  lf_device *next_shown; /* in the row of those whose memory an ArrayBuffer still shows */
   lf_staging *staging;
   /* Of copies within the GPU (copier.c): the shader, or NULL before its first use; the most bytes that it moves at a time,
    * or 0 where vkCmdCopyBuffer does it; what the places it reaches are multiples of. */
   lf_pipeline *copier;
   uint64_t copier_piece, copier_alignment;
   int64_t timeline_os; /* of the queue's timeline: as lf_external_export_semaphore keeps it */
-} lf_device;
+};
 
 /* The device, or NULL with the failure recorded. */
 lf_device *lf_device_get(int32_t handle);

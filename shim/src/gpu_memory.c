@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "backing.h"
 #include "external.h"
+#include "parts.h"
 #include "queue.h"
 #include "room.h"
 #include "status.h"
@@ -46,6 +48,7 @@ void lf_gpu_memory_destroy(lf_gpu_memory *m) {
   if (m->buffer) device->vk.DestroyBuffer(device->device, m->buffer, NULL);
   if (m->memory) {
     device->vk.FreeMemory(device->device, m->memory, NULL); /* unmaps it too */
+    device->allocations--;
     if (!m->imported && !m->pinned) device->taken -= m->allocation;
   }
   free(m);
@@ -110,6 +113,7 @@ static VkResult bind(lf_gpu_memory *m, uint32_t type, int dedicated, const void 
     m->memory = NULL;
     return result;
   }
+  device->allocations++;
   if (!m->imported && !m->pinned) device->taken += m->allocation;
   m->local = (device->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) != 0;
   *api = "vkBindBufferMemory";
@@ -125,8 +129,20 @@ static int32_t map(lf_gpu_memory *m) {
                         device->info.name);
 }
 
+/* What an allocation needs beside memory, and drivers call it that memory ran out when it does. */
 static int32_t no_memory(lf_gpu_memory *m, const char *api, VkResult result) {
   lf_device *device = m->device;
+  uint64_t limit;
+  if (device->allocations >= device->allocations_max)
+    return lf_device_fail(device, LF_EGPU_OUT_OF_MEMORY, api, result,
+                          "%" PRIu64 " bytes asked for on %s, where this process has %u allocations: the driver grants %u "
+                          "(maxMemoryAllocationCount)",
+                          m->size, device->info.name, device->allocations, device->allocations_max);
+  if (!lf_external_left(&limit))
+    return lf_device_fail(device, LF_EGPU_OUT_OF_MEMORY, api, result,
+                          "%" PRIu64 " bytes asked for on %s, and no descriptor is left for them: this process may have "
+                          "%" PRIu64,
+                          m->size, device->info.name, limit);
   double available = lf_device_free_bytes(device);
   if (available < 0)
     return lf_device_fail(device, LF_EGPU_OUT_OF_MEMORY, api, result,
@@ -165,7 +181,7 @@ static int32_t allocate_new(lf_device *device, uint64_t size, uint64_t bytes, in
   const char *api;
   uint32_t type = type_for(device, bytes, host_visible);
   VkResult result = bind(m, type, 1, &exported, &api);
-  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY && !m->memory) {
+  if ((result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_TOO_MANY_OBJECTS) && !m->memory) {
     lf_block_cache_empty(device);
     result = bind(m, type, 1, &exported, &api);
   }
@@ -179,6 +195,20 @@ int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visibl
   int32_t status = lf_queue_check(device);
   if (status == LF_OK) status = check_size(device, size);
   if (status < 0) return status;
+  /* What is mapped can't move, so it could not be exported. */
+  if (host_visible || size > LF_PART_BYTES_MAX) return lf_gpu_memory_allocate_own(device, size, host_visible, out);
+  lf_gpu_memory *m = lf_parts_take(device, size, host_visible);
+  if (!m) {
+    lf_gpu_memory_collect(device, lf_queue_seen(device));
+    m = lf_parts_take(device, size, host_visible);
+  }
+  if (!m) m = lf_parts_take_new(device, size, host_visible);
+  if (!m) return lf_gpu_memory_allocate_own(device, size, host_visible, out);
+  m->size = size;
+  return done(m, out);
+}
+
+int32_t lf_gpu_memory_allocate_own(lf_device *device, uint64_t size, int host_visible, lf_gpu_memory **out) {
   uint64_t bytes = lf_block_bytes(device, size);
   lf_gpu_memory *m = lf_block_cache_take(device, bytes, host_visible);
   if (!m) {
@@ -189,6 +219,24 @@ int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visibl
   m->size = size;
   m->last_use = 0;
   return done(m, out);
+}
+
+int32_t lf_gpu_memory_allocate_block(lf_device *device, uint64_t bytes, int host_visible, lf_gpu_memory **out) {
+  lf_gpu_memory *m;
+  int32_t status = room_for(device, bytes);
+  if (status == LF_OK) status = begin(device, bytes, bytes, 0, &m);
+  if (status < 0) return status;
+  m->host_visible = host_visible != 0;
+  m->unshared = 1;
+  uint32_t type = type_for(device, bytes, host_visible);
+  const char *api = "vkGetBufferMemoryRequirements2";
+  /* The type was chosen for buffers that are exported. */
+  VkResult result = VK_ERROR_FEATURE_NOT_PRESENT;
+  if (requirements(device, m->buffer).memoryTypeBits >> type & 1) result = bind(m, type, 0, NULL, &api);
+  status = result == VK_SUCCESS ? host_visible ? map(m) : LF_OK : no_memory(m, api, result);
+  if (status < 0) lf_gpu_memory_destroy(m);
+  else *out = m;
+  return status;
 }
 
 /* Of the buffer's types, the first that is the GPU's own, mapped and coherent, and has room. UINT32_MAX: there is none. */
@@ -237,11 +285,35 @@ int32_t lf_gpu_memory_export(lf_gpu_memory *m, int64_t *out) {
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the driver of %s does not export what was imported",
                    device->info.name);
   int32_t status = lf_queue_check(device);
+  if (status == LF_OK) status = lf_parts_move_out(m);
   if (status == LF_OK) status = lf_external_export_memory(device, m->memory, &m->os, out);
-  if (status < 0) return status;
+  if (status != LF_OK) return status;
   m->exported = 1;
   lf_external_learn(device, LF_EXTERNAL_IS_MEMORY, *out);
   return LF_OK;
+}
+
+/* As long as any other work on a GPU may take. */
+#define MOVE_LIMIT_NS ((uint64_t)30 * 1000 * 1000 * 1000)
+
+static int32_t wait_until(lf_gpu_memory *m, uint64_t value) {
+  int32_t status = lf_queue_wait(m->device, value, MOVE_LIMIT_NS);
+  if (status != LF_TIMEOUT) return status < 0 ? status : LF_OK;
+  return lf_fail(LF_ETIMEOUT, "", 0,
+                 "the first export of %" PRIu64 " bytes copies them, and the work before that on %s did not end within 30 s",
+                 m->size, m->device->info.name);
+}
+
+int32_t lf_gpu_memory_export_at_rest(lf_gpu_memory *m, int64_t *out) {
+  int32_t status = lf_parts_move_out(m);
+  while (status == LF_FULL) {
+    double room;
+    lf_queue_full(m->device, &room);
+    status = wait_until(m, (uint64_t)room);
+    if (status == LF_OK) status = lf_parts_move_out(m);
+  }
+  if (status == LF_OK && m->moved_at > lf_queue_seen(m->device)) status = wait_until(m, m->moved_at);
+  return status < 0 ? status : lf_gpu_memory_export(m, out);
 }
 
 /* Compares with a handle of this device's own making: its kind is learnt once, but a software device's memory is a file,
@@ -311,7 +383,7 @@ int32_t lf_gpu_memory_import(lf_device *device, int64_t os, uint64_t size, uint6
   if (status < 0) return status;
   lf_gpu_memory *m = NULL;
   status = check_size(device, size);
-  if (status == LF_OK) status = begin(device, size, lf_block_bytes(device, size), LF_EXTERNAL_MEMORY, &m);
+  if (status == LF_OK) status = begin(device, size, lf_block_bytes_imported(device, size, allocation), LF_EXTERNAL_MEMORY, &m);
   if (status == LF_OK) {
     m->imported = 1;
     m->host_visible = host_visible != 0;
@@ -368,13 +440,16 @@ int32_t lf_gpu_memory_pin(lf_device *device, void *address, uint64_t size, lf_gp
 
 /* ---- freeing ---- */
 
+/* Pinned pages are not the driver's to unmap. */
+int lf_gpu_memory_shown(const lf_gpu_memory *m) { return m->address && !m->pinned && lf_backing_held(m->address); }
+
 void lf_gpu_memory_free(lf_gpu_memory *m, void (*gone)(void *context), void *context) {
   lf_device *device = m->device;
   m->gone = gone;
   m->context = context;
   if (m->peer) lf_semaphore_release(m->peer);
   m->peer = NULL;
-  if (m->last_use <= lf_queue_seen(device)) lf_block_cache_put(m);
+  if (m->last_use <= lf_queue_seen(device) && !lf_gpu_memory_shown(m)) lf_block_cache_put(m);
   else lf_block_cache_defer(m);
   lf_device_release(device);
 }

@@ -2,8 +2,10 @@
  * MemoryBuffers that the peer knows: announced once with an OS handle, then sent as a descriptor. GPU memory goes out
  * with its order: work of this side that is still under way is what the peer's queue waits for, or what the send does.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "interop.h"
 #include "memory.h"
 #include "producer.h"
 #include "queue.h"
@@ -83,8 +85,11 @@ static int32_t send_timeline(lf_producer *p) {
   return status;
 }
 
+/* Many times what it takes to copy what is moved before its first send. */
+#define MOVE_NS ((uint64_t)20 * 1000 * 1000)
+
 /* The OS handle is open only while it is sent. */
-static int32_t announce_gpu(lf_producer *p, uint32_t id, lf_gpu_memory *gpu) {
+static int32_t announce_gpu(lf_producer *p, uint32_t id, uint32_t counter, lf_gpu_memory *gpu) {
   if (gpu->device != p->device)
     return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "memory of another device than the channel's (%s)",
                    p->device->info.name);
@@ -92,15 +97,23 @@ static int32_t announce_gpu(lf_producer *p, uint32_t id, lf_gpu_memory *gpu) {
     int32_t status = send_timeline(p);
     if (status != 1) return status;
   }
+  int64_t os;
+  int is_last = gpu->block && lf_queue_seen(p->device) == lf_queue_last(p->device);
+  int32_t status = lf_gpu_memory_export(gpu, &os);
+  if (status != LF_OK) return status == LF_FULL ? LF_PENDING : status;
+  /* Where nothing else is under way, the copy that small memory needs before its first send is not worth a LF_PENDING. */
+  if (is_last && !p->share_timeline) status = lf_queue_wait(p->device, gpu->moved_at, MOVE_NS);
+  if (status < 0) {
+    lf_os_handle_close(os);
+    return status;
+  }
   lf_region_message message = {.region = id,
                                .kind = LF_REGION_GPU,
                                .size = gpu->size,
                                .allocation = gpu->allocation,
-                               .host_visible = gpu->host_visible};
+                               .host_visible = gpu->host_visible,
+                               .counter = counter};
   name_device(message.uuids, p->device);
-  int64_t os;
-  int32_t status = lf_gpu_memory_export(gpu, &os);
-  if (status < 0) return status;
   status = lf_producer_announce(p, &message, os);
   lf_os_handle_close(os);
   return status;
@@ -151,6 +164,47 @@ int32_t lf_producer_pending(int32_t handle, double *value) {
   return pending;
 }
 
+/* ---- what was released ---- */
+
+/* Frames of the counter's MemoryBuffers that the consumer has not released, in *count. */
+static int32_t count_unreleased(lf_producer *p, uint32_t index, uint32_t *count) {
+  lf_counter *counter = &p->counters[index];
+  uint32_t released = atomic_load_explicit(&p->ring->memory_released[index], memory_order_acquire);
+  if (released - counter->released > counter->sent - counter->released)
+    return lf_producer_corrupt(p, "count of a buffer's released frames", released);
+  counter->released = released;
+  *count = counter->sent - released;
+  return LF_OK;
+}
+
+/* One that counts nothing else, or, where there is none left, one that other buffers have too: these then count as
+ * unreleased together. */
+static int32_t take_counter(lf_producer *p, uint32_t region, uint32_t *index) {
+  *index = LF_INDEX(region) % LF_COUNTERS;
+  for (uint32_t i = 0; i < LF_COUNTERS; i++) {
+    if (p->counters[i].users) continue;
+    uint32_t count;
+    int32_t status = count_unreleased(p, i, &count);
+    if (status < 0) return status;
+    if (count) continue; /* of a buffer that is closed, with frames at the peer */
+    *index = i;
+    break;
+  }
+  return LF_OK;
+}
+
+int32_t lf_producer_unreleased(int32_t handle, int32_t memory) {
+  LF_FIND_PRODUCER(p, handle);
+  const lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (p->failed || memory <= 0 || known->memory != memory) return 0;
+  uint32_t count;
+  int32_t status = count_unreleased(p, known->counter, &count);
+  if (status < 0) return status;
+  /* Who closed, or is gone, has unmapped everything. */
+  if (!count || lf_producer_check_peer(p) < 0) return 0;
+  return count < INT32_MAX ? (int32_t)count : INT32_MAX;
+}
+
 /* ---- sending ---- */
 
 int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
@@ -158,6 +212,7 @@ int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
   lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
   if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
   known->memory = 0;
+  p->counters[known->counter].users--;
   p->imports--;
   return lf_producer_drop(p, known->region);
 }
@@ -175,17 +230,21 @@ __attribute__((noinline)) static int32_t introduce(lf_producer *p, int32_t handl
   }
   lf_pool_region *region = lf_pool_new_region(&p->pool);
   if (!region) return LF_EHOST_OUT_OF_MEMORY;
-  uint32_t id = region->id;
-  lf_region_message message = {.region = id, .kind = LF_REGION_HOST, .size = size};
-  int32_t status = gpu ? announce_gpu(p, id, gpu) : lf_producer_announce(p, &message, segment->os);
+  uint32_t id = region->id, counter;
+  int32_t status = take_counter(p, id, &counter);
+  if (status < 0) return status;
+  lf_region_message message = {.region = id, .kind = LF_REGION_HOST, .size = size, .counter = counter};
+  status = gpu ? announce_gpu(p, id, counter, gpu) : lf_producer_announce(p, &message, segment->os);
   if (status != 1) return status;
   region->announced = 1;
-  *known = (lf_known_memory){memory, id, gpu ? gpu->size : size, gpu};
+  *known = (lf_known_memory){memory, id, gpu ? gpu->size : size, gpu, counter};
+  p->counters[counter].users++;
   p->imports++;
   return 1;
 }
 
-int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
+/* `whole` 0: the bytes from `offset` on, which have to be there. */
+static inline int32_t send(int32_t handle, int32_t memory, int whole, double offset, double size) {
   LF_FIND_PRODUCER(p, handle);
   if (__builtin_expect(!lf_producer_has_room(p), 0)) {
     int32_t status = lf_producer_make_room(p);
@@ -196,12 +255,26 @@ int32_t lf_producer_send_memory(int32_t handle, int32_t memory) {
     int32_t status = introduce(p, handle, known, memory);
     if (status != 1) return status;
   }
-  uint64_t wait = 0;
+  lf_descriptor descriptor = {.region = known->region, .block = LF_NO_BLOCK, .length = known->size};
+  if (!whole) {
+    if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)known->size ||
+        size > (double)known->size - offset)
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %" PRIu64, size, offset,
+                     known->size);
+    descriptor.offset = (uint64_t)offset;
+    descriptor.length = (uint64_t)size;
+  }
   lf_gpu_memory *gpu = known->gpu;
   if (__builtin_expect(gpu && (gpu->peer || gpu->last_use > p->reached), 0)) {
-    int32_t status = order(p, gpu, &wait);
+    int32_t status = order(p, gpu, &descriptor.wait);
     if (status != LF_OK) return status;
   }
-  lf_descriptor descriptor = {.region = known->region, .block = LF_NO_BLOCK, .length = known->size, .wait = wait};
+  p->counters[known->counter].sent++;
   return lf_producer_publish_region(p, &descriptor);
+}
+
+int32_t lf_producer_send_memory(int32_t handle, int32_t memory) { return send(handle, memory, 1, 0, 0); }
+
+int32_t lf_producer_send_part(int32_t handle, int32_t memory, double offset, double size) {
+  return send(handle, memory, 0, offset, size);
 }

@@ -31,8 +31,10 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out);
  * are used; HOST_OUT_OF_MEMORY of either. For blocks so large that taking all of their pages at once takes long. */
 int32_t lf_host_lazy(size_t size, lf_host_block *out);
 int32_t lf_host_take(void *address, size_t size);
+/* The reverse: the whole pages of the range go, and are zero when they are taken again. 1, or 0 where the system keeps them. */
+int lf_host_give(void *address, size_t size);
 
-/* Gives back a block of the functions above. */
+/* Gives back a block of the functions above, once no ArrayBuffer shows it. */
 void lf_host_free(lf_host_block *block);
 
 /* Writes the node of each of `count` pages, `stride` bytes apart; a negative errno for a page that has none. */

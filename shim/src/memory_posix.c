@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "room.h"
 #include "status.h"
 
@@ -50,7 +51,11 @@ static int32_t keep(lf_host_block *out, char *address, size_t size, size_t page)
   return LF_OK;
 }
 
-void lf_host_free(lf_host_block *block) { munmap(block->segment.address, block->segment.size); }
+static void unmap(void *address, void *size) { munmap(address, (size_t)(uintptr_t)size); }
+
+void lf_host_free(lf_host_block *block) {
+  lf_backing_free(block->segment.address, unmap, (void *)(uintptr_t)block->segment.size);
+}
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = whole(size, page);
@@ -70,6 +75,16 @@ int32_t lf_host_take(void *address, size_t size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)address & (page - 1);
   if (populate((char *)address - before, whole(size + before, page), page) == 0) return LF_OK;
   return no_memory("madvise(MADV_POPULATE_WRITE)", errno, size);
+}
+
+int lf_host_give(void *address, size_t size) {
+#if defined(__linux__)
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
+  return skip >= size || madvise((char *)address + skip, size - skip, MADV_DONTNEED) == 0;
+#else
+  (void)address, (void)size; /* what is kept there is paged out, and no more */
+  return 0;
+#endif
 }
 
 #if defined(__linux__)

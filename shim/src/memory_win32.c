@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "backing.h"
 #include "room.h"
 #include "win32.h"
 
@@ -23,7 +24,12 @@ static int32_t keep(lf_host_block *out, void *address, size_t size, size_t page)
   return LF_OK;
 }
 
-void lf_host_free(lf_host_block *block) { VirtualFree(block->segment.address, 0, MEM_RELEASE); }
+static void unmap(void *address, void *unused) {
+  (void)unused;
+  VirtualFree(address, 0, MEM_RELEASE);
+}
+
+void lf_host_free(lf_host_block *block) { lf_backing_free(block->segment.address, unmap, NULL); }
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
   size_t page = page_bytes(), bytes = whole(size, page);
@@ -39,6 +45,11 @@ int32_t lf_host_lazy(size_t size, lf_host_block *out) { return lf_host_standard(
 int32_t lf_host_take(void *address, size_t size) {
   (void)address, (void)size;
   return LF_OK;
+}
+
+int lf_host_give(void *address, size_t size) {
+  (void)address, (void)size;
+  return 0;
 }
 
 /* ---- NUMA ---- */

@@ -35,16 +35,23 @@ static int32_t type_of(int32_t type) {
   }
 }
 
+/* The operations that the shim knows are the first eight of Vulkan's. */
+static uint32_t subgroups_of(const VkPhysicalDeviceSubgroupProperties *subgroups) {
+  return subgroups->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT ? (subgroups->supportedOperations & 0xff) << 8 : 0;
+}
+
 static void describe_identity(const lf_vulkan *v, VkPhysicalDevice physical, const extensions *e, lf_physical *out) {
   VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
-  VkPhysicalDeviceMaintenance3Properties limits = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+  VkPhysicalDeviceSubgroupProperties subgroups = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+  VkPhysicalDeviceMaintenance3Properties limits = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
+                                                   .pNext = &subgroups};
   VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
                                              .pNext = &limits};
   VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &driver};
   VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
   int host_import = has(e, "VK_EXT_external_memory_host");
-  if (host_import) limits.pNext = &host;
+  if (host_import) subgroups.pNext = &host;
   v->vk.GetPhysicalDeviceProperties2(physical, &properties);
   snprintf(out->info.driver, sizeof out->info.driver, "%.120s%s%.120s", driver.driverName, *driver.driverInfo ? " " : "",
            driver.driverInfo);
@@ -52,6 +59,8 @@ static void describe_identity(const lf_vulkan *v, VkPhysicalDevice physical, con
   memcpy(out->info.driver_uuid, id.driverUUID, LF_UUID_BYTES);
   out->info.allocation_max = (double)limits.maxMemoryAllocationSize;
   out->info.storage_max = properties.properties.limits.maxStorageBufferRange;
+  out->info.workgroup_max = properties.properties.limits.maxComputeSharedMemorySize;
+  out->info.shader_features = subgroups_of(&subgroups);
   out->host_import_alignment = host_import ? host.minImportedHostPointerAlignment : 0;
 }
 
@@ -132,11 +141,18 @@ static void describe_sharing(const lf_vulkan *v, VkPhysicalDevice physical, cons
   }
 }
 
-static int has_timelines(const lf_vulkan *v, VkPhysicalDevice physical) {
+/* Whether there are timeline semaphores. */
+static int describe_features(const lf_vulkan *v, VkPhysicalDevice physical, lf_physical *out) {
+  VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures types = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES};
+  VkPhysicalDeviceShaderFloat16Int8Features small = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES, .pNext = &types};
   VkPhysicalDeviceTimelineSemaphoreFeatures timelines = {
-      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .pNext = &small};
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &timelines};
   v->vk.GetPhysicalDeviceFeatures2(physical, &features);
+  if (small.shaderFloat16) out->info.shader_features |= LF_SHADER_F16;
+  if (types.shaderSubgroupExtendedTypes) out->info.shader_features |= LF_SHADER_SUBGROUP_F16;
   return timelines.timelineSemaphore != 0;
 }
 
@@ -167,8 +183,9 @@ void lf_physical_describe(const lf_vulkan *v, VkPhysicalDevice physical, lf_phys
   out->has_budget = has(&e, "VK_EXT_memory_budget");
   out->has_push_descriptor = has(&e, "VK_KHR_push_descriptor");
   out->has_portability_subset = has(&e, "VK_KHR_portability_subset");
+  int has_timelines = describe_features(v, physical, out);
   if (!describe_queues(v, physical, out)) MISSING("its driver has no queue for compute");
-  else if (!has_timelines(v, physical)) MISSING("its driver has no timeline semaphores");
+  else if (!has_timelines) MISSING("its driver has no timeline semaphores");
   else if (!out->info.external_memory)
     MISSING("its driver can't share memory between processes (%s)", LF_EXTERNAL_MEMORY_EXTENSION);
   free(e.all);

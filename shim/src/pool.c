@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "memory_host.h"
+#include "room.h"
 #include "status.h"
 
 /* The smallest region that is worth huge pages. */
@@ -61,21 +62,86 @@ static int32_t map_plain(size_t size, lf_pool_region *region) {
   if (status < 0 && !lazy) status = lf_host_standard(size, &block);
   region->segment = block.segment;
   region->lacking = lazy && !block.hugetlb ? 0 : block.segment.size;
+  region->fixed = block.hugetlb != 0;
   return status;
 }
 
-int32_t lf_pool_ready(lf_pool *pool, uint32_t block, uint64_t length) {
-  const lf_block *b = &pool->blocks[block];
-  lf_pool_region *region = &pool->regions[b->region];
-  uint64_t end = b->offset + length;
-  if (end <= region->lacking) return LF_OK;
-  int32_t status = lf_host_take((char *)region->segment.address + region->lacking, end - region->lacking);
+int32_t lf_pool_fill(lf_pool *pool, lf_pool_region *region, uint64_t end) {
+  char *from = (char *)region->segment.address + region->lacking;
+  uint64_t size = end - region->lacking;
+  int32_t status = pool->plain ? LF_OK : lf_room_for(size);
+  if (status == LF_OK) status = lf_host_take(from, size);
   if (status == LF_OK) region->lacking = end;
   return status;
 }
 
+/* ---- idle pages ---- */
+
+/* A region that nobody used between two looks, so far apart, is idle. */
+#define TRIM_NS ((uint64_t)500000000)
+/* Goes back in one step: the caller holds a lock that senders and receivers wait for, and this takes well below 1 ms. */
+#define TRIM_STEP ((uint64_t)4 << 20)
+
+static int is_idle(const lf_pool_region *region) {
+  return region->segment.address && region->free == region->blocks && region->lacking && !region->fixed;
+}
+
+static void look_for_idle(lf_pool *pool) {
+  uint64_t kept = 0;
+  pool->trims = 0;
+  for (uint32_t i = 0; i < pool->region_capacity; i++) {
+    lf_pool_region *region = &pool->regions[i];
+    if (!is_idle(region)) continue;
+    if (!region->used && !region->leaving && kept + region->lacking > LF_POOL_IDLE_BYTES) region->leaving = 1;
+    if (!region->leaving) kept += region->lacking;
+    region->used = 0;
+    pool->trims |= region->leaving;
+  }
+}
+
+/* Sizes have changed: what large frames of other sizes took is likely not needed again. */
+static void let_go_of_large(lf_pool *pool) {
+  for (uint32_t i = 0; i < pool->region_capacity; i++) {
+    lf_pool_region *region = &pool->regions[i];
+    if (!is_idle(region) || region->segment.size < LAZY_FROM) continue;
+    region->leaving = 1;
+    pool->trims = 1;
+  }
+}
+
+int lf_pool_trim(lf_pool *pool, uint64_t now) {
+  if (now >= pool->next_trim) {
+    pool->next_trim = now + TRIM_NS;
+    look_for_idle(pool);
+  }
+  if (!pool->trims) return 0;
+  for (uint32_t i = 0; i < pool->region_capacity; i++) {
+    lf_pool_region *region = &pool->regions[i];
+    if (!region->leaving || !is_idle(region)) continue;
+    uint64_t step = region->lacking < TRIM_STEP ? region->lacking : TRIM_STEP;
+    char *from = (char *)region->segment.address + region->lacking - step;
+    if (!(pool->plain ? lf_host_give(from, step) : lf_segment_give(from, step))) region->fixed = 1;
+    else region->lacking -= step;
+    return 1;
+  }
+  pool->trims = 0;
+  return 0;
+}
+
+static uint64_t held(const lf_pool *pool, int only_what_can_go) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < pool->region_capacity; i++) {
+    const lf_pool_region *region = &pool->regions[i];
+    if (region->segment.address && !(only_what_can_go && region->fixed)) bytes += region->lacking;
+  }
+  return bytes;
+}
+
+uint64_t lf_pool_held(const lf_pool *pool) { return held(pool, 0); }
+
+int lf_pool_may_trim(const lf_pool *pool) { return held(pool, 1) > LF_POOL_IDLE_BYTES; }
+
 static void unmap(const lf_pool *pool, lf_pool_region *region) {
-  if (region->kept) region->segment.address = NULL;
   if (pool->plain && region->segment.address) {
     lf_host_block block = {.segment = region->segment};
     lf_host_free(&block);
@@ -129,7 +195,10 @@ int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block) {
   lf_block *b = &pool->blocks[found];
   pool->free[class] = b->next;
   b->state = LF_BLOCK_LOANED;
-  pool->regions[b->region].free--;
+  lf_pool_region *region = &pool->regions[b->region];
+  region->free--;
+  region->used = 1;
+  region->leaving = 0;
   *block = found;
   return 1;
 }
@@ -167,6 +236,7 @@ int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
   if (count && pool->bytes + bytes * count > limit) count = pool->bytes + bytes <= limit ? 1 : 0;
   if (!count) return idle_or_full(pool, retire);
 
+  if (bytes >= LAZY_FROM) let_go_of_large(pool);
   lf_pool_region *region = lf_pool_new_region(pool);
   if (!region) return LF_EHOST_OUT_OF_MEMORY;
   int32_t status = pool->plain ? map_plain(bytes * count, region)
@@ -177,6 +247,7 @@ int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
     if (status != LF_EHOST_OUT_OF_MEMORY || !busy) return status;
     return idle_or_full(pool, retire);
   }
+  if (!pool->plain) region->lacking = region->segment.size;
   region->class = (uint8_t)class;
   region->block_bytes = bytes;
   region->blocks = region->free = count;

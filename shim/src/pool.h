@@ -27,12 +27,14 @@ typedef struct {
   lf_segment segment; /* address NULL: no region here */
   uint64_t block_bytes;
   uint32_t id;
-  uint64_t lacking; /* plain memory: the bytes from here on have no pages yet; `size` when all have */
+  uint64_t lacking; /* the bytes from here on have no pages; `size` when all have */
   uint32_t blocks;
   uint32_t free;
   uint8_t class;
   uint8_t announced; /* the peer has been told */
-  uint8_t kept;      /* never unmapped */
+  uint8_t fixed;     /* its pages stay: reserved huge ones, or the system takes none back */
+  uint8_t used;      /* a block was taken since the last look of lf_pool_trim */
+  uint8_t leaving;   /* its pages go back, as long as nobody takes a block */
 } lf_pool_region;
 
 typedef struct {
@@ -42,6 +44,8 @@ typedef struct {
   uint32_t unused; /* list heads */
   uint32_t unused_count;
   uint8_t plain;
+  uint8_t trims;      /* some region is leaving */
+  uint64_t next_trim; /* when lf_pool_trim looks for more of them */
   uint32_t free[LF_POOL_CLASSES];
   lf_block blocks[LF_BLOCKS_MAX];
 } lf_pool;
@@ -64,9 +68,26 @@ static inline int lf_pool_empty(const lf_pool *pool, const lf_block *block) {
  * another size that has to go first, HOST_OUT_OF_MEMORY. */
 int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire);
 
-/* Of a plain pool: the first `length` bytes of a block that is not free may be used. HOST_OUT_OF_MEMORY. A large block's
- * pages are taken here, so this may take its time. */
-int32_t lf_pool_ready(lf_pool *pool, uint32_t block, uint64_t length);
+/* Takes the pages of a region up to `end`. HOST_OUT_OF_MEMORY. */
+int32_t lf_pool_fill(lf_pool *pool, lf_pool_region *region, uint64_t end);
+
+/* The first `length` bytes of a block that is not free may be used. HOST_OUT_OF_MEMORY. A large block's pages are taken here
+ * where they are not there yet or went back, so this may take its time. */
+static inline int32_t lf_pool_ready(lf_pool *pool, uint32_t block, uint64_t length) {
+  const lf_block *b = &pool->blocks[block];
+  lf_pool_region *region = &pool->regions[b->region];
+  return b->offset + length <= region->lacking ? LF_OK : lf_pool_fill(pool, region, b->offset + length);
+}
+
+/* A step towards giving back the pages of regions that have been idle for a while, beyond LF_POOL_IDLE_BYTES. The regions
+ * stay mapped, so that what shows them needs not know. 1 when pages went: there may be more. */
+#define LF_POOL_IDLE_BYTES LF_POOL_BYTES
+int lf_pool_trim(lf_pool *pool, uint64_t now);
+/* Whether there would be pages to give back, were all of it idle. Only blocks of more than half of LF_POOL_BYTES bring that
+ * about in a pool of segments. */
+int lf_pool_may_trim(const lf_pool *pool);
+/* The memory that it has: what has pages. */
+uint64_t lf_pool_held(const lf_pool *pool);
 
 /* What a block for `length` bytes takes, up to 4 GiB of them. */
 uint64_t lf_pool_block_bytes(uint64_t length);

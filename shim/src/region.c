@@ -83,7 +83,9 @@ static int32_t check_region(const lf_regions *regions, const lf_region_message *
     return lf_corrupt_producer("region size", m->size, position);
   if (gpu ? m->allocation < m->size || m->allocation > LF_GPU_BYTES_MAX : m->allocation != 0)
     return lf_corrupt_producer("region allocation", m->allocation, position);
-  if (m->host_visible > (uint32_t)gpu || m->reserved) return lf_corrupt_producer("region flag", m->host_visible, position);
+  if (m->host_visible > (uint32_t)gpu) return lf_corrupt_producer("region flag", m->host_visible, position);
+  if (m->counter >= (m->kind == LF_REGION_POOLED ? 1 : LF_COUNTERS))
+    return lf_corrupt_producer("region counter", m->counter, position);
   return lf_regions_find(regions, m->region) ? lf_corrupt_producer("second region", m->region, position) : LF_OK;
 }
 
@@ -98,6 +100,7 @@ static int32_t add(lf_regions *regions, lf_message *message, uint64_t position) 
   if (!place) return LF_EHOST_OUT_OF_MEMORY;
   lf_region r = {.os = -1,
                  .id = m.region,
+                 .counter = m.counter,
                  .kind = (uint8_t)m.kind,
                  .size = m.size,
                  .allocation = m.allocation,
@@ -193,8 +196,8 @@ void lf_regions_remove(lf_regions *regions, lf_region *r) {
   if (!r->live) return;
   if (r->kind != LF_REGION_POOLED) regions->imports--;
   if (r->os >= 0) lf_os_handle_close(r->os);
-  if (!r->kept && r->memory) lf_memory_close(r->memory);
-  if (!r->kept && !r->memory) lf_segment_close(&r->segment);
+  if (r->memory) lf_memory_close(r->memory);
+  else lf_segment_close(&r->segment);
   if (r->dropping) regions->dropping--;
   uint32_t *link = &regions->buckets[r->id % LF_REGION_BUCKETS];
   while (*link != (uint32_t)(r - regions->all) + 1) link = &regions->all[*link - 1].next;

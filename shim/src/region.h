@@ -22,6 +22,7 @@ typedef struct {
   lf_gpu_memory *gpu; /* imported; `memory` owns it */
   int64_t os;         /* GPU memory of another device, until it is claimed; else -1 */
   uint32_t id;
+  uint32_t counter;     /* of a MemoryBuffer, in the ring's memory_released */
   uint32_t next;        /* in its bucket: place + 1, 0 at the end */
   uint32_t outstanding; /* frames that the user holds */
   uint32_t ending;      /* frames that the user gave back, with its work on them under way */
@@ -30,7 +31,6 @@ typedef struct {
   uint8_t host_visible;
   uint8_t live;
   uint8_t dropping;
-  uint8_t kept; /* never unmapped */
 } lf_region;
 
 typedef struct {

@@ -19,8 +19,11 @@ int32_t lf_segment_create(size_t size, lf_segment *out);
  * be or its owner could still shrink it: reading it could then kill this process. */
 int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out);
 
-/* Unmaps, and closes the OS handle where there is one. The segment may be all zero. */
+/* Unmaps once no ArrayBuffer shows it, and closes the OS handle where there is one. The segment may be all zero. */
 void lf_segment_close(lf_segment *segment);
+
+/* Gives the pages of a part of a segment back, for all that map it: its bytes are zeros then. 0 where the system can't. */
+int lf_segment_give(void *address, size_t size);
 
 int32_t lf_os_handle_duplicate(int64_t os, int64_t *out);
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "room.h"
 #include "status.h"
 
@@ -119,6 +120,16 @@ static int reserve(int fd, void *address, size_t size) {
 
 #endif
 
+int lf_segment_give(void *address, size_t size) {
+#if defined(__linux__)
+  size_t page = page_size(), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
+  return skip >= size || madvise((char *)address + skip, size - skip, MADV_REMOVE) == 0;
+#else
+  (void)address, (void)size;
+  return 0;
+#endif
+}
+
 int32_t lf_segment_create(size_t size, lf_segment *out) {
   memset(out, 0, sizeof *out);
   out->os = -1;
@@ -192,8 +203,10 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   return LF_OK;
 }
 
+static void unmap(void *address, void *size) { munmap(address, (size_t)(uintptr_t)size); }
+
 void lf_segment_close(lf_segment *segment) {
-  if (segment->address) munmap(segment->address, segment->size);
+  if (segment->address) lf_backing_free(segment->address, unmap, (void *)(uintptr_t)segment->size);
   if (segment->address && segment->os >= 0) close((int)segment->os);
   memset(segment, 0, sizeof *segment);
   segment->os = -1;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backing.h"
 #include "room.h"
 #include "win32.h"
 
@@ -20,6 +21,11 @@ static size_t page_size(void) {
   SYSTEM_INFO info;
   GetSystemInfo(&info);
   return info.dwPageSize;
+}
+
+int lf_segment_give(void *address, size_t size) {
+  (void)address, (void)size;
+  return 0;
 }
 
 int32_t lf_segment_create(size_t size, lf_segment *out) {
@@ -71,8 +77,13 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   return LF_OK;
 }
 
+static void unmap(void *address, void *unused) {
+  (void)unused;
+  UnmapViewOfFile(address);
+}
+
 void lf_segment_close(lf_segment *segment) {
-  if (segment->address) UnmapViewOfFile(segment->address);
+  if (segment->address) lf_backing_free(segment->address, unmap, NULL);
   if (segment->address && segment->os >= 0) CloseHandle(lf_handle_of(segment->os));
   memset(segment, 0, sizeof *segment);
   segment->os = -1;

@@ -163,7 +163,8 @@ static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const 
   if (status != LF_OK) return status;
   uint64_t at = offset_of(index);
   if (data) memcpy(s->address + at, data, bytes);
-  VkBufferCopy region = {reads ? range->offset : at, reads ? at : range->offset, bytes};
+  uint64_t place = range->memory->start + range->offset;
+  VkBufferCopy region = {reads ? place : at, reads ? at : place, bytes};
   VkBuffer source = reads ? range->memory->buffer : s->buffer;
   VkBuffer target = reads ? s->buffer : range->memory->buffer;
   device->vk.CmdCopyBuffer(commands, source, target, 1, &region);
@@ -180,44 +181,48 @@ static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const 
   return 1;
 }
 
-int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
-                       double *value) {
+/* The first piece of `size` bytes, in from `data` or out: its bytes, with its place and the value that it will reach. LF_FULL
+ * with the value that makes room. */
+static int32_t stage(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
+                     lf_staging **staging, uint32_t *index, uint64_t *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
-  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no place for the value");
   lf_range range;
   int32_t status = check_range(device, memory, offset, size, &range);
   if (status == LF_OK) status = lf_queue_check(device);
-  lf_staging *s = NULL;
-  if (status == LF_OK) status = staging_of(device, &s);
+  if (status == LF_OK) status = staging_of(device, staging);
   if (status < 0) return status;
-  uint64_t reached = 0, bytes = range.size < PIECE_BYTES ? range.size : PIECE_BYTES;
-  uint32_t index = take(device, s, range.size, &reached);
-  status = index < PLACES ? transfer(device, s, index, &range, data, first, bytes, &reached) : LF_FULL;
-  *value = (double)reached;
+  uint64_t bytes = range.size < PIECE_BYTES ? range.size : PIECE_BYTES;
+  *index = take(device, *staging, range.size, value);
+  if (*index == PLACES) return LF_FULL;
+  status = transfer(device, *staging, *index, &range, data, first, bytes, value);
   return status == 1 ? (int32_t)bytes : status;
 }
 
+int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
+                       double *value) {
+  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no place for the value");
+  lf_staging *s;
+  uint32_t index;
+  uint64_t reached = 0;
+  int32_t status = stage(handle, memory, offset, data, size, first, &s, &index, &reached);
+  *value = (double)reached;
+  return status;
+}
+
 int32_t lf_queue_read(int32_t handle, int32_t memory, double offset, double size, int32_t first, lf_staged_read *out) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return lf_status_code();
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the read's description");
-  lf_range range;
-  int32_t status = check_range(device, memory, offset, size, &range);
-  if (status == LF_OK) status = lf_queue_check(device);
-  lf_staging *s = NULL;
-  if (status == LF_OK) status = staging_of(device, &s);
-  if (status < 0) return status;
-  uint64_t reached = 0, bytes = range.size < PIECE_BYTES ? range.size : PIECE_BYTES;
-  uint32_t index = take(device, s, range.size, &reached);
-  status = index < PLACES ? transfer(device, s, index, &range, NULL, first, bytes, &reached) : LF_FULL;
+  lf_staging *s;
+  uint32_t index;
+  uint64_t reached = 0;
+  int32_t status = stage(handle, memory, offset, NULL, size, first, &s, &index, &reached);
   *out = (lf_staged_read){.value = (double)reached};
-  if (status != 1) return status;
+  if (status <= 0 || status == LF_FULL) return status;
   place *p = &s->places[index];
-  p->bytes = (uint32_t)bytes;
+  p->bytes = (uint32_t)status;
   p->generation++;
   out->place = p->generation << 16 | index;
-  return (int32_t)bytes;
+  return status;
 }
 
 int32_t lf_queue_read_end(int32_t handle, uint32_t token, void *target, double size) {
