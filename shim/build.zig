@@ -115,8 +115,8 @@ pub fn build(b: *std.Build) void {
     const tests_mpi = b.step("tests-mpi", "The C tests that an MPI launcher starts, as several ranks");
     addPrograms(b, tests_mpi, "test-mpi", "test-mpi", .{ .target = target, .optimize = .Debug, .sanitize_c = .full });
 
-    const support = b.step("test-support", "For tests: a Vulkan library that fails on demand, CUDA without a GPU, Metal without a Mac, MPI's standard ABI over MPICH, and a shim of another version");
-    if (target.result.os.tag == .linux) for ([_][]const u8{ "fault_vulkan", "fake_cuda", "fake_metal", "mpi_abi" }) |name| {
+    const support = b.step("test-support", "For tests: a Vulkan library that fails on demand, CUDA and OpenCL without a GPU, Metal without a Mac, MPI's standard ABI over MPICH, and a shim of another version");
+    if (target.result.os.tag == .linux) for ([_][]const u8{ "fault_vulkan", "fake_cuda", "fake_opencl", "fake_metal", "mpi_abi" }) |name| {
         const module = newModule(b, .{ .target = target, .optimize = .ReleaseSafe });
         module.addIncludePath(b.path("src"));
         module.addCSourceFile(.{ .file = b.path(b.fmt("test/support/{s}.c", .{name})), .flags = &warnings });

@@ -6,17 +6,21 @@
 #include "queue.h"
 #include "status.h"
 
-static void destroy(void *object) {
-  lf_consumer *c = object;
-  if (c->ring) {
-    atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
-    lf_consumer_wake_peer(c);
-  }
+static void release_consumer(lf_consumer *c) {
   lf_regions_close(&c->regions, !lf_link_peer_alive(c->link));
   free(c->ending);
   lf_segment_close(&c->segment);
   lf_link_release(c->link);
   free(c);
+}
+
+/* The thread ended with the consumer open: the peer finds it dead, as it would a process. */
+static void abandon_consumer(void *object) {
+  lf_consumer *c = object;
+  lf_link *link = lf_link_retain(c->link);
+  release_consumer(c);
+  lf_link_hang_up(link);
+  lf_link_release(link);
 }
 
 static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_count) {
@@ -55,6 +59,7 @@ int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
   lf_consumer *c = calloc(1, sizeof *c);
   if (!c) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a consumer of %zu bytes", sizeof *c);
   c->fenced = fenced;
+  c->pace = LF_PACE_START;
   c->link = lf_link_retain(link);
   status = lf_segment_attach(message->os, (size_t)size, &c->segment);
   lf_os_handle_close(message->os); /* the mapping is enough */
@@ -63,9 +68,9 @@ int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
   if (status == LF_OK) {
     c->ring = c->segment.address;
     c->slots = lf_ring_slots(c->ring);
-    status = lf_handle_make(LF_KIND_CONSUMER, c, destroy);
+    status = lf_handle_make(LF_KIND_CONSUMER, c, abandon_consumer);
   }
-  if (status < 0) destroy(c);
+  if (status < 0) release_consumer(c);
   return status;
 }
 
@@ -133,14 +138,6 @@ int32_t lf_consumer_claim(int32_t handle, uint32_t id, int64_t *out) {
   return LF_OK;
 }
 
-int32_t lf_consumer_keep(int32_t handle, uint32_t id) {
-  LF_FIND_CONSUMER(c, handle);
-  lf_region *r = lf_regions_find(&c->regions, id);
-  if (!r) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
-  r->kept = 1;
-  return LF_OK;
-}
-
 int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
   LF_FIND_CONSUMER(c, handle);
   lf_region *r = lf_regions_find(&c->regions, id);
@@ -157,6 +154,14 @@ static void let_go(lf_consumer *c) {
   c->released++;
   atomic_store_explicit(&c->ring->released, c->released, memory_order_release);
   lf_consumer_wake_peer(c);
+}
+
+/* The same for a frame of a MemoryBuffer. Only this side writes the counter: what a hostile producer stores there it
+ * reads itself. */
+static void let_go_memory(lf_consumer *c, const lf_region *r) {
+  _Atomic uint32_t *counter = &c->ring->memory_released[r->counter];
+  atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
+  let_go(c);
 }
 
 /* Where this side's last work on the memory ends, or 0: it has, or its device is lost and nothing runs any more. */
@@ -187,8 +192,9 @@ void lf_consumer_end_frames(lf_consumer *c) {
     if (c->ending[i].value > now) {
       c->ending[left++] = c->ending[i];
     } else {
-      c->regions.all[c->ending[i].place].ending--;
-      let_go(c);
+      lf_region *r = &c->regions.all[c->ending[i].place];
+      r->ending--;
+      let_go_memory(c, r);
     }
   }
   c->ending_count = left;
@@ -201,7 +207,7 @@ static int32_t release_memory(lf_consumer *c, uint32_t place) {
   uint64_t value = r->gpu ? work_on(c, r->gpu) : 0;
   int32_t status = value ? end_later(c, r, value) : LF_OK;
   if (status >= 0) r->outstanding--;
-  if (status == LF_OK) let_go(c);
+  if (status == LF_OK) let_go_memory(c, r);
   return status;
 }
 
@@ -260,6 +266,7 @@ int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
   out->imports = c->regions.imports;
   out->frames = (double)c->position;
   out->bytes = (double)c->bytes;
+  out->held = (double)(c->position - c->released - c->ending_count);
   if (atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire)) out->peer = 1;
   else if (!lf_consumer_peer_alive(c)) out->peer = 2;
   return LF_OK;
@@ -268,6 +275,8 @@ int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
 int32_t lf_consumer_close(int32_t handle) {
   lf_consumer *c = lf_handle_take(LF_KIND_CONSUMER, handle);
   if (!c) return lf_handle_stale(LF_KIND_CONSUMER, handle);
-  destroy(c);
+  atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
+  lf_consumer_wake_peer(c);
+  release_consumer(c);
   return LF_OK;
 }

@@ -24,6 +24,7 @@ typedef struct {
   int32_t fenced;
   int32_t failed;
   uint32_t misses; /* empty looks since the peer was last seen alive */
+  lf_pace pace;    /* of empty looks */
   lf_link *link;
   uint64_t reached; /* by the device's queue, as last seen */
   uint32_t ending_count;

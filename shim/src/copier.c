@@ -16,6 +16,8 @@ void lf_copier_choose(lf_device *device) {
   device->vulkan->vk.GetPhysicalDeviceProperties(device->physical, &properties);
   const VkPhysicalDeviceLimits *limits = &properties.limits;
   uint64_t alignment = limits->minStorageBufferOffsetAlignment, piece = limits->maxStorageBufferRange;
+  device->storage_alignment = alignment;
+  device->allocations_max = limits->maxMemoryAllocationCount;
   if (alignment < LF_COPY_UNIT) alignment = LF_COPY_UNIT;
   if (piece > PIECE_MAX) piece = PIECE_MAX;
   if (limits->maxComputeWorkGroupInvocations < LF_COPY_GROUP || limits->maxComputeWorkGroupSize[0] < LF_COPY_GROUP)
@@ -46,8 +48,8 @@ static uint64_t by_shader(lf_device *device, VkCommandBuffer commands, const lf_
   while (done < size) {
     uint64_t bytes = size - done < device->copier_piece ? size - done : device->copier_piece;
     uint32_t units = (uint32_t)(bytes / LF_COPY_UNIT), groups = (units + LF_COPY_GROUP - 1) / LF_COPY_GROUP;
-    VkDescriptorBufferInfo buffers[2] = {{from->memory->buffer, from->offset + done, bytes},
-                                         {to->memory->buffer, to->offset + done, bytes}};
+    VkDescriptorBufferInfo buffers[2] = {{from->memory->buffer, from->memory->start + from->offset + done, bytes},
+                                         {to->memory->buffer, to->memory->start + to->offset + done, bytes}};
     if (lf_pipeline_record(device->copier, commands, buffers, &units, groups < GROUPS_MAX ? groups : GROUPS_MAX, 1, 1) !=
         LF_OK)
       break;
@@ -59,6 +61,7 @@ static uint64_t by_shader(lf_device *device, VkCommandBuffer commands, const lf_
 void lf_copier_record(lf_device *device, VkCommandBuffer commands, const lf_range *from, const lf_range *to) {
   uint64_t done = suits(device, from, to) ? by_shader(device, commands, from, to) : 0;
   if (done == from->size) return;
-  VkBufferCopy rest = {from->offset + done, to->offset + done, from->size - done};
+  VkBufferCopy rest = {from->memory->start + from->offset + done, to->memory->start + to->offset + done,
+                       from->size - done};
   device->vk.CmdCopyBuffer(commands, from->memory->buffer, to->memory->buffer, 1, &rest);
 }

@@ -38,6 +38,9 @@ void lf_external_learn(lf_device *device, lf_external_kind kind, int64_t os);
  * is the handle of memory of the same size that was just made: a file must then be like its. */
 int32_t lf_external_check(const lf_device *device, lf_external_kind kind, int64_t os, int64_t sample);
 
+/* Whether this process can have one more handle; if not, how many it may have in `*limit`. */
+int lf_external_left(uint64_t *limit);
+
 /* For the pNext of VkMemoryAllocateInfo. */
 typedef union {
   VkImportMemoryFdInfoKHR fd;

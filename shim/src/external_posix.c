@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +73,18 @@ static int32_t check_fd(const lf_device *device, lf_external_kind kind, int fd, 
 
 int32_t lf_external_check(const lf_device *device, lf_external_kind kind, int64_t os, int64_t sample) {
   return check_fd(device, kind, (int)os, sample);
+}
+
+int lf_external_left(uint64_t *limit) {
+  int fd = open("/", O_RDONLY | O_CLOEXEC);
+  *limit = 0;
+  if (fd >= 0) close(fd);
+  else if (errno == EMFILE || errno == ENFILE) {
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &most) == 0) *limit = (uint64_t)most.rlim_cur;
+    return 0;
+  }
+  return 1;
 }
 
 const void *lf_external_import_info(int64_t os, lf_import_info *out) {

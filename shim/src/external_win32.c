@@ -32,6 +32,12 @@ int32_t lf_external_check(const lf_device *device, lf_external_kind kind, int64_
   return LF_OK;
 }
 
+/* Windows ends at its memory. */
+int lf_external_left(uint64_t *limit) {
+  *limit = 0;
+  return 1;
+}
+
 const void *lf_external_import_info(int64_t os, lf_import_info *out) {
   out->win32 = (VkImportMemoryWin32HandleInfoKHR){.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_WIN32_HANDLE_INFO_KHR,
                                                   .handleType = LF_EXTERNAL_MEMORY,

@@ -1,18 +1,9 @@
 #include "handle.h"
 
+#include "lock.h"
 #include "status.h"
 
-#if defined(_WIN32)
-#include <windows.h>
-static SRWLOCK lock = SRWLOCK_INIT;
-static void acquire(void) { AcquireSRWLockExclusive(&lock); }
-static void release(void) { ReleaseSRWLockExclusive(&lock); }
-#else
-#include <pthread.h>
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void acquire(void) { pthread_mutex_lock(&lock); }
-static void release(void) { pthread_mutex_unlock(&lock); }
-#endif
+static lf_lock lock = LF_LOCK_FREE;
 
 lf_handle_entry lf_handles[LF_HANDLE_COUNT];
 static uint32_t used = 1; /* entry 0 stays free: handle 0 is no handle */
@@ -36,17 +27,17 @@ static void *take_out(uint32_t index) {
  * the kernel closes descriptors only with the process. So the end of a thread closes what the thread made. The order
  * is free: a producer counts as an owner of its link. */
 static void thread_ends(void) {
-  acquire();
+  lf_lock_take(&lock);
   for (uint32_t i = used - 1; i > 0; i--) {
     lf_handle_entry *entry = &lf_handles[i];
     if (atomic_load(&entry->tag) == 0 || entry->owner != this_thread) continue;
     void *object = take_out(i);
     void (*destroy)(void *) = entry->destroy;
-    release();
+    lf_lock_give(&lock);
     destroy(object); /* may close handles of its own */
-    acquire();
+    lf_lock_take(&lock);
   }
-  release();
+  lf_lock_give(&lock);
 }
 
 #if defined(_WIN32)
@@ -72,7 +63,7 @@ static void watch_thread(void) {
 #endif
 
 int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object)) {
-  acquire();
+  lf_lock_take(&lock);
   if (!this_thread) {
     this_thread = atomic_fetch_add(&thread_count, 1) + 1;
     watch_thread();
@@ -83,7 +74,7 @@ int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object)
   } else if (used < LF_HANDLE_COUNT) {
     index = used++;
   } else {
-    release();
+    lf_lock_give(&lock);
     return lf_fail(LF_ESYSTEM, "", 0, "%u native objects are open, which is the limit: close some",
                    LF_HANDLE_COUNT - 1);
   }
@@ -94,16 +85,16 @@ int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object)
   entry->owner = this_thread;
   int32_t handle = (int32_t)(entry->generation << 16 | index);
   atomic_store_explicit(&entry->tag, (uint64_t)kind << 32 | (uint32_t)handle, memory_order_release);
-  release();
+  lf_lock_give(&lock);
   return handle;
 }
 
 void *lf_handle_take(lf_kind kind, int32_t handle) {
   uint32_t index = (uint32_t)handle & 0xffffu;
   uint64_t tag = (uint64_t)kind << 32 | (uint32_t)handle;
-  acquire();
+  lf_lock_take(&lock);
   void *object = atomic_load(&lf_handles[index].tag) == tag ? take_out(index) : NULL;
-  release();
+  lf_lock_give(&lock);
   return object;
 }
 
@@ -112,6 +103,6 @@ int32_t lf_handle_stale(lf_kind kind, int32_t handle) {
       "object",     "memory",    "rendezvous", "link",        "producer",       "consumer",      "Vulkan instance",
       "GPU device", "semaphore", "pipeline",   "CUDA memory", "CUDA semaphore", "OpenCL memory", "OpenCL semaphore",
       "OpenGL memory", "OpenGL semaphore", "lookup", "seek", "mail link", "sender", "receiver",
-      "Metal device", "Metal memory", "Metal pipeline"};
+      "Metal device", "Metal memory", "Metal pipeline", "watch"};
   return lf_fail(LF_ECLOSED, "", 0, "%s 0x%x is closed, or never was one", names[kind], (unsigned)handle);
 }

@@ -43,10 +43,12 @@ int32_t lf_interop_tell(int viable, const char *reason, uint32_t capacity, char 
 int32_t lf_share_memory(int32_t memory, lf_shared_memory *out) {
   const lf_gpu_memory *gpu = lf_memory_gpu(memory);
   if (!gpu) return LF_EEXTERNAL_MEMORY_UNSUPPORTED;
+  int32_t status = lf_memory_export(memory, &out->os);
+  if (status < 0) return status;
   out->size = gpu->size;
-  out->allocation = gpu->allocation;
+  out->allocation = gpu->allocation; /* which is another one after the first export of a small memory */
   memcpy(out->device_uuid, gpu->device->info.device_uuid, LF_UUID_BYTES);
-  return lf_memory_export(memory, &out->os);
+  return LF_OK;
 }
 
 int32_t lf_share_semaphore(int32_t semaphore, const char *binary_only, lf_shared_semaphore *out) {

@@ -144,6 +144,7 @@ static int32_t make(lf_metal_device *device) {
     return lf_fail(LF_EBACKEND_UNAVAILABLE, "MTLCreateSystemDefaultDevice", 0, "Metal has no device here");
   snprintf(device->name, sizeof device->name, "%s", text_of(LF_SEND(device->device, name)));
   device->buffer_max = LF_SEND(device->device, max_buffer_length);
+  device->workgroup_max = (uint32_t)LF_SEND(device->device, max_group_memory);
   device->queue = LF_SEND(device->device, new_queue, LF_METAL_FLIGHTS);
   if (!device->queue)
     return lf_fail(LF_EBACKEND_UNAVAILABLE, "newCommandQueueWithMaxCommandBufferCount:", 0, "%s gives no command queue",
@@ -171,6 +172,8 @@ int32_t lf_metal_describe(int32_t handle, lf_metal_info *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the description");
   memcpy(out->name, device->name, sizeof out->name);
   out->buffer_max = (double)device->buffer_max;
+  out->workgroup_max = device->workgroup_max;
+  out->reserved = 0;
   return LF_OK;
 }
 

@@ -27,6 +27,7 @@ typedef struct {
   lf_metal_flight flights[LF_METAL_FLIGHTS];
   uint32_t first, count; /* a ring of them, the oldest first */
   uint64_t buffer_max;
+  uint32_t workgroup_max;
   char name[256];
   int32_t lost_status; /* of the command buffer that failed */
   char lost[400];      /* what happened, with Metal's words; "" while all is well */
@@ -35,6 +36,7 @@ typedef struct {
 typedef struct {
   lf_id device; /* to compare with: the buffer keeps it */
   lf_id buffer;
+  void *contents; /* NULL where the host does not see it */
   uint64_t size;
 } lf_metal_memory;
 

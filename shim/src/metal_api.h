@@ -61,6 +61,7 @@ enum {
   /* MTLDevice */ \
   F(name, "name", lf_id) \
   F(max_buffer_length, "maxBufferLength", lf_ns_uint) \
+  F(max_group_memory, "maxThreadgroupMemoryLength", lf_ns_uint) \
   F(new_queue, "newCommandQueueWithMaxCommandBufferCount:", lf_id, lf_ns_uint) \
   F(new_event, "newSharedEvent", lf_id) \
   F(new_buffer, "newBufferWithLength:options:", lf_id, lf_ns_uint, lf_ns_uint) \

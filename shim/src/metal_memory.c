@@ -1,16 +1,24 @@
 #include <stdlib.h>
 
+#include "backing.h"
 #include "handle.h"
 #include "interop.h"
 #include "metal.h"
 #include "status.h"
 
-static void destroy(void *object) {
+static void release(void *contents, void *object) {
+  (void)contents;
   lf_metal_memory *memory = object;
   void *pool = lf_metal_pool_push();
   lf_metal_release(memory->buffer);
   lf_metal_pool_pop(pool);
   free(memory);
+}
+
+static void destroy(void *object) {
+  lf_metal_memory *memory = object;
+  if (memory->contents) lf_backing_free(memory->contents, release, memory);
+  else release(NULL, memory);
 }
 
 static int32_t make(lf_metal_memory *memory, const lf_metal_device *device, int32_t host_visible, uint64_t *address) {
@@ -19,7 +27,8 @@ static int32_t make(lf_metal_memory *memory, const lf_metal_device *device, int3
   if (!memory->buffer)
     return lf_fail(LF_EGPU_OUT_OF_MEMORY, "newBufferWithLength:options:", 0, "%s has not %llu bytes", device->name,
                    (unsigned long long)memory->size);
-  *address = host_visible ? (uintptr_t)LF_SEND(memory->buffer, contents) : 0;
+  memory->contents = host_visible ? LF_SEND(memory->buffer, contents) : NULL;
+  *address = (uintptr_t)memory->contents;
   if (host_visible && !*address)
     return lf_fail(LF_ENOT_HOST_VISIBLE, "contents", 0, "%s does not show memory that it shares", device->name);
   return lf_handle_make(LF_KIND_METAL_MEMORY, memory, destroy);

@@ -32,6 +32,7 @@ static const char *name_of(cl_int result) {
       {-33, "CL_INVALID_DEVICE"},       {-34, "CL_INVALID_CONTEXT"},       {-36, "CL_INVALID_COMMAND_QUEUE"},
       {-38, "CL_INVALID_MEM_OBJECT"},   {-59, "CL_INVALID_OPERATION"},     {-61, "CL_INVALID_BUFFER_SIZE"},
       {-64, "CL_INVALID_PROPERTY"},     {-1001, "CL_PLATFORM_NOT_FOUND_KHR"}, {-1142, "CL_INVALID_SEMAPHORE_KHR"},
+      {-13, "CL_MISALIGNED_SUB_BUFFER_OFFSET"},
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (names[i].result == result) return names[i].name;

@@ -53,6 +53,8 @@ enum {
   LF_CL_QUEUE_DEVICE = 0x1091,
   LF_CL_MEM_SIZE = 0x1102,
   LF_CL_MEM_CONTEXT = 0x1106,
+  LF_CL_DEVICE_MEM_BASE_ADDR_ALIGN = 0x1019, /* bits */
+  LF_CL_BUFFER_CREATE_TYPE_REGION = 0x1220,
   LF_CL_MEM_READ_WRITE = 1,
   LF_CL_DEVICE_HANDLE_LIST = 0x2051,
   LF_CL_MEMORY_OPAQUE_FD = 0x2060,
@@ -62,6 +64,11 @@ enum {
   LF_CL_SEMAPHORE_OPAQUE_FD = 0x2055,
   LF_CL_SEMAPHORE_OPAQUE_WIN32 = 0x2056
 };
+
+/* cl_buffer_region */
+typedef struct {
+  size_t origin, size;
+} lf_cl_region;
 
 /* F(result, name, arguments). OpenCL's enumerations are cl_uint, its flags cl_bitfield. */
 #define LF_OPENCL_FUNCTIONS(F) \
@@ -77,6 +84,7 @@ enum {
   F(cl_int, clGetCommandQueueInfo, (cl_command_queue, cl_uint, size_t, void *, size_t *)) \
   F(cl_mem, clCreateBufferWithProperties, \
     (cl_context, const cl_mem_properties *, cl_bitfield, size_t, void *, cl_int *)) \
+  F(cl_mem, clCreateSubBuffer, (cl_mem, cl_bitfield, cl_uint, const void *, cl_int *)) \
   F(cl_int, clReleaseMemObject, (cl_mem)) \
   F(cl_int, clGetMemObjectInfo, (cl_mem, cl_uint, size_t, void *, size_t *)) \
   F(cl_int, clEnqueueCopyBuffer, \

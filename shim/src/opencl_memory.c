@@ -11,7 +11,8 @@ typedef struct {
   const lf_opencl_functions *cl;
   lf_opencl_memory_functions external;
   lf_opencl_target target;
-  cl_mem mem;     /* NULL: not made yet */
+  cl_mem whole;   /* the allocation, which is acquired and released; NULL: not made yet */
+  cl_mem mem;     /* what the caller has: `whole`, or the part of it; NULL: not made yet */
   cl_event copy;  /* the last copy, or NULL */
   uint64_t size;
 } opencl_memory;
@@ -23,13 +24,16 @@ static int32_t drop_event(const lf_opencl_functions *cl, cl_event *event, int32_
   return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clReleaseEvent", result);
 }
 
+static int32_t drop_mem(const lf_opencl_functions *cl, cl_mem mem, int32_t status) {
+  cl_int result = cl->clReleaseMemObject(mem);
+  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clReleaseMemObject", result);
+}
+
 /* OpenCL itself keeps the cl_mem until the commands that use it have ended. */
 static int32_t unmake(opencl_memory *m) {
   int32_t status = drop_event(m->cl, &m->copy, LF_OK);
-  if (m->mem) {
-    int32_t released = lf_opencl_look(LF_ESYSTEM, "clReleaseMemObject", m->cl->clReleaseMemObject(m->mem));
-    if (status == LF_OK) status = released;
-  }
+  if (m->mem && m->mem != m->whole) status = drop_mem(m->cl, m->mem, status);
+  if (m->whole) status = drop_mem(m->cl, m->whole, status);
   status = lf_opencl_target_release(&m->target, status);
   free(m);
   return status;
@@ -58,33 +62,60 @@ static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
   const cl_mem_properties properties[] = {
       type, (cl_mem_properties)shared->os, LF_CL_DEVICE_HANDLE_LIST, (cl_mem_properties)(uintptr_t)m->target.device, 0, 0};
   cl_int result = LF_CL_SUCCESS;
-  m->mem = m->cl->clCreateBufferWithProperties(m->target.context, properties, LF_CL_MEM_READ_WRITE,
-                                               (size_t)shared->allocation, NULL, &result);
-  if (result != LF_CL_SUCCESS) m->mem = NULL;
+  m->whole = m->cl->clCreateBufferWithProperties(m->target.context, properties, LF_CL_MEM_READ_WRITE,
+                                                 (size_t)shared->allocation, NULL, &result);
+  if (result != LF_CL_SUCCESS) m->whole = NULL;
+  m->mem = m->whole;
   return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateBufferWithProperties", result);
 }
 
-int32_t lf_opencl_import(int32_t memory, uint64_t context) {
+/* `size` bytes from `offset` on, as a buffer of their own. */
+static int32_t take_part(opencl_memory *m, uint64_t offset, uint64_t size) {
+  cl_uint bits = 0;
+  int32_t status = lf_opencl_look(
+      LF_ESYSTEM, "clGetDeviceInfo",
+      m->cl->clGetDeviceInfo(m->target.device, LF_CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits, NULL));
+  if (status < 0) return status;
+  uint64_t alignment = bits < 8 ? 1 : bits / 8;
+  if (offset % alignment)
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "a part from byte %llu on: OpenCL makes parts that begin at multiples of %llu bytes on this device",
+                   (unsigned long long)offset, (unsigned long long)alignment);
+  const lf_cl_region region = {.origin = (size_t)offset, .size = (size_t)size};
+  cl_int result = LF_CL_SUCCESS;
+  m->mem = m->cl->clCreateSubBuffer(m->whole, LF_CL_MEM_READ_WRITE, LF_CL_BUFFER_CREATE_TYPE_REGION, &region, &result);
+  if (result != LF_CL_SUCCESS) m->mem = NULL;
+  return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSubBuffer", result);
+}
+
+int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t context) {
   const lf_opencl_functions *cl = lf_opencl_open();
   if (!cl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
   int32_t status = lf_share_memory(memory, &shared);
   if (status < 0) return status;
+  if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)shared.size ||
+      size > (double)shared.size - offset) {
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %llu", size, offset,
+            (unsigned long long)shared.size);
+    return lf_external_refuse(shared.os);
+  }
   opencl_memory *m = calloc(1, sizeof *m);
   if (!m) {
     lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *m);
     return lf_external_refuse(shared.os);
   }
   m->cl = cl;
-  m->size = shared.size;
+  m->size = (uint64_t)size;
   status = lf_opencl_target_make(shared.device_uuid, context, LF_CL_MEMORY_EXTENSION, &m->target);
   if (status < 0) {
     free(m);
     return lf_external_refuse(shared.os);
   }
   status = attach(m, &shared);
-  if (m->mem) lf_external_taken(shared.os);
+  if (m->whole) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
+  if (status == LF_OK && m->size < shared.size) status = take_part(m, (uint64_t)offset, m->size);
   int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENCL_MEMORY, m, destroy);
   if (handle >= 0) return handle;
   lf_status first;
@@ -110,7 +141,7 @@ int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue) {
   if (!m) return LF_ECLOSED;
   if (!queue) return no_queue();
   return lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
-                        m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1, &m->mem,
+                        m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1, &m->whole,
                                                                           0, NULL, NULL));
 }
 
@@ -122,7 +153,7 @@ int32_t lf_opencl_release(int32_t opencl, uint64_t queue) {
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
   int32_t status =
       lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueReleaseExternalMemObjectsKHR",
-                     m->external.clEnqueueReleaseExternalMemObjectsKHR(on, 1, &m->mem, 0, NULL, NULL));
+                     m->external.clEnqueueReleaseExternalMemObjectsKHR(on, 1, &m->whole, 0, NULL, NULL));
   return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", m->cl->clFlush(on));
 }
 
@@ -161,14 +192,14 @@ static int32_t start_copy(opencl_memory *m, cl_mem source, size_t size, cl_comma
   cl_event acquired = NULL, copied = NULL;
   int32_t status = lf_opencl_look(
       LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
-      m->external.clEnqueueAcquireExternalMemObjectsKHR(queue, 1, &m->mem, 0, NULL, &acquired));
+      m->external.clEnqueueAcquireExternalMemObjectsKHR(queue, 1, &m->whole, 0, NULL, &acquired));
   if (status == LF_OK)
     status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueCopyBuffer",
                             m->cl->clEnqueueCopyBuffer(queue, source, m->mem, 0, 0, size, 1, &acquired, &copied));
   if (status == LF_OK)
     status = lf_opencl_look(
         LF_ESYSTEM, "clEnqueueReleaseExternalMemObjectsKHR",
-        m->external.clEnqueueReleaseExternalMemObjectsKHR(queue, 1, &m->mem, 1, &copied, &m->copy));
+        m->external.clEnqueueReleaseExternalMemObjectsKHR(queue, 1, &m->whole, 1, &copied, &m->copy));
   status = drop_event(m->cl, &acquired, status);
   status = drop_event(m->cl, &copied, status);
   return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", m->cl->clFlush(queue));

@@ -4,6 +4,7 @@
 #include "external.h"
 #include "handle.h"
 #include "interop.h"
+#include "memory.h"
 #include "opengl.h"
 #include "status.h"
 
@@ -41,7 +42,7 @@ static opengl_memory *get(int32_t handle) {
 }
 
 /* `*taken`: the descriptor is OpenGL's. What the caller has bound stays bound. */
-static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, int *taken) {
+static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t offset, uint64_t size, int *taken) {
   const lf_gl_functions *gl = m->gl;
   const GLint dedicated = 1;
   lf_gl_clear();
@@ -57,23 +58,35 @@ static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, int *tak
   gl->glGetIntegerv(LF_GL_COPY_WRITE_BUFFER, &bound);
   gl->glGenBuffers(1, &m->buffer);
   gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, m->buffer);
-  gl->glBufferStorageMemEXT(LF_GL_COPY_WRITE_BUFFER, (GLsizeiptr)shared->size, m->object, 0);
+  gl->glBufferStorageMemEXT(LF_GL_COPY_WRITE_BUFFER, (GLsizeiptr)size, m->object, offset);
   /* No memory is allocated here: a driver that says it has none left wants a larger allocation than this. */
   GLenum error = gl->glGetError();
   if (error != LF_GL_NO_ERROR)
     status = lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glBufferStorageMemEXT", (int32_t)error,
-                     "the driver makes no buffer of %llu bytes in an allocation of %llu (OpenGL error 0x%04x)",
-                     (unsigned long long)shared->size, (unsigned long long)shared->allocation, error);
+                     "the driver makes no buffer of %llu bytes at byte %llu of an allocation of %llu (OpenGL error 0x%04x)",
+                     (unsigned long long)size, (unsigned long long)offset, (unsigned long long)shared->allocation, error);
   gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, (GLuint)bound);
   return status < 0 ? status : lf_gl_look(LF_ESYSTEM, "glBindBuffer");
 }
 
-int32_t lf_opengl_import(int32_t memory) {
+int32_t lf_opengl_import(int32_t memory, double offset, double size) {
   const lf_gl_functions *gl = lf_opengl_open();
   if (!gl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
   int32_t status = lf_share_memory(memory, &shared);
   if (status < 0) return status;
+  if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)shared.size ||
+      size > (double)shared.size - offset) {
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %llu", size, offset,
+            (unsigned long long)shared.size);
+    return lf_external_refuse(shared.os);
+  }
+  /* Mesa's software driver (22.3) takes the offset, and makes a buffer of the memory's beginning. */
+  if (offset > 0 && lf_memory_gpu(memory)->device->info.type == LF_GPU_CPU) {
+    lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+            "a part from byte %.0f on: OpenGL in software makes buffers of a memory's beginning only", offset);
+    return lf_external_refuse(shared.os);
+  }
   opengl_memory *m = calloc(1, sizeof *m);
   if (!m) {
     lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *m);
@@ -86,7 +99,7 @@ int32_t lf_opengl_import(int32_t memory) {
     return lf_external_refuse(shared.os);
   }
   int taken = 0;
-  status = attach(m, &shared, &taken);
+  status = attach(m, &shared, (uint64_t)offset, (uint64_t)size, &taken);
   if (!taken) lf_external_refuse(shared.os);
   int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENGL_MEMORY, m, destroy);
   if (handle >= 0) return handle;

@@ -283,7 +283,7 @@ int32_t lf_pipeline_buffers(const lf_pipeline *p, const int32_t *memories, lf_gp
       return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "binding %u has %" PRIu64 " bytes: a shader on %s reaches %u", i,
                      gpu->size, p->device->info.name, p->range_max);
     found[i] = gpu;
-    buffers[i] = (VkDescriptorBufferInfo){gpu->buffer, 0, gpu->size};
+    buffers[i] = (VkDescriptorBufferInfo){gpu->buffer, gpu->start, gpu->size};
   }
   return LF_OK;
 }

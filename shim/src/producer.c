@@ -16,21 +16,30 @@ void lf_producer_wake_peer(lf_producer *p) {
   if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
 }
 
-static void destroy(void *object) {
-  lf_producer *p = object;
-  /* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
-  if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
-  if (p->ring) {
-    atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
-    lf_producer_wake_peer(p);
-  }
+static void release_producer(lf_producer *p) {
   lf_pool_close(&p->pool);
   lf_segment_close(&p->segment);
   lf_link_release(p->link);
   if (p->device) lf_device_release(p->device);
   free(p->known);
+  free(p->counters);
   free(p->dropping);
   free(p);
+}
+
+/* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
+static void end_work(const lf_producer *p) {
+  if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
+}
+
+/* The thread ended with the producer open: the peer finds it dead, as it would a process. */
+static void abandon_producer(void *object) {
+  lf_producer *p = object;
+  lf_link *link = lf_link_retain(p->link);
+  end_work(p);
+  release_producer(p);
+  lf_link_hang_up(link);
+  lf_link_release(link);
 }
 
 int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
@@ -41,15 +50,19 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
   lf_producer *p = calloc(1, sizeof *p);
   lf_known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
-  if (!p || !known) {
+  lf_counter *counters = calloc(LF_COUNTERS, sizeof *counters);
+  if (!p || !known || !counters) {
     free(p);
     free(known);
+    free(counters);
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a producer of %zu bytes", sizeof *p);
   }
   p->known = known;
+  p->counters = counters;
   p->link = lf_link_retain(link);
   p->slot_count = slot_count;
   p->fenced = fenced;
+  p->pace = LF_PACE_START;
   lf_pool_open(&p->pool);
   int32_t status = lf_segment_create(lf_ring_bytes(slot_count), &p->segment);
   if (status == LF_OK) {
@@ -67,9 +80,9 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
     /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
     lf_os_handle_close(p->segment.os);
     p->segment.os = -1;
-    status = lf_handle_make(LF_KIND_PRODUCER, p, destroy);
+    status = lf_handle_make(LF_KIND_PRODUCER, p, abandon_producer);
   }
-  if (status < 0) destroy(p);
+  if (status < 0) release_producer(p);
   return status;
 }
 
@@ -79,7 +92,7 @@ static void fail_for_good(lf_producer *p, int32_t code) {
   p->taken = p->head - p->slot_count;
 }
 
-static int32_t corrupt(lf_producer *p, const char *what, uint64_t got) {
+int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got) {
   fail_for_good(p, LF_ECORRUPT_SEGMENT);
   return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
                  what, got, p->head);
@@ -109,7 +122,7 @@ int32_t lf_producer_check_peer(lf_producer *p) {
 static int32_t read_taken(lf_producer *p) {
   uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
   if (taken == p->taken) return 0;
-  if (taken > p->head || taken < p->taken) return corrupt(p, "position", taken);
+  if (taken > p->head || taken < p->taken) return lf_producer_corrupt(p, "position", taken);
   p->taken = taken;
   return 1;
 }
@@ -122,7 +135,7 @@ static int32_t collect(lf_producer *p) {
         atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_acquire);
     if ((uint32_t)word != lf_sequence(p->returned)) break;
     uint32_t block = (uint32_t)(word >> 32);
-    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return corrupt(p, "block", block);
+    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return lf_producer_corrupt(p, "block", block);
     lf_pool_give(&p->pool, block);
     p->returned++;
   }
@@ -144,8 +157,11 @@ int32_t lf_producer_full(lf_producer *p) {
 
 int32_t lf_producer_wake(lf_producer *p) {
   if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
-  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
-  return 1;
+  if (!atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) return 1;
+  lf_link_ring(p->link);
+  if (!lf_link_known_gone(p->link)) return 1;
+  int32_t status = lf_producer_check_peer(p);
+  return status < 0 ? status : 1;
 }
 
 /* LF_OK with room for one more message. */
@@ -167,6 +183,11 @@ static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint
       if (status != LF_OK) return status;
       lf_pool_take(&p->pool, length, block);
     }
+  }
+  int32_t ready = lf_pool_ready(&p->pool, *block, length);
+  if (__builtin_expect(ready < 0, 0)) {
+    lf_pool_give(&p->pool, *block);
+    return ready;
   }
   lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
   if (__builtin_expect(!region->announced, 0)) {
@@ -327,14 +348,6 @@ int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
   return LF_OK;
 }
 
-int32_t lf_producer_keep(int32_t handle, uint32_t id) {
-  LF_FIND_PRODUCER(p, handle);
-  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
-  if (!region) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
-  region->kept = 1;
-  return LF_OK;
-}
-
 int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
   LF_FIND_PRODUCER(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
@@ -357,6 +370,15 @@ int32_t lf_producer_retire(int32_t handle, uint32_t id) {
   return lf_producer_drop(p, id);
 }
 
+int32_t lf_producer_trim(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  if (p->failed) return 0;
+  int32_t collected = collect(p);
+  if (collected < 0) return collected;
+  if (lf_pool_trim(&p->pool, lf_now())) return 1;
+  return lf_pool_may_trim(&p->pool) ? LF_EMPTY : 0;
+}
+
 /* ---- waiting ---- */
 
 int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
@@ -368,7 +390,7 @@ int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
   int32_t peer = lf_producer_check_peer(p);
   if (until_released) {
     uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
-    if (released > p->head || released < p->released) return corrupt(p, "count of released frames", released);
+    if (released > p->head || released < p->released) return lf_producer_corrupt(p, "count of released frames", released);
     p->released = released;
     if (released == p->head) return 1;
     return peer < 0 ? peer : 0;
@@ -381,6 +403,29 @@ int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
   return moved || collected;
 }
 
+int32_t lf_producer_look(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  return p->failed ? failed(p) : lf_producer_check_peer(p);
+}
+
+int32_t lf_producer_moved(int32_t handle, int32_t until_released, int32_t spins) {
+  LF_FIND_PRODUCER(p, handle);
+  if (p->failed) return 1;
+  int full = !lf_producer_has_room(p);
+  for (int32_t i = 0; i < spins; i++) {
+    if (until_released) {
+      if (atomic_load_explicit(&p->ring->released, memory_order_relaxed) == p->head) return 1;
+    } else if (full) {
+      if (atomic_load_explicit(&p->ring->taken, memory_order_relaxed) != p->taken) return 1;
+    } else { /* a block is what is missing */
+      uint64_t word = atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_relaxed);
+      if ((uint32_t)word == lf_sequence(p->returned)) return 1;
+    }
+    lf_relax();
+  }
+  return atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed) != 0;
+}
+
 int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
   LF_FIND_PRODUCER(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
@@ -388,10 +433,12 @@ int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
   memset(out, 0, sizeof *out);
   out->queued = released <= p->head ? (double)(p->head - released) : 0;
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) out->regions += p->pool.regions[i].segment.address != NULL;
-  out->region_bytes = (double)p->pool.bytes;
+  out->region_bytes = (double)lf_pool_held(&p->pool);
   out->imports = p->imports;
   out->frames = (double)p->head;
   out->bytes = (double)p->bytes;
+  uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
+  if (taken <= p->head && released <= taken) out->held = (double)(taken - released);
   int32_t peer = lf_producer_check_peer(p);
   out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
   return LF_OK;
@@ -400,6 +447,9 @@ int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
 int32_t lf_producer_close(int32_t handle) {
   lf_producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
   if (!p) return lf_handle_stale(LF_KIND_PRODUCER, handle);
-  destroy(p);
+  end_work(p);
+  atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
+  lf_producer_wake_peer(p);
+  release_producer(p);
   return LF_OK;
 }

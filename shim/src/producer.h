@@ -14,7 +14,15 @@ typedef struct {
   uint32_t region;
   uint64_t size;
   lf_gpu_memory *gpu; /* NULL for shared memory; valid while the handle is */
+  uint32_t counter;
 } lf_known_memory;
+
+/* What this side knows of a counter in the ring's memory_released. All modulo 2^32. */
+typedef struct {
+  uint32_t sent;
+  uint32_t released; /* as last read */
+  uint32_t users;    /* known MemoryBuffers */
+} lf_counter;
 
 typedef struct {
   /* what every send touches */
@@ -27,8 +35,10 @@ typedef struct {
   uint32_t reserved; /* slots kept for loans */
   int32_t fenced;
   int32_t failed; /* an error that stays: the segment can't be trusted any more */
+  lf_pace pace;
   lf_link *link;
   lf_known_memory *known; /* by the index of a memory handle */
+  lf_counter *counters;   /* LF_COUNTERS */
   uint64_t reached;       /* by the device's queue, as last seen */
   /* the rest */
   uint64_t released;
@@ -53,10 +63,12 @@ typedef struct {
 /* ---- producer.c ---- */
 
 void lf_producer_wake_peer(lf_producer *p);
-/* Rings for a consumer that sleeps; 1, or CHANNEL_CLOSED. */
+/* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
 int32_t lf_producer_wake(lf_producer *p);
 /* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
 int32_t lf_producer_check_peer(lf_producer *p);
+/* For good: what the consumer wrote can't be; CORRUPT_SEGMENT. */
+int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got);
 /* Nothing went: FULL, unless the consumer is gone. */
 int32_t lf_producer_full(lf_producer *p);
 /* LF_OK with room for one more message. */
@@ -86,7 +98,7 @@ static inline int32_t lf_producer_publish(lf_producer *p, lf_slot *slot, uint32_
   lf_barrier_of_waker(p->fenced);
   if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return lf_producer_wake(p);
   /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
-  if (__builtin_expect((p->head & 1023) == 0, 0)) {
+  if (lf_pace_due(&p->pace)) {
     if (p->dropping_count) lf_producer_retry_drops(p);
     int32_t status = lf_producer_check_peer(p);
     if (status < 0) return status;

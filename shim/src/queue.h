@@ -26,7 +26,7 @@ int32_t lf_queue_close(lf_device *device);
 int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out);
 /* The same, ordered, for commands that may be wanted again. The key says all that they depend on. 1 where they were recorded
  * before: then only what they use is named anew. */
-#define LF_KEY_BYTES_MAX 512
+#define LF_KEY_BYTES_MAX 640
 int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out);
 /* The open submission, of commands that are kept, waits until it is let go. LF_FULL for other commands. */
 int32_t lf_queue_gate(lf_device *device);

@@ -26,6 +26,8 @@
 /* Blocks that may exist at once: the return ring has a place for each, so it never overflows. */
 #define LF_BLOCKS_MAX 4096u
 #define LF_NO_BLOCK 0xffffffffu
+/* Counters of released frames of MemoryBuffers: one for each buffer, as long as the peer knows no more of them. */
+#define LF_COUNTERS 4096u
 
 /* A slot's length field when the payload lies in a region. */
 #define LF_LENGTH_REGION 0xffffffu
@@ -71,7 +73,16 @@ typedef struct {
   _Alignas(LF_LINE) _Atomic uint64_t released; /* by the consumer: frames its user gave back */
   lf_side consumer;
   _Alignas(LF_LINE) _Atomic uint64_t returns[LF_BLOCKS_MAX]; /* by the consumer: sequence | block << 32 */
+  _Atomic uint32_t memory_released[LF_COUNTERS]; /* by the consumer: frames of MemoryBuffers, by the region's counter */
 } lf_ring;
+
+/* As docs/segment-layout.md has it. */
+_Static_assert(sizeof(lf_slot) == 128 && offsetof(lf_slot, payload) == 8, "a slot");
+_Static_assert(offsetof(lf_ring, producer) == 128 && offsetof(lf_side, closed) == 4, "the producer's flags");
+_Static_assert(offsetof(lf_ring, taken) == 256 && offsetof(lf_ring, released) == 384, "the consumer's counts");
+_Static_assert(offsetof(lf_ring, consumer) == 512, "the consumer's flags");
+_Static_assert(offsetof(lf_ring, returns) == 640 && offsetof(lf_ring, memory_released) == 33408, "what comes back");
+_Static_assert(sizeof(lf_ring) == 49792, "the slots");
 
 static inline lf_slot *lf_ring_slots(lf_ring *ring) { return (lf_slot *)((char *)ring + sizeof(lf_ring)); }
 static inline size_t lf_ring_bytes(uint32_t slot_count) {
@@ -83,11 +94,10 @@ typedef struct {
   uint32_t region;
   uint32_t kind; /* LF_REGION_... */
   uint64_t size;
-  /* the rest is 0 but for GPU memory */
-  uint64_t allocation; /* bytes that the producer's driver allocated */
-  uint32_t host_visible;
-  uint32_t reserved;                /* 0 */
-  uint8_t uuids[2 * LF_UUID_BYTES]; /* of its device and driver */
+  uint64_t allocation;              /* GPU memory: bytes that the producer's driver allocated; else 0 */
+  uint32_t host_visible;            /* GPU memory; else 0 */
+  uint32_t counter;                 /* in memory_released; 0 for pooled blocks */
+  uint8_t uuids[2 * LF_UUID_BYTES]; /* GPU memory: of its device and driver; else 0 */
 } lf_region_message;
 
 /* The timeline of the producer's device, with its OS handle: before the first region of GPU memory. */

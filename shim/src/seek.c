@@ -134,6 +134,16 @@ static int32_t look(lf_seek *s) {
   if (s->state == REFUSED) return refused(s);
   if (s->state == SETTLED) return 0;
   if (s->link) return !s->claimed;
+  if (s->home->silent && !lf_peer_is_silent(home_of(s))) { /* it was out of reach, and knows nothing of this any more */
+    lf_job *job = s->directory->job;
+    lf_peer *again = lf_peer_retain(job, home_of(s));
+    if (!again) return lf_status_code();
+    lf_peer_release(job, s->home);
+    s->home = again;
+    int32_t status = tell_seek(s);
+    if (status < 0) return status;
+    s->state = LOOKING;
+  }
   if (s->home->silent)
     return lf_fail(LF_EPEER_DIED, "", 0, "rank %d, which keeps the name \"%.*s\" for the job, is gone", home_of(s),
                    s->name_bytes, s->name);

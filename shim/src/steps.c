@@ -28,6 +28,7 @@ typedef struct {
   uint64_t destroyed;
   uint32_t memory_count, step_count;
   VkBuffer buffers[LF_BINDINGS_MAX];
+  uint64_t starts[LF_BINDINGS_MAX];
   struct {
     lf_pipeline *pipeline;
     uint64_t written;
@@ -116,12 +117,14 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
       status = check_range(r, at, step->memory, step->offset, 3 * sizeof(uint32_t));
       if (status < 0) return status;
       bind(r, step);
-      vk->CmdDispatchIndirect(r->commands, r->memories[step->memory]->buffer, step->offset);
+      vk->CmdDispatchIndirect(r->commands, r->memories[step->memory]->buffer,
+                              r->memories[step->memory]->start + step->offset);
       return LF_OK;
     case LF_STEP_ZERO:
       status = check_range(r, at, step->memory, step->offset, step->bytes);
       if (status == LF_OK)
-        vk->CmdFillBuffer(r->commands, r->memories[step->memory]->buffer, step->offset, step->bytes, 0);
+        vk->CmdFillBuffer(r->commands, r->memories[step->memory]->buffer,
+                          r->memories[step->memory]->start + step->offset, step->bytes, 0);
       return status;
     case LF_STEP_COPY:
       status = check_range(r, at, step->memory, step->offset, step->bytes);
@@ -129,8 +132,9 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
       if (status < 0) return status;
       if (r->memories[step->memory] == r->memories[step->to])
         return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u copies within one memory", at);
-      VkBufferCopy copy = {step->offset, step->to_offset, step->bytes};
-      vk->CmdCopyBuffer(r->commands, r->memories[step->memory]->buffer, r->memories[step->to]->buffer, 1, &copy);
+      const lf_gpu_memory *from = r->memories[step->memory], *to = r->memories[step->to];
+      VkBufferCopy copy = {from->start + step->offset, to->start + step->to_offset, step->bytes};
+      vk->CmdCopyBuffer(r->commands, from->buffer, to->buffer, 1, &copy);
       return LF_OK;
     default:
       return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u is of kind %d", at, step->kind);
@@ -145,7 +149,10 @@ static int32_t begin(recording *r, const lf_step *steps, uint32_t count) {
   k.destroyed = r->device->destroyed;
   k.memory_count = r->memory_count;
   k.step_count = count;
-  for (uint32_t i = 0; i < r->memory_count; i++) k.buffers[i] = r->memories[i]->buffer;
+  for (uint32_t i = 0; i < r->memory_count; i++) {
+    k.buffers[i] = r->memories[i]->buffer;
+    k.starts[i] = r->memories[i]->start;
+  }
   for (uint32_t i = 0; i < r->used_count; i++) {
     k.used[i].pipeline = r->used[i].pipeline;
     k.used[i].written = r->used[i].descriptors.written;

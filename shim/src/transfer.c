@@ -62,6 +62,6 @@ int32_t lf_queue_fill(int32_t handle, int32_t memory, double offset, double size
   status = lf_queue_begin(device, 1, &commands);
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
-  device->vk.CmdFillBuffer(commands, range.memory->buffer, range.offset, range.size, value32);
+  device->vk.CmdFillBuffer(commands, range.memory->buffer, range.memory->start + range.offset, range.size, value32);
   return lf_queue_finish(device, lf_queue_use(device, range.memory), value);
 }
