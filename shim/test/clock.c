@@ -85,8 +85,21 @@ static void what_can_not_be(void) {
   CHECK_EQ(lf_clock_tick(two, 1e300, stamp), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_clock_update(two, 5, 1e300, 0, 1e301, stamp), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_clock_update(two, 5, 5, 4096, 1, stamp), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_clock_update(two, 5, 5.5, 0, 1, stamp), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_clock_update(two, 5, 5, 0.5, 1, stamp), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_clock_update(two, 5, 7, 0, 1, stamp), LF_ECLOCK_DRIFT);
+  CHECK_EQ(lf_clock_update(two, 5, 4503599627370495.0, 4095, 1e300, stamp), LF_ECLOCK_DRIFT);
   CHECK_EQ(two[0], 0);
+}
+
+static void the_last_stamp_has_none_after_it(void) {
+  double stamp[2];
+  uint64_t last[1] = {UINT64_MAX - 1};
+  CHECK_OK(lf_clock_tick(last, 5, stamp));
+  CHECK(stamp[0] == 4503599627370495.0 && stamp[1] == 4095);
+  CHECK_EQ(lf_clock_tick(last, 5, stamp), LF_ECLOCK_DRIFT);
+  CHECK_EQ(lf_clock_update(last, 5, 5, 0, 1, stamp), LF_ECLOCK_DRIFT);
+  CHECK_EQ(last[0], UINT64_MAX);
 }
 
 int main(void) {
@@ -95,5 +108,6 @@ int main(void) {
   RUN(the_wall_is_the_systems);
 #endif
   RUN(what_can_not_be);
+  RUN(the_last_stamp_has_none_after_it);
   return 0;
 }

@@ -23,6 +23,9 @@ static int32_t some_memory(test_random *r) { return gpu_memories[test_below(r, 3
 static void announce(channel *c, test_random *r) {
   static uint32_t next = 0x60000000;
   int32_t memory = some_memory(r);
+  int64_t os = -1;
+  uint64_t wrong = test_below(r, 30);
+  if (wrong != 10) CHECK_EQ(lf_memory_export(wrong == 11 ? memories[0].handle : memory, &os), LF_OK);
   lf_gpu_memory *gpu_memory = lf_memory_gpu(memory);
   lf_region_message m = {.region = ++next,
                          .kind = LF_REGION_GPU,
@@ -30,9 +33,6 @@ static void announce(channel *c, test_random *r) {
                          .allocation = gpu_memory->allocation,
                          .host_visible = gpu_memory->host_visible};
   memcpy(m.uuids, uuids, sizeof uuids);
-  int64_t os = -1;
-  uint64_t wrong = test_below(r, 30);
-  if (wrong != 10) CHECK_EQ(lf_memory_export(wrong == 11 ? memories[0].handle : memory, &os), LF_OK);
   uint32_t length = sizeof m, kind = LF_KIND_REGION;
   switch (wrong) {
     case 0: m.region = (uint32_t)odd_value(r, some_region(c, r).region); break;
@@ -43,7 +43,7 @@ static void announce(channel *c, test_random *r) {
     case 5: m.uuids[test_below(r, sizeof uuids)] ^= (uint8_t)(1 + test_below(r, 255)); break;
     case 6: length = (uint32_t)test_below(r, sizeof m); break;
     case 7: kind = LF_KIND_TIMELINE, length = sizeof(lf_timeline_message); break;
-    case 8: m.reserved = (uint32_t)odd_value(r, 0); break;
+    case 8: m.counter = (uint32_t)odd_value(r, 0); break;
     case 10:
     case 11: break;
     default: remember(c, &m);
@@ -88,6 +88,8 @@ static void gpu_messages(test_random *r) {
   }
   CHECK_EQ(lf_queue_wait(gpu, lf_queue_last(gpu), LONG_NS), 1);
   close_channel(&c, r);
+  /* What was held until now is freed when the device next looks. */
+  lf_gpu_memory_collect(gpu, lf_queue_last(gpu));
 }
 
 static void hostile_gpu(void) {
@@ -104,6 +106,10 @@ int main(void) {
   for (int i = 0; i < 3; i++) {
     lf_memory_info info;
     CHECK_EQ(lf_memory_allocate_gpu(device, SIZE, i == 2, &info), LF_OK);
+    /* From the first export on it has an allocation of its own, and with some drivers a descriptor. */
+    int64_t os;
+    CHECK_EQ(lf_memory_export(info.handle, &os), LF_OK);
+    CHECK_EQ(lf_os_handle_close(os), LF_OK);
     gpu_memories[i] = info.handle;
   }
   RUN(hostile_gpu);

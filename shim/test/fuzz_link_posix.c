@@ -165,7 +165,10 @@ static int hostile_message(channel *c, test_random *r) {
       m.body.region.kind = LF_REGION_GPU, m.body.region.allocation = 1 << 20;
       break;
     case 16: m.body.region.kind = LF_REGION_GPU + 1 + (uint32_t)test_below(r, 9); break;
-    case 17: *(test_below(r, 2) ? &m.body.region.host_visible : &m.body.region.reserved) = 1; break;
+    case 17:
+      if (test_below(r, 2)) m.body.region.host_visible = 1;
+      else m.body.region.counter = (m.body.region.kind == LF_REGION_POOLED ? 1 : LF_COUNTERS) + test_below(r, 2);
+      break;
     case 18:
       if (test_below(r, 2)) m.body.region.allocation = odd_value(r, 1) | 1;
       else m = message_of(LF_KIND_TIMELINE, sizeof m.body.timeline, 1);

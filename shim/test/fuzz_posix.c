@@ -12,7 +12,8 @@ static uint64_t *any_word(const channel *c, test_random *r, side as) {
     char *slot = (char *)&lf_ring_slots(c->ring)[at / 4];
     return at == c->slots * 4 ? (void *)&c->ring->producer : (void *)(slot + at % 4 * 8); /* the word, the descriptor */
   }
-  switch (test_below(r, 4)) {
+  switch (test_below(r, 5)) {
+    case 4: return (void *)&c->ring->memory_released[test_below(r, 2) * 2];
     case 0: return (void *)&c->ring->taken;
     case 1: return (void *)&c->ring->released;
     case 2: return (void *)&c->ring->consumer;

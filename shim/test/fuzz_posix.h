@@ -48,8 +48,8 @@ typedef struct {
   int reserved;
   lf_region_message known[KNOWN_MAX]; /* regions announced of late */
   uint32_t known_count;
-  lf_region_info kept[KNOWN_MAX];
-  uint32_t kept_count;
+  void *memory_held[KNOWN_MAX];
+  uint32_t held_memory;
 } channel;
 
 /* What came of it all: a kind of round in which one of these stays 0 tests nothing. */
@@ -232,15 +232,12 @@ static inline int32_t producer_status(channel *c, int32_t status) {
   return status;
 }
 
-static inline void keep(channel *c, uint32_t region) {
+/* As an ArrayBuffer does that could not be detached. */
+static inline void hold(channel *c, uint32_t region) {
   lf_region_info info;
-  int32_t result = lf_consumer_region(c->consumer, region, &info);
-  if (result != LF_OK) CHECK_EQ(lf_consumer_keep(c->consumer, region), LF_EINVALID_ARGUMENT);
-  if (result != LF_OK || c->kept_count == KNOWN_MAX) return;
-  CHECK_EQ(lf_consumer_keep(c->consumer, region), LF_OK);
-  for (uint32_t i = 0; i < c->kept_count; i++)
-    if (c->kept[i].address == info.address && c->kept[i].memory == info.memory) return;
-  c->kept[c->kept_count++] = info;
+  if (lf_consumer_region(c->consumer, region, &info) != LF_OK || !info.address || c->held_memory == KNOWN_MAX) return;
+  c->memory_held[c->held_memory] = (void *)(uintptr_t)info.address;
+  CHECK_EQ(lf_backing_retain(c->memory_held[c->held_memory++], NULL), LF_OK);
 }
 
 static inline void release_one(channel *c, test_random *r) {
@@ -259,7 +256,7 @@ static inline void received(channel *c, test_random *r, const lf_frame *frame, i
   if (result < 0 || c->consumer_failed) {
     consumer_status(c, result);
   } else if (result == LF_RETIRE) {
-    if (test_below(r, 4) == 0) keep(c, frame->region);
+    if (test_below(r, 4) == 0) hold(c, frame->region);
     CHECK_EQ(lf_consumer_retire(c->consumer, frame->region), LF_OK);
     CHECK_EQ(lf_consumer_retire(c->consumer, frame->region), LF_EINVALID_ARGUMENT);
     seen.retired++;
@@ -295,7 +292,7 @@ static inline void consume(channel *c, test_random *r) {
       result = lf_consumer_retire(c->consumer, region);
       CHECK(result == LF_OK || result == LF_EINVALID_ARGUMENT);
       break;
-    case 3: keep(c, region); break;
+    case 3: hold(c, region); break;
     case 4:
       result = lf_consumer_receive_wait(c->consumer, test_below(r, 2) ? 0.02 : 0, test_below(r, 2) ? 10 : 0, &frame);
       received(c, r, &frame, result);
@@ -362,7 +359,16 @@ static inline void produce(channel *c, test_random *r) {
     case 2:
       if (lf_producer_retirable(c->producer, &region) == 1) CHECK_EQ(lf_producer_retire(c->producer, region), LF_OK);
       break;
-    case 3: CHECK_EQ(lf_producer_forget_memory(c->producer, memory), LF_OK); break;
+    case 3:
+      if (test_below(r, 2)) {
+        CHECK_EQ(lf_producer_forget_memory(c->producer, memory), LF_OK);
+        break;
+      }
+      result = lf_producer_unreleased(c->producer, memory);
+      CHECK(result <= 160); /* no more than there are steps */
+      if (!c->producer_failed) producer_status(c, result);
+      else CHECK_EQ(result, 0); /* nothing counts any more */
+      break;
     case 4:
     case 5: sent(c, lf_producer_send_memory(c->producer, memory)); break;
     case 6:
@@ -406,9 +412,10 @@ static inline void close_channel(channel *c, test_random *r) {
   CHECK_EQ(lf_link_close(c->producer_link), LF_OK);
   CHECK_EQ(lf_link_close(c->consumer_link), LF_OK);
   lf_segment_close(&c->segment);
-  for (uint32_t i = 0; i < c->kept_count; i++) {
-    if (c->kept[i].memory) CHECK_EQ(lf_memory_close(c->kept[i].memory), LF_OK);
-    else CHECK_EQ(munmap((void *)(uintptr_t)c->kept[i].address, (size_t)c->kept[i].size), 0);
+  /* What is held can be read up to here, whatever was dropped, retired and closed. */
+  for (uint32_t i = 0; i < c->held_memory; i++) {
+    (void)*(volatile uint8_t *)c->memory_held[i];
+    CHECK_EQ(lf_backing_release(c->memory_held[i]), LF_OK);
   }
 }
 

@@ -50,7 +50,11 @@ static void same_bytes(void) {
 }
 
 static void same_bytes_on_the_gpu(void) {
-  lf_memory_info mine = allocate(SIZE, 0), theirs = import(export(mine.handle), SIZE, mine.allocated, 0);
+  lf_memory_info mine = allocate(SIZE, 0);
+  int fd = export(mine.handle);
+  double allocated;
+  CHECK_EQ(lf_memory_allocated(mine.handle, &allocated), LF_OK);
+  lf_memory_info theirs = import(fd, SIZE, (uint64_t)allocated, 0);
   CHECK_EQ(mine.address, 0);
   CHECK_EQ(theirs.address, 0);
   uint8_t *data = bytes_of(SIZE, 3);

@@ -222,7 +222,7 @@ static void bells(void) {
 /* ---- a second process ---- */
 
 static int32_t meet(const char *directory, const char *name, int32_t role) {
-  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, (uint32_t)strlen(name), role);
+  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, (uint32_t)strlen(name), role, NULL, 0);
 }
 
 static int32_t poll_for_link(int32_t rendezvous) {

@@ -68,7 +68,9 @@ static void launchers(void) {
       else unsetenv(variables[v]);
     }
     int size = 99;
-    CHECK_EQ(launcher_of(&size), known[i].launcher);
+    lf_launch launch;
+    lf_launch_read(&launch);
+    CHECK_EQ(launcher_of(&launch), known[i].launcher);
     CHECK_EQ(lf_mpi_launched(&size), known[i].launched);
     CHECK_EQ(size, known[i].size);
   }

@@ -1,6 +1,9 @@
 /* The pool's arithmetic and its lists. Looks inside: the size classes are nobody else's business. */
 #include "../src/pool.c"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "test.h"
 
 static void classes_fit(void) {
@@ -163,11 +166,88 @@ static void regions_have_new_numbers(void) {
   lf_pool_close(&pool);
 }
 
+/* 0 where it can't be told: ThreadSanitizer keeps memory of its own for each byte that was written. */
+static uint64_t resident(void) {
+#if defined(_WIN32)
+  return 0;
+#else
+  if (TEST_TSAN) return 0;
+  unsigned long pages = 0, whole = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file) return 0;
+  int got = fscanf(file, "%lu %lu", &whole, &pages);
+  fclose(file);
+  return got == 2 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+#endif
+}
+
+#define MIB ((uint64_t)1 << 20)
+
+static void fill(uint32_t block, uint64_t length) {
+  CHECK_EQ(lf_pool_ready(&pool, block, length), LF_OK);
+  const lf_block *b = &pool.blocks[block];
+  memset((char *)pool.regions[b->region].segment.address + b->offset, 7, length);
+}
+
+/* All that goes at this time. */
+static void trim(uint64_t now) {
+  while (lf_pool_trim(&pool, now)) continue;
+}
+
+/* What large blocks took goes back once they are idle; what is in use, or was a moment ago, stays. */
+static void idle_pages_go_back(void) {
+#if !defined(__linux__)
+  printf("skip pages of idle blocks: they go back on Linux only\n");
+  return;
+#endif
+  memset(&pool, 0, sizeof pool);
+  lf_pool_open_plain(&pool);
+  uint64_t now = TRIM_NS, before = resident();
+  uint32_t large, other, medium, small;
+  CHECK(take(3000, &small));
+  fill(small, 3000);
+  CHECK(take(40 * MIB, &medium));
+  fill(medium, 40 * MIB);
+  CHECK(take(200 * MIB, &large));
+  fill(large, 200 * MIB);
+  uint64_t held = lf_pool_held(&pool);
+  CHECK(held >= 240 * MIB);
+  lf_pool_give(&pool, small);
+  for (int i = 0; i < 5; i++) trim(now += TRIM_NS);
+  CHECK_EQ(lf_pool_held(&pool), held); /* in use, or within what may be kept */
+  lf_pool_give(&pool, large);
+  lf_pool_give(&pool, medium);
+  CHECK(take(200 * MIB, &large)); /* just used */
+  lf_pool_give(&pool, large);
+  trim(now += TRIM_NS);
+  CHECK(lf_pool_held(&pool) >= 200 * MIB);
+  trim(now += TRIM_NS);
+  CHECK(lf_pool_held(&pool) <= LF_POOL_IDLE_BYTES);
+  if (before) CHECK(resident() < before + LF_POOL_IDLE_BYTES + 32 * MIB);
+  check_pool(&pool);
+  /* They come again when they are needed. */
+  CHECK(take(200 * MIB, &large));
+  fill(large, 150 * MIB);
+  CHECK(lf_pool_held(&pool) >= 150 * MIB);
+  CHECK(take(40 * MIB, &medium));
+  fill(medium, 40 * MIB);
+  lf_pool_give(&pool, medium);
+  lf_pool_give(&pool, large);
+  /* Where sizes change, those of another size go at once. */
+  CHECK(take(300 * MIB, &other));
+  trim(now);
+  CHECK(lf_pool_held(&pool) <= LF_POOL_IDLE_BYTES);
+  fill(other, 300 * MIB);
+  check_pool(&pool);
+  lf_pool_close(&pool);
+}
+
 int main(void) {
   RUN(classes_fit);
   RUN(blocks_do_not_overlap);
   RUN(all_blocks);
   RUN(limits);
   RUN(regions_have_new_numbers);
+  RUN(idle_pages_go_back);
   return 0;
 }

@@ -260,16 +260,32 @@ static void lost_unnoticed(void) {
 
 /* ---- the end ---- */
 
+static VkSemaphore closing;   /* the timeline of the queue that is closed */
+static uint64_t when_destroyed; /* its value then */
+static void (*destroy_semaphore)(VkDevice, VkSemaphore, const VkAllocationCallbacks *);
+static VkResult (*counter_value)(VkDevice, VkSemaphore, uint64_t *);
+
+static void look_and_destroy(VkDevice of, VkSemaphore semaphore, const VkAllocationCallbacks *how) {
+  if (semaphore == closing) CHECK_EQ(counter_value(of, semaphore, &when_destroyed), VK_SUCCESS);
+  destroy_semaphore(of, semaphore, how);
+}
+
+/* Closing waits, as nobody else can use the device any more. */
 static void closed_with_work(void) {
-  int32_t memory = memory_of(4 * MIB), own = CHECK_OK(lf_device_open(vulkan, 0));
+  int32_t memory = memory_of(64 * MIB), own = CHECK_OK(lf_device_open(vulkan, 0));
   double value;
   uint8_t *bytes = bytes_of(4 * MIB, 5);
-  for (int i = 0; i < 20; i++) {
-    fill(memory, 0, 4 * MIB, (uint32_t)i, &value);
-    CHECK_OK(lf_queue_write(device, memory, 0, bytes, 4 * MIB, 1, &value));
-  }
+  CHECK_OK(lf_queue_write(device, memory, 0, bytes, 4 * MIB, 1, &value));
+  for (int i = 0; i < 30; i++) fill(memory, 0, 64 * MIB, (uint32_t)i, &value);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
-  CHECK_EQ(lf_device_close(device), LF_OK); /* waits, as nobody else can use it any more */
+  closing = gpu->queue->timeline;
+  when_destroyed = 0;
+  destroy_semaphore = gpu->vk.DestroySemaphore;
+  counter_value = gpu->vk.GetSemaphoreCounterValue;
+  gpu->vk.DestroySemaphore = look_and_destroy;
+  CHECK_EQ(lf_queue_reached(device, value, 0), 0); /* there is something to wait for */
+  CHECK_EQ(lf_device_close(device), LF_OK);
+  CHECK(when_destroyed >= (uint64_t)value);
   CHECK_EQ(lf_queue_fill(device, memory, 0, 4, 0, &value), LF_ECLOSED);
   CHECK_EQ(lf_queue_reached(device, 0, 0), LF_ECLOSED);
   free(bytes);

@@ -143,7 +143,7 @@ static void settled(void) {
 
 static int32_t open_bytes(const char *name, uint32_t length) {
   const char *directory = test_directory();
-  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, length, LF_ROLE_CONSUMER);
+  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, length, LF_ROLE_CONSUMER, NULL, 0);
 }
 
 static void names(void) {
@@ -166,7 +166,7 @@ static void names(void) {
     int32_t consumer = CHECK_OK(open_bytes(name, length));
     const char *directory = test_directory();
     int32_t producer = CHECK_OK(
-        lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, length, LF_ROLE_PRODUCER));
+        lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, length, LF_ROLE_PRODUCER, NULL, 0));
     int32_t one, other;
     meet_both(consumer, producer, &one, &other);
     close_both(one, other);
@@ -178,12 +178,12 @@ static void names(void) {
 static void bad_arguments(void) {
   const char *directory = test_directory();
   uint32_t length = (uint32_t)strlen(directory);
-  CHECK_EQ(lf_rendezvous_open(NULL, 3, "x", 1, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_rendezvous_open(directory, 0, "x", 1, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_rendezvous_open("a\0b", 3, "x", 1, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_rendezvous_open(directory, UINT32_MAX, "x", 1, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_rendezvous_open(directory, length, "x", 1, 2), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_rendezvous_open(directory, length, "x", 1, -1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open(NULL, 3, "x", 1, 0, NULL, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open(directory, 0, "x", 1, 0, NULL, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open("a\0b", 3, "x", 1, 0, NULL, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open(directory, UINT32_MAX, "x", 1, 0, NULL, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open(directory, length, "x", 1, 2, NULL, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rendezvous_open(directory, length, "x", 1, -1, NULL, 0), LF_EINVALID_ARGUMENT);
   int32_t mine = CHECK_OK(test_rendezvous(directory, "x", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_info_get(mine, NULL), LF_EINVALID_ARGUMENT);
   lf_rendezvous_info info = {9, 9};

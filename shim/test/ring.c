@@ -1,5 +1,6 @@
 /* The ring between two threads, each with its own mapping as two processes have it. Where a wake-up got lost, test_sleep
  * fails. (ThreadSanitizer sees no race between two mappings: for that, ring_inside.c has both ends use one.) */
+#include "producer.h"
 #include "rings.h"
 
 #define MESSAGES (TEST_TSAN ? 20000u : 100000u)
@@ -233,6 +234,68 @@ static void memory_is_passed_not_copied(void) {
   test_ring_close(&ring);
 }
 
+static int32_t shared_memory(void) {
+  lf_memory_info memory;
+  CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 4096, 0, &memory), LF_OK);
+  return memory.handle;
+}
+
+/* Receives one, and gives its token. */
+static uint32_t receive_memory(const test_ring *ring) {
+  lf_frame frame;
+  CHECK_EQ(lf_consumer_receive(ring->consumer, &frame), LF_REGION);
+  return frame.token;
+}
+
+static void releases_of_memory_are_counted(void) {
+  test_ring ring = test_ring_open(8, 1);
+  int32_t a = shared_memory(), b = shared_memory(), c = shared_memory();
+  CHECK_EQ(lf_producer_unreleased(ring.producer, a), 0);
+  CHECK_EQ(lf_producer_send_memory(ring.producer, a), 1);
+  CHECK_EQ(lf_producer_send_memory(ring.producer, a), 1);
+  CHECK_EQ(lf_producer_send_memory(ring.producer, b), 1);
+  CHECK_EQ(lf_producer_send(ring.producer, "x", 1), 1);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, a), 2);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, b), 1);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, c), 0);
+  uint32_t first = receive_memory(&ring), second = receive_memory(&ring), third = receive_memory(&ring);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, a), 2); /* taken is not released */
+  CHECK_EQ(lf_consumer_release(ring.consumer, third), LF_OK);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, b), 0);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, a), 2);
+  CHECK_EQ(lf_consumer_release(ring.consumer, second), LF_OK);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, a), 1);
+  /* What a buffer that is gone has left at the peer is not its successor's. */
+  CHECK_EQ(lf_producer_forget_memory(ring.producer, a), LF_OK);
+  CHECK_EQ(lf_memory_close(a), LF_OK);
+  lf_frame frame;
+  CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), 1);
+  CHECK_EQ(lf_consumer_release(ring.consumer, 0), LF_OK);
+  CHECK_EQ(lf_producer_send_memory(ring.producer, c), 1);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, c), 1);
+  CHECK_EQ(lf_consumer_release(ring.consumer, receive_memory(&ring)), LF_OK);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, c), 0);
+  CHECK_EQ(lf_consumer_release(ring.consumer, first), LF_OK);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, c), 0);
+  /* More than were sent. */
+  lf_producer *p = lf_handle_get(LF_KIND_PRODUCER, ring.producer);
+  atomic_fetch_add(&p->ring->memory_released[p->known[(uint32_t)c & 0xffffu].counter], 1);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, c), LF_ECORRUPT_SEGMENT);
+  CHECK_EQ(lf_producer_send(ring.producer, "x", 1), LF_ECORRUPT_SEGMENT);
+  test_ring_close(&ring);
+
+  /* Who closed holds nothing. */
+  ring = test_ring_open(8, 1);
+  CHECK_EQ(lf_producer_send_memory(ring.producer, b), 1);
+  CHECK_EQ(lf_producer_unreleased(ring.producer, b), 1);
+  CHECK_EQ(lf_consumer_close(ring.consumer), LF_OK);
+  ring.consumer = 0;
+  CHECK_EQ(lf_producer_unreleased(ring.producer, b), 0);
+  test_ring_close(&ring);
+  CHECK_EQ(lf_memory_close(b), LF_OK);
+  CHECK_EQ(lf_memory_close(c), LF_OK);
+}
+
 static void closing(void) {
   lf_frame frame;
   test_ring ring = test_ring_open(8, 1);
@@ -314,6 +377,7 @@ int main(void) {
   RUN(loans);
   RUN(regions_retire);
   RUN(memory_is_passed_not_copied);
+  RUN(releases_of_memory_are_counted);
   RUN(closing);
   RUN(senseless_arguments);
   RUN(small_and_large);

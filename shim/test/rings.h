@@ -10,7 +10,7 @@
 #define TEST_LIMIT_NS ((uint64_t)60 * 1000000000u)
 
 static inline int32_t test_rendezvous(const char *directory, const char *name, int32_t role) {
-  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, (uint32_t)strlen(name), role);
+  return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, (uint32_t)strlen(name), role, NULL, 0);
 }
 
 /* Polls until a peer is there; a link's handle. */

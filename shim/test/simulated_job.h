@@ -44,7 +44,7 @@ static inline void be(int rank) {
   directory = world[me].directory;
 }
 
-static inline void held(const lf_job *job) { CHECK_EQ(atomic_load(&job->lock), 1); }
+static inline void held(const lf_job *job) { CHECK_EQ(atomic_load(&job->lock), lf_thread_self()); }
 static inline int rank_of(const lf_job *job) { return job->info.rank; }
 
 /* ---- what the directory uses of job.h and mail.h ---- */
@@ -58,8 +58,8 @@ lf_job *lf_job_enter(void) {
   return NULL;
 }
 
-void lf_job_lock_slowly(lf_job *job, uint32_t was) {
-  (void)was;
+void lf_job_lock_slowly(lf_job *job, int held_before) {
+  (void)held_before;
   test_fail(__FILE__, __LINE__, "rank %d takes the lock that it has", rank_of(job));
 }
 
@@ -81,6 +81,12 @@ lf_peer *lf_peer_retain(lf_job *job, int rank) {
   (*peer)->rank = rank;
   (*peer)->users++;
   return *peer;
+}
+
+/* The caller's own record of the rank: each simulated rank has its own. */
+int lf_peer_is_silent(int rank) {
+  const lf_peer *peer = world[me].peers[rank];
+  return peer && peer->silent;
 }
 
 void lf_peer_release(lf_job *job, lf_peer *peer) {

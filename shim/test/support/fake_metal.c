@@ -75,6 +75,11 @@ static lf_ns_uint m_max_buffer(object *self, lf_sel sel) {
   (void)self, (void)sel;
   return (lf_ns_uint)1 << 32;
 }
+/* Another number than any of Apple's GPUs has. */
+static lf_ns_uint m_max_group_memory(object *self, lf_sel sel) {
+  (void)self, (void)sel;
+  return 40960;
+}
 static object *m_new_queue(object *self, lf_sel sel, lf_ns_uint most) {
   (void)sel;
   object *queue = fails("newCommandQueueWithMaxCommandBufferCount:") ? NULL : new_object(QUEUE);
@@ -389,6 +394,7 @@ static const struct {
     {OPTIONS, "setFastMathEnabled:", (void *)m_set_fast_math},
     {DEVICE, "name", (void *)m_name},
     {DEVICE, "maxBufferLength", (void *)m_max_buffer},
+    {DEVICE, "maxThreadgroupMemoryLength", (void *)m_max_group_memory},
     {DEVICE, "newCommandQueueWithMaxCommandBufferCount:", (void *)m_new_queue},
     {DEVICE, "newSharedEvent", (void *)m_new_event},
     {DEVICE, "newBufferWithLength:options:", (void *)m_new_buffer},
