@@ -104,6 +104,13 @@ static inline void bench_print(const char *name, double *samples, size_t count, 
   printf("%s\"%s\":{\"p50\":%.3f,\"p99\":%.3f}", before, name, p50, p99);
 }
 
+/* The same for a latency: the median of means of many round trips, the tail of round trips that were measured singly. */
+static inline void bench_print_latency(const char *name, double *means, size_t count, double *single, size_t singles,
+                                       const char *before) {
+  double p50 = bench_percentile(means, count, 0.5), p99 = bench_percentile(single, singles, 0.99);
+  printf("%s\"%s\":{\"p50\":%.3f,\"p99\":%.3f}", before, name, p50, p99);
+}
+
 static inline int bench_usage(int argc, int wanted, const char *words) {
   if (argc == wanted) return 0;
   fprintf(stderr, "usage: %s\n", words);

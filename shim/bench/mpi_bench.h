@@ -56,7 +56,7 @@ static inline bench_mpi bench_mpi_open(int argc, char **argv, int threads) {
   m.ignore = ints ? (void *)1 : NULL;
   m.request_bytes = ints ? sizeof(int) : sizeof(void *);
   int size = 0, level = 0;
-  if (threads) BENCH_CALL(m.mpi, Init_thread, &argc, &argv, m.mpi->thread_serialized, &level);
+  if (threads) BENCH_CALL(m.mpi, Init_thread, &argc, &argv, m.mpi->thread_multiple, &level);
   else BENCH_CALL(&m, Init, &argc, &argv);
   BENCH_CALL(m.mpi, Comm_rank, m.mpi->comm_world, &m.rank);
   BENCH_CALL(m.mpi, Comm_size, m.mpi->comm_world, &size);

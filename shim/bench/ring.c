@@ -6,6 +6,7 @@
 #include "lavaflow.h"
 
 #define BATCH 100
+#define SINGLE(count) ((count) / 10) /* round trips that are measured one by one */
 #define WINDOW 102400 /* a whole number of the other batches too */
 
 typedef struct {
@@ -25,7 +26,7 @@ static int32_t need(int32_t status, const char *what) {
 
 static int32_t rendezvous(const task *t, const char *name, int32_t role) {
   uint32_t directory = (uint32_t)strlen(t->directory), length = (uint32_t)strlen(name);
-  return need(lf_rendezvous_open(t->directory, directory, name, length, role), "open");
+  return need(lf_rendezvous_open(t->directory, directory, name, length, role, NULL, 0), "open");
 }
 
 static int32_t open_end(const task *t, int32_t link, int32_t role) {
@@ -68,7 +69,7 @@ static void echo(void *argument) {
   task *t = argument;
   uint8_t payload[LF_INLINE_MAX] = {0};
   int32_t from = meet(t, "there", LF_ROLE_CONSUMER), to = meet(t, "back", LF_ROLE_PRODUCER);
-  for (uint64_t i = 0; i < t->count; i++) {
+  for (uint64_t i = 0; i < t->count + SINGLE(t->count); i++) {
     receive_one(from, i);
     send_one(to, payload, t->length, i);
   }
@@ -80,17 +81,19 @@ static void latency(char **argv, task *t) {
   uint8_t payload[LF_INLINE_MAX] = {0};
   int32_t to = meet(t, "there", LF_ROLE_PRODUCER), from = meet(t, "back", LF_ROLE_CONSUMER);
   uint64_t at = 0;
-  size_t batches = t->count / BATCH, warm = batches / 10;
-  for (size_t batch = 0; batch < batches; batch++) {
+  size_t batches = t->count / BATCH, singles = SINGLE(t->count), warm = batches / 10;
+  for (size_t sample = 0; sample < batches + singles; sample++) {
+    int trips = sample < batches ? BATCH : 1;
     uint64_t start = bench_now();
-    for (int i = 0; i < BATCH; i++, at++) {
+    for (int i = 0; i < trips; i++, at++) {
       send_one(to, payload, t->length, at);
       receive_one(from, at);
     }
-    t->samples[batch] = (double)(bench_now() - start) / BATCH / 2;
+    t->samples[sample] = (double)(bench_now() - start) / trips / 2;
   }
   bench_join(child);
-  bench_print("latency-c", t->samples + warm, batches - warm, 0.99, "{");
+  double *single = t->samples + batches;
+  bench_print_latency("latency-c", t->samples + warm, batches - warm, single, singles, "{");
 }
 
 /* ---- throughput ---- */
@@ -186,7 +189,7 @@ int main(int argc, char **argv) {
   }
   alarm(BENCH_LIMIT_S);
   t.count = t.count / WINDOW * WINDOW;
-  t.samples = calloc(t.count / SENDS + 1, sizeof *t.samples);
+  t.samples = calloc(t.count / SENDS + SINGLE(t.count) + 1, sizeof *t.samples);
   if (!t.samples) bench_fail("calloc");
   snprintf(t.directory, sizeof t.directory, "/tmp/lava-flow-bench-XXXXXX");
   if (!mkdtemp(t.directory)) bench_fail("mkdtemp");

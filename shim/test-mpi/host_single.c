@@ -26,7 +26,7 @@ static void for_one_thread(void) {
     CHECK(lf_job_get() == NULL);
     CHECK_EQ(lf_status_code(), LF_EMPI_UNAVAILABLE);
   }
-  CHECK_EQ(lf_job_launched(), 1);
+  CHECK_EQ(standing(), LF_LAUNCH_RANK);
   CHECK_EQ(lf_job_abort(1, NULL, 0), 0); /* there is no job to end */
   CHECK_EQ(lf_job_close(0, 1000), 0);
   CHECK_EQ(open_job(), LF_EMPI_UNAVAILABLE);

@@ -7,10 +7,10 @@ static void opens(void) {
   CHECK_EQ(lf_status_code(), LF_EMPI_UNAVAILABLE);
   CHECK_EQ(lf_job_describe(&info), LF_EMPI_UNAVAILABLE);
   CHECK_EQ(lf_job_abort(1, "nobody hears this", 17), 0); /* there is no job to end */
-  CHECK_EQ(lf_job_launched(), 1);
+  CHECK_EQ(standing(), LF_LAUNCH_RANK);
   join_job();
   CHECK_EQ(lf_job_open(), 1);
-  CHECK_EQ(lf_job_launched(), 1);
+  CHECK_EQ(standing(), LF_LAUNCH_RANK);
 }
 
 static uint8_t ids[RANKS_MAX][16];

@@ -11,6 +11,12 @@
 
 #define LIMIT_NS ((uint64_t)60 * 1000000000) /* only ends a hang */
 
+static inline int32_t standing(void) {
+  lf_launch_info info;
+  CHECK_EQ(lf_launch_examine(NULL, 0, &info), LF_OK);
+  return info.standing;
+}
+
 static uint32_t come[RANKS_MAX]; /* how many times each rank has come to a meeting */
 /* Reads what is no word of a meeting. */
 static void (*read_word)(int from, lf_word word, const uint8_t *data, uint32_t length);

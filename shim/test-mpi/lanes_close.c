@@ -149,7 +149,7 @@ static void thread_ends(void) {
   lf_frame frame;
   p = open_lane(even(), even() + 1, 64, 0);
   CHECK_EQ(receive(p.from, &frame), 4);
-  CHECK_EQ(receive(p.from, &frame), LF_ECHANNEL_CLOSED);
+  CHECK_EQ(receive(p.from, &frame), LF_EPEER_DIED);
   close_lane(p);
 }
 

@@ -98,6 +98,41 @@ static void together(void) {
   meet(size);
 }
 
+#define LONG_NS ((uint64_t)3600 * 1000000000) /* longer than any test */
+
+static int counted_two(void *given) {
+  (void)given;
+  return counted == 2;
+}
+
+/* A letter that waits for more keeps no thread busy, and goes with the next word that does not wait. */
+static void waits_for_more(void) {
+  uint8_t data[60] = {0};
+  const uint32_t second = 1;
+  int to = (rank + 1) % size, said;
+  counted = 0;
+  read_word = count_word;
+  meet(size);
+  rounds_until(is_sent, NULL);
+  lf_job_lock(job);
+  uint64_t before = lf_mail_count()->sent, posted = lf_now(), end = posted + LIMIT_NS;
+  CHECK_EQ(lf_mail_post_within(job, to, LF_WORD_SEEK, data, sizeof data, LONG_NS), LF_OK);
+  do {
+    said = lf_job_round(job, lf_now());
+    CHECK(lf_now() < end);
+  } while (said & (LF_MOVED | LF_BUSY));
+  CHECK(lf_mail_due() >= posted + LONG_NS && lf_mail_due() < end + LONG_NS);
+  CHECK(!lf_mail_sent(job));
+  memcpy(data, &second, sizeof second);
+  CHECK_EQ(lf_mail_post(job, to, LF_WORD_SEEK, data, sizeof data), LF_OK);
+  lf_job_unlock(job);
+  rounds_until(is_sent, NULL);
+  CHECK_EQ(lf_mail_count()->sent - before, 1);
+  CHECK_EQ(lf_mail_due(), UINT64_MAX);
+  rounds_until(counted_two, NULL);
+  meet(size);
+}
+
 /* ---- what is no letter ---- */
 
 static int lookups;
@@ -136,7 +171,7 @@ static int has_dropped(void *given) { return lf_mail_count()->dropped >= *(uint6
 static void hostile(void) {
   const uint32_t magic = LF_MAIL_MAGIC;
   const one_word wrong[] = {{LF_MAIL_MAGIC + 1, LF_WORD_LOOKUP, 8, {0}},       {magic, 0, 8, {0}},
-                            {magic, LF_WORD_PARTING + 1, 8, {0}},       {magic, LF_WORD_LOOKUP, 9, {0}},
+                            {magic, LF_WORD_LOST + 1, 8, {0}},       {magic, LF_WORD_LOOKUP, 9, {0}},
                             {magic, LF_WORD_LOOKUP, 4, {0}},            {magic, LF_WORD_LOOKUP, 65535, {0}},
                             {magic, LF_WORD_LOOKUP, 5, {0, 0, 0, 0, 0, 1, 2, 3}}};
   static uint8_t large[3 * LF_MAIL_BYTES];
@@ -346,6 +381,7 @@ int main(void) {
   join_job();
   RUN(in_order);
   RUN(together);
+  RUN(waits_for_more);
   RUN(hostile);
   RUN(hostile_parting);
   RUN(wrong_arguments);
