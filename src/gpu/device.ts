@@ -5,6 +5,9 @@ import { native } from "../native/load.ts";
 import { check, remedyFor } from "../native/status.ts";
 import { GpuQueue } from "./queue.ts";
 
+/** Groups of operations, after Vulkan's VkSubgroupFeatureFlagBits. */
+export type SubgroupOperation = "basic" | "vote" | "arithmetic" | "ballot" | "shuffle" | "shuffle-relative" | "quad";
+
 export interface GpuInfo {
   /** The number by which it is asked for. */
   readonly index: number;
@@ -26,6 +29,13 @@ export interface GpuInfo {
   readonly allocationMaxBytes: number;
   /** Bytes of one buffer that a shader reaches. */
   readonly storageMaxBytes: number;
+  /** Bytes of the variables that a workgroup of a shader shares. */
+  readonly workgroupMaxBytes: number;
+  /** Shaders compute with 16-bit floats. */
+  readonly shaderF16: boolean;
+  /** What the invocations of a subgroup may do together in a compute shader; and whether with 16-bit floats. */
+  readonly subgroupOperations: readonly SubgroupOperation[];
+  readonly subgroupF16: boolean;
   /** Its own memory can be mapped. */
   readonly hostVisibleDeviceLocal: boolean;
   /** What other processes and APIs can share: memory, timeline semaphores, binary semaphores. */
@@ -41,6 +51,16 @@ const TYPES = {
   [CONSTANTS.LF_GPU_INTEGRATED]: "integrated",
   [CONSTANTS.LF_GPU_CPU]: "cpu",
 } as const;
+
+const SUBGROUPS = [
+  ["basic", CONSTANTS.LF_SHADER_SUBGROUP_BASIC],
+  ["vote", CONSTANTS.LF_SHADER_SUBGROUP_VOTE],
+  ["arithmetic", CONSTANTS.LF_SHADER_SUBGROUP_ARITHMETIC],
+  ["ballot", CONSTANTS.LF_SHADER_SUBGROUP_BALLOT],
+  ["shuffle", CONSTANTS.LF_SHADER_SUBGROUP_SHUFFLE],
+  ["shuffle-relative", CONSTANTS.LF_SHADER_SUBGROUP_SHUFFLE_RELATIVE],
+  ["quad", CONSTANTS.LF_SHADER_SUBGROUP_QUAD],
+] as const;
 
 interface Census {
   gpus: readonly GpuInfo[];
@@ -86,7 +106,7 @@ export function notFound(text: string, cause?: unknown): LavaFlowError {
   return new LavaFlowError("GPU_DEVICE_NOT_FOUND", text, { remedy: remedyFor("GPU_DEVICE_NOT_FOUND"), cause });
 }
 
-const info = new Uint8Array(new ArrayBuffer(GPU_INFO.size));
+const info = new Uint8Array(new ArrayBuffer(GPU_INFO.sizeof));
 const fields = new DataView(info.buffer);
 const decoder = new TextDecoder();
 
@@ -94,6 +114,7 @@ function describe(vulkan: number, index: number): GpuInfo {
   const shim = native();
   check(shim, shim.lf_vulkan_describe(vulkan, index, info), `GPU ${index}`);
   const version = fields.getUint32(GPU_INFO.api_version, true);
+  const features = fields.getUint32(GPU_INFO.shader_features, true);
   return Object.freeze<GpuInfo>({
     index,
     name: text(GPU_INFO.name, GPU_INFO.driver),
@@ -106,6 +127,10 @@ function describe(vulkan: number, index: number): GpuInfo {
     heapBytes: fields.getFloat64(GPU_INFO.heap_bytes, true),
     allocationMaxBytes: fields.getFloat64(GPU_INFO.allocation_max, true),
     storageMaxBytes: fields.getUint32(GPU_INFO.storage_max, true),
+    workgroupMaxBytes: fields.getUint32(GPU_INFO.workgroup_max, true),
+    shaderF16: (features & CONSTANTS.LF_SHADER_F16) !== 0,
+    subgroupOperations: Object.freeze(SUBGROUPS.filter(([, bit]) => features & bit).map(([name]) => name)),
+    subgroupF16: (features & CONSTANTS.LF_SHADER_SUBGROUP_F16) !== 0,
     hostVisibleDeviceLocal: fields.getUint32(GPU_INFO.host_visible, true) === 1,
     externalMemory: fields.getUint32(GPU_INFO.external_memory, true) === 1,
     externalTimeline: fields.getUint32(GPU_INFO.external_timeline, true) === 1,

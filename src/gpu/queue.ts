@@ -1,10 +1,11 @@
 /** The work of one GPU, in one order, and who waits for it. */
 import { LavaFlowError } from "../errors.ts";
-import { aborted, DEFAULT_TIMEOUT_MS, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../native/limits.ts";
+import { DEFAULT_TIMEOUT_MS, type Limits, timedOut, timeoutOf } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check, lastError } from "../native/status.ts";
+import { Stop } from "./stop.ts";
 import { NOW, SOON, Vigil } from "./vigil.ts";
-import { type Desk, Hold, Lane, type Piece, Read, Submission, Work, Write } from "./work.ts";
+import { type Desk, type Entry, Hold, Lane, type Piece, Read, Submission, Work, Write } from "./work.ts";
 
 /** Somebody who is told when the timeline reaches a value. */
 interface Mark {
@@ -14,15 +15,16 @@ interface Mark {
   piece?: Piece;
 }
 
-/** Somebody who waits for the timeline, with a limit of his own. */
-class Waiting extends Work {}
-
+const PLAIN: Entry = {};
+const STUCK =
+  "See what keeps the GPU: other programs, or a semaphore that nobody signals; with timeoutMs a call waits for longer";
 const number = new Float64Array(new ArrayBuffer(8));
 
 /**
  * Copies and fills by the shim's handles of memory. Work starts in the order of the calls; each promise resolves when
- * the GPU has done it. Rejects with TIMEOUT when the GPU gets nothing done for 30 s, with GPU_DEVICE_LOST, and with
- * CLOSED when memory is closed meanwhile.
+ * the GPU has done it. Rejects with TIMEOUT when the GPU gets nothing done for 30 s, with GPU_DEVICE_LOST, with CLOSED when
+ * memory is closed meanwhile, and with what a `Stop` ends it with. What the GPU has of it by then goes on without harm:
+ * nothing is written to a view after that, and the shim keeps memory until the work on it has ended.
  */
 export class GpuQueue {
   readonly #shim = native();
@@ -69,34 +71,34 @@ export class GpuQueue {
     target: number,
     targetOffset: number,
     size: number,
-    lane = this.#lane,
+    entry = PLAIN,
   ): Promise<void> {
     return this.submit(
       [source, target],
       "copy",
       (value) => this.#shim.lf_queue_copy(this.#device, source, sourceOffset, target, targetOffset, size, value),
-      lane,
+      entry,
     );
   }
 
   /** `offset` and `size` are multiples of 4. */
-  fill(memory: number, offset: number, size: number, value32: number, lane = this.#lane): Promise<void> {
+  fill(memory: number, offset: number, size: number, value32: number, entry = PLAIN): Promise<void> {
     return this.submit(
       [memory],
       "fill",
       (value) => this.#shim.lf_queue_fill(this.#device, memory, offset, size, value32 >>> 0, value),
-      lane,
+      entry,
     );
   }
 
   /** Copies from `source`, which must not change until this resolves. */
-  write(memory: number, offset: number, source: Uint8Array, lane = this.#lane): Promise<void> {
-    return this.#enter(new Write(this.#desk, memory, offset, source), lane);
+  write(memory: number, offset: number, source: Uint8Array, entry = PLAIN): Promise<void> {
+    return this.#enter(new Write(this.#desk, memory, offset, source), entry);
   }
 
   /** Copies to `target`. */
-  read(memory: number, offset: number, target: Uint8Array, lane = this.#lane): Promise<void> {
-    return this.#enter(new Read(this.#desk, memory, offset, target), lane);
+  read(memory: number, offset: number, target: Uint8Array, entry = PLAIN): Promise<void> {
+    return this.#enter(new Read(this.#desk, memory, offset, target), entry);
   }
 
   /**
@@ -107,18 +109,18 @@ export class GpuQueue {
     memories: readonly number[],
     what: string,
     call: (value: Float64Array) => number,
-    lane = this.#lane,
+    entry = PLAIN,
   ): Promise<void> {
-    return this.#enter(new Submission(this.#desk, memories, `${what} on ${this.#name}`, call), lane);
+    return this.#enter(new Submission(this.#desk, memories, `${what} on ${this.#name}`, call), entry);
   }
 
   /**
    * A turn of one's own in the order: work that is entered later waits until `release`. Its owner waits for `done`, and
    * gives `lane` to the calls that are a part of it.
    */
-  hold(): Hold {
+  hold(stop?: Stop | null): Hold {
     const hold = new Hold(() => this.#vigil.begin());
-    this.#enter(hold, this.#lane);
+    this.#enter(hold, { stop });
     return hold;
   }
 
@@ -142,23 +144,27 @@ export class GpuQueue {
   async wait(value: number, limits?: Limits, what = "work did not end"): Promise<void> {
     const timeoutMs = timeoutOf(limits);
     const signal = limits?.signal;
-    const text = `${what} on ${this.#name}`;
-    if (signal?.aborted) throw aborted(text, signal);
+    if (!signal?.aborted && this.reached(value)) return;
+    const stop = new Stop(`${what} on ${this.#name}`, { timeoutMs, signal });
+    try {
+      await this.until(value, stop);
+    } finally {
+      stop.close();
+    }
+  }
+
+  /** The same, for as long as `stop` lets it. */
+  async until(value: number, stop: Stop): Promise<void> {
     if (this.reached(value)) return;
-    const work = new Waiting([]);
+    const work = new Work([]);
     const mark = { value, work };
-    const abort = () => work.fail(aborted(text, signal as AbortSignal));
-    signal?.addEventListener("abort", abort, { once: true });
-    const timer =
-      timeoutMs < TIMER_MAX_MS ? setTimeout(() => work.fail(timedOut(text, timeoutMs)), timeoutMs) : undefined;
     this.#expect();
     this.#mark(mark);
+    this.#endBy(stop, work);
     this.#vigil.begin();
     try {
       await work.done;
     } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
       const at = this.#marks.indexOf(mark);
       if (at >= 0) this.#marks.splice(at, 1);
     }
@@ -192,13 +198,23 @@ export class GpuQueue {
     this.#vigil.close();
   }
 
-  #enter(work: Work, lane: Lane): Promise<void> {
+  #enter(work: Work, { lane = this.#lane, stop = null }: Entry): Promise<void> {
     this.#expect();
+    if (stop) this.#endBy(stop, work);
     const free = lane.empty;
     lane.add(work);
     if (free) lane.advance();
     this.#vigil.begin();
     return work.done;
+  }
+
+  #endBy(stop: Stop, work: Work): void {
+    work.timed = stop.timed;
+    stop.add((error) => {
+      this.#look(0); // the thread may have been busy while it was done
+      if (!work.over) work.fail(error);
+      this.#vigil.begin(); // what stood behind it may have room now
+    });
   }
 
   /** Something is to come: from now on counts how long it takes. */
@@ -228,21 +244,23 @@ export class GpuQueue {
       this.#marks.shift();
       mark.work?.reached(mark.piece);
     }
-    const advance = this.#lane.advance();
+    let advance = this.#lane.advance();
     const now = performance.now();
     if (moved) {
       this.#movedAt = now;
       this.#stuck = false;
     } else if (!this.#stuck && now - this.#movedAt >= DEFAULT_TIMEOUT_MS) {
       this.#stuck = true;
-      this.#fail((work) => !(work instanceof Waiting), timedOut(`${this.#name} got nothing done`, DEFAULT_TIMEOUT_MS));
-      this.#lane.advance();
+      this.#fail(({ timed }) => !timed, timedOut(`${this.#name} got nothing done`, DEFAULT_TIMEOUT_MS, "", STUCK));
+      advance = this.#lane.advance();
     }
-    const first = this.#stuck ? this.#marks.find(({ work }) => work !== null && !work.over) : this.#marks[0];
+    if (this.#stuck) this.#rest();
+    const awaited = this.#stuck && this.#lane.empty;
+    const first = awaited ? this.#marks.find(({ work }) => work !== null && !work.over) : this.#marks[0];
     if (advance === "more") return NOW;
     if (first) return first.value;
-    if (advance === "full" && !this.#stuck) return SOON;
-    if (this.#stuck || this.#lane.empty) this.#rest();
+    if (advance === "full") return SOON;
+    if (this.#lane.empty) this.#rest();
     return null;
   }
 

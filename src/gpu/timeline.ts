@@ -1,10 +1,13 @@
 /** GpuSemaphore: order between the work of a GPU here and that of another process, or of another API. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
+import { callHere, invalidArgument, LavaFlowError, shownAt } from "../errors.ts";
+import { sharedBetweenCopies } from "../native/copies.ts";
 import { CONSTANTS } from "../native/layout.ts";
+import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { exported, OsHandle, type OsHandleFields } from "../native/os-handle.ts";
 import { check } from "../native/status.ts";
 import { GpuDevice } from "./device.ts";
+import { Stop } from "./stop.ts";
 
 export type SemaphoreKind = "timeline" | "binary";
 
@@ -38,6 +41,11 @@ class SemaphoreHandle extends OsHandle implements ExternalSemaphoreHandle {
 
 const current = new Float64Array(new ArrayBuffer(8));
 
+/** Makes a semaphore: its constructor is private, and runs for this file alone. */
+let make: (device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>) => GpuSemaphore;
+/** Of the stack of a call that waits: callHere, two methods here, and what the user calls them by. */
+const FRAMES = 6;
+
 /** How interop reaches the shim's handle. */
 let handleOf: (semaphore: GpuSemaphore) => number;
 
@@ -48,10 +56,15 @@ export function checkKind(name: string, kind: unknown): void {
 /**
  * A timeline counts up: who waits for a value waits until it is reached or passed. A binary semaphore is signalled once
  * for each wait. All methods but `close` throw or reject with CLOSED after `close`.
+ *
+ * `signal` and `wait` take Limits. Without `timeoutMs` they reject with TIMEOUT when the GPU gets nothing done for 30 s. After
+ * TIMEOUT or ABORTED what was not handed to the GPU yet is left out; what was can't be taken back, and the GPU still signals
+ * or waits in its order.
  */
 export class GpuSemaphore implements Disposable {
   static {
-    handleOf = (semaphore) => semaphore.#open();
+    make = (...parts) => new GpuSemaphore(...parts);
+    handleOf = sharedBetweenCopies(GpuSemaphore, "GpuSemaphore", (semaphore) => semaphore.#open());
   }
 
   readonly kind: SemaphoreKind;
@@ -59,8 +72,8 @@ export class GpuSemaphore implements Disposable {
   readonly #owner: Set<{ close(): void }>;
   #handle: number;
 
-  /** Semaphores come from a MemoryAllocator, not from `new`. Takes over one use of `device`. */
-  constructor(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>) {
+  /** Semaphores come from a MemoryAllocator, not from `new`: it throws INVALID_ARGUMENT. Takes over one use of `device`. */
+  private constructor(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>) {
     if (!(device instanceof GpuDevice)) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a GpuSemaphore can't be made with new", {
         remedy: "Use MemoryAllocator.createSemaphore",
@@ -74,13 +87,13 @@ export class GpuSemaphore implements Disposable {
   }
 
   /** Signals when all work of its GPU that was called before has ended; resolves then. */
-  signal(value?: number): Promise<void> {
-    return this.#submit("signal", value);
+  signal(value?: number, limits?: Limits): Promise<void> {
+    return this.#submit("signal", value, limits);
   }
 
   /** All work of its GPU that is called later waits until the semaphore is signalled; resolves then. */
-  wait(value?: number): Promise<void> {
-    return this.#submit("wait", value);
+  wait(value?: number, limits?: Limits): Promise<void> {
+    return this.#submit("wait", value, limits);
   }
 
   /** Whether a timeline has reached the value. INVALID_ARGUMENT for a binary semaphore, which can't tell. */
@@ -115,15 +128,24 @@ export class GpuSemaphore implements Disposable {
     this.close();
   }
 
-  async #submit(what: "signal" | "wait", value: number | undefined): Promise<void> {
+  async #submit(what: "signal" | "wait", value: number | undefined, limits: Limits | undefined): Promise<void> {
     const target = this.#checked(value);
+    checkLimits(what, limits);
     const shim = native();
     this.#open();
-    await this.#device.queue.submit([], `semaphore ${what}`, (out) =>
+    const call = callHere(FRAMES);
+    const stop = limits === undefined ? null : new Stop(`the GPU's ${what} of the semaphore did not come`, limits);
+    const run = (out: Float64Array) =>
       what === "signal"
         ? shim.lf_semaphore_signal(this.#handle, target, out)
-        : shim.lf_semaphore_wait(this.#handle, target, out),
-    );
+        : shim.lf_semaphore_wait(this.#handle, target, out);
+    try {
+      await this.#device.queue.submit([], `semaphore ${what}`, run, { stop });
+    } catch (error) {
+      throw shownAt(call, error);
+    } finally {
+      stop?.close();
+    }
   }
 
   #checked(value: number | undefined): number {
@@ -168,7 +190,7 @@ function made(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set
     device.release();
     throw error;
   }
-  return new GpuSemaphore(device, kind, handle, owner);
+  return make(device, kind, handle, owner);
 }
 
 /** The shim's handle of a semaphore. CLOSED after close. */

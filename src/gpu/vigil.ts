@@ -4,6 +4,7 @@
  */
 import { CONSTANTS } from "../native/layout.ts";
 import { native } from "../native/load.ts";
+import { afterTurn, turnDue } from "../native/turn.ts";
 import { Watch } from "../native/watch.ts";
 
 /** About what the shortest work takes, from being submitted to being seen. */
@@ -52,7 +53,9 @@ export class Vigil {
     this.#state = "awake";
     // Not at once: the caller may have more to submit, and that should not wait until this one has ended. What is promises
     // away goes first too: a tick that a microtask asks for comes after all microtasks, one asked for here before them.
-    queueMicrotask(() => process.nextTick(() => this.#step(state === "asleep" ? 0 : SPIN_US)));
+    const step = () => this.#step(state === "asleep" ? 0 : SPIN_US);
+    if (turnDue()) afterTurn(step);
+    else queueMicrotask(() => process.nextTick(step));
   }
 
   close(): void {

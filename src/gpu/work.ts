@@ -3,13 +3,22 @@ import { LavaFlowError } from "../errors.ts";
 import { CONSTANTS, STAGED_READ } from "../native/layout.ts";
 import { lastError } from "../native/status.ts";
 import type { Shim } from "../native/symbols.ts";
+import type { Stop } from "./stop.ts";
 
 const { LF_FULL } = CONSTANTS;
 
 /** Where the shim puts the value that work reaches; one a thread is enough, as it is read at once. */
 const value = new Float64Array(new ArrayBuffer(8));
-const staged = new Float64Array(new ArrayBuffer(STAGED_READ.size));
+const staged = new Float64Array(new ArrayBuffer(STAGED_READ.sizeof));
 const stagedWords = new Uint32Array(staged.buffer);
+
+/** How work enters a queue. */
+export interface Entry {
+  /** The lane of a `Hold` that it is a part of. */
+  readonly lane?: Lane;
+  /** Ends it early. */
+  readonly stop?: Stop | null;
+}
 
 /** What work needs of the queue that it is for. */
 export interface Desk {
@@ -48,6 +57,8 @@ export class Work {
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
   #over = false;
+  /** Its call has a time of its own: that the GPU gets nothing done does not end it. */
+  timed = false;
 
   constructor(memories: readonly number[]) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,20 +1,23 @@
 /** GPU memory and semaphores in CUDA, and CUDA's memory here. */
-import { type ErrorCode, LavaFlowError } from "../errors.ts";
+import { callOf, type ErrorCode, LavaFlowError, shownAt } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
 import type { GpuSemaphore, SemaphoreKind } from "../gpu/timeline.ts";
 import type { MemoryAllocator } from "../memory/allocator.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import { GPU_TYPE } from "../memory/handle.ts";
 import { checkSize } from "../memory/strategy.ts";
+import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { exported, OsHandle } from "../native/os-handle.ts";
+import type { FromElsewhere } from "./from-elsewhere.ts";
 import {
   checkAllocator,
   ended,
-  type FromElsewhere,
   gpuMemoryOf,
+  gpuPlaceOf,
   gpuWithUuid,
   Imported,
+  imported,
   pointerOf,
   semaphoreOf,
   valueFor,
@@ -45,10 +48,11 @@ class Memory extends Imported implements CudaMemory {
   readonly deviceUuid: string;
   readonly sizeBytes: number;
 
-  constructor(handle: number, sizeBytes: number) {
+  /** `sizeBytes` of it from `offset` on. */
+  constructor(handle: number, sizeBytes: number, offset = 0) {
     super("CUDA memory", handle, "lf_cuda_close");
     this.call((shim, own) => shim.lf_cuda_describe(own, uuid, pointer));
-    this.devicePointer = pointer[0] as bigint;
+    this.devicePointer = (pointer[0] as bigint) + BigInt(offset);
     this.deviceUuid = uuid.toHex();
     this.sizeBytes = sizeBytes;
   }
@@ -96,13 +100,14 @@ class Semaphore extends Imported implements CudaSemaphore {
 }
 
 /**
- * The buffer's memory in CUDA, on the same GPU; nothing is copied. The buffer and what this returns may be closed in any
+ * The buffer's memory in CUDA, or that of a part of one, on the same GPU; nothing is copied. The buffer and what this returns may be closed in any
  * order. BACKEND_UNAVAILABLE with the reason where there is no CUDA, EXTERNAL_HANDLE_MISMATCH where CUDA does not see the
  * GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver refuses; INVALID_ARGUMENT, CLOSED,
  * GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM.
  */
 export function importIntoCuda(buffer: MemoryBuffer): CudaMemory {
-  return new Memory(native().lf_cuda_import(gpuMemoryOf(buffer)), buffer.sizeBytes);
+  const { memory, offset } = gpuPlaceOf(buffer);
+  return new Memory(native().lf_cuda_import(memory), buffer.sizeBytes, offset);
 }
 
 /** The semaphore in CUDA: timelines and binary ones. Errors as for importIntoCuda. */
@@ -116,16 +121,29 @@ export function importSemaphoreIntoCuda(semaphore: GpuSemaphore): CudaSemaphore 
  * Aliased memory stays valid until both the buffer is closed and CUDA's user has freed it.
  *
  * INVALID_ARGUMENT where CUDA does not know the pointer or the memory is smaller, GPU_DEVICE_NOT_FOUND where the
- * allocator has not the GPU, TIMEOUT after 30 s; BACKEND_UNAVAILABLE, CLOSED, GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM.
+ * allocator has not the GPU, BACKEND_UNAVAILABLE, CLOSED, GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM. After TIMEOUT (default
+ * 30 000 ms) and ABORTED a copy that has begun goes on, and what it made is freed at its end: CUDA's memory has to stay until
+ * then.
  */
 export async function importFromCuda(
   allocator: MemoryAllocator,
   devicePointer: bigint,
   sizeBytes: number,
+  limits?: Limits,
 ): Promise<FromElsewhere> {
   checkAllocator(allocator);
   checkSize(sizeBytes, Number.MAX_SAFE_INTEGER);
+  checkLimits("importFromCuda", limits);
   const at = pointerOf("devicePointer", devicePointer, "a CUdeviceptr");
+  const call = callOf(importFromCuda);
+  try {
+    return await imported("importFromCuda", sizeBytes, limits, () => adopt(allocator, at, sizeBytes));
+  } catch (error) {
+    throw shownAt(call, error);
+  }
+}
+
+async function adopt(allocator: MemoryAllocator, at: bigint, sizeBytes: number): Promise<FromElsewhere> {
   using source = new Memory(native().lf_cuda_adopt(at, sizeBytes), sizeBytes);
   const gpu = gpuWithUuid(allocator, source.deviceUuid);
   let reason: string;

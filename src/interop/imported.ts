@@ -3,24 +3,15 @@ import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
 import { GpuSemaphore, nativeSemaphore } from "../gpu/timeline.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
-import { MemoryBuffer, nativeMemory } from "../memory/buffer.ts";
-import { DEFAULT_TIMEOUT_MS, timedOut } from "../native/limits.ts";
+import { MemoryBuffer, type NativePlace, nativeMemory, nativePlace, wholeBuffer } from "../memory/buffer.ts";
+import { checkAborted, type Limits, limited } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
+import type { FromElsewhere } from "./from-elsewhere.ts";
 
 /** The functions of the shim that close something: from a handle to a status. */
 type Closer = { [Name in keyof Shim]: Shim[Name] extends (handle: number) => number ? Name : never }[keyof Shim];
 type Shim = ReturnType<typeof native>;
-
-/** Memory that was born in another API, as a buffer of lava-flow's. */
-export interface FromElsewhere {
-  /** The caller's, to be closed. */
-  buffer: MemoryBuffer;
-  /** True: the very same bytes, proved by writing on one side and reading on the other. False: a copy of them. */
-  aliased: boolean;
-  /** Why it is the one or the other. */
-  reason: string;
-}
 
 /** A native object: the caller's, to be disposed of. */
 export abstract class Imported implements Disposable {
@@ -78,15 +69,29 @@ export function gpuWithUuid(allocator: MemoryAllocator, deviceUuid: string): Gpu
   );
 }
 
-/** The shim's handle of GPU memory. INVALID_ARGUMENT, EXTERNAL_MEMORY_UNSUPPORTED for host memory, CLOSED. */
+/**
+ * The shim's handle of the GPU memory of a whole buffer. INVALID_ARGUMENT, EXTERNAL_MEMORY_UNSUPPORTED for host memory and
+ * for a part of a buffer, CLOSED.
+ */
 export function gpuMemoryOf(buffer: MemoryBuffer): number {
+  checkOnGpu(buffer);
+  return nativeMemory(buffer);
+}
+
+/** The same of a buffer, or of a part of one: the handle of the whole, and where the part begins. */
+export function gpuPlaceOf(buffer: MemoryBuffer): NativePlace {
+  checkOnGpu(buffer);
+  nativeMemory(wholeBuffer(buffer)); // refuses parts that are not passed on
+  return nativePlace(buffer);
+}
+
+function checkOnGpu(buffer: MemoryBuffer): void {
   if (!(buffer instanceof MemoryBuffer)) throw invalidArgument("buffer", buffer, "a MemoryBuffer");
   if (!buffer.isGpu) {
     throw new LavaFlowError("EXTERNAL_MEMORY_UNSUPPORTED", `${buffer.strategy} memory is no memory of a GPU`, {
       remedy: 'Allocate it with { kind: "gpu" }',
     });
   }
-  return nativeMemory(buffer);
 }
 
 /** The shim's handle of a semaphore. INVALID_ARGUMENT, CLOSED. */
@@ -111,12 +116,22 @@ export function valueFor(kind: GpuSemaphore["kind"], value: number | undefined):
   throw invalidArgument("value", value, "a whole number from 0 to 2^53 - 1");
 }
 
-/** Resolves when `poll` returns 1: asks at each turn of the event loop first, then each millisecond. TIMEOUT after 30 s. */
+/** What `make` gives, within the limits; freed where it comes after them. */
+export function imported(
+  call: string,
+  sizeBytes: number,
+  limits: Limits | undefined,
+  make: () => Promise<FromElsewhere>,
+): Promise<FromElsewhere> {
+  const what = `${call} of ${sizeBytes} bytes did not end`;
+  checkAborted(what, limits);
+  return limited(what, make(), limits, ({ buffer }) => buffer.close());
+}
+
+/** Resolves when `poll` returns 1: asks at each turn of the event loop first, then each millisecond. */
 export async function ended(what: string, poll: (shim: Shim) => number): Promise<void> {
   const shim = native();
-  const limit = performance.now() + DEFAULT_TIMEOUT_MS;
   for (let turn = 0; check(shim, poll(shim), what) !== 1; turn++) {
-    if (performance.now() > limit) throw timedOut(`${what} did not end`, DEFAULT_TIMEOUT_MS);
     await new Promise<void>((resolve) => (turn < 100 ? setImmediate(resolve) : setTimeout(resolve, 1)));
   }
 }

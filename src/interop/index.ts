@@ -6,7 +6,7 @@ export {
   importIntoCuda,
   importSemaphoreIntoCuda,
 } from "./cuda.ts";
-export type { FromElsewhere } from "./imported.ts";
+export type { FromElsewhere } from "./from-elsewhere.ts";
 export {
   importFromOpenCl,
   importIntoOpenCl,

@@ -1,21 +1,25 @@
 /** GPU memory and semaphores in OpenCL, and OpenCL's memory here. */
+import { callOf, shownAt } from "../errors.ts";
 import type { GpuSemaphore } from "../gpu/timeline.ts";
 import type { MemoryAllocator } from "../memory/allocator.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
+import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
+import type { FromElsewhere } from "./from-elsewhere.ts";
 import {
   checkAllocator,
   ended,
-  type FromElsewhere,
   gpuMemoryOf,
+  gpuPlaceOf,
   gpuWithUuid,
   Imported,
+  imported,
   pointerOf,
   semaphoreOf,
 } from "./imported.ts";
 
-/** The bytes of a buffer as a cl_mem. Commands of OpenCL may use it after `acquire` and before `release`. */
+/** The bytes of a buffer, or of a part of one, as a cl_mem. Commands of OpenCL may use it after `acquire` and before `release`. */
 export interface OpenClMemory extends Disposable {
   readonly mem: bigint;
   /** cl_context: the one that was given, else one of its own. */
@@ -94,15 +98,15 @@ class Semaphore extends Imported implements OpenClSemaphore {
 }
 
 /**
- * The buffer's memory in OpenCL, on the same GPU; nothing is copied. `context` is a cl_context with that GPU. The
- * library can't check pointers: a wrong one crashes the process. The buffer and what this returns may be closed in any
- * order. BACKEND_UNAVAILABLE with the reason where there is no OpenCL that shares memory, EXTERNAL_HANDLE_MISMATCH where
- * OpenCL, or the context, has not the GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver refuses;
- * INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
+ * The buffer's memory in OpenCL, or that of a part of one, on the same GPU; nothing is copied. `context` is a cl_context with
+ * that GPU. The library can't check pointers: a wrong one crashes the process. The buffer and what this returns may be closed
+ * in any order. BACKEND_UNAVAILABLE with the reason where there is no OpenCL that shares memory, EXTERNAL_HANDLE_MISMATCH
+ * where OpenCL, or the context, has not the GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory, for a part that begins at no
+ * multiple of what the device's parts begin at, and where the driver refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
  */
 export function importIntoOpenCl(buffer: MemoryBuffer, context?: bigint): OpenClMemory {
-  const memory = gpuMemoryOf(buffer);
-  return new Memory(native().lf_opencl_import(memory, contextOf(context)));
+  const { memory, offset } = gpuPlaceOf(buffer);
+  return new Memory(native().lf_opencl_import(memory, offset, buffer.sizeBytes, contextOf(context)));
 }
 
 /**
@@ -117,23 +121,38 @@ export function importSemaphoreIntoOpenCl(semaphore: GpuSemaphore, context: bigi
 /**
  * All of a cl_mem's bytes as a buffer: a copy, made by the GPU in the order of `queue`, a cl_command_queue of the cl_mem's
  * context. Nothing is aliased: OpenCL imports memory of others, and exports none. GPU_DEVICE_NOT_FOUND where the allocator
- * has not the GPU, TIMEOUT after 30 s; other errors as for importIntoOpenCl.
+ * has not the GPU; after TIMEOUT (default 30 000 ms) and ABORTED a copy that has begun goes on, and what it made is freed at
+ * its end: the cl_mem has to stay until then. Other errors as for importIntoOpenCl.
  */
-export async function importFromOpenCl(allocator: MemoryAllocator, mem: bigint, queue: bigint): Promise<FromElsewhere> {
+export async function importFromOpenCl(
+  allocator: MemoryAllocator,
+  mem: bigint,
+  queue: bigint,
+  limits?: Limits,
+): Promise<FromElsewhere> {
   checkAllocator(allocator);
+  checkLimits("importFromOpenCl", limits);
   const source = pointerOf("mem", mem, "a cl_mem");
   const on = queueOf(queue);
   const shim = native();
   check(shim, shim.lf_opencl_inspect(source, on, uuid, foundContext, foundSize), "importFromOpenCl");
   const [context, sizeBytes] = [foundContext[0] as bigint, foundSize[0] as number];
   const gpu = gpuWithUuid(allocator, uuid.toHex());
-  const buffer = allocator.allocate(sizeBytes, { kind: "gpu", device: gpu.index });
+  const call = callOf(importFromOpenCl);
+  const copied = async (): Promise<FromElsewhere> => {
+    const buffer = allocator.allocate(sizeBytes, { kind: "gpu", device: gpu.index });
+    try {
+      using target = new Memory(shim.lf_opencl_import(gpuMemoryOf(buffer), 0, sizeBytes, context));
+      await target.copyFrom(source, sizeBytes, on);
+    } catch (error) {
+      buffer.close();
+      throw error;
+    }
+    return { buffer, aliased: false, reason: "copied on the GPU: OpenCL exports no memory" };
+  };
   try {
-    using target = new Memory(shim.lf_opencl_import(gpuMemoryOf(buffer), context));
-    await target.copyFrom(source, sizeBytes, on);
+    return await imported("importFromOpenCl", sizeBytes, limits, copied);
   } catch (error) {
-    buffer.close();
-    throw error;
+    throw shownAt(call, error);
   }
-  return { buffer, aliased: false, reason: "copied on the GPU: OpenCL exports no memory" };
 }

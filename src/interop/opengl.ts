@@ -2,8 +2,9 @@
 import { invalidArgument } from "../errors.ts";
 import type { GpuSemaphore } from "../gpu/timeline.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
+import { sharedBetweenCopies } from "../native/copies.ts";
 import { native } from "../native/load.ts";
-import { gpuMemoryOf, Imported, semaphoreOf } from "./imported.ts";
+import { gpuPlaceOf, Imported, semaphoreOf } from "./imported.ts";
 
 /** The bytes of a buffer as an OpenGL buffer object, of the context that was current when it was made. */
 export interface OpenGlBuffer extends Disposable {
@@ -25,6 +26,10 @@ const name = new Uint32Array(new ArrayBuffer(4));
 const object = new Uint32Array(new ArrayBuffer(4));
 
 class Memory extends Imported implements OpenGlBuffer {
+  static {
+    sharedBetweenCopies(Memory, "OpenGlBuffer", (memory) => memory);
+  }
+
   readonly buffer: number;
   readonly memoryObject: number;
 
@@ -66,7 +71,7 @@ class Semaphore extends Imported implements OpenGlSemaphore {
 }
 
 /**
- * The buffer's memory in OpenGL; nothing is copied. In the EGL context that is current on this thread, which must be of
+ * The buffer's memory in OpenGL, or that of a part of one; nothing is copied. In the EGL context that is current on this thread, which must be of
  * the same GPU; where none is, in one that this makes on the buffer's GPU, without a window or a display server: that one
  * then is current until the last thing imported into it is disposed of. Dispose of things on the thread that made them.
  * The buffer and what this returns may be closed in any order.
@@ -76,7 +81,8 @@ class Semaphore extends Imported implements OpenGlSemaphore {
  * GL_EXT_memory_object_fd or refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
  */
 export function importIntoOpenGl(buffer: MemoryBuffer): OpenGlBuffer {
-  return new Memory(native().lf_opengl_import(gpuMemoryOf(buffer)));
+  const { memory, offset } = gpuPlaceOf(buffer);
+  return new Memory(native().lf_opengl_import(memory, offset, buffer.sizeBytes));
 }
 
 /**

@@ -10,18 +10,22 @@ import {
   type SemaphoreKind,
 } from "../gpu/timeline.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
+import { sharedBetweenCopies } from "../native/copies.ts";
+import { checkNames } from "../native/options.ts";
 import { closeOsHandle, takeOsHandle } from "../native/os-handle.ts";
-import { gpuLocation, type MemoryBuffer, ownedBuffer, SHARED } from "./buffer.ts";
+import { type MemoryBuffer, ownedBuffer, SHARED } from "./buffer.ts";
 import { type DeviceChoice, Devices } from "./devices.ts";
 import { allocateGpu, allocatePinned, importGpu, mappingOf, pinningOf } from "./gpu.ts";
 import { type ExternalMemoryHandle, GPU_TYPE, isGpuHandle, uuidsOf } from "./handle.ts";
 import { allocateHost, importHost } from "./host.ts";
 import type { Owner } from "./memory.ts";
+import { type BufferPool, poolOf } from "./pool.ts";
 import {
   type ChannelProfile,
   checkSize,
   chooseStrategy,
   type Decision,
+  gpuLocation,
   type MemoryLocation,
   type Offer,
   type Plan,
@@ -35,6 +39,13 @@ export type { Topology } from "./topology.ts";
 
 const STANDARD: MemoryLocation = Object.freeze({ kind: "host" });
 const HUGE: MemoryLocation = Object.freeze({ kind: "host", hugepages: true });
+
+/** Buffers of one pool: as many as the shim has handles for memory. */
+const POOL_MAX = 65_536;
+
+const ALLOCATOR = { devices: true } as const;
+const ALLOCATE = { fallback: true } as const;
+const SEMAPHORE = { kind: true, device: true } as const;
 
 /** What the fallback is for: memory that is not there. A wrong argument is wrong for every kind of memory. */
 const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -57,7 +68,7 @@ let devicesOf: (allocator: MemoryAllocator) => Devices;
 /** Owns the buffers and semaphores that it makes: closing it closes those that are still open. */
 export class MemoryAllocator implements Disposable {
   static {
-    devicesOf = (allocator) => allocator.#devices;
+    devicesOf = sharedBetweenCopies(MemoryAllocator, "MemoryAllocator", (allocator) => allocator.#devices);
   }
 
   readonly #live: Owner = new Set();
@@ -68,8 +79,9 @@ export class MemoryAllocator implements Disposable {
    * `devices` says which GPUs to use, by their index in `topology.gpus`. With "auto" that is all of them, but software
    * ones only where they are named one by one. GPU_DEVICE_NOT_FOUND when one that is named here is not there.
    */
-  constructor(options: { devices?: "auto" | "none" | number[] } = {}) {
-    this.#devices = new Devices((options?.devices ?? "auto") as DeviceChoice);
+  constructor(options: { devices?: DeviceChoice } = {}) {
+    checkNames("MemoryAllocator", options ?? undefined, ALLOCATOR);
+    this.#devices = new Devices(options?.devices ?? "auto");
   }
 
   /** What this machine offers, read anew each time; but GPUs are looked for once, as that takes long. */
@@ -98,6 +110,7 @@ export class MemoryAllocator implements Disposable {
     options: { fallback?: MemoryLocation } = {},
   ): MemoryBuffer {
     this.#checkOpen();
+    checkNames("allocate", options ?? undefined, ALLOCATE);
     const plan = planFor(location);
     const fallback = options?.fallback && planFor(options.fallback);
     for (const { strategy } of fallback ? [plan, fallback] : [plan]) {
@@ -112,6 +125,25 @@ export class MemoryAllocator implements Disposable {
         rejected: [{ strategy: plan.strategy, reason: error.message }],
       });
     }
+  }
+
+  /**
+   * `count` (1 to 65 536) buffers of one size, shared unless `location` says otherwise, for a sender that writes one while
+   * its receivers read others. The pool closes with the allocator, or before. Errors as for allocate.
+   */
+  pool(count: number, sizeBytes: number, location: MemoryLocation = SHARED): BufferPool {
+    this.#checkOpen();
+    if (!Number.isInteger(count) || count < 1 || count > POOL_MAX) {
+      throw invalidArgument("count", count, `a whole number from 1 to ${POOL_MAX}`);
+    }
+    const buffers: MemoryBuffer[] = [];
+    try {
+      while (buffers.length < count) buffers.push(this.allocate(sizeBytes, location));
+    } catch (error) {
+      for (const buffer of buffers) buffer.close();
+      throw error;
+    }
+    return poolOf(buffers);
   }
 
   /**
@@ -181,6 +213,7 @@ export class MemoryAllocator implements Disposable {
    */
   createSemaphore(options: { kind?: SemaphoreKind; device?: number } = {}): GpuSemaphore {
     this.#checkOpen();
+    checkNames("createSemaphore", options, SEMAPHORE);
     const { kind = "timeline" } = options;
     checkKind("kind", kind);
     const { device } = planFor({ kind: "gpu", device: options.device });

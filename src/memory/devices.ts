@@ -3,6 +3,7 @@ import { invalidArgument, type LavaFlowError } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, notFound, noVulkan } from "../gpu/device.ts";
 import type { Unavailable } from "./topology.ts";
 
+/** Which GPUs an allocator uses: all in hardware, none, or those with these indices in `topology.gpus`. */
 export type DeviceChoice = "auto" | "none" | readonly number[];
 
 export class Devices {

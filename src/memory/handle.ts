@@ -24,6 +24,8 @@ const WINDOWS = process.platform === "win32";
 export const HOST_TYPE = WINDOWS ? "win32-mapping" : "host-fd";
 export const GPU_TYPE = WINDOWS ? "opaque-win32" : "opaque-fd";
 
+const allocated = new Float64Array(new ArrayBuffer(8));
+
 /** A handle that this process owns until it is imported here or disposed of. */
 class MemoryHandle extends OsHandle implements ExternalMemoryHandle {
   readonly type: ExternalMemoryHandle["type"];
@@ -33,11 +35,11 @@ class MemoryHandle extends OsHandle implements ExternalMemoryHandle {
   readonly driverUuid?: string;
   readonly hostVisible?: boolean;
 
-  constructor(memory: NativeMemory, hostVisible: boolean) {
+  constructor(memory: NativeMemory, allocationBytes: number, hostVisible: boolean) {
     super();
     this.type = memory.gpu ? GPU_TYPE : HOST_TYPE;
     this.sizeBytes = memory.sizeBytes;
-    this.allocationBytes = memory.allocatedBytes;
+    this.allocationBytes = allocationBytes;
     if (!memory.gpu) return;
     this.deviceUuid = memory.gpu.device.info.deviceUuid;
     this.driverUuid = memory.gpu.device.info.driverUuid;
@@ -48,7 +50,10 @@ class MemoryHandle extends OsHandle implements ExternalMemoryHandle {
 export function exportMemory(memory: NativeMemory, hostVisible: boolean): ExternalMemoryHandle {
   const shim = native();
   check(shim, shim.lf_memory_export(memory.handle, exported), "exportHandle");
-  return new MemoryHandle(memory, hostVisible);
+  if (!memory.gpu) return new MemoryHandle(memory, memory.allocatedBytes, hostVisible);
+  // Small memory got an allocation of its own by the export.
+  check(shim, shim.lf_memory_allocated(memory.handle, allocated), "exportHandle");
+  return new MemoryHandle(memory, allocated[0] as number, hostVisible);
 }
 
 /** Whether it is a GPU's memory. INVALID_ARGUMENT, EXTERNAL_HANDLE_MISMATCH when it is no handle to memory of here. */
