@@ -1,16 +1,18 @@
 /** Memory that the shim holds, with its one ArrayBuffer: looked at, and given back in the right order. */
 import { LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
-import { viewOf } from "../native/handle.ts";
+import { sharedBetweenCopies } from "../native/copies.ts";
+import { detach, viewOf } from "../native/handle.ts";
 import { MEMORY_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
+import type { Holder } from "./holders.ts";
 import { SIZE_MAX } from "./strategy.ts";
 
 /** The shim's description of the memory it made last; one a thread is enough, as it is read at once. */
-export const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.size));
+export const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.sizeof));
 const words = new Uint32Array(info.buffer);
 const integers = new Int32Array(info.buffer);
-const { fields } = MEMORY_INFO;
+const fields = MEMORY_INFO;
 
 function number64(offset: number): number {
   return (words[offset / 4] as number) + (words[offset / 4 + 1] as number) * 2 ** 32;
@@ -74,6 +76,10 @@ export function memoryBehind(view: Uint8Array, device: GpuDevice): NativeMemory 
 }
 
 export class NativeMemory {
+  static {
+    sharedBetweenCopies(NativeMemory, "NativeMemory", (memory) => memory);
+  }
+
   readonly sizeBytes: number;
   readonly allocatedBytes: number;
   readonly pageBytes: number;
@@ -81,26 +87,30 @@ export class NativeMemory {
   readonly reserved: boolean;
   /** Null for memory that no GPU has to do with. The memory has one use of the device. */
   readonly gpu: GpuSide | null;
+  /** The channels that passed it without a copy; null where none did. */
+  holders: Set<Holder> | null = null;
   readonly #address: number;
   readonly #owner: Owner | null;
+  /** Where the shim's mapping begins. */
+  readonly #base: number;
   /** What gives adopted memory back; the shim does it for all other. */
-  readonly #release: ((escaped: boolean) => void) | null;
+  readonly #release: (() => void) | null;
   #handle: number;
   #closing = false;
   #bytes: Uint8Array<ArrayBuffer> | null = null;
-  #escaped = false;
   #closers: Set<() => void> | null = null;
   #holds = 0;
 
   /**
-   * Takes over one use of `gpu.device`. With `release` somebody else closes the memory: he is told when it is no longer
-   * looked at, or that it always will be.
+   * Takes over one use of `gpu.device`. With `release` somebody else closes the memory: he is told when this is closed.
+   * `base` is where the mapping begins of which it is a part.
    */
   constructor(
     what: Described,
     gpu: GpuSide | null,
     owner: Owner | null,
-    release: ((escaped: boolean) => void) | null = null,
+    release: (() => void) | null = null,
+    base = what.address,
   ) {
     this.sizeBytes = what.sizeBytes;
     this.allocatedBytes = what.allocatedBytes;
@@ -110,6 +120,7 @@ export class NativeMemory {
     this.gpu = gpu;
     this.#handle = what.handle;
     this.#address = what.address;
+    this.#base = base;
     this.#owner = owner;
     this.#release = release;
     owner?.add(this);
@@ -126,13 +137,14 @@ export class NativeMemory {
   }
 
   /** All of the memory, the same array each time. CLOSED after close, NOT_HOST_VISIBLE where it can't be shown. */
+  /** No GPU reaches it, and no channel's peer has it: it is read and written at once. */
+  get atOnce(): boolean {
+    return this.gpu === null && this.holders === null;
+  }
+
   get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#handle === 0) throw this.#closedError();
-    if (this.#bytes?.buffer.detached) {
-      // Its user transferred it: what it became shows the same memory, out of our reach.
-      this.#escaped = true;
-      this.#bytes = null;
-    }
+    if (this.#bytes?.buffer.detached) this.#bytes = null; // its user transferred it
     return (this.#bytes ??= this.#show());
   }
 
@@ -149,7 +161,7 @@ export class NativeMemory {
         { remedy: "Use read(), write() and copyTo() on parts of it" },
       );
     }
-    const buffer = viewOf(this.#address, this.sizeBytes);
+    const buffer = viewOf(this.#address, this.sizeBytes, this.#base);
     if (this.gpu) reachable.set(buffer, this);
     return new Uint8Array(buffer);
   }
@@ -162,38 +174,35 @@ export class NativeMemory {
   }
 
   /**
-   * Keeps the memory mapped, whatever its user closes: something reads it that can't be stopped. Returns what takes this
-   * back; null for memory that somebody else unmaps.
+   * Keeps the shim's memory open, whatever its user closes: something reads it that can't be stopped. Returns what takes
+   * this back; null for memory that somebody else closes.
    */
   hold(): (() => void) | null {
     if (this.#release) return null;
     const { handle } = this;
     this.#holds++;
     return () => {
-      if (--this.#holds === 0 && this.closed && !this.#escaped) native().lf_memory_close(handle);
+      if (--this.#holds === 0 && this.closed) native().lf_memory_close(handle);
     };
   }
 
   /**
-   * Bytes of it, with an ArrayBuffer of their own; they close before it does at the latest. Not of mapped memory that a
-   * GPU reaches: work on a part is the whole's.
+   * Bytes of it, with an ArrayBuffer of their own; they close before it does at the latest. Work on a part is the whole's.
+   * CLOSED after close.
    */
   part(offset: number, sizeBytes: number): NativeMemory {
-    if (this.gpu && this.#address !== 0) throw new Error("a part of mapped GPU memory");
     const { handle, pageBytes, numaNode, reserved } = this;
     const address = this.#address === 0 ? 0 : this.#address + offset;
     const what = { handle, address, sizeBytes, allocatedBytes: sizeBytes, pageBytes, numaNode, reserved };
-    const part = new NativeMemory(what, null, null, (escaped) => {
-      forget();
-      if (escaped) this.hold();
-    });
+    const part = new NativeMemory(what, null, null, () => forget(), this.#base);
     const forget = this.onClose(() => part.close());
     return part;
   }
 
   /**
    * Idempotent. Tells everyone, fails the GPU work that uses it, detaches every view, gives the memory back (the shim
-   * keeps what the GPU still works on until that has ended); an error of those told comes last.
+   * keeps what the GPU still works on until that has ended, and what could not be detached until nothing shows it); an
+   * error of those told comes last.
    */
   close(): void {
     if (this.#handle === 0 || this.#closing) return;
@@ -201,14 +210,11 @@ export class NativeMemory {
     const errors = this.#tell();
     const handle = this.#handle;
     this.gpu?.device.queue.abandon(handle);
-    const buffer = this.#bytes?.buffer;
-    const escaped = (this.#escaped ||= buffer?.detached === true);
-    if (buffer && !buffer.detached) buffer.transfer(0);
+    if (this.#bytes) detach(this.#bytes.buffer);
     this.#bytes = null;
     this.#handle = 0;
     this.#owner?.delete(this);
-    if (this.#release) this.#release(escaped);
-    else if (escaped) warnOfEscape(this.sizeBytes);
+    if (this.#release) this.#release();
     else if (this.#holds === 0) native().lf_memory_close(handle);
     this.gpu?.device.release();
     if (errors.length > 0) throw errors[0];
@@ -232,12 +238,4 @@ export class NativeMemory {
       remedy: "Keep a buffer open for as long as it is used",
     });
   }
-}
-
-/** Unmapping what another ArrayBuffer still shows would turn its next use into a crash. */
-function warnOfEscape(sizeBytes: number): void {
-  process.emitWarning(
-    `the ArrayBuffer of a MemoryBuffer was transferred: its ${sizeBytes} bytes stay until the thread ends`,
-    { type: "LavaFlowWarning", code: "LAVA_FLOW_ESCAPED" },
-  );
 }

@@ -1,6 +1,7 @@
 /** Which memory fits a purpose: the rules alone. What this machine offers comes in as an argument. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { CommunicationScope } from "../location.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 
 export type MemoryLocation =
   | {
@@ -149,15 +150,27 @@ export interface Plan {
   hostVisible?: boolean;
 }
 
+const GPU_LOCATION: OptionNames<MemoryLocation & { kind: "gpu" }> = { kind: true, device: true, hostVisible: true };
+const HOST_LOCATION: OptionNames<MemoryLocation & { kind: "host" }> = {
+  kind: true,
+  numaNode: true,
+  hugepages: true,
+  gpuPinned: true,
+  shared: true,
+  device: true,
+};
+
 /** Checks a location. INVALID_ARGUMENT names what can't be right in it. */
 export function planFor(location: MemoryLocation): Plan {
   const kind: unknown = location?.kind;
   if (kind === "gpu") {
+    checkNames("GPU memory", location, GPU_LOCATION);
     const { device, hostVisible } = location as MemoryLocation & { kind: "gpu" };
     checkFlag("hostVisible", hostVisible);
     return { strategy: "gpu", numaNode: -1, ...deviceIn(device), ...(hostVisible ? { hostVisible } : {}) };
   }
   if (kind !== "host") throw invalidArgument("location.kind", kind, '"host" or "gpu"');
+  checkNames("host memory", location, HOST_LOCATION);
   const { numaNode, hugepages, gpuPinned, shared, device } = location as MemoryLocation & { kind: "host" };
   let strategy: MemoryStrategy = "standard";
   let asked = 0;
@@ -198,4 +211,9 @@ function deviceIn(device: number | undefined): { device?: number } {
   if (device === undefined) return {};
   if (Number.isInteger(device) && device >= 0) return { device };
   throw invalidArgument("location.device", device, "an index of MemoryAllocator.topology.gpus");
+}
+
+/** As `buffer.location` says it. */
+export function gpuLocation(device: number, hostVisible: boolean): MemoryLocation {
+  return hostVisible ? { kind: "gpu", device, hostVisible } : { kind: "gpu", device };
 }

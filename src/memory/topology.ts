@@ -44,7 +44,7 @@ export function readUnavailable(gpus: readonly Unavailable[]): Unavailable[] {
 
 /** `reason` is why there is none. */
 function readMpi(): { mpi: Topology["mpi"]; reason: string } {
-  const info = new Uint8Array(new ArrayBuffer(MPI_INFO.size));
+  const info = new Uint8Array(new ArrayBuffer(MPI_INFO.sizeof));
   try {
     const shim = native();
     check(shim, shim.lf_mpi_describe(info));
