@@ -29,12 +29,16 @@ export class Bell {
   #listeners = 0;
   readonly #onRing: () => void;
 
-  private constructor(onRing: () => void) {
-    this.#onRing = onRing;
+  private constructor(onRing: (ended: boolean) => void) {
+    // Where there is no descriptor, nothing else tells of a peer that is gone.
+    this.#onRing = () => onRing(this.#polls);
   }
 
-  /** `onRing` runs when it rang, or the peer is gone. The descriptor, -1 for none, is closed with the bell. */
-  static async hang(fd: number, onRing: () => void): Promise<Bell> {
+  /**
+   * `onRing` runs when it rang, and when the peer is gone: with `ended` true from then on. The descriptor, -1 for none, is
+   * closed with the bell.
+   */
+  static async hang(fd: number, onRing: (ended: boolean) => void): Promise<Bell> {
     const bell = new Bell(onRing);
     if (fd < 0) {
       bell.#polls = true;
@@ -45,10 +49,10 @@ export class Bell {
       if (bell.#closed) return;
       bell.#polls = true;
       bell.#poll();
-      onRing();
+      bell.#onRing();
       bell.#lookAgain(LAST_LOOKS);
     };
-    bell.#watch = await Watch.open(fd, { onReadable: onRing, onEnd });
+    bell.#watch = await Watch.open(fd, { onReadable: bell.#onRing, onEnd });
     return bell;
   }
 

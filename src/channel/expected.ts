@@ -14,6 +14,24 @@ export interface Expected {
   note: string;
 }
 
+/** INVALID_ARGUMENT for a rank that a job of `size` does not have. */
+export function checkRank(peer: Partial<ProcessLocation> | undefined, size: number): void {
+  if (peer?.mpiRank === undefined || peer.mpiRank < size) return;
+  throw invalidArgument("peer.mpiRank", peer.mpiRank, `a rank from 0 to ${size - 1}: the job has ${size}`);
+}
+
+/** What is said of a peer by where it is. Where more is said, nobody has to be asked whom that means. */
+function placesIn(peer: Partial<ProcessLocation> | undefined): [string, string][] {
+  const said = Object.entries(peer ?? {}).filter(([, value]) => value !== undefined);
+  if (said.some(([field]) => ["mpiRank", "mpiNode", "deviceId", "pid"].includes(field))) return [];
+  return said.filter((entry): entry is [string, string] => (PLACES as readonly string[]).includes(entry[0]));
+}
+
+/** Whether only the job can tell which rank is meant. */
+export function asksTheJob(peer: Partial<ProcessLocation> | undefined): boolean {
+  return placesIn(peer).length > 0;
+}
+
 /**
  * INVALID_ARGUMENT for a rank that the job does not have, and where several ranks have what is expected. Where none has, it
  * may still be a process that runs beside the job.
@@ -23,14 +41,9 @@ export async function resolveExpected(
   job: Job,
   deadline: Deadline,
 ): Promise<Expected> {
-  const said = Object.entries(peer ?? {}).filter(([, value]) => value !== undefined);
-  if (peer?.mpiRank !== undefined && peer.mpiRank >= job.size) {
-    throw invalidArgument("peer.mpiRank", peer.mpiRank, `a rank from 0 to ${job.size - 1}: the job has ${job.size}`);
-  }
-  const places = said.filter((entry): entry is [string, string] => (PLACES as readonly string[]).includes(entry[0]));
-  // Who says more than the roster knows needs no help of it.
-  const more = said.some(([field]) => ["mpiRank", "mpiNode", "deviceId", "pid"].includes(field));
-  if (places.length === 0 || more) return { peer, note: "" };
+  checkRank(peer, job.size);
+  const places = placesIn(peer);
+  if (places.length === 0) return { peer, note: "" };
   const what = places.map(([field, value]) => `${field} ${JSON.stringify(value)}`).join(" and ");
   const candidates = await job.roster.find(places, deadline);
   if (candidates.length > 1) throw ambiguous(what, candidates);

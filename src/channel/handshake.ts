@@ -135,6 +135,7 @@ async function offer(
 ): Promise<({ producer: ProducerEnd } | { reason: string }) & { terms?: unknown }> {
   let offered: Offer;
   try {
+    await transport.prepare?.(meeting, deadline);
     offered = transport.openProducer(link, meeting, wake);
   } catch (error) {
     if (isGone(error)) throw error;
@@ -168,6 +169,7 @@ async function accept(
   let acceptance: Acceptance | null = null;
   let opened: ReturnType<Acceptance["poll"]> = null;
   try {
+    await transport.prepare?.(meeting, deadline);
     acceptance = transport.openConsumer(link, meeting, wake);
     for (opened = acceptance.poll(); !opened; opened = acceptance.poll()) {
       deadline.check("the producer did not share its memory");

@@ -10,12 +10,12 @@ const encoder = new TextEncoder();
 /**
  * Ranks with equal places meet without the job, and are never brought together here: on one host, in one runtime directory.
  * The host is the one that the location says (so that a user can tell hosts apart where the kernels' ids don't); without
- * a directory that can be used a place is like no other. Starts with the job's id.
+ * a directory that can be used a place is like no other. Starts with what stands for the job, so that a rank has its place
+ * before it has joined.
  */
-export function placeOf(job: Job, hostId: string | undefined, directory: string | null): string {
-  const host = hostId || `node ${job.node}`;
+export function placeOf(jobKey: string, host: string, directory: string | null): string {
   const where = directory === null ? crypto.randomUUID() : fileIdentity(directory);
-  return `${job.id}:${new Bun.CryptoHasher("sha256").update(`${host}\n${where}`).digest("hex")}`;
+  return `${jobKey}:${new Bun.CryptoHasher("sha256").update(`${host}\n${where}`).digest("hex")}`;
 }
 
 /** Two paths may name one directory. */

@@ -1,0 +1,136 @@
+/** The end of a channel that receives. */
+import { invalidArgument } from "../errors.ts";
+import { checkLimits, type Limits, timeoutOf } from "../native/limits.ts";
+import { checkNames } from "../native/options.ts";
+import { turnDue } from "../native/turn.ts";
+import { closedHere, closeEnd, type Opened } from "./endpoint.ts";
+import type { Frame } from "./frame.ts";
+import { FrameIterator } from "./frame-iterator.ts";
+import type { Route } from "./route.ts";
+import type { ConsumerStats } from "./stats.ts";
+import type { ConsumerEnd } from "./transport/transport.ts";
+import type { WaitQueue } from "./wait.ts";
+import { whyNoFrame } from "./why.ts";
+
+/** Microseconds that `recvSync` spins by default: a sleep and a wake-up cost about as much. */
+const SPIN_US = 50;
+const RECV_SYNC = { timeoutMs: true, spinUs: true } as const;
+
+export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
+  readonly name: string;
+  readonly role = "consumer";
+  readonly route: Route;
+  readonly #opened: Opened<ConsumerEnd>;
+  /** Null once this side has closed the channel. */
+  #end: ConsumerEnd | null;
+  #closing: Promise<void> | null = null;
+  readonly #queue: WaitQueue;
+  readonly #failed: (error: unknown) => void;
+  readonly #receive = () => this.#openEnd().tryRecv();
+  readonly #arm = () => this.#openEnd().arm();
+  readonly #why = () => whyNoFrame(this.#end);
+  /** Of the last `recvSync`: a loop gives the same object, and looking at its names takes a third of receiving a frame. */
+  #waitOptions: object | undefined = undefined;
+
+  /** @internal */
+  constructor(opened: Opened<ConsumerEnd>) {
+    this.name = opened.name;
+    this.route = opened.route;
+    this.#opened = opened;
+    this.#end = opened.end;
+    this.#queue = opened.queue;
+    this.#failed = opened.failed;
+  }
+
+  get stats(): ConsumerStats {
+    const { frames, bytes, full: _, ...rest } = this.#openEnd().stats();
+    return { framesReceived: frames, bytesReceived: bytes, ...rest };
+  }
+
+  /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything committed was received. */
+  tryRecv(): Frame | null {
+    try {
+      return this.#openEnd().tryRecv();
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+  }
+
+  /** The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CHANNEL_CLOSED or PEER_DIED (drained), CLOSED. */
+  recv(options?: Limits): Promise<Frame> {
+    try {
+      const end = this.#openEnd();
+      if (options !== undefined) checkLimits("recv", options);
+      if (options?.signal === undefined && this.#queue.idle && !turnDue()) {
+        const frame = end.tryRecv() ?? (this.#queue.soon() ? end.tryRecv() : null);
+        if (frame !== null) return frame.received;
+      }
+      return this.#recvLater(options);
+    } catch (error) {
+      this.#failed(error);
+      return Promise.reject(error);
+    }
+  }
+
+  #recvLater(options: Limits | undefined): Promise<Frame> {
+    return this.#queue.wait(this.#receive, this.#arm, "no frame came", options, this.#why);
+  }
+
+  /**
+   * Blocks this thread, spinning up to `spinUs` microseconds (default 50) before it sleeps in the kernel: the lowest
+   * latency there is. Null when `timeoutMs` (default 30 000) passed.
+   */
+  recvSync(options?: { timeoutMs?: number; spinUs?: number }): Frame | null {
+    const end = this.#openEnd();
+    if (options !== this.#waitOptions) {
+      checkNames("recvSync", options, RECV_SYNC);
+      this.#waitOptions = options;
+    }
+    const { spinUs = SPIN_US } = options ?? {};
+    if (!(typeof spinUs === "number" && spinUs >= 0)) {
+      throw invalidArgument("spinUs", spinUs, "microseconds from 0 to Infinity");
+    }
+    const timeoutMs = timeoutOf(options);
+    try {
+      return end.recvSync(timeoutMs, spinUs);
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    } finally {
+      // The sleeper here took back what asked the peer to ring for those who wait in promises.
+      if (!this.#queue.idle) this.#queue.wake();
+    }
+  }
+
+  /**
+   * Every frame until either side closes; throws PEER_DIED after the last one of a producer that died. A frame that the
+   * loop's body has not released is released when the next one is asked for.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Frame> {
+    return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end === null, this.#failed);
+  }
+
+  /**
+   * The peer gets CHANNEL_CLOSED. Views of frames are detached, and waits end with CLOSED. Resolves when GPU work of this
+   * side on the peer's buffers, and what the peer's GPU waits for, has ended (at most 30 s later).
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  #close(): Promise<void> {
+    const end = this.#end;
+    this.#end = null;
+    return closeEnd(end, this.#opened);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #openEnd(): ConsumerEnd {
+    if (this.#end !== null) return this.#end;
+    throw closedHere(this.name);
+  }
+}

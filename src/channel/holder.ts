@@ -1,0 +1,161 @@
+/** Who has a role or had it, for the messages of those who find it taken or nobody in it; and what the second evaluation of a program may take. */
+import { LavaFlowError } from "../errors.ts";
+import { CONSTANTS, ROLE_HOLDER } from "../native/layout.ts";
+import type { Known } from "./deadline.ts";
+
+type Role = "producer" | "consumer";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const holder = new Uint8Array(new ArrayBuffer(ROLE_HOLDER.sizeof));
+const fields = new DataView(holder.buffer);
+
+const ONE_TO_ONE = "A channel has one producer and one consumer";
+
+/** `place` as the shim keeps it: its end, as that has the file's name and the line. */
+export function placeBytes(place: string): Uint8Array {
+  return encoder.encode(place).slice(-CONSTANTS.LF_PLACE_MAX_BYTES);
+}
+
+/** As a process has written it down in a runtime directory. */
+export interface Holder {
+  /** "left": it gave the role back. "died": it ended with the role. */
+  state: "has" | "left" | "died";
+  /** "this process itself" or "process 12". */
+  who: string;
+  here: boolean;
+  pid: number;
+  /** It had a peer. */
+  met: boolean;
+  /** "since …", and the line of its program where that is known. */
+  since: string;
+  /** For "left". */
+  leftAt: string;
+}
+
+/** What `ask` finds; null where that is not known, "nobody" where nobody has had the role. */
+export function readHolder(ask: (holder: Uint8Array) => number): Holder | "nobody" | null {
+  const answer = ask(holder);
+  if (answer !== 1) return answer === 0 ? "nobody" : null;
+  const number = (offset: number) => fields.getInt32(offset, true);
+  const length = fields.getUint32(ROLE_HOLDER.place_bytes, true);
+  // It comes from another process: no control characters of its may reach a terminal.
+  const place = decoder.decode(holder.subarray(ROLE_HOLDER.place, ROLE_HOLDER.place + length)).replace(/\p{Cc}/gu, " ");
+  const state = number(ROLE_HOLDER.state);
+  const here = number(ROLE_HOLDER.here) === 1;
+  const pid = number(ROLE_HOLDER.pid);
+  return {
+    state: state === CONSTANTS.LF_HOLDER_HAS ? "has" : state === CONSTANTS.LF_HOLDER_LEFT ? "left" : "died",
+    who: here ? "this process itself" : `process ${pid}`,
+    here,
+    pid,
+    met: number(ROLE_HOLDER.met) === 1,
+    since: `since ${timeAt(ROLE_HOLDER.since_ms)}${place && `, opened at ${place}`}`,
+    leftAt: timeAt(ROLE_HOLDER.left_ms),
+  };
+}
+
+function timeAt(offset: number): string {
+  const time = new Date(fields.getFloat64(offset, true));
+  return Number.isNaN(time.getTime()) ? "some time" : time.toISOString();
+}
+
+/** NAME_IN_USE, with all that is known of who has the role. */
+export function nameInUse(name: string, role: Role, ask: (holder: Uint8Array) => number): LavaFlowError {
+  const known = readHolder(ask);
+  const what = `the ${role} of "${name}"`;
+  if (known === null || known === "nobody" || known.state !== "has") {
+    return new LavaFlowError("NAME_IN_USE", `a running process is already ${what}`, {
+      remedy: `${ONE_TO_ONE}: close the other one, or choose another name`,
+    });
+  }
+  const { who, here, pid, since } = known;
+  const remedy = here
+    ? `${ONE_TO_ONE}: close that one first, or choose another name. A reload (bun --hot) leaves the channels of the evaluation before open: keep yours in globalThis, and close it before you open it again`
+    : `${ONE_TO_ONE}: close the other one (or end process ${pid}), or choose another name`;
+  return new LavaFlowError("NAME_IN_USE", `${who} is already ${what}, ${since}`, { remedy });
+}
+
+/** A set of names in a runtime directory: those of the host, or of a job. */
+export interface Names {
+  directory: string;
+  /** What stands for the job; "" for the names of the host. */
+  key: string;
+  /** What somebody who waits there is told to do. */
+  remedy: string;
+}
+
+/**
+ * Why nobody in `role` came to `mine`, where this side has waited: what is written down there, and who waits under the name
+ * at one of the `others`. `came`: somebody did, and was not the right one.
+ */
+export function whyNobody(
+  name: string,
+  role: Role,
+  mine: Names,
+  others: () => Names[],
+  came: boolean,
+  ask: (names: Names, holder: Uint8Array) => number,
+): Known {
+  const here = readHolder((out) => ask(mine, out));
+  if (here !== null && here !== "nobody" && here.state === "has") {
+    const { who, since, met } = here;
+    const has = `${who} is the ${role}, ${since}`;
+    const other = role === "producer" ? "consumer" : "producer";
+    if (met) {
+      const remedy = `${ONE_TO_ONE}: close that channel first, or choose another name`;
+      return { why: `${has}, and has met a ${other} already`, remedy };
+    }
+    if (came) return { why: has };
+    const remedy = "Look whether a call that blocks holds up its event loop, or it was stopped";
+    return { why: `${has}, and does not answer`, remedy };
+  }
+  for (const names of others()) {
+    const there = readHolder((out) => ask(names, out));
+    if (there === null || there === "nobody" || there.state !== "has" || there.met) continue;
+    const which = names.key === mine.key ? "" : `, among the names of ${names.key === "" ? "the host" : "its job"}`;
+    return {
+      why: `${there.who} waits as the ${role} of "${name}" in ${names.directory}${which}, ${there.since}`,
+      remedy: names.remedy,
+    };
+  }
+  if (came) return { why: "" };
+  const { remedy, directory } = mine;
+  if (here === "nobody") return { why: `no ${role} was ever seen under this name in ${directory}`, remedy };
+  if (here === null) return { why: `no ${role} was seen under this name in ${directory} in this time`, remedy };
+  const { who, since, state, leftAt } = here;
+  const end = state === "left" ? `has closed it at ${leftAt}` : "has ended without closing it";
+  return { why: `the last ${role} in ${directory} was ${who}, ${since}, which ${end}`, remedy };
+}
+
+// ───────────── a program that is evaluated again ─────────────
+
+/** An open that still waits. */
+interface Pending {
+  /** Which evaluation of this file began it. */
+  evaluation: object;
+  yield(error: LavaFlowError): void;
+}
+
+const EVALUATION = {};
+/** By scope, role and name, for all evaluations of this file in the thread: what `bun --hot` evaluates again is the same file. */
+const KEY = Symbol.for(`lava-flow.pending.${import.meta.path}`);
+const shared = globalThis as { [KEY]?: Map<string, Pending> };
+
+/**
+ * Enters an open that begins to wait; returns what ends that. One of an earlier evaluation under the same name and role
+ * ends with ABORTED: nobody but its own evaluation, which was replaced, can use what would come of it.
+ */
+export function enterPending(key: string, name: string, give: (error: LavaFlowError) => void): () => void {
+  const pending = (shared[KEY] ??= new Map());
+  const before = pending.get(key);
+  if (before !== undefined && before.evaluation !== EVALUATION) {
+    const reason = `opening "${name}": the program was evaluated again, and opens it anew`;
+    before.yield(new LavaFlowError("ABORTED", reason));
+  }
+  const mine: Pending = { evaluation: EVALUATION, yield: give };
+  if (before?.evaluation !== EVALUATION) pending.set(key, mine);
+  return () => {
+    if (pending.get(key) === mine) pending.delete(key);
+  };
+}
