@@ -1,11 +1,11 @@
 /** The MPI job: the processes that one launcher started together. Initialised on first need, once a process. */
-import { LavaFlowError } from "../errors.ts";
 import { enteredJob, ProcessLocation } from "../location.ts";
 import { CONSTANTS, JOB_INFO, MPI_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
 import type { Deadline } from "./deadline.ts";
 import { endWithProcess } from "./job-exit.ts";
+import { keyOf, launch } from "./launch.ts";
 import { Roster } from "./roster.ts";
 
 export interface Job {
@@ -14,6 +14,8 @@ export interface Job {
   readonly size: number;
   /** The same on every rank, and of no other job. */
   readonly id: string;
+  /** Stands for the job where names are its own: known to processes that ranks started as well. */
+  readonly key: string;
   /** The lowest rank of those that MPI says share memory with this one. */
   readonly node: number;
   /** MPI's name for the machine. */
@@ -23,14 +25,19 @@ export interface Job {
   readonly roster: Roster;
 }
 
-/** Why this process is of no job; `failed` where it should be. */
+/** Why this process is of no job; `told` where a peer should learn of it, as something says that it should be of one. */
 export interface NoJob {
   missing: string;
-  failed: boolean;
+  told: boolean;
 }
 
-const OFF = "has MPI turned off (LAVA_FLOW_MPI)";
-const NOT_LAUNCHED = "was not started by an MPI launcher";
+/** A rank before it has joined: other ranks of its host can be met meanwhile. */
+export interface Joining {
+  readonly joining: true;
+  readonly key: string;
+  /** As the launcher says. */
+  readonly rank: number;
+}
 
 /** A rank that should keep this one's location and does not answer holds up those who look for it, and nobody else. */
 const ANNOUNCE_MS = 1000;
@@ -40,18 +47,6 @@ const BACKGROUND_MS = 20;
 
 const decoder = new TextDecoder();
 
-/** Why this process belongs to no job, as what is said of it; null where it does. Nothing of MPI is opened for that. */
-export function outsideOfJob(): string | null {
-  if (process.env.LAVA_FLOW_MPI === "off") return OFF;
-  return native().lf_job_launched() === 1 ? null : NOT_LAUNCHED;
-}
-
-/** For who insists on MPI. */
-export function noJob(outside: string): LavaFlowError {
-  const remedy = outside === OFF ? "Unset LAVA_FLOW_MPI" : "Start it with mpirun, srun or the like";
-  return new LavaFlowError("MPI_UNAVAILABLE", `this process ${outside}`, { remedy });
-}
-
 function text(bytes: Uint8Array, from: number, to: number): string {
   const end = bytes.indexOf(0, from);
   return decoder.decode(bytes.subarray(from, end < 0 || end > to ? to : end));
@@ -59,23 +54,25 @@ function text(bytes: Uint8Array, from: number, to: number): string {
 
 function describeLibrary(): string {
   const shim = native();
-  const info = new Uint8Array(new ArrayBuffer(MPI_INFO.size));
+  const info = new Uint8Array(new ArrayBuffer(MPI_INFO.sizeof));
   check(shim, shim.lf_mpi_describe(info));
   return `${text(info, MPI_INFO.implementation, MPI_INFO.version)} ${text(info, MPI_INFO.version, MPI_INFO.library)}`;
 }
 
 function describe(): Job {
   const shim = native();
-  const info = new Uint8Array(new ArrayBuffer(JOB_INFO.size));
+  const info = new Uint8Array(new ArrayBuffer(JOB_INFO.sizeof));
   check(shim, shim.lf_job_describe(info));
   const number = (offset: number) => new DataView(info.buffer).getInt32(offset, true);
-  const [rank, size] = [number(JOB_INFO.rank), number(JOB_INFO.size_of_job)];
+  const [rank, size] = [number(JOB_INFO.rank), number(JOB_INFO.size)];
+  const id = info.subarray(JOB_INFO.id, JOB_INFO.processor).toHex();
   return {
     rank,
     size,
-    id: info.subarray(JOB_INFO.id, JOB_INFO.processor).toHex(),
+    id,
+    key: keyOf(launch().job || id),
     node: number(JOB_INFO.node),
-    processor: text(info, JOB_INFO.processor, JOB_INFO.size),
+    processor: text(info, JOB_INFO.processor, JOB_INFO.sizeof),
     library: describeLibrary(),
     roster: new Roster(rank, size),
   };
@@ -90,7 +87,10 @@ let patientUntil = 0;
 function step(): Job | null {
   if (job === null) {
     const shim = native();
-    if (!begun) endWithProcess(() => job);
+    if (!begun) {
+      launch(); // Before MPI adds variables of its own: all ranks are to read the same ones.
+      endWithProcess(() => job);
+    }
     begun = true;
     if (check(shim, shim.lf_job_open()) === CONSTANTS.LF_PENDING) return null;
     job = describe();
@@ -115,33 +115,46 @@ function finishLater(roster: Roster): void {
   timer.unref();
 }
 
-/** MPI begins when all ranks have come to it: from now on they need not wait for this one, whatever becomes of it. */
-export function beginJoining(): void {
-  try {
-    step();
-  } catch {
-    // joinJob tells.
-  }
+/**
+ * Joining, without waiting: the job, or null while that is not done. The first call begins it: MPI begins when all ranks have
+ * come to it, so from then on the others need not wait for this one. MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH.
+ */
+export function pollJob(): Job | null {
+  return step();
 }
 
 /**
- * The job, with this rank's location known to all of it as far as those who keep it answer. MPI_UNAVAILABLE, MPI_FAILED,
- * WIRE_VERSION_MISMATCH; TIMEOUT and ABORTED as the deadline says.
+ * The job, with this rank's location known to all of it as far as those who keep it answer. Errors as of pollJob; TIMEOUT and
+ * ABORTED as the deadline says.
  */
 export async function joinJob(deadline: Deadline): Promise<Job> {
   for (;;) {
     const joined = step();
     if (joined !== null) return joined;
-    deadline.check(unfinished);
+    deadline.check(joiningText);
     await deadline.pause();
   }
 }
 
-function unfinished(): string {
+/** What joining waits for. */
+export function joiningText(): string {
   if (job)
     return `rank ${job.rank} has joined the job of ${job.size}, and the ranks that keep its location do not answer`;
-  const { OMPI_COMM_WORLD_SIZE, PMI_SIZE, SLURM_STEP_NUM_TASKS } = process.env;
-  const size = OMPI_COMM_WORLD_SIZE ?? PMI_SIZE ?? SLURM_STEP_NUM_TASKS;
+  const { size, rank } = launch();
   const all = size === undefined ? "all ranks" : `all ${size} ranks`;
-  return `MPI begins when ${all} of the job have come to it, which each does by opening its first channel: not all did`;
+  if (native().lf_job_awaits() === CONSTANTS.LF_JOB_NETWORK) {
+    return `${all} of the job have come to MPI, and the first messages between them do not arrive: the network that MPI chose does not join their hosts, or a firewall is between them. ${interfacesText()}`;
+  }
+  const here = rank === undefined ? "" : ` (this is rank ${rank})`;
+  return `MPI begins when ${all} of the job have come to it, which each does by opening its first channel: not all did${here}`;
+}
+
+/** A bridge of containers (docker0) has one address on many hosts: MPI may take it for the way to a peer, and reach itself. */
+function interfacesText(): string {
+  const { networkInterfaces } = process.getBuiltinModule("node:os");
+  const addresses = Object.entries(networkInterfaces()).flatMap(([name, each = []]) =>
+    each.filter(({ internal, family }) => !internal && family === "IPv4").map(({ cidr }) => `${name} ${cidr}`),
+  );
+  const has = addresses.length > 0 ? `This host has ${addresses.join(", ")}. ` : "";
+  return `${has}Name the one that joins the hosts, for Open MPI OMPI_MCA_btl_tcp_if_include (or mpirun --mca btl_tcp_if_include), for UCX UCX_NET_DEVICES, for libfabric FI_TCP_IFACE`;
 }

@@ -8,7 +8,7 @@ import { check } from "../native/status.ts";
 export const MESSAGE = { hello: 16, verdict: 17, failed: 18, accepted: 19, lane: 20 } as const;
 
 const received = new Uint8Array(new ArrayBuffer(CONSTANTS.LF_LINK_MESSAGE_MAX));
-const head = new Uint32Array(new ArrayBuffer(LINK_MESSAGE.size));
+const head = new Uint32Array(new ArrayBuffer(LINK_MESSAGE.sizeof));
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
 

@@ -4,6 +4,7 @@ import { type ProcessLocation, validateLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import type { ChannelProfile } from "../memory/strategy.ts";
 import { timeoutOf } from "../native/limits.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 import type { TransportName } from "./transport/transport.ts";
 
 export interface ChannelOptions {
@@ -19,12 +20,30 @@ export interface ChannelOptions {
   location?: ProcessLocation;
   /** Whom to expect. Without it the first peer that opens the same name with the other role. */
   peer?: Partial<ProcessLocation>;
+  /**
+   * Whose name it is. "job" (the default): of the job in which this process was started by an MPI launcher or a batch system,
+   * rank or not, so that two jobs never meet; of the host, for a process that was started in none. "host": of this host, for all
+   * processes of the user here, whatever started them; both sides have to say so, but for one that is of no job.
+   */
+  scope?: "job" | "host";
   /** How long to wait for the peer, in milliseconds; default 30 000. */
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Pins the transport (tests, measurements); refused with the reason where it can't work. */
   transport?: TransportName;
 }
+
+const NAMES: OptionNames<ChannelOptions> = {
+  role: true,
+  profile: true,
+  allocator: true,
+  location: true,
+  peer: true,
+  timeoutMs: true,
+  signal: true,
+  transport: true,
+  scope: true,
+};
 
 /** The largest frame: what one ArrayBuffer of the engine can show. */
 const FRAME_MAX = 2 ** 32;
@@ -48,12 +67,19 @@ export function checkOptions(name: string, options: ChannelOptions): void {
     throw invalidArgument("name", name, "1 to 64 bytes of text without slash, backslash or NUL");
   }
   if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ role: ... }");
-  const { role, profile, transport, allocator, peer } = options;
+  checkNames("Channel.open", options, NAMES);
+  const { role, profile, transport, allocator, peer, scope } = options;
   if (role !== "producer" && role !== "consumer") throw invalidArgument("role", role, '"producer" or "consumer"');
   if (profile !== undefined && !PROFILES.includes(profile))
     throw invalidArgument("profile", profile, PROFILES.join(", "));
   if (transport !== undefined && !TRANSPORTS.includes(transport)) {
     throw invalidArgument("transport", transport, TRANSPORTS.join(", "));
+  }
+  if (scope !== undefined && scope !== "job" && scope !== "host") {
+    throw invalidArgument("scope", scope, '"job" or "host"');
+  }
+  if (scope === "host" && transport === "mpi") {
+    throw invalidArgument("transport", transport, 'shm or vulkan with scope "host": MPI joins the ranks of a job');
   }
   if (allocator !== undefined && !(allocator instanceof MemoryAllocator)) {
     throw invalidArgument("allocator", allocator, "a MemoryAllocator");
