@@ -1,39 +1,62 @@
 /** Where two processes of one host meet: a name in this user's runtime directory. */
+import { ERROR_CODES } from "../error-codes.ts";
 import { CONSTANTS, RENDEZVOUS_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
+import type { Deadline, Known } from "./deadline.ts";
+import { type Names, nameInUse, placeBytes, whyNobody } from "./holder.ts";
 import { HostLink } from "./link.ts";
+import { PeerWatch } from "./peer-watch.ts";
+import { otherDirectories, runtimeDirectory } from "./runtime-directory.ts";
 
 const encoder = new TextEncoder();
-const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.size));
+const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.sizeof));
 
 export function roleNumber(role: "producer" | "consumer"): number {
   return role === "producer" ? CONSTANTS.LF_ROLE_PRODUCER : CONSTANTS.LF_ROLE_CONSUMER;
 }
 
-/** LAVA_FLOW_RUNTIME_DIR, else a folder in XDG_RUNTIME_DIR, else one of this user's in the temporary folder. */
-export function runtimeDirectory(): string {
-  const { LAVA_FLOW_RUNTIME_DIR: own, XDG_RUNTIME_DIR: xdg } = process.env;
-  if (own) return own;
-  if (xdg) return `${xdg}/lava-flow`;
-  // Here and elsewhere, Node's modules are loaded when they are needed: they would double the time of the import.
-  const { tmpdir, userInfo } = process.getBuiltinModule("node:os");
-  return `${tmpdir()}/lava-flow-${process.getuid?.() ?? userInfo().username}`;
+const NAME_IN_USE = -1 - ERROR_CODES.indexOf("NAME_IN_USE");
+
+const REMEDY =
+  "Set LAVA_FLOW_RUNTIME_DIR to a folder, in one that exists, that only this user can write to; its path has to be short";
+
+/** The first arguments of the calls that are about a role. */
+function roleIn(directory: string, name: string, role: "producer" | "consumer", key: string) {
+  const [place, bytes] = [encoder.encode(directory), encoder.encode(name)];
+  const scope = key === "" ? null : encoder.encode(key);
+  const which = roleNumber(role);
+  return [place, place.byteLength, bytes, bytes.byteLength, which, scope, scope?.byteLength ?? 0] as const;
 }
 
 /** One role under one name. The role is held until `close`, and given back by the kernel when the process dies. */
 export class Rendezvous {
-  readonly directory = runtimeDirectory();
+  readonly #place = runtimeDirectory();
+  readonly directory = this.#place.path;
   readonly #handle: number;
+  readonly #name: string;
+  readonly #role: "producer" | "consumer";
+  readonly #job: string;
+  readonly #key: string;
+  #watch: PeerWatch | null = null;
   #closed = false;
 
-  /** NAME_IN_USE, PERMISSION_DENIED (the directory), INVALID_ARGUMENT (the name). */
-  constructor(name: string, role: "producer" | "consumer") {
+  /**
+   * `job` is the one whose names these are, and `key` stands for it; both "" for those of the host. `openedAt` says where
+   * in the user's program that is. NAME_IN_USE, PERMISSION_DENIED (the directory), INVALID_ARGUMENT (the name).
+   */
+  constructor(name: string, role: "producer" | "consumer", job = "", key = "", openedAt = "") {
     const shim = native();
-    const directory = encoder.encode(this.directory);
-    const bytes = encoder.encode(name);
-    const [length, which] = [bytes.byteLength, roleNumber(role)];
-    this.#handle = check(shim, shim.lf_rendezvous_open(directory, directory.byteLength, bytes, length, which));
+    this.#name = name;
+    this.#role = role;
+    this.#job = job;
+    this.#key = key;
+    const asked = roleIn(this.directory, name, role, key);
+    const opened = shim.lf_rendezvous_open(...asked);
+    if (opened === NAME_IN_USE) throw nameInUse(name, role, (out) => shim.lf_rendezvous_holder(...asked, out));
+    this.#handle = check(shim, opened, undefined, REMEDY);
+    const place = placeBytes(openedAt);
+    if (place.length > 0) check(shim, shim.lf_rendezvous_note(this.#handle, place, place.length));
   }
 
   /** A connection to a peer of the other role, or null while none has come. Never blocks. */
@@ -43,6 +66,18 @@ export class Rendezvous {
     return handle === 0 ? null : new HostLink(handle);
   }
 
+  /**
+   * Sleeps until there may be something for `poll`; false, at once, where that has to be tried out: something is there
+   * already, or the system tells of nothing.
+   */
+  async sleep(deadline: Deadline): Promise<boolean> {
+    this.#watch ??= PeerWatch.join(this.#handle);
+    const watch = this.#watch;
+    if (!watch?.covers(this.#handle)) return false;
+    await deadline.sleep((wake) => watch.whenStirred(this.#handle, wake));
+    return true;
+  }
+
   /** Where a peer would have been found, and how many were turned away because they run as another user. */
   describe(): string {
     const shim = native();
@@ -50,18 +85,55 @@ export class Rendezvous {
     const count = info[RENDEZVOUS_INFO.refused / 4] as number;
     const last = info[RENDEZVOUS_INFO.last_uid / 4] as number;
     const refused = count > 0 ? ` (${count} peers of other users were turned away, the last of user ${last})` : "";
-    return `in ${this.directory}${refused}`;
+    const passedOver = this.#place.passedOver.map((reason) => ` (${reason})`).join("");
+    const names = this.#job && `, among the names of job ${this.#job} (those of the host: scope "host" on both sides)`;
+    return `in ${this.directory}${passedOver}${refused}${names}`;
+  }
+
+  /** Why nobody came. `otherKey` stands for the names that this process could have opened it among, too; null for none. */
+  whyNobody(came: boolean, otherKey: string | null): Known {
+    const other = this.#role === "producer" ? "consumer" : "producer";
+    const { directory } = this;
+    const whose = this.#job ? "in the same job" : "on this host";
+    const mine: Names = {
+      directory,
+      key: this.#key,
+      remedy: `Open it as the ${other} ${whose}, as the same user, and with LAVA_FLOW_RUNTIME_DIR and XDG_RUNTIME_DIR as they are here`,
+    };
+    const others = () => {
+      const keys = otherKey === null ? [this.#key] : [this.#key, otherKey];
+      const all = [directory, ...otherDirectories(directory)].flatMap((place) => {
+        const move = `Set LAVA_FLOW_RUNTIME_DIR to ${place} here, or to ${directory} there`;
+        const scope = 'Open both ends with scope "host", or both without';
+        return keys.map((key) => {
+          const remedies = [...(place === directory ? [] : [move]), ...(key === this.#key ? [] : [scope])];
+          return { directory: place, key, remedy: remedies.join(". ") };
+        });
+      });
+      return all.slice(1);
+    };
+    const shim = native();
+    return whyNobody(this.#name, other, mine, others, came, ({ directory, key }, out) =>
+      check(shim, shim.lf_rendezvous_holder(...roleIn(directory, this.#name, other, key), out)),
+    );
   }
 
   /** The peer was found: nobody else may come. The role stays taken. */
   settle(): void {
     const shim = native();
+    this.#unwatch();
     check(shim, shim.lf_rendezvous_settle(this.#handle));
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unwatch();
     native().lf_rendezvous_close(this.#handle);
+  }
+
+  #unwatch(): void {
+    this.#watch?.leave(this.#handle);
+    this.#watch = null;
   }
 }

@@ -67,16 +67,18 @@ class PeerCopy implements Copy {
   readonly #shim = native();
   readonly #device: GpuDevice;
   readonly #source: number;
+  readonly #offset: number;
   readonly #target: number;
   readonly #sizeBytes: number;
   #started = false;
   next = 0;
 
-  /** `source` and `target` are handles of CUDA memory; `target` is the block's. */
-  constructor(device: GpuDevice, block: CopyBlock, source: number, target: number, sizeBytes: number) {
+  /** `source`, from `offset` on, and `target` are handles of CUDA memory; `target` is the block's. */
+  constructor(device: GpuDevice, block: CopyBlock, source: number, offset: number, target: number, sizeBytes: number) {
     this.#device = device;
     this.block = block;
     this.#source = source;
+    this.#offset = offset;
     this.#target = target;
     this.#sizeBytes = sizeBytes;
   }
@@ -86,7 +88,11 @@ class PeerCopy implements Copy {
       // CUDA does not know what the block's last receiver has asked of Vulkan.
       this.next = this.#device.queue.pending(this.block.memory);
       if (this.next > 0) return false;
-      check(this.#shim, this.#shim.lf_cuda_copy(this.#target, 0, this.#source, 0, this.#sizeBytes), "peer copy");
+      check(
+        this.#shim,
+        this.#shim.lf_cuda_copy(this.#target, 0, this.#source, this.#offset, this.#sizeBytes),
+        "peer copy",
+      );
       this.#started = true;
     }
     return check(this.#shim, this.#shim.lf_cuda_copied(this.#target), "peer copy") === 1;
@@ -159,7 +165,7 @@ export class Arrivals {
     this.#add(frame, () => {
       const source = this.#owner.foreign(frame.region);
       const block = this.#blocks.take(frame.sizeBytes);
-      return new PeerCopy(this.#device, block, source, this.#target(block), frame.sizeBytes);
+      return new PeerCopy(this.#device, block, source, frame.offset, this.#target(block), frame.sizeBytes);
     });
   }
 

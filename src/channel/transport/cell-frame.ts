@@ -1,8 +1,9 @@
 /** Frames as the consumer keeps them: used again and again, so that receiving makes no garbage. */
 import { LavaFlowError } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
+import { type ViewType, viewAs } from "../../memory/bytes.ts";
 import { CONSTANTS, FRAME } from "../../native/layout.ts";
-import type { Frame } from "../frame.ts";
+import type { Frame, ReusedFrame } from "../frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 
 const { LF_INLINE_MAX } = CONSTANTS;
@@ -25,7 +26,7 @@ export const PLACE = 0x7fffffff;
 
 /** What a frame needs of the end that it came out of. */
 export interface FrameOwner {
-  bytesOf(frame: CellFrame): Uint8Array;
+  bytesOf(frame: CellFrame): Uint8Array<ArrayBuffer>;
   bufferOf(frame: CellFrame): MemoryBuffer | undefined;
   /** `token` 0 for an inline payload. */
   release(token: number): void;
@@ -36,19 +37,25 @@ export interface FrameOwner {
  * One frame and the cell that the shim fills: small payloads are copied out of the ring into it (a move of at most two
  * cache lines), so that a held frame does not hold up the ring and the peer can't change what was received.
  */
-export class CellFrame implements Frame {
+export class CellFrame implements ReusedFrame {
   state = FREE;
   sizeBytes = 0;
+  uses = 0;
   /** Where the payload is (COPIED only). */
   copy: CopyBlock | null = null;
-  readonly cell = new Uint8Array(new ArrayBuffer(FRAME.size));
+  /** The frame's buffer where that is a part of another, once it was asked for. */
+  part: MemoryBuffer | null = null;
+  readonly cell = new Uint8Array(new ArrayBuffer(FRAME.sizeof));
   /** Region and token, and where REACH says. */
-  readonly words = new Int32Array(this.cell.buffer, FRAME.region, (FRAME.size - FRAME.region) / 4);
+  readonly words = new Int32Array(this.cell.buffer, FRAME.region, (FRAME.sizeof - FRAME.region) / 4);
   /** Offset, length and sequence. */
   readonly numbers = new Float64Array(this.cell.buffer, FRAME.offset, 3);
   /** Views of the cell by length, made once each. */
-  readonly #views: (Uint8Array | undefined)[] = new Array(LF_INLINE_MAX + 1);
+  readonly #views: (Uint8Array<ArrayBuffer> | undefined)[] = new Array(LF_INLINE_MAX + 1);
   readonly #owner: FrameOwner;
+  readonly received: Promise<Frame> = Promise.resolve(this);
+  readonly result: IteratorYieldResult<Frame> = Object.freeze({ done: false, value: this });
+  readonly next = Promise.resolve(this.result);
 
   constructor(owner: FrameOwner) {
     this.#owner = owner;
@@ -62,17 +69,26 @@ export class CellFrame implements Frame {
     return this.words[1] as number;
   }
 
+  /** Where a frame in a region begins there, bytes. */
+  get offset(): number {
+    return this.numbers[0] as number;
+  }
+
   /** LF_REACH_... of a frame in a region. */
   get reach(): number {
     return this.words[REACH] as number;
   }
 
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     if (this.state === INLINE) {
       return (this.#views[this.sizeBytes] ??= new Uint8Array(this.cell.buffer, 0, this.sizeBytes));
     }
     if (this.state === FREE) throw released();
     return this.#owner.bytesOf(this);
+  }
+
+  view<T extends ArrayBufferView>(type: ViewType<T>): T {
+    return viewAs(this.bytes, type);
   }
 
   get sequence(): number {
@@ -88,8 +104,15 @@ export class CellFrame implements Frame {
     const { state } = this;
     if (state === FREE) throw released();
     this.state = FREE;
+    if (this.part !== null) this.#closePart();
     if (state === COPIED) this.#recycle();
     else this.#owner.release(state === INLINE ? 0 : (this.words[1] as number));
+  }
+
+  #closePart(): void {
+    const part = this.part as MemoryBuffer;
+    this.part = null;
+    part.close();
   }
 
   #recycle(): void {

@@ -1,5 +1,6 @@
 /** Loans as the producer keeps them: used again and again, so that lending makes no garbage. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { type ViewType, viewAs } from "../../memory/bytes.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import type { Loan } from "../frame.ts";
 
@@ -22,21 +23,25 @@ export class CellLoan implements Loan {
   sizeBytes = 0;
   block = 0;
   /** The block's memory (BLOCK only). */
-  view: Uint8Array | null = null;
+  memory: Uint8Array<ArrayBuffer> | null = null;
   readonly cell = new Uint8Array(new ArrayBuffer(LF_INLINE_MAX));
-  readonly #views: (Uint8Array | undefined)[] = new Array(LF_INLINE_MAX + 1);
+  readonly #views: (Uint8Array<ArrayBuffer> | undefined)[] = new Array(LF_INLINE_MAX + 1);
   readonly #end: LoanOwner;
 
   constructor(end: LoanOwner) {
     this.#end = end;
   }
 
-  get bytes(): Uint8Array {
-    if (this.state === BLOCK) return this.view as Uint8Array;
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.state === BLOCK) return this.memory as Uint8Array<ArrayBuffer>;
     if (this.state === SMALL) {
       return (this.#views[this.sizeBytes] ??= new Uint8Array(this.cell.buffer, 0, this.sizeBytes));
     }
     throw used();
+  }
+
+  view<T extends ArrayBufferView>(type: ViewType<T>): T {
+    return viewAs(this.bytes, type);
   }
 
   commit(sizeBytes = this.sizeBytes): void {

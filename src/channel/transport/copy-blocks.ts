@@ -1,7 +1,8 @@
 /** Memory of this side's own GPU, into which buffers are copied that it can't reach where they are. */
 import type { GpuDevice } from "../../gpu/device.ts";
-import { gpuLocation, type MemoryBuffer, nativeMemory, onClose, ownedBuffer } from "../../memory/buffer.ts";
+import { type MemoryBuffer, nativeMemory, onClose, ownedBuffer } from "../../memory/buffer.ts";
 import { allocateGpu } from "../../memory/gpu.ts";
+import { gpuLocation } from "../../memory/strategy.ts";
 import { submitted } from "./gpu-wait.ts";
 
 /** Blocks that are kept for the next frames of their size. */

@@ -3,13 +3,16 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { Shim } from "../../native/symbols.ts";
-import { CellFrame, FREE, type FrameOwner, IN_REGION, INLINE } from "./cell-frame.ts";
+import { ARRIVING, CellFrame, FREE, type FrameOwner, IN_REGION, INLINE } from "./cell-frame.ts";
 import { Regions } from "./regions.ts";
 
 const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
 
 /** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
 const FRAMES = 64;
+
+/** The longest single call of a blocking wait, milliseconds: half of the 100 within which a terminated Worker has to end. */
+const SLICE_MS = 50;
 
 const regionId = new Uint32Array(new ArrayBuffer(4));
 
@@ -19,7 +22,6 @@ export interface InboxCalls {
   receiveWait: Shim["lf_consumer_receive_wait"];
   region: Shim["lf_consumer_region"];
   retire: Shim["lf_consumer_retire"];
-  keep: Shim["lf_consumer_keep"];
 }
 
 interface InboxOwner extends FrameOwner {
@@ -39,10 +41,7 @@ export class Inbox {
     this.#handle = handle;
     this.#calls = calls;
     this.#owner = owner;
-    this.regions = new Regions(
-      (id, out) => calls.region(handle, id, out),
-      (id) => calls.keep(handle, id),
-    );
+    this.regions = new Regions((id, out) => calls.region(handle, id, out));
     for (let i = 0; i < FRAMES; i++) this.#frames.push(new CellFrame(owner));
   }
 
@@ -55,27 +54,49 @@ export class Inbox {
     return this.#takeOther(frame, result);
   }
 
-  /** Blocks this thread; null when the time is up. */
+  /**
+   * Blocks this thread; null when the time is up. Waits in slices: the engine ends a Worker only while it runs JavaScript,
+   * so a call that lasts until the time is up would keep a terminated one alive.
+   */
   receiveSync(timeoutMs: number, spinUs: number): CellFrame | null {
+    if (timeoutMs <= SLICE_MS) return this.#receiveSlice(timeoutMs, spinUs);
+    const frame = this.#receiveSlice(SLICE_MS, spinUs);
+    return frame === null ? this.#receiveSlices(timeoutMs, spinUs) : frame;
+  }
+
+  /** The slices after the first. */
+  #receiveSlices(timeoutMs: number, spinUs: number): CellFrame | null {
+    const start = performance.now() - SLICE_MS;
+    for (;;) {
+      const passed = performance.now() - start;
+      if (passed >= timeoutMs) return null;
+      const spinLeft = Math.max(0, spinUs - passed * 1000);
+      const frame = this.#receiveSlice(Math.min(SLICE_MS, timeoutMs - passed), spinLeft);
+      if (frame !== null) return frame;
+    }
+  }
+
+  #receiveSlice(timeoutMs: number, spinUs: number): CellFrame | null {
     const frame = this.#freeFrame();
     const result = this.#calls.receiveWait(this.#handle, timeoutMs, spinUs, frame.cell);
     if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
     if (result === LF_TIMEOUT) return null;
     if (result === LF_RETIRE) {
       this.#retire(frame.region);
-      return this.receiveSync(timeoutMs, spinUs);
+      return this.#receiveSlice(timeoutMs, spinUs);
     }
-    if (result < 0 && this.#renew(frame)) return this.receiveSync(timeoutMs, spinUs);
+    if (result < 0 && this.#renew(frame)) return this.#receiveSlice(timeoutMs, spinUs);
     return this.#takeOther(frame, result);
   }
 
   /** The payload of a frame that lies in a block. */
-  view(frame: CellFrame): Uint8Array {
+  view(frame: CellFrame): Uint8Array<ArrayBuffer> {
     return this.regions.view(frame.region, frame.token - 1, frame.numbers[0] as number, frame.sizeBytes);
   }
 
   #take(frame: CellFrame, state: number, sizeBytes: number): CellFrame {
     this.#next++;
+    frame.uses++;
     frame.state = state;
     frame.sizeBytes = sizeBytes;
     return frame;
@@ -127,6 +148,11 @@ export class Inbox {
   /** Lets go what stands in the way of frames that nobody has asked for yet; `retirable` says which region does. */
   makeRoom(retirable: (out: Uint32Array) => number): void {
     while (check(native(), retirable(regionId)) === 1) this.#retire(regionId[0] as number);
+  }
+
+  /** Frames that their users have. */
+  get held(): number {
+    return this.#frames.reduce((count, { state }) => (state === FREE || state === ARRIVING ? count : count + 1), 0);
   }
 
   /** Takes every frame back from its user, and detaches every view. */

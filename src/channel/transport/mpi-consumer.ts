@@ -5,7 +5,6 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import { bellDescriptor } from "../bell.ts";
-import type { Frame } from "../frame.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
@@ -24,6 +23,8 @@ interface GpuPart {
 }
 
 export class MpiConsumer implements ConsumerEnd, FrameOwner {
+  /** The job's thread looks. */
+  readonly looks = false;
   readonly #shim = native();
   readonly #handle: number;
   readonly #inbox: Inbox;
@@ -49,7 +50,6 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
       receiveWait: shim.lf_receiver_receive_wait,
       region: shim.lf_receiver_region,
       retire: shim.lf_receiver_retire,
-      keep: shim.lf_receiver_keep,
     };
     this.#inbox = new Inbox(handle, calls, this);
     this.#gpu = device && this.#useDevice(device.retain(), wake);
@@ -78,7 +78,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return bellDescriptor((out) => this.#shim.lf_receiver_bell(this.#handle, out));
   }
 
-  tryRecv(): Frame | null {
+  tryRecv(): CellFrame | null {
     const gpu = this.#gpu;
     if (gpu === null) return this.#inbox.receive();
     if (gpu.arrivals.length > 0) return gpu.arrivals.next();
@@ -86,7 +86,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return frame !== null && this.#arrives(frame) ? gpu.arrivals.next() : frame;
   }
 
-  recvSync(timeoutMs: number, spinUs: number): Frame | null {
+  recvSync(timeoutMs: number, spinUs: number): CellFrame | null {
     const gpu = this.#gpu;
     if (gpu === null) return this.#inbox.receiveSync(timeoutMs, spinUs);
     const end = performance.now() + timeoutMs;
@@ -110,7 +110,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return true;
   }
 
-  bytesOf(frame: CellFrame): Uint8Array {
+  bytesOf(frame: CellFrame): Uint8Array<ArrayBuffer> {
     if (frame.state !== COPIED) return this.#inbox.view(frame);
     return (frame.copy as CopyBlock).buffer.bytes;
   }
@@ -137,6 +137,10 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   }
 
   /** Frames come by themselves, up to a limit; then a region of earlier ones has to go, which only this side can see to. */
+  moved(): boolean {
+    return false;
+  }
+
   rang(): void {
     this.#inbox.makeRoom((out) => this.#shim.lf_receiver_retirable(this.#handle, out));
   }
@@ -147,6 +151,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
 
   stats(): EndStats {
     const stats = endStats((out) => this.#shim.lf_receiver_stats(this.#handle, out));
+    stats.held = this.#inbox.held;
     const arrivals = this.#gpu?.arrivals;
     if (!arrivals) return stats;
     // Those on their way are not received.

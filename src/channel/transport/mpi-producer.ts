@@ -1,6 +1,8 @@
 /** The sending end of a channel over MPI. */
 import { LavaFlowError } from "../../errors.ts";
-import { holdMemory, MemoryBuffer } from "../../memory/buffer.ts";
+import { MemoryBuffer } from "../../memory/buffer.ts";
+import { bytesOf, stays } from "../../memory/bytes.ts";
+import { holdView } from "../../native/handle.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -8,10 +10,10 @@ import { bellDescriptor } from "../bell.ts";
 import type { Loan } from "../frame.ts";
 import { endStats } from "./end-stats.ts";
 import type { RankPeer } from "./mpi-terms.ts";
-import { Outbox } from "./outbox.ts";
-import { checkView, notAPayload, VIEW_MAX } from "./payload.ts";
+import { BLOCK_MAX, Outbox } from "./outbox.ts";
+import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
 import { PieceSender } from "./piece-sender.ts";
-import type { EndStats, ProducerEnd, Until } from "./transport.ts";
+import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 
 const { LF_UNTIL_ROOM, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
 
@@ -35,12 +37,16 @@ interface Flight {
   ticket: number;
   /** Nobody else need keep it. */
   view: ArrayBufferView;
-  landed(): void;
+  landed: (() => void) | null;
 }
 
 export class MpiProducer implements ProducerEnd {
   /** What the consumer has to be told. */
   readonly lane: number;
+  /** The job's thread looks. */
+  readonly looks = false;
+  /** The peer gets bytes of its own. */
+  readonly releases = null;
   readonly #shim = native();
   readonly #handle: number;
   readonly #outbox: Outbox;
@@ -64,29 +70,32 @@ export class MpiProducer implements ProducerEnd {
   static open(
     { rank, link, who }: RankPeer,
     { slots, gathers }: { slots: number; gathers: boolean },
-    wake: () => void,
+    wake: Wake,
   ): MpiProducer {
     const handle = native().lf_sender_open(rank, link, slots, who, who.length, laneNumber);
     return new MpiProducer(check(native(), handle, "sending to the consumer"), laneNumber[0] as number, gathers, wake);
   }
 
-  private constructor(handle: number, lane: number, gathers: boolean, wake: () => void) {
+  private constructor(handle: number, lane: number, gathers: boolean, wake: Wake) {
     const shim = this.#shim;
     this.#handle = handle;
     this.lane = lane;
     this.#gathers = gathers;
-    this.#outbox = new Outbox(handle, {
-      loan: shim.lf_sender_loan,
-      commit: shim.lf_sender_commit,
-      abort: shim.lf_sender_abort,
-      reserve: shim.lf_sender_reserve,
-      commitInline: shim.lf_sender_commit_inline,
-      abortInline: shim.lf_sender_abort_inline,
-      region: shim.lf_sender_region,
-      retirable: shim.lf_sender_retirable,
-      retire: shim.lf_sender_retire,
-      keep: shim.lf_sender_keep,
-    });
+    this.#outbox = new Outbox(
+      handle,
+      {
+        loan: shim.lf_sender_loan,
+        commit: shim.lf_sender_commit,
+        abort: shim.lf_sender_abort,
+        reserve: shim.lf_sender_reserve,
+        commitInline: shim.lf_sender_commit_inline,
+        abortInline: shim.lf_sender_abort_inline,
+        region: shim.lf_sender_region,
+        retirable: shim.lf_sender_retirable,
+        retire: shim.lf_sender_retire,
+      },
+      wake,
+    );
     this.#pieces = new PieceSender(handle, () => {
       this.#settle();
       wake();
@@ -104,25 +113,27 @@ export class MpiProducer implements ProducerEnd {
 
   // ───────────── sending ─────────────
 
-  trySend(payload: ArrayBufferView | MemoryBuffer): boolean {
+  trySend(payload: Payload): boolean {
+    if (ArrayBuffer.isView(payload)) return this.#copy(payload);
     if (payload instanceof MemoryBuffer) {
       return payload.isGpu ? this.#inPieces(payload) !== null : this.#copy(payload.bytes);
     }
-    if (ArrayBuffer.isView(payload)) return this.#copy(payload);
-    throw notAPayload(payload);
+    return this.#copy(viewOfPayload(payload));
   }
 
-  start(payload: ArrayBufferView | MemoryBuffer): number | null {
+  start(payload: Payload): number | null {
+    if (ArrayBuffer.isView(payload)) return this.#startView(payload);
     if (payload instanceof MemoryBuffer) {
       if (payload.isGpu) return this.#inPieces(payload);
-      if (payload.sizeBytes >= STRAIGHT_MIN) {
-        const letGo = holdMemory(payload);
-        if (letGo) return this.#straight(payload.bytes, letGo);
-      }
-    } else if (ArrayBuffer.isView(payload) && payload.byteLength >= STRAIGHT_MIN && stays(payload)) {
-      return this.#straight(payload, nothing);
+      if (payload.sizeBytes >= STRAIGHT_MIN) return this.#straight(payload.bytes);
+      return this.trySend(payload) ? 0 : null;
     }
-    return this.trySend(payload) ? 0 : null;
+    return this.#startView(viewOfPayload(payload));
+  }
+
+  #startView(view: ArrayBufferView): number | null {
+    if (lengthOf(view, BLOCK_MAX) >= STRAIGHT_MIN && stays(view)) return this.#straight(view);
+    return this.#copy(view) ? 0 : null;
   }
 
   /** The ticket of a buffer on a GPU, which is read from now on; null when there is no room. */
@@ -134,8 +145,7 @@ export class MpiProducer implements ProducerEnd {
   }
 
   #copy(view: ArrayBufferView): boolean {
-    const length = view.byteLength;
-    if (length === 0 || length > VIEW_MAX) checkView(view);
+    const length = lengthOf(view);
     if (this.#gathers) return this.#gather(view, length);
     const result = this.#shim.lf_sender_send(this.#handle, view as Uint8Array, length);
     return result === 1 || (this.#outbox.retry(result) && this.#copy(view));
@@ -158,11 +168,13 @@ export class MpiProducer implements ProducerEnd {
     if (!this.#closed) this.#shim.lf_sender_flush(this.#handle);
   };
 
-  /** `landed` is called when the bytes have left; at once when there is no room. */
-  #straight(view: ArrayBufferView, landed: () => void): number | null {
-    const result = this.#shim.lf_sender_start(this.#handle, view as Uint8Array, view.byteLength, number);
+  /** What the shim has mapped stays so until the bytes have left, whoever closes it. */
+  #straight(given: ArrayBufferView): number | null {
+    const view = bytesOf("payload", given);
+    const landed = holdView(view);
+    const result = this.#shim.lf_sender_start(this.#handle, view, view.length, number);
     if (result !== 1) {
-      landed();
+      landed?.();
       this.#outbox.retry(result);
       return null;
     }
@@ -189,7 +201,7 @@ export class MpiProducer implements ProducerEnd {
     const result = this.#shim.lf_sender_sent(this.#handle, number);
     this.#left = number[0] as number;
     while (this.#flights.length > 0 && (this.#flights[0] as Flight).ticket <= this.#left) {
-      (this.#flights.shift() as Flight).landed();
+      (this.#flights.shift() as Flight).landed?.();
     }
     return result;
   }
@@ -206,6 +218,10 @@ export class MpiProducer implements ProducerEnd {
 
   arm(until: Until): boolean {
     return check(this.#shim, this.#shim.lf_sender_arm(this.#handle, UNTIL[until])) >= 1;
+  }
+
+  moved(): boolean {
+    return false;
   }
 
   rang(): void {
@@ -255,10 +271,3 @@ export class MpiProducer implements ProducerEnd {
     this.#shim.lf_sender_close(this.#handle);
   }
 }
-
-/** Whether the view's memory can't shrink under whoever reads it. */
-function stays({ buffer }: ArrayBufferView): boolean {
-  return buffer instanceof SharedArrayBuffer || !buffer.resizable;
-}
-
-function nothing(): void {}

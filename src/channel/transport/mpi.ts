@@ -2,7 +2,8 @@
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import { channelDevice } from "../../memory/allocator.ts";
-import type { Job } from "../job.ts";
+import type { Deadline } from "../deadline.ts";
+import { type Job, joinJob } from "../job.ts";
 import { type Link, MESSAGE } from "../link.ts";
 import { MpiConsumer } from "./mpi-consumer.ts";
 import { MpiProducer } from "./mpi-producer.ts";
@@ -32,21 +33,25 @@ function peerOf(link: Link, meeting: Meeting): RankPeer {
 export const mpi: Transport = {
   name: "mpi",
 
-  /** Also where MPI failed: the peer is then told why. */
-  wished: ({ job, pin }: Party) => (pin === undefined || pin === "mpi") && !("missing" in job && !job.failed),
+  /** Also where MPI failed, or is not this process's to use: the peer is then told why. */
+  wished: ({ job, pin }: Party) => (pin === undefined || pin === "mpi") && !("missing" in job && !job.told),
 
   capabilities(party: Party): RankAbility | NoRank {
     const { job, allocator, location } = party;
     if ("missing" in job) return { missing: job.missing };
     const device = asksForGpu(party) ? channelDevice(allocator, location.deviceId).device : null;
-    return { job: job.id, rank: job.rank, gpu: device?.info.name };
+    return { job: job.key, rank: job.rank, gpu: device?.info.name };
   },
 
   refusal(meeting: Meeting): string | null {
     if (meeting.abilities("mpi").mine === undefined) return "neither side is a rank of an MPI job";
     const { producer, consumer } = ranksOf(meeting);
-    if ("missing" in producer) return `the producer has no MPI: ${producer.missing}`;
-    if ("missing" in consumer) return `the consumer has no MPI: ${consumer.missing}`;
+    if ("missing" in producer || "missing" in consumer) {
+      const sides = Object.entries({ producer, consumer });
+      return sides
+        .flatMap(([who, side]) => ("missing" in side ? `the ${who} has no MPI: ${side.missing}` : []))
+        .join("; ");
+    }
     return producer.job === consumer.job ? null : "the two are ranks of different jobs";
   },
 
@@ -57,6 +62,10 @@ export const mpi: Transport = {
     if (producer.gpu === undefined) return way;
     const staged = `${way}; buffers on a GPU go in pieces through pinned memory`;
     return consumer.gpu === undefined ? `${staged}, and come as bytes, as the consumer uses none` : staged;
+  },
+
+  async prepare(meeting: Meeting, deadline: Deadline) {
+    if ("joining" in meeting.job) meeting.job = await joinJob(deadline);
   },
 
   openProducer(link: Link, meeting: Meeting, wake: () => void) {

@@ -15,7 +15,7 @@ export const BLOCK_MAX = 2 ** 32;
 
 const LOANS = 16;
 
-const info = new Uint8Array(new ArrayBuffer(LOAN.size));
+const info = new Uint8Array(new ArrayBuffer(LOAN.sizeof));
 const words = new Uint32Array(info.buffer);
 const numbers = new Float64Array(info.buffer);
 const regionId = new Uint32Array(new ArrayBuffer(4));
@@ -31,7 +31,6 @@ export interface OutboxCalls {
   region: Shim["lf_producer_region"];
   retirable: Shim["lf_producer_retirable"];
   retire: Shim["lf_producer_retire"];
-  keep: Shim["lf_producer_keep"];
 }
 
 export class Outbox {
@@ -41,18 +40,18 @@ export class Outbox {
   lastBlock = 0;
   readonly #handle: number;
   readonly #calls: OutboxCalls;
+  readonly #failed: (error: unknown) => void;
   readonly #regions: Regions;
   readonly #loans: CellLoan[] = [];
   #next = 0;
   #loaned = 0;
 
-  constructor(handle: number, calls: OutboxCalls) {
+  /** `failed` is told why a loan could not be sent, beside its user. */
+  constructor(handle: number, calls: OutboxCalls, failed: (error: unknown) => void) {
     this.#handle = handle;
+    this.#failed = failed;
     this.#calls = calls;
-    this.#regions = new Regions(
-      (id, out) => calls.region(handle, id, out),
-      (id) => calls.keep(handle, id),
-    );
+    this.#regions = new Regions((id, out) => calls.region(handle, id, out));
     for (let i = 0; i < LOANS; i++) this.#loans.push(new CellLoan(this));
   }
 
@@ -74,10 +73,10 @@ export class Outbox {
   tryLoan(sizeBytes: number): Loan | null {
     const loan = this.#freeLoan();
     if (sizeBytes > LF_INLINE_MAX) {
-      const view = this.tryBlock(sizeBytes);
-      if (view === null) return null;
+      const memory = this.tryBlock(sizeBytes);
+      if (memory === null) return null;
       loan.block = this.lastBlock;
-      loan.view = view;
+      loan.memory = memory;
       return this.#lend(loan, BLOCK, sizeBytes);
     }
     const result = this.#calls.reserve(this.#handle);
@@ -87,7 +86,7 @@ export class Outbox {
   }
 
   /** The memory of a block, whose number is then in `lastBlock`; null when there is no room. */
-  tryBlock(sizeBytes: number): Uint8Array | null {
+  tryBlock(sizeBytes: number): Uint8Array<ArrayBuffer> | null {
     const result = this.#calls.loan(this.#handle, sizeBytes, info);
     if (result !== 1) return this.retry(result) ? this.tryBlock(sizeBytes) : null;
     const block = words[LOAN.block / 4] as number;
@@ -146,7 +145,10 @@ export class Outbox {
   #end(loan: CellLoan, result: number): void {
     loan.state = FREE;
     this.#loaned--;
-    if (result < 0) throw lastError(native());
+    if (result >= 0) return;
+    const error = lastError(native());
+    this.#failed(error);
+    throw error;
   }
 
   /** Takes every loan back from its user, and detaches every view. */

@@ -1,23 +1,34 @@
 /** What can be sent, and what is said of the rest. */
-import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { isProxy } from "node:util/types";
+import { invalidArgument } from "../../errors.ts";
+import type { MemoryBuffer } from "../../memory/buffer.ts";
+import { BYTES_ALLOWED, type Bytes, bytesOf, checkView, sizeOf } from "../../memory/bytes.ts";
+
+export type Payload = Bytes | MemoryBuffer;
+
+const ALLOWED = `${BYTES_ALLOWED}, or a MemoryBuffer`;
 
 /** The longest view whose bytes the shim copies in one call. */
 export const VIEW_MAX = 0xffffffff;
 
-export function notAPayload(value: unknown): LavaFlowError {
-  return invalidArgument("payload", value, "a typed array, a DataView or a MemoryBuffer");
+/** Of a payload that is no MemoryBuffer: itself where it is a view, else a view of all of it. */
+export function viewOfPayload(payload: unknown): ArrayBufferView {
+  if (ArrayBuffer.isView(payload)) return payload;
+  if (isProxy(payload)) throw invalidArgument("payload", "a Proxy", `${ALLOWED}, not a Proxy of one`);
+  return bytesOf("payload", payload, ALLOWED);
 }
 
-/** For a view that is empty, or too long: INVALID_ARGUMENT, or CLOSED where its memory is gone. */
-export function checkView(view: ArrayBufferView): void {
-  if (view.byteLength > VIEW_MAX) {
-    throw invalidArgument(
-      "payload",
-      `a view of ${view.byteLength} bytes`,
-      `at most ${VIEW_MAX} bytes, or a shared MemoryBuffer`,
-    );
-  }
-  if (view.buffer instanceof ArrayBuffer && view.buffer.detached) {
-    throw new LavaFlowError("CLOSED", "the payload's memory was closed", { remedy: "Send before closing its buffer" });
-  }
+/** The length of a view that is to be sent. INVALID_ARGUMENT, or CLOSED where its memory was closed. */
+export function lengthOf(view: ArrayBufferView, max = VIEW_MAX): number {
+  try {
+    // Nothing can take the place of an element. Where a view says that it has more bytes than it has, there is none.
+    const said = view.byteLength;
+    const byteLength = (view as Uint8Array)[said - 1] !== undefined ? said : sizeOf(view);
+    if (byteLength > 0 && byteLength <= max) return byteLength;
+  } catch {} // a Proxy, or a DataView whose memory is gone
+  viewOfPayload(view);
+  checkView("payload", view);
+  const byteLength = sizeOf(view);
+  if (byteLength <= max) return byteLength;
+  throw invalidArgument("payload", `a view of ${byteLength} bytes`, `at most ${max} bytes, or a shared MemoryBuffer`);
 }

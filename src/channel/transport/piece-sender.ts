@@ -3,7 +3,7 @@
  * piece before it from there, and the receiver's GPU takes in the one before that.
  */
 import type { GpuDevice } from "../../gpu/device.ts";
-import { deviceOf, holdMemory, type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
+import { deviceOf, holdMemory, type MemoryBuffer, nativePlace } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -18,6 +18,8 @@ const number = new Float64Array(new ArrayBuffer(8));
 /** The buffer that is under way: so much of it is asked of the GPU, and so much is with MPI. Bytes. */
 interface Sending {
   memory: number;
+  /** Where it begins there. */
+  offset: number;
   sizeBytes: number;
   asked: number;
   posted: number;
@@ -63,7 +65,7 @@ export class PieceSender {
 
   /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no room. */
   start(buffer: MemoryBuffer): { started: number } | { result: number } {
-    const memory = nativeMemory(buffer);
+    const { memory, offset } = nativePlace(buffer);
     if (this.#failed) throw this.#failed.error;
     if (this.#sending) return { result: LF_FULL };
     this.#prepare(deviceOf(buffer) as GpuDevice);
@@ -71,7 +73,7 @@ export class PieceSender {
     const result = this.#shim.lf_sender_begin(this.#sender, sizeBytes);
     if (result !== 1) return { result };
     // Its user may close it: what was announced is sent all the same.
-    this.#sending = { memory, sizeBytes, asked: 0, posted: 0, letGo: holdMemory(buffer) };
+    this.#sending = { memory, offset, sizeBytes, asked: 0, posted: 0, letGo: holdMemory(buffer) };
     const started = this.#read + 1;
     this.step();
     return { started };
@@ -141,7 +143,7 @@ export class PieceSender {
 
   /** Has the GPU read pieces into the places that are free. The value to wait for where its queue is full, else 0. */
   #ask(sending: Sending, { device, room }: Way): number {
-    const { memory, sizeBytes } = sending;
+    const { memory, offset, sizeBytes } = sending;
     check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
     const left = number[0] as number;
     while (sending.asked < sizeBytes && this.#asked - this.#posted < PIECES) {
@@ -160,11 +162,12 @@ export class PieceSender {
           this.#failed ??= { error };
           this.#wake();
         };
-        device.queue.read(memory, sending.asked, room.view(at, length)).then(done, failed);
+        device.queue.read(memory, offset + sending.asked, room.view(at, length)).then(done, failed);
       } else {
         const { handle } = device;
         const to = room.offset(at);
-        const result = this.#shim.lf_queue_copy(handle, memory, sending.asked, room.memory, to, length, number);
+        const from = offset + sending.asked;
+        const result = this.#shim.lf_queue_copy(handle, memory, from, room.memory, to, length, number);
         if (check(this.#shim, result, "a piece of a buffer") === LF_FULL) return number[0] as number;
         place.value = number[0] as number;
       }

@@ -6,7 +6,6 @@ import { native } from "../../native/load.ts";
 import { exported } from "../../native/os-handle.ts";
 import { check, lastError } from "../../native/status.ts";
 import { bellDescriptor } from "../bell.ts";
-import type { Frame } from "../frame.ts";
 import type { Link } from "../link.ts";
 import { AHEAD, Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION, PLACE } from "./cell-frame.ts";
@@ -14,6 +13,7 @@ import type { CopyBlock } from "./copy-blocks.ts";
 import { endStats } from "./end-stats.ts";
 import { GpuWait, submitted } from "./gpu-wait.ts";
 import { Inbox } from "./inbox.ts";
+import type { RingTerms } from "./ring.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
 const { LF_EMPTY, LF_PENDING, LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
@@ -33,6 +33,7 @@ interface GpuPart {
 }
 
 export class ShmConsumer implements ConsumerEnd, FrameOwner {
+  readonly looks: boolean;
   readonly #shim = native();
   readonly #handle: number;
   readonly #link: Link;
@@ -48,14 +49,15 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   #closed = false;
 
   /** Null while the producer's segment has not arrived. */
-  static open(link: Link, fenced: 0 | 1): ShmConsumer | null {
+  static open(link: Link, { fenced, looks }: RingTerms): ShmConsumer | null {
     const shim = native();
     const handle = check(shim, shim.lf_consumer_open(link.handle, fenced), "attaching to the producer's segment");
-    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link);
+    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link, looks);
   }
 
-  private constructor(handle: number, link: Link) {
+  private constructor(handle: number, link: Link, looks: boolean) {
     const shim = this.#shim;
+    this.looks = looks;
     this.#handle = handle;
     this.#link = link;
     const calls = {
@@ -63,7 +65,6 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
       receiveWait: shim.lf_consumer_receive_wait,
       region: shim.lf_consumer_region,
       retire: shim.lf_consumer_retire,
-      keep: shim.lf_consumer_keep,
     };
     this.#inbox = new Inbox(handle, calls, this);
   }
@@ -91,14 +92,14 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   // ───────────── receiving ─────────────
 
-  tryRecv(): Frame | null {
+  tryRecv(): CellFrame | null {
     if (this.#arriving !== null) return this.#arrived(this.#arriving);
     const frame = this.#inbox.receive();
     if (this.#gpu === null || frame === null || !this.#arrives(frame)) return frame;
     return this.#arrived(this.#gpu.arrivals);
   }
 
-  recvSync(timeoutMs: number, spinUs: number): Frame | null {
+  recvSync(timeoutMs: number, spinUs: number): CellFrame | null {
     if (this.#arriving !== null) return this.#arrivedSync(this.#arriving, timeoutMs);
     const frame = this.#inbox.receiveSync(timeoutMs, spinUs);
     if (this.#gpu === null || frame === null || !this.#arrives(frame)) return frame;
@@ -160,16 +161,25 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   // ───────────── what frames show, and giving them back ─────────────
 
-  bytesOf(frame: CellFrame): Uint8Array {
+  bytesOf(frame: CellFrame): Uint8Array<ArrayBuffer> {
     if (frame.state !== COPIED && frame.token > 0) return this.#inbox.view(frame);
     const { sizeBytes } = frame;
-    const { bytes } = this.bufferOf(frame) as MemoryBuffer;
-    return sizeBytes === bytes.byteLength ? bytes : bytes.subarray(0, sizeBytes);
+    const isCopy = frame.state === COPIED;
+    const { bytes } = isCopy ? (frame.copy as CopyBlock).buffer : this.#wholeOf(frame);
+    const offset = isCopy ? 0 : frame.offset;
+    return sizeBytes === bytes.byteLength ? bytes : bytes.subarray(offset, offset + sizeBytes);
   }
 
   bufferOf(frame: CellFrame): MemoryBuffer | undefined {
     if (frame.state === COPIED) return (frame.copy as CopyBlock).buffer;
     if (frame.token > 0) return undefined;
+    const whole = this.#wholeOf(frame);
+    if (frame.sizeBytes === whole.sizeBytes) return whole;
+    return (frame.part ??= whole.part(frame.offset, frame.sizeBytes));
+  }
+
+  /** All of the memory that a frame's buffer lies in. */
+  #wholeOf(frame: CellFrame): MemoryBuffer {
     const place = frame.token & PLACE;
     const known = this.#buffers[place];
     if (known !== undefined) return known.buffer;
@@ -180,9 +190,8 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   #adopt(region: number, place: number): MemoryBuffer {
     const { memory, address, sizeBytes, allocationBytes, kind, hostVisible } = this.#inbox.regions.mapping(region);
-    const release = (escaped: boolean) => {
+    const release = () => {
       this.#buffers[place] = undefined;
-      if (escaped) this.#inbox.regions.escaped(region);
     };
     if (kind !== LF_REGION_GPU) return adoptMemory(memory, address, sizeBytes, release);
     const { device } = this.#gpu as GpuPart;
@@ -245,8 +254,14 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return false;
   }
 
+  moved(spins: number): boolean {
+    // A GPU is not looked for: it wakes.
+    return this.#arriving === null && this.#shim.lf_consumer_moved(this.#handle, spins) === 1;
+  }
+
   /** The end of the producer's process ends what waits for its GPU work. */
-  rang(): void {
+  rang(ended: boolean): void {
+    if (ended) this.#shim.lf_consumer_look(this.#handle);
     this.#settle();
   }
 
@@ -270,6 +285,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     counted.frames -= length;
     counted.bytes -= bytes;
     counted.queued += length;
+    counted.held = this.#inbox.held;
     return counted;
   }
 

@@ -1,7 +1,7 @@
 /** The sending end of a shared-memory channel. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { GpuQueue } from "../../gpu/queue.ts";
-import { deviceOf, MemoryBuffer, nativeMemory, onClose } from "../../memory/buffer.ts";
+import { deviceOf, MemoryBuffer, nativeMemory, nativePlace, onClose, wholeBuffer } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
@@ -11,9 +11,12 @@ import type { Link } from "../link.ts";
 import { endStats } from "./end-stats.ts";
 import { GpuWait } from "./gpu-wait.ts";
 import { Outbox } from "./outbox.ts";
-import { checkView, notAPayload, VIEW_MAX } from "./payload.ts";
+import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
+import { Releases } from "./releases.ts";
+import type { RingTerms } from "./ring.ts";
 import { Staging } from "./staging.ts";
-import type { EndStats, ProducerEnd, Until } from "./transport.ts";
+import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
+import { LARGE_BYTES, Trim } from "./trim.ts";
 
 const { LF_PENDING } = CONSTANTS;
 
@@ -23,6 +26,8 @@ const NONE = Symbol();
 const awaited = new Float64Array(new ArrayBuffer(8));
 
 export class ShmProducer implements ProducerEnd {
+  readonly looks: boolean;
+  readonly releases: Releases;
   readonly #shim = native();
   readonly #handle: number;
   readonly #link: Link;
@@ -37,7 +42,7 @@ export class ShmProducer implements ProducerEnd {
   readonly #unshareable = new WeakSet<MemoryBuffer>();
   /** How to stop watching those that are known. */
   readonly #unwatch = new Map<MemoryBuffer, () => void>();
-  readonly #wake: () => void;
+  readonly #wake: Wake;
   /** The GPU whose buffers are passed as they are; null: none. */
   #device: GpuDevice | null = null;
   #queue: GpuQueue | null = null;
@@ -46,32 +51,41 @@ export class ShmProducer implements ProducerEnd {
   #pending: MemoryBuffer | null = null;
   /** For those that the peer can't reach. */
   readonly #staging: Staging;
+  readonly #trim: Trim;
   #closed = false;
 
-  /** `wake` is called when a payload that was not ready may be. */
-  static open(link: Link, slots: number, fenced: 0 | 1, wake: () => void): ShmProducer {
+  /** `name` is the channel's; `wake` is called when a payload that was not ready may be. */
+  static open(link: Link, slots: number, { fenced, looks }: RingTerms, name: string, wake: Wake): ShmProducer {
     const shim = native();
     const handle = check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment");
-    return new ShmProducer(handle, link, wake);
+    return new ShmProducer(handle, link, looks, name, wake);
   }
 
-  private constructor(handle: number, link: Link, wake: () => void) {
+  private constructor(handle: number, link: Link, looks: boolean, name: string, wake: Wake) {
     const shim = this.#shim;
+    this.looks = looks;
     this.#handle = handle;
     this.#link = link;
     this.#wake = wake;
-    this.#outbox = new Outbox(handle, {
-      loan: shim.lf_producer_loan,
-      commit: (end, block, length) => shim.lf_producer_commit(end, block, length, 0),
-      abort: shim.lf_producer_abort,
-      reserve: shim.lf_producer_reserve,
-      commitInline: shim.lf_producer_commit_inline,
-      abortInline: shim.lf_producer_abort_inline,
-      region: shim.lf_producer_region,
-      retirable: shim.lf_producer_retirable,
-      retire: shim.lf_producer_retire,
-      keep: shim.lf_producer_keep,
-    });
+    const count = (memory: number) => check(shim, shim.lf_producer_unreleased(handle, memory));
+    const arm = () => void check(shim, shim.lf_producer_arm(handle, 1));
+    this.releases = new Releases(name, { count, arm }, wake);
+    this.#outbox = new Outbox(
+      handle,
+      {
+        loan: shim.lf_producer_loan,
+        commit: (end, block, length) => shim.lf_producer_commit(end, block, length, 0),
+        abort: shim.lf_producer_abort,
+        reserve: shim.lf_producer_reserve,
+        commitInline: shim.lf_producer_commit_inline,
+        abortInline: shim.lf_producer_abort_inline,
+        region: shim.lf_producer_region,
+        retirable: shim.lf_producer_retirable,
+        retire: shim.lf_producer_retire,
+      },
+      wake,
+    );
+    this.#trim = new Trim(() => shim.lf_producer_trim(handle));
     const commit = (block: number, sizeBytes: number) =>
       check(shim, shim.lf_producer_commit(handle, block, sizeBytes, 1));
     this.#staging = new Staging(this.#outbox, commit, wake);
@@ -92,16 +106,16 @@ export class ShmProducer implements ProducerEnd {
     this.#gpuWait = new GpuWait(device, this.#wake);
   }
 
-  trySend(payload: ArrayBufferView | MemoryBuffer): boolean {
+  trySend(payload: Payload): boolean {
     if (payload instanceof Uint8Array) return this.#sendView(payload);
     if (payload === this.#last) return this.#sendMemory(this.#last as MemoryBuffer, this.#lastMemory);
-    if (payload instanceof MemoryBuffer) return this.#sendBuffer(payload);
     if (ArrayBuffer.isView(payload)) return this.#sendView(payload);
-    throw notAPayload(payload);
+    if (payload instanceof MemoryBuffer) return this.#sendBuffer(payload);
+    return this.#sendView(viewOfPayload(payload));
   }
 
   /** Everything is on its way when it was sent: there is nothing to wait for. */
-  start(payload: ArrayBufferView | MemoryBuffer): number | null {
+  start(payload: Payload): number | null {
     return this.trySend(payload) ? 0 : null;
   }
 
@@ -110,9 +124,15 @@ export class ShmProducer implements ProducerEnd {
   }
 
   #sendView(view: ArrayBufferView): boolean {
-    const length = view.byteLength;
-    if (length === 0 || length > VIEW_MAX) checkView(view);
-    const result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
+    const length = lengthOf(view);
+    let result: number;
+    try {
+      result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
+    } catch (error) {
+      viewOfPayload(view); // a Proxy can pass for a view up to here
+      throw error;
+    }
+    if (length > LARGE_BYTES) this.#trim.begin();
     if (result === 1) return true;
     return this.#notSent(result) && this.#sendView(view);
   }
@@ -124,13 +144,27 @@ export class ShmProducer implements ProducerEnd {
       this.#lastMemory = known;
       return this.#sendMemory(buffer, known);
     }
+    const whole = wholeBuffer(buffer);
     const direct = buffer.isGpu
-      ? deviceOf(buffer) === this.#device && !this.#unshareable.has(buffer)
+      ? deviceOf(buffer) === this.#device && !this.#unshareable.has(whole)
       : buffer.strategy === "shared";
     if (!direct) return buffer.isGpu ? this.#sendStaged(buffer) : this.#sendView(buffer.bytes);
+    if (whole !== buffer) return this.#sendPart(buffer, whole);
     const memory = nativeMemory(buffer);
     this.#watch(buffer, memory);
     return this.#sendMemory(buffer, memory);
+  }
+
+  /** The peer knows the whole, and is told where the part lies in it. */
+  #sendPart(part: MemoryBuffer, whole: MemoryBuffer): boolean {
+    const { memory, offset } = nativePlace(part);
+    if (!this.#known.has(whole)) this.#watch(whole, memory);
+    if (this.#queue !== null && !this.#queue.submitted && part.isGpu) return this.#wait(whole);
+    const result = this.#shim.lf_producer_send_part(this.#handle, memory, offset, part.sizeBytes);
+    if (result === 1) return true;
+    if (result === LF_PENDING) return this.#wait(whole);
+    if (result < 0) return this.#sendUnshareable(whole, part);
+    return this.#notSent(result) && this.#sendPart(part, whole);
   }
 
   #sendMemory(buffer: MemoryBuffer, memory: number): boolean {
@@ -139,17 +173,17 @@ export class ShmProducer implements ProducerEnd {
     const result = this.#shim.lf_producer_send_memory(this.#handle, memory);
     if (result === 1) return true;
     if (result === LF_PENDING) return this.#wait(buffer);
-    if (result < 0) return this.#sendUnshareable(buffer);
+    if (result < 0) return this.#sendUnshareable(buffer, buffer);
     return this.#notSent(result) && this.#sendMemory(buffer, memory);
   }
 
   /** A driver need not share on what came from another process. */
-  #sendUnshareable(buffer: MemoryBuffer): boolean {
+  #sendUnshareable(whole: MemoryBuffer, buffer: MemoryBuffer): boolean {
     const error = lastError(this.#shim);
     if (!buffer.isGpu || error.code !== "EXTERNAL_MEMORY_UNSUPPORTED") throw error;
-    this.#unwatch.get(buffer)?.();
-    this.#forget(buffer);
-    this.#unshareable.add(buffer);
+    this.#unwatch.get(whole)?.();
+    this.#forget(whole);
+    this.#unshareable.add(whole);
     return this.#sendStaged(buffer);
   }
 
@@ -161,12 +195,17 @@ export class ShmProducer implements ProducerEnd {
 
   /** The peer maps a buffer once; when the buffer goes here, the peer is told. */
   #watch(buffer: MemoryBuffer, memory: number): void {
+    const letGo = this.releases.add(buffer, memory);
     const unwatch = onClose(buffer, () => {
+      letGo();
       this.#forget(buffer);
       this.#shim.lf_producer_forget_memory(this.#handle, memory);
     });
     this.#known.set(buffer, memory);
-    this.#unwatch.set(buffer, unwatch);
+    this.#unwatch.set(buffer, () => {
+      unwatch();
+      letGo();
+    });
   }
 
   #forget(buffer: MemoryBuffer): void {
@@ -177,6 +216,7 @@ export class ShmProducer implements ProducerEnd {
 
   #sendStaged(buffer: MemoryBuffer): boolean {
     this.#pending = null;
+    if (buffer.sizeBytes > LARGE_BYTES) this.#trim.begin();
     return this.#staging.trySend(buffer);
   }
 
@@ -187,6 +227,7 @@ export class ShmProducer implements ProducerEnd {
   }
 
   tryLoan(sizeBytes: number): Loan | null {
+    if (sizeBytes > LARGE_BYTES) this.#trim.begin();
     const loan = this.#outbox.tryLoan(sizeBytes);
     if (loan === null) this.#pending = null;
     return loan;
@@ -200,6 +241,12 @@ export class ShmProducer implements ProducerEnd {
     const untilReleased = until === "released";
     const moved = check(this.#shim, this.#shim.lf_producer_arm(this.#handle, untilReleased ? 1 : 0)) >= 1;
     return untilReleased || this.#pending === null ? moved : this.#armForWork(this.#pending);
+  }
+
+  moved(until: Until, spins: number): boolean {
+    // A GPU is not looked for: it wakes.
+    if (this.#pending !== null && until !== "released") return false;
+    return this.#shim.lf_producer_moved(this.#handle, until === "released" ? 1 : 0, spins) === 1;
   }
 
   /** For the end of the GPU work that the last payload waits for. */
@@ -216,7 +263,10 @@ export class ShmProducer implements ProducerEnd {
     return false;
   }
 
-  rang(): void {}
+  rang(ended: boolean): void {
+    this.releases.wake();
+    if (ended && this.#shim.lf_producer_look(this.#handle) < 0) this.#wake(lastError(this.#shim));
+  }
 
   /** The peer's queue may wait for work here: were this end gone before, it would go on without. */
   settled(): Promise<void> | null {
@@ -249,6 +299,7 @@ export class ShmProducer implements ProducerEnd {
     for (const unwatch of this.#unwatch.values()) unwatch();
     this.#unwatch.clear();
     this.#known.clear();
+    this.#trim.end();
     this.#outbox.close();
     this.#shim.lf_producer_close(this.#handle);
     this.#device?.release();

@@ -1,6 +1,6 @@
 /** Shared memory: a ring and pooled blocks in segments that both processes map. The protocol is the shim's. */
 import type { Link } from "../link.ts";
-import { fenced, noRing, ringAbilities, slotsOf } from "./ring.ts";
+import { noRing, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
 import type { Meeting, Transport } from "./transport.ts";
@@ -25,12 +25,15 @@ export const shm: Transport = {
   },
 
   openProducer(link: Link, meeting: Meeting, wake: () => void) {
-    return { producer: ShmProducer.open(link, slotsOf(meeting), fenced(meeting, "shm"), wake), agree() {} };
+    return {
+      producer: ShmProducer.open(link, slotsOf(meeting), ringTerms(meeting, "shm"), meeting.name, wake),
+      agree() {},
+    };
   },
 
   openConsumer(link: Link, meeting: Meeting) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, fenced(meeting, "shm"));
+      const consumer = ShmConsumer.open(link, ringTerms(meeting, "shm"));
       return consumer && { consumer, terms: null };
     };
     return { poll, close() {} };

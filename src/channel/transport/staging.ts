@@ -1,6 +1,6 @@
 /** MemoryBuffers on a GPU that the peer can't reach, on their way into blocks that it can. */
 import { invalidArgument } from "../../errors.ts";
-import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
+import { checkOpen, type MemoryBuffer } from "../../memory/buffer.ts";
 import { BLOCK_MAX, type Outbox } from "./outbox.ts";
 
 /** One copy on its way. */
@@ -44,7 +44,7 @@ export class Staging {
 
   /** Copies the buffer into a block, by and by; sends that, and says so, when it is called again afterwards. */
   trySend(buffer: MemoryBuffer): boolean {
-    nativeMemory(buffer); // CLOSED where it is
+    checkOpen(buffer);
     const copy = this.#copy;
     if (copy === null || (copy.buffer !== buffer && copy.state !== "copying")) return this.#begin(buffer);
     if (copy.state === "copying") return false;
