@@ -1,14 +1,25 @@
 /** lava-flow: moves data between processes without copying it, on the fastest path that the machines offer. */
 export { Channel } from "./channel/channel.ts";
+export type { Consumer } from "./channel/consumer.ts";
 export type { Frame, Loan } from "./channel/frame.ts";
 export type { ChannelOptions } from "./channel/options.ts";
+export type { Producer } from "./channel/producer.ts";
 export type { Route } from "./channel/route.ts";
+export type { ConsumerStats, ProducerStats } from "./channel/stats.ts";
+export type { Payload } from "./channel/transport/payload.ts";
 export type { TransportName } from "./channel/transport/transport.ts";
+export { ERROR_CODES } from "./error-codes.ts";
 export { type ErrorCode, LavaFlowError, type NativeFailure } from "./errors.ts";
-export type { GpuInfo } from "./gpu/device.ts";
+export type { GpuInfo, SubgroupOperation } from "./gpu/device.ts";
 export { type ExternalSemaphoreHandle, GpuSemaphore, type SemaphoreKind } from "./gpu/timeline.ts";
 export { type CommunicationScope, detectScope, ProcessLocation, type ScopeDecision } from "./location.ts";
-export { MemoryAllocator, type Topology } from "./memory/allocator.ts";
+export { MemoryAllocator } from "./memory/allocator.ts";
 export { MemoryBuffer } from "./memory/buffer.ts";
+export type { Bytes, ViewType } from "./memory/bytes.ts";
+export type { DeviceChoice } from "./memory/devices.ts";
 export type { ExternalMemoryHandle } from "./memory/handle.ts";
-export type { ChannelProfile, MemoryLocation, MemoryStrategy } from "./memory/strategy.ts";
+export { BufferPool } from "./memory/pool.ts";
+export type { ChannelProfile, Decision, MemoryLocation, MemoryStrategy, Rejection } from "./memory/strategy.ts";
+export type { Topology, Unavailable } from "./memory/topology.ts";
+export type { Limits } from "./native/limits.ts";
+export type { OsHandleFields } from "./native/os-handle.ts";

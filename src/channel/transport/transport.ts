@@ -1,11 +1,13 @@
 /** What a transport is: one file behind this interface. The channel above it knows nothing else of it. */
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import type { MemoryAllocator } from "../../memory/allocator.ts";
-import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
-import type { Frame, Loan } from "../frame.ts";
-import type { Job, NoJob } from "../job.ts";
+import type { Deadline } from "../deadline.ts";
+import type { Loan, ReusedFrame } from "../frame.ts";
+import type { Job, Joining, NoJob } from "../job.ts";
 import type { Link } from "../link.ts";
+import type { Payload } from "./payload.ts";
+import type { Releases } from "./releases.ts";
 
 export type TransportName = "shm" | "vulkan" | "mpi";
 
@@ -18,9 +20,11 @@ export interface Party {
   /** Whose GPUs it may use. */
   allocator: MemoryAllocator;
   /** The MPI job that this process is a part of, or why it is of none. */
-  job: Job | NoJob;
+  job: Job | Joining | NoJob;
   /** Where others of the job meet this process without it; null where none does. */
   place: string | null;
+  /** Why nobody of this host can be met; undefined where that works. */
+  barred?: string;
   pin?: TransportName;
   /** Whom to expect; undefined: anybody. */
   expected?: Partial<ProcessLocation>;
@@ -39,11 +43,14 @@ export interface Meeting {
   /** Whether the two have a connection on this host, which carries memory. */
   connected: boolean;
   /** This side's, as in Party. */
-  job: Job | NoJob;
+  job: Job | Joining | NoJob;
   allocator: MemoryAllocator;
   /** `capabilities()` of this transport in this process and in the peer (which may say anything). */
   abilities(transport: TransportName): { mine: unknown; peer: unknown };
 }
+
+/** Something has come that an end waits for; or it failed of `failure` where no call of the channel could tell. */
+export type Wake = (failure?: unknown) => void;
 
 export interface Transport {
   readonly name: TransportName;
@@ -55,10 +62,12 @@ export interface Transport {
   refusal(meeting: Meeting): string | null;
   /** Why it is the right one, once it serves; `terms` are the consumer's, as the producer heard them. */
   reason(meeting: Meeting, terms: unknown): string;
+  /** What has to be there before the next two. A failure becomes the reason against this transport. */
+  prepare?(meeting: Meeting, deadline: Deadline): Promise<void>;
   /** Makes what is to be shared and sends it to the peer. A failure becomes the reason against this transport. */
-  openProducer(link: Link, meeting: Meeting, wake: () => void): Offer;
+  openProducer(link: Link, meeting: Meeting, wake: Wake): Offer;
   /** Takes what the producer sends. A failure becomes the reason against it. */
-  openConsumer(link: Link, meeting: Meeting, wake: () => void): Acceptance;
+  openConsumer(link: Link, meeting: Meeting, wake: Wake): Acceptance;
 }
 
 export interface Offer {
@@ -81,6 +90,8 @@ export interface EndStats {
   /** How often there was no room (producer). */
   full: number;
   queued: number;
+  /** Received by the consumer and not released; 0 where a producer can't know. */
+  held: number;
   importsCached: number;
 }
 
@@ -89,11 +100,13 @@ export interface EndStats {
  * opened with when that has come.
  */
 interface End {
+  /** Whether `moved` is worth calling again and again. */
+  readonly looks: boolean;
   stats(): EndStats;
   /** What becomes readable when it is worth looking again; the caller owns it. -1 where the system has none. */
   bellDescriptor(): number;
-  /** The bell rang, or the peer is gone. */
-  rang(): void;
+  /** The bell rang; `ended`: and never will again, as the peer is gone. */
+  rang(ended: boolean): void;
   /** Resolves when closing takes nothing away from work under way; null: it takes nothing now. Never rejects. */
   settled(): Promise<void> | null;
   /** Detaches every view, then frees. */
@@ -104,13 +117,15 @@ interface End {
 export type Until = "room" | "released" | "left";
 
 export interface ProducerEnd extends End {
+  /** Of buffers that are passed without a copy; null where none is. */
+  readonly releases: Releases | null;
   /** False when there is no room, or when the payload is not ready. Throws when the peer closed or died. */
-  trySend(payload: ArrayBufferView | MemoryBuffer): boolean;
+  trySend(payload: Payload): boolean;
   /**
    * The same, but the bytes may leave the payload's own memory by and by: a ticket for `left`, 0 where nothing is to be
    * waited for; null when there is no room, or the payload is not ready.
    */
-  start(payload: ArrayBufferView | MemoryBuffer): number | null;
+  start(payload: Payload): number | null;
   /** Whether the bytes have left. Throws when they can't any more. */
   left(ticket: number): boolean;
   /** Null when there is no room. `sizeBytes` is a whole number from 0 to the largest frame. */
@@ -119,13 +134,17 @@ export interface ProducerEnd extends End {
   drained(): boolean;
   /** Asks for a wake-up when that may have come. True: something changed already. */
   arm(until: Until): boolean;
+  /** Looks `spins` times, at little cost, and says as soon as trying again may help. */
+  moved(until: Until, spins: number): boolean;
 }
 
 export interface ConsumerEnd extends End {
   /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything was received. */
-  tryRecv(): Frame | null;
+  tryRecv(): ReusedFrame | null;
   /** Blocks this thread; null when the time is up. */
-  recvSync(timeoutMs: number, spinUs: number): Frame | null;
+  recvSync(timeoutMs: number, spinUs: number): ReusedFrame | null;
   /** Asks for a wake-up at the next message. True: something is there already. */
   arm(): boolean;
+  /** Looks `spins` times, at little cost, and says as soon as trying again may help. */
+  moved(spins: number): boolean;
 }

@@ -8,7 +8,7 @@ import { uuidsOf } from "../../memory/handle.ts";
 import { native } from "../../native/load.ts";
 import { lastError } from "../../native/status.ts";
 import type { Link } from "../link.ts";
-import { fenced, noRing, type RingAbilities, ringAbilities, slotsOf } from "./ring.ts";
+import { noRing, type RingAbilities, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
 import type { Meeting, Party, Transport } from "./transport.ts";
@@ -56,7 +56,7 @@ export const vulkan: Transport = {
   wished: (party: Party) => (party.pin === undefined ? asksForGpu(party) : party.pin === "vulkan"),
 
   capabilities(party: Party): RingAbilities & (GpuAbility | NoGpu) {
-    const ring = ringAbilities();
+    const ring = ringAbilities(party);
     const { device, reason } = channelDevice(party.allocator, party.location.deviceId);
     return { ...ring, ...(device ? abilityOf(device) : { missing: reason }) };
   },
@@ -79,7 +79,7 @@ export const vulkan: Transport = {
   openProducer(link: Link, meeting: Meeting, wake: () => void) {
     const gpus = bothGpus(meeting);
     const device = ownDevice(meeting);
-    const producer = ShmProducer.open(link, slotsOf(meeting), fenced(meeting, "vulkan"), wake);
+    const producer = ShmProducer.open(link, slotsOf(meeting), ringTerms(meeting, "vulkan"), meeting.name, wake);
     const agree = (terms: unknown) => {
       const { way } = readTerms(terms, gpus);
       if (way === "staged") return;
@@ -91,7 +91,7 @@ export const vulkan: Transport = {
 
   openConsumer(link: Link, meeting: Meeting, wake: () => void) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, fenced(meeting, "vulkan"));
+      const consumer = ShmConsumer.open(link, ringTerms(meeting, "vulkan"));
       if (!consumer) return null;
       try {
         const terms = termsFor(meeting);

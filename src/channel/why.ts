@@ -1,0 +1,24 @@
+/** What an end knows of the reason when somebody has waited too long. */
+import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
+
+/** Why there is no room, or not all is released. Null: the channel was closed here. */
+export function whyNotReleased(end: ProducerEnd | null): string {
+  if (end === null) return "";
+  const { queued, held } = end.stats();
+  const rest = queued - held;
+  const there = held > 0 ? `${frames(held)} received and never released` : "the consumer is there";
+  // A sender of a job does not know what was received: it says `held` 0.
+  return rest > 0 ? `${there}, ${frames(rest)} sent and not yet ${held > 0 ? "received" : "released"}` : there;
+}
+
+/** Why no frame comes. */
+export function whyNoFrame(end: ConsumerEnd | null): string {
+  if (end === null) return "";
+  const { frames: received, held } = end.stats();
+  const there = `the producer is there${received === 0 ? ", and has sent nothing yet" : ""}`;
+  return held > 0 ? `${there}; ${frames(held)} held here and never released, which may leave it no room` : there;
+}
+
+function frames(count: number): string {
+  return count === 1 ? "1 frame was" : `${count} frames were`;
+}
