@@ -1,6 +1,10 @@
 /** What every command has in common. */
+import { writeSync } from "node:fs";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { LavaFlowError } from "../index.ts";
+
+/** A descriptor that somebody else made non-blocking has no bell here: look again after this. */
+export const RETRY_MS = 2;
 
 export interface Command {
   /** Shown by --help, and after wrong arguments. */
@@ -31,6 +35,24 @@ function parseOrExplain<T extends NonNullable<ParseArgsConfig["options"]>>(args:
   } catch (error) {
     // The first sentence says what is wrong; the rest is about how to write file names with dashes.
     throw new UsageError((error as Error).message.split(". ")[0]);
+  }
+}
+
+/** Whoever read standard output has seen enough: no failure, and nothing more to say. */
+export class ReaderGone extends Error {}
+
+/** To standard output, whole: what can't be written there is a failure, unlike with `console.log`. */
+export function print(text: string): void {
+  const bytes = Buffer.from(`${text}\n`);
+  for (let done = 0; done < bytes.byteLength; ) {
+    try {
+      done += writeSync(1, bytes, done);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EPIPE") throw new ReaderGone();
+      if (code !== "EAGAIN") throw systemError("can't write standard output", error);
+      Bun.sleepSync(RETRY_MS); // somebody made the pipe non-blocking
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** The demo's second process: receives, checks, reports, and answers. */
 import { availableParallelism } from "node:os";
-import { Channel, type Frame, LavaFlowError } from "../index.ts";
+import { Channel, type Consumer, type Frame, LavaFlowError, type Producer } from "../index.ts";
 import { type Command, interruptible, parse } from "./command.ts";
 
 /** The channel for reports and answers has the name of the other one and this. */
@@ -50,7 +50,7 @@ async function run(args: string[]): Promise<number> {
 }
 
 /** Gives each frame to `use`, until the empty one. */
-function receiveFile(data: Channel, use: (bytes: Uint8Array) => void): Report {
+function receiveFile(data: Consumer, use: (bytes: Uint8Array) => void): Report {
   const report = { frames: 0, bytes: 0, workNs: 0, misplaced: 0 };
   for (let frame = next(data); frame.sizeBytes > 0; frame = next(data)) {
     const start = Bun.nanoseconds();
@@ -63,7 +63,7 @@ function receiveFile(data: Channel, use: (bytes: Uint8Array) => void): Report {
   return report;
 }
 
-function receiveMessages(data: Channel): Report {
+function receiveMessages(data: Consumer): Report {
   const report = { frames: 0, bytes: 0, workNs: 0, misplaced: 0 };
   for (let frame = next(data); frame.sizeBytes > 0; frame = next(data)) {
     const { bytes } = frame;
@@ -76,7 +76,7 @@ function receiveMessages(data: Channel): Report {
   return report;
 }
 
-function answer(data: Channel, back: Channel): void {
+function answer(data: Consumer, back: Producer): void {
   const message = new Uint8Array(MESSAGE_BYTES);
   for (let frame = next(data); frame.sizeBytes > 0; frame = next(data)) {
     frame.release();
@@ -85,13 +85,13 @@ function answer(data: Channel, back: Channel): void {
 }
 
 /** The end's own frame has to be released as well: that is left to closing the channel. */
-function next(data: Channel): Frame {
+function next(data: Consumer): Frame {
   const frame = data.recvSync(SPIN);
   if (!frame) throw new LavaFlowError("TIMEOUT", `nothing came within ${LIMIT_MS} ms`);
   return frame;
 }
 
-async function report(back: Channel, report: Report): Promise<void> {
+async function report(back: Producer, report: Report): Promise<void> {
   await back.send(new TextEncoder().encode(JSON.stringify(report)), { timeoutMs: LIMIT_MS });
 }
 

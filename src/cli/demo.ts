@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
-import { Channel, LavaFlowError } from "../index.ts";
-import { type Command, interruptible, parse, systemError, UsageError } from "./command.ts";
+import { Channel, type Consumer, LavaFlowError, type Producer } from "../index.ts";
+import { type Command, interruptible, parse, print, systemError, UsageError } from "./command.ts";
 import { BACK, END, FRAME_BYTES, LIMIT_MS, MESSAGE_BYTES, type Report, SPIN } from "./demo-peer.ts";
 import { binaryBytes, count, decimalBytes, duration, row, threeDigits } from "./format.ts";
 import { Progress } from "./progress.ts";
@@ -30,8 +30,8 @@ const MESSAGES_PER_UPDATE = 16_384;
 const TRIES = 1_000;
 
 interface Lines {
-  data: Channel;
-  back: Channel;
+  data: Producer;
+  back: Consumer;
 }
 
 async function run(args: string[]): Promise<number> {
@@ -61,8 +61,8 @@ async function show(path: string, file: number, messages: number, signal: AbortS
     await using _data = data;
     await using _back = back;
     const lines = { data, back };
-    console.log(row("lava-flow", `${version}, two processes, Bun ${Bun.version}, ${process.platform} ${process.arch}`));
-    console.log(routeRows(data.route));
+    print(row("lava-flow", `${version}, two processes, Bun ${Bun.version}, ${process.platform} ${process.arch}`));
+    print(routeRows(data.route));
     await streamFile(lines, path, file, signal);
     if (messages > 0) await sendMessages(lines, messages, signal);
     await measureLatency(lines);
@@ -96,7 +96,7 @@ async function streamFile(lines: Lines, path: string, file: number, signal: Abor
   const copied = await streamOnce("copying", lines, file, signal);
   const share = Math.round((100 * verified.workNs) / verified.elapsed);
   const rate = ({ sent, elapsed }: { sent: number; elapsed: number }) => `${threeDigits(sent / elapsed)} GB/s`;
-  console.log(
+  print(
     row(
       "file",
       `${basename(path)}, ${decimalBytes(verified.sent)} in ${count(verified.frames)} frames of ${binaryBytes(FRAME_BYTES)}`,
@@ -104,7 +104,7 @@ async function streamFile(lines: Lines, path: string, file: number, signal: Abor
       `${rate(verified)}, each frame hashed there (hashing takes ${share} % of the time)`,
     ),
   );
-  console.log(row("sha-256", expected, "equal on both sides"));
+  print(row("sha-256", expected, "equal on both sides"));
 }
 
 async function streamOnce(label: string, { data, back }: Lines, file: number, signal: AbortSignal) {
@@ -162,9 +162,7 @@ async function sendMessages({ data, back }: Lines, messages: number, signal: Abo
     );
   }
   const rate = threeDigits((messages / elapsed) * 1e3);
-  console.log(
-    row("messages", `${count(messages)} of ${MESSAGE_BYTES} bytes, all there and in order: ${rate} million/s`),
-  );
+  print(row("messages", `${count(messages)} of ${MESSAGE_BYTES} bytes, all there and in order: ${rate} million/s`));
 }
 
 async function measureLatency({ data, back }: Lines): Promise<void> {
@@ -183,7 +181,7 @@ async function measureLatency({ data, back }: Lines): Promise<void> {
   await data.send(END, { timeoutMs: LIMIT_MS });
   const sorted = samples.subarray(0, taken).sort();
   const at = (share: number) => duration(sorted[Math.floor(share * taken)] as number);
-  console.log(
+  print(
     row(
       "latency",
       `${MESSAGE_BYTES} bytes, one way: p50 ${at(0.5)}, p99 ${at(0.99)}`,
@@ -192,7 +190,7 @@ async function measureLatency({ data, back }: Lines): Promise<void> {
   );
 }
 
-async function receiveReport(back: Channel, signal: AbortSignal): Promise<Report> {
+async function receiveReport(back: Consumer, signal: AbortSignal): Promise<Report> {
   const frame = await back.recv({ timeoutMs: LIMIT_MS, signal });
   try {
     return JSON.parse(new TextDecoder().decode(frame.bytes)) as Report;

@@ -1,5 +1,5 @@
 /** `lava-flow doctor`: what this machine offers, or a whole job's machines, what they do not, why, and how to get it. */
-import { type Command, parse } from "./command.ts";
+import { type Command, parse, print } from "./command.ts";
 import { binaryBytes, count, row } from "./format.ts";
 import { examineJob, isRank } from "./job.ts";
 import { describeJob } from "./job-report.ts";
@@ -20,10 +20,10 @@ async function run(args: string[]): Promise<number> {
   const machine = examine();
   if (isRank(machine)) {
     const report = await examineJob(machine);
-    if (report) console.log(values.json ? JSON.stringify(report, null, 2) : describeJob(report));
+    if (report) print(values.json ? JSON.stringify(report, null, 2) : describeJob(report));
     return 0;
   }
-  console.log(values.json ? JSON.stringify(machine, null, 2) : describe(machine));
+  print(values.json ? JSON.stringify(machine, null, 2) : describe(machine));
   return machine.shim ? 0 : 1;
 }
 
@@ -91,9 +91,9 @@ function limitText({ soft, hard }: Limit, show: (value: number) => string): stri
   return soft === hard ? now : `${now}, can be raised to ${hard === null ? "any" : show(hard)}`;
 }
 
-function meetingTexts({ runtimeDirectory: { path, usable, mode, ownerUid } }: Machine): string[] {
+function meetingTexts({ runtimeDirectory: { path, passedOver, usable, mode, ownerUid } }: Machine): string[] {
   const rights = mode ? `, mode ${mode}, owner ${ownerUid}` : "";
-  return [path, `${answer(usable, "usable", "not usable")}${rights}`];
+  return [path, `${answer(usable, "usable", "not usable")}${rights}`, ...passedOver];
 }
 
 function hostTexts({ hostname, hostId, hostIdOverridden, nodeId }: Machine["location"]): string[] {

@@ -1,8 +1,16 @@
-/** Numbers and failures as people read them, and text that fits a terminal of 80 columns. */
+/** Numbers and failures as people read them, and text that fits the terminal. */
 import { LavaFlowError } from "../index.ts";
 
+/** Of what goes to no terminal, and to one that does not say. */
 const WIDTH = 80;
+/** Longer lines are hard to read. */
+const WIDTH_MAX = 120;
 const LABEL = 12;
+
+/** Columns that standard output has. */
+export function outputWidth(): number {
+  return Math.min(WIDTH_MAX, process.stdout.columns || WIDTH);
+}
 
 /** Data that moves, in powers of 1000: 1500000 → "1.50 MB". */
 export function decimalBytes(bytes: number): string {
@@ -37,25 +45,33 @@ export function duration(nanoseconds: number): string {
   return nanoseconds < 1e9 ? `${threeDigits(nanoseconds / 1e6)} ms` : `${threeDigits(nanoseconds / 1e9)} s`;
 }
 
-/** A label, and beside it text of any length: each string starts on a line of its own. */
+/** A label, and beside it text of any length: each string starts on a line of its own. Words are never broken. */
 export function row(label: string, ...texts: string[]): string {
-  const lines = texts.flatMap((text) => wrap(text, WIDTH - LABEL));
-  if (label.length >= LABEL) lines.unshift("");
-  return lines.map((line, i) => ((i === 0 ? label : "").padEnd(LABEL) + line).trimEnd()).join("\n");
+  const room = outputWidth() - LABEL;
+  const lines = texts.flatMap((text) => Bun.wrapAnsi(text, room).split("\n"));
+  if (Bun.stringWidth(label) >= LABEL) lines.unshift("");
+  return lines.map((line, i) => (padded(i === 0 ? label : "", LABEL) + line).trimEnd()).join("\n");
 }
 
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line ? `${line} ${word}` : word;
-    }
-  }
-  return [...lines, line];
+/** Columns as wide as their widest cell, numbers at the right; where they do not fit, a block for each row. */
+export function table(heading: string[], rows: string[][]): string {
+  const widths = heading.map((_, column) =>
+    Math.max(...[heading, ...rows].map((cells) => Bun.stringWidth(cells[column]!))),
+  );
+  const numeric = heading.map((_, column) => rows.every((cells) => /^\d*$/.test(cells[column]!)));
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, column) => padded(cell, widths[column]!, numeric[column]))
+      .join("  ")
+      .trimEnd();
+  if (widths.reduce((sum, width) => sum + width + 2, -2) <= outputWidth())
+    return [heading, ...rows].map(line).join("\n");
+  return rows.map((cells) => cells.map((cell, column) => row(heading[column]!, cell)).join("\n")).join("\n\n");
+}
+
+function padded(text: string, width: number, atRight = false): string {
+  const spaces = " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
+  return atRight ? spaces + text : text + spaces;
 }
 
 /** What went wrong, and what to do about it: a line each, and a stack only for those who ask (LAVA_FLOW_DEBUG=1). */

@@ -1,6 +1,6 @@
 /** What `doctor` says of a whole job: its ranks, and which path a channel takes between each two of them. */
 import type { TransportName } from "../index.ts";
-import { row } from "./format.ts";
+import { row, table } from "./format.ts";
 import type { Machine } from "./machine.ts";
 
 export interface RankReport {
@@ -134,16 +134,4 @@ export function rangesOf(ranks: readonly number[]): string {
 
 function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-/** Columns as wide as their widest cell; numbers at the right. */
-function table(heading: string[], rows: string[][]): string {
-  const widths = heading.map((name, column) => Math.max(name.length, ...rows.map((cells) => cells[column]!.length)));
-  const numeric = heading.map((_, column) => rows.every((cells) => /^\d*$/.test(cells[column]!)));
-  const line = (cells: string[]) =>
-    cells
-      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
-      .join("  ")
-      .trimEnd();
-  return [heading, ...rows].map(line).join("\n");
 }

@@ -1,7 +1,8 @@
 /** The doctor of a whole job: every rank examines its machine, and rank 0 hears of all of them over channels. */
 import { Deadline } from "../channel/deadline.ts";
-import { type Job, joinJob, outsideOfJob } from "../channel/job.ts";
+import { type Job, joinJob } from "../channel/job.ts";
 import { placeOf } from "../channel/job-rendezvous.ts";
+import { launch } from "../channel/launch.ts";
 import { candidates, capabilities, type Route, wishes } from "../channel/route.ts";
 import type { Meeting, Party, TransportName } from "../channel/transport/transport.ts";
 import {
@@ -35,7 +36,7 @@ export interface Said {
 
 /** Whether this process is a rank, and its report a part of the job's. */
 export function isRank(machine: Machine): boolean {
-  return machine.shim !== null && outsideOfJob() === null;
+  return machine.shim !== null && launch().outside === null;
 }
 
 /** Null on every rank but the first, which has it all. */
@@ -52,7 +53,7 @@ export async function examineJob(machine: Machine): Promise<JobReport | null> {
   if (job.rank === 0) return await gather(job, said, options);
   await using channel = await Channel.open(nameOf(job, job.rank), { role: "producer", ...options });
   await channel.send(new TextEncoder().encode(JSON.stringify(said)));
-  await channel.waitSend({ timeoutMs: options.timeoutMs });
+  await channel.flush({ timeoutMs: options.timeoutMs });
   return null;
 }
 
@@ -64,7 +65,11 @@ function nameOf(job: Job, rank: number): string {
 }
 
 function describe(job: Job, machine: Machine, { profile, allocator, location }: Options): Said {
-  const place = placeOf(job, location.hostId, machine.runtimeDirectory.usable ? machine.runtimeDirectory.path : null);
+  const place = placeOf(
+    job.key,
+    location.hostId || `node ${job.node}`,
+    machine.runtimeDirectory.usable ? machine.runtimeDirectory.path : null,
+  );
   const party: Party = { name: "doctor", role: "producer", location, profile, allocator, job, place };
   const abilities = capabilities(party, new Set(wishes(party)));
   return { version: machine.version, processor: job.processor, place, abilities, machine: { ...machine, location } };

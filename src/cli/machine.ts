@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { version } from "../../package.json" with { type: "json" };
-import { Rendezvous, runtimeDirectory } from "../channel/rendezvous.ts";
+import { Rendezvous } from "../channel/rendezvous.ts";
+import { runtimeDirectory } from "../channel/runtime-directory.ts";
 import { GpuDevice, listGpus } from "../gpu/device.ts";
 import { type GpuInfo, LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
 import { type InteropViability, interopViability } from "../interop/viability.ts";
@@ -34,7 +35,14 @@ export interface Machine {
     lockedBytes: Limit | null;
     openFiles: Limit | null;
   };
-  runtimeDirectory: { path: string; usable: boolean | null; mode: string | null; ownerUid: number | null };
+  /** `passedOver`: the places that would have come before it, with the reasons. */
+  runtimeDirectory: {
+    path: string;
+    passedOver: string[];
+    usable: boolean | null;
+    mode: string | null;
+    ownerUid: number | null;
+  };
   membarrier: boolean | null;
   location: ProcessLocation;
   /** All that Vulkan shows, those that can't be used too. */
@@ -102,6 +110,7 @@ export function examine(): Machine {
       remedy: "Use Linux 4.14 or newer, and a container whose seccomp profile allows membarrier",
     });
   }
+  const directory = runtimeDirectory();
   const location = ProcessLocation.detect();
   if (!location.hostId) {
     missing.push({
@@ -131,7 +140,7 @@ export function examine(): Machine {
       lockedBytes: limitOf("Max locked memory"),
       openFiles: limitOf("Max open files"),
     },
-    runtimeDirectory: { path: runtimeDirectory(), usable, ...ownership(runtimeDirectory()) },
+    runtimeDirectory: { ...directory, usable, ...ownership(directory.path) },
     membarrier,
     location,
     gpus: gpus.map((gpu) => ({

@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 /** The command line: which command it is, and how its failures look. */
 import { version } from "../../package.json" with { type: "json" };
-import { type Command, UsageError } from "./command.ts";
+import { type Command, print, ReaderGone, UsageError } from "./command.ts";
 import { demo } from "./demo.ts";
 import { demoPeer } from "./demo-peer.ts";
 import { doctor } from "./doctor.ts";
@@ -25,24 +25,23 @@ Usage: lava-flow COMMAND [ARGUMENTS]
 
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === "--help" || name === "-h" || name === "help") return print(USAGE);
-  if (name === "--version" || name === "-v") return print(version);
+  if (name === "--help" || name === "-h" || name === "help") return show(USAGE);
+  if (name === "--version" || name === "-v") return show(version);
   if (name === undefined) return misuse("no command given", USAGE);
   // The demo's second process; not for people.
   const command = name === "demo-peer" ? demoPeer : Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return misuse(`unknown command ${JSON.stringify(name)}`, USAGE);
-  if (rest.includes("--help") || rest.includes("-h")) return print(command.usage);
+  if (rest.includes("--help") || rest.includes("-h")) return show(command.usage);
   try {
     return await command.run(rest);
   } catch (error) {
     if (error instanceof UsageError) return misuse(error.message, command.usage);
-    console.error(failure(error));
-    return 1;
+    throw error;
   }
 }
 
-function print(text: string): number {
-  console.log(text);
+function show(text: string): number {
+  print(text);
   return 0;
 }
 
@@ -51,4 +50,9 @@ function misuse(what: string, usage: string): number {
   return 2;
 }
 
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2)).catch((error: unknown) => {
+  if (error instanceof ReaderGone) return 0;
+  console.error(failure(error));
+  return 1;
+});
+process.exit(code);

@@ -2,6 +2,10 @@
 import { isatty } from "node:tty";
 
 const BAR = 30;
+/** A shorter bar shows nothing, cells. */
+const BAR_MIN = 5;
+/** Where the terminal does not say how wide it is. */
+const WIDTH = 80;
 const REDRAW_NS = 50e6;
 const CLEAR_LINE = "\r\u001b[K";
 
@@ -31,14 +35,28 @@ export class Progress {
     const now = Bun.nanoseconds();
     if (now - this.#drawn < REDRAW_NS && done < this.#total) return;
     this.#drawn = now;
-    const full = Math.round(share * BAR);
-    const bar = "█".repeat(full) + "░".repeat(BAR - full);
-    const percent = `${Math.floor(share * 100)} %`.padStart(5);
-    process.stderr.write(`${CLEAR_LINE}${this.#label.padEnd(10)}${bar} ${percent}  ${this.#describe(done)}`);
+    const line = progressLine(this.#label, share, this.#describe(done), process.stderr.columns || WIDTH);
+    process.stderr.write(`${CLEAR_LINE}${line}`);
   }
 
   /** Takes the bar away: what follows is the result. */
   end(): void {
     if (this.#terminal) process.stderr.write(CLEAR_LINE);
   }
+}
+
+/**
+ * What fits into one line of a terminal, without its last column: some go to the next line there, which CLEAR_LINE does
+ * not clear. On a narrow one the bar gets shorter, then the text goes, then the bar.
+ */
+export function progressLine(label: string, share: number, text: string, columns: number): string {
+  const percent = `${Math.floor(share * 100)} %`.padStart(5);
+  const room = columns - 1;
+  for (const tail of [` ${percent}  ${text}`, ` ${percent}`]) {
+    const bar = Math.min(BAR, room - Bun.stringWidth(label.padEnd(10) + tail));
+    if (bar < BAR_MIN) continue;
+    const full = Math.round(share * bar);
+    return `${label.padEnd(10)}${"█".repeat(full)}${"░".repeat(bar - full)}${tail}`;
+  }
+  return `${label} ${percent.trim()}`.slice(0, Math.max(0, room));
 }

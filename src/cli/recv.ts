@@ -29,7 +29,8 @@ async function run(args: string[]): Promise<number> {
     if (code === "EPIPE") return 0;
     throw systemError(`can't write ${what}`, error);
   }
-  reportTotals(transfer, channel, start);
+  const { framesReceived, bytesReceived } = channel.stats;
+  reportTotals(transfer, framesReceived, bytesReceived, start);
   return 0;
 }
 

@@ -31,8 +31,9 @@ async function run(args: string[]): Promise<number> {
     }
     loan.commit(length);
   }
-  await channel.waitSend(FOR_EVER);
-  reportTotals(transfer, channel, start);
+  await channel.flush(FOR_EVER);
+  const { framesSent, bytesSent } = channel.stats;
+  reportTotals(transfer, framesSent, bytesSent, start);
   await channel.close();
   return 0;
 }

@@ -1,7 +1,7 @@
 /** What `send` and `recv` share: their arguments, the channel, and what they say about it on stderr. */
 import { isatty } from "node:tty";
 import { Channel, type Route } from "../index.ts";
-import { interruptible, parse, UsageError } from "./command.ts";
+import { interruptible, parse, RETRY_MS, UsageError } from "./command.ts";
 import { count, decimalBytes, duration, row, threeDigits } from "./format.ts";
 
 export const OPTIONS_USAGE = `  --timeout SECONDS  how long to wait for the other side; default 30, 0 for ever
@@ -9,9 +9,6 @@ export const OPTIONS_USAGE = `  --timeout SECONDS  how long to wait for the othe
 
 /** A pipe waits as long as it has to: the limit of these waits is the peer's life. */
 export const FOR_EVER = { timeoutMs: Number.POSITIVE_INFINITY };
-
-/** A descriptor that somebody else made non-blocking has no bell here: look again after this. */
-const RETRY_MS = 2;
 
 export interface Transfer {
   name: string;
@@ -33,21 +30,19 @@ export function transferOf(args: string[]): Transfer {
   };
 }
 
-export async function openChannel(transfer: Transfer, role: "producer" | "consumer"): Promise<Channel> {
+export async function openChannel<Role extends "producer" | "consumer">(transfer: Transfer, role: Role) {
   const { name, timeoutMs, verbose } = transfer;
-  const channel = await interruptible((signal) => Channel.open(name, { role, timeoutMs, signal }));
+  const channel = await interruptible((signal) => Channel.open<Role>(name, { role, timeoutMs, signal }));
   if (verbose) console.error(routeRows(channel.route));
   else if (isatty(2)) console.error(`${name}: ${channel.route.transport} ${peerOf(channel.route)}`);
   return channel;
 }
 
-/** Says what moved since `startNs`; call it before the channel is closed. */
-export function reportTotals(transfer: Transfer, channel: Channel, startNs: number): void {
+/** Says what moved since `startNs`. */
+export function reportTotals(transfer: Transfer, frames: number, bytes: number, startNs: number): void {
   if (!transfer.verbose && !isatty(2)) return;
-  const { framesSent, framesReceived, bytesSent, bytesReceived } = channel.stats;
-  const bytes = bytesSent + bytesReceived;
   const elapsed = Bun.nanoseconds() - startNs;
-  const what = `${decimalBytes(bytes)} in ${count(framesSent + framesReceived)} frames`;
+  const what = `${decimalBytes(bytes)} in ${count(frames)} frames`;
   const text = `${what}, ${duration(elapsed)}, ${threeDigits(bytes / elapsed)} GB/s`;
   console.error(transfer.verbose ? row("moved", text) : `${transfer.name}: ${text}`);
 }
