@@ -1,40 +1,33 @@
 /** WGSL, made into what a GPU's driver takes. */
 // A user's type check sees the files that are named, and no others of this package.
 /// <reference path="./shaders/wgsl.d.ts" />
-// @ts-expect-error: its types are those of its exports; with this attribute it is a path.
-import wasm from "../../node_modules/naga-wasm/dist/wasm/naga_bg.wasm" with { type: "file" };
 import { LavaFlowError } from "../errors.ts";
 import type { ComputeModule } from "./backend/compute.ts";
 import { PUSH, type Rounds, roundsFor, shaderConstants } from "./backend/layout.ts";
+import atomics from "./shaders/atomics.wgsl" with { type: "text" };
 import body from "./shaders/body.wgsl" with { type: "text" };
+import entry from "./shaders/entry.wgsl" with { type: "text" };
 import message from "./shaders/message.wgsl" with { type: "text" };
+import packed from "./shaders/packed.wgsl" with { type: "text" };
 import ring from "./shaders/ring.wgsl" with { type: "text" };
-import { guarded } from "./spirv.ts";
-
-type Naga = typeof import("naga-wasm");
-
-/**
- * 2 MB of WebAssembly: loaded when the first shader is. The package's entry for servers reads them beside itself, where they
- * are not once `bun build --compile` has made one file of all; so this takes the other entry, which is given them. That has
- * no name outside the package, and is found by its place: naga-wasm is bundled with this package.
- */
-async function load(): Promise<Naga> {
-  const module = await import("../../node_modules/naga-wasm/dist/index.js");
-  await module.init({ module_or_path: await Bun.file(wasm).arrayBuffer() });
-  return module;
-}
-
-let loaded: Promise<Naga> | undefined;
-const naga = () => (loaded ??= load());
+import subgroups from "./shaders/subgroups.wgsl" with { type: "text" };
+import { withSharedWords } from "./spirv/atomics.ts";
+import { GuardRefusal, guarded, type Subject } from "./spirv.ts";
+import { StructLibrary } from "./struct/library.ts";
+import { excerptOf } from "./wgsl/excerpts.ts";
+import { allowedBy, type Extension, explainCapability, PLAIN, type Target } from "./wgsl/extensions.ts";
+import { BUILT_IN, Front, OF_STRUCTS, ownName, PREFIX } from "./wgsl/front.ts";
+import { Fault } from "./wgsl/lexer.ts";
+import { NagaCrash, NagaRefusal, naga } from "./wgsl/naga.ts";
 
 /** What naga makes of SPIR-V for Metal: msl.ts puts in what it leaves open. */
 export async function spirvToMsl(spirv: Uint32Array, name: string): Promise<string> {
-  const { translate, NagaError } = await naga();
+  const translator = await naga();
   try {
-    return translate({ from: "spirv", source: spirv, to: "msl", options: { langVersion: [2, 4] } });
+    return translator.spirvToMsl(spirv, [2, 4]);
   } catch (error) {
-    if (!(error instanceof NagaError)) throw error;
-    throw new LavaFlowError("SHADER_INVALID", `the SPIR-V of ${name}: ${error.formatted}`, { cause: error });
+    if (!(error instanceof NagaRefusal || error instanceof NagaCrash)) throw error;
+    throw new LavaFlowError("SHADER_INVALID", `the SPIR-V of ${name}: ${error.message}`, { cause: error });
   }
 }
 
@@ -50,12 +43,13 @@ export const KERNEL_BUFFERS = 4;
  * or validate. `name` says whose it is.
  */
 export async function toSpirv(wgsl: string, name: string): Promise<Uint32Array> {
-  return translated(wgsl, name, false, (words) => words);
-}
-
-/** The same of a user's source with the library's functions `own`, guarded as a kernel's; it has a private `lf_fuel`. */
-export async function toGuardedSpirv(wgsl: string, name: string, own: ReadonlySet<string>): Promise<Uint32Array> {
-  return translated(wgsl, name, true, (words) => guarded(words, "lf_fuel", own));
+  const translator = await naga();
+  try {
+    return translator.wgslToSpirv(wgsl, { debug: false });
+  } catch (error) {
+    if (!(error instanceof NagaRefusal || error instanceof NagaCrash)) throw error;
+    throw refused(name, error.message, undefined, error);
+  }
 }
 
 /**
@@ -67,11 +61,13 @@ export function toKernel(
   workgroupSize: number,
   name: string,
   rounds: Rounds = roundsFor(Number.POSITIVE_INFINITY),
+  target: Target = PLAIN,
+  structs: StructLibrary = NO_STRUCTS,
 ): Promise<ComputeModule> {
-  const key = `${workgroupSize} ${rounds.fuel} ${wgsl}`;
+  const key = JSON.stringify([workgroupSize, rounds.fuel, target, structs.text, wgsl]);
   const known = translations.get(key);
   if (known) return known;
-  const made = translateKernel(wgsl, workgroupSize, name, rounds);
+  const made = translateKernel(wgsl, workgroupSize, name, rounds, target, structs);
   made.catch(() => translations.delete(key));
   translations.set(key, made);
   const oldest = translations.keys().next();
@@ -79,112 +75,177 @@ export function toKernel(
   return made;
 }
 
+const NO_STRUCTS = new StructLibrary([]);
+const ON_MESSAGE = "Write fn on_message(message: Message) { … }";
+
+/** Functions of names like this, with a blank behind. */
+const functionsOf = (text: string) => [...text.matchAll(/^fn (\w+)/gm)].map(([, found]) => found as string);
+
+/** The library's own functions, which check what they are given. A user's part can have none of these names. */
+const OWN: ReadonlySet<string> = new Set(functionsOf(`${body}${atomics}${message}${ring}${subgroups}`));
+/** Names of the functions in atomics.wgsl, which begin so. */
+const ATOMIC = /^state_atomic_/;
+
 async function translateKernel(
   wgsl: string,
   workgroupSize: number,
   name: string,
   rounds: Rounds,
+  target: Target,
+  structs: StructLibrary,
 ): Promise<ComputeModule> {
-  checkBody(wgsl, name);
-  const source = `${wgsl}\n\n${body}\n${message}\n${ring}\nconst LF_WORKGROUP = ${workgroupSize}u;\n${shaderConstants(rounds)}\n`;
-  const ownLines = wgsl.split("\n").length;
-  const spirv = await translated(source, name, true, (words) => guarded(words, "lf_fuel", OWN), ownLines);
-  return { name, spirv, workgroupSize, buffers: KERNEL_BUFFERS, pushWords: PUSH.WORDS };
+  const { spirv, lines } = await withLibrary(wgsl, {
+    name,
+    entry: "on_message",
+    shown: "on_message",
+    remedy: ON_MESSAGE,
+    own: structs === NO_STRUCTS ? OWN : new Set([...OWN, ...structs.functions]),
+    structs: structs.names,
+    extensions: ["f16", "subgroups"],
+    target,
+    library(front) {
+      const { parameters = 0, hasResult = false } = front.declaration("on_message") ?? {};
+      const call = `${hasResult ? "_ = " : ""}${PREFIX}on_message(${parameters === 0 ? "" : "message"});`;
+      const onMessage = `fn lf_on_message(message: Message) { ${call} }`;
+      const begin = front.enabled.has("subgroups") ? subgroups : entry;
+      const added = front.find(ATOMIC) ? `${atomics}\n` : "";
+      const given = structs === NO_STRUCTS ? "" : `${structs.of(front.used)}\n`;
+      return `${body}\n${given}${added}${message}\n${ring}\n${begin}\n${onMessage}\nconst LF_WORKGROUP = ${workgroupSize}u;\n${shaderConstants(rounds)}\n`;
+    },
+  });
+  return { name, spirv, workgroupSize, buffers: KERNEL_BUFFERS, pushWords: PUSH.WORDS, lines };
 }
 
-async function translated<T>(
-  wgsl: string,
-  name: string,
-  debug: boolean,
-  then: (words: Uint32Array) => T,
-  ownLines = Number.POSITIVE_INFINITY,
-): Promise<T> {
-  const { translate, NagaError } = await naga();
+/** What the library adds to a user's part. */
+export interface Library {
+  /** Whose the part is, in errors. */
+  name: string;
+  /** The function that the library calls, how errors name it, and what to write where it is missing or of another kind. */
+  entry: string;
+  shown: string;
+  remedy: string;
+  /** Names of the library's functions, whose indices need no clamps. It has a private variable `lf_fuel`. */
+  own: ReadonlySet<string>;
+  /** Names that structs give the part. The library's text has them with OF_STRUCTS before them. */
+  structs?: ReadonlySet<string>;
+  /** Extensions that the part may enable, where the device has them. */
+  extensions: readonly Extension[];
+  target: Target;
+  /** The library's text, which calls the entry by its name with PREFIX before it. */
+  library(front: Front): string;
+}
+
+const builtIn = (text: string): [string, string][] =>
+  functionsOf(text)
+    .filter((name) => name.startsWith(BUILT_IN))
+    .map((name) => [name.slice(BUILT_IN.length), BUILT_IN]);
+/** Built-in functions that stand in packed.wgsl. */
+const PACKED: ReadonlyMap<string, string> = new Map(builtIn(packed));
+/** Those, and the ones that stand in subgroups.wgsl. */
+const BUILT_INS: ReadonlyMap<string, string> = new Map([...PACKED, ...builtIn(subgroups)]);
+
+export interface Whole {
+  spirv: Uint32Array<ArrayBuffer>;
+  /** Where the user's part declares its variables, by their names in `spirv`. */
+  lines: ReadonlyMap<string, number>;
+}
+
+/** A user's part with what the library adds, guarded. SHADER_INVALID, with the line of the user's part. */
+export async function withLibrary(wgsl: string, library: Library): Promise<Whole> {
+  const { name, entry, shown, remedy, own, target } = library;
+  const front = frontOf(wgsl, library);
+  const declared = front.declaration(entry);
+  if (declared?.kind !== "fn") throw refused(name, `it has no function ${shown}`, remedy);
+  const translator = await naga();
   try {
-    return then(translate({ from: "wgsl", source: wgsl, to: "spirv", options: { flags: { debug } } }));
+    const translated = translator.wgslToSpirv(sourceOf(front, library), { debug: true });
+    const allowed = allowedBy(front.enabled, target);
+    const spirv = guarded(withSharedWords(translated, "lf_store", "lf_atomics"), "lf_fuel", own, allowed);
+    return { spirv, lines: front.variables() };
   } catch (error) {
+    if (error instanceof GuardRefusal) throw unguarded(name, front, target, error);
     if (error instanceof LavaFlowError) throw refused(name, error.reason, error.remedy);
-    if (!(error instanceof NagaError)) throw error;
-    const line = Number(/wgsl:(\d+):/.exec(error.formatted)?.[1] ?? 0);
-    if (line > ownLines) throw refused(name, inPrelude(error.formatted), ON_MESSAGE, error);
-    throw refused(name, error.formatted, undefined, error);
+    if (error instanceof NagaCrash) throw crashed(name, front, error);
+    if (!(error instanceof NagaRefusal)) throw error;
+    if (front.lineOf(error.message) <= front.lines)
+      throw refused(name, await explained(front, library, error), undefined, error);
+    // It calls what it needs of the user's part, and nothing else of it can be wrong for the library.
+    const what = `${entry} in line ${declared.line} does not fit the library's call of it`;
+    throw refused(name, what, remedy, error);
   }
 }
 
-const ON_MESSAGE = "Write fn on_message(message: Message) { … }, and no other name that the library has";
+/** What the guards refuse, with the line where a user's part has it. */
+function unguarded(name: string, front: Front, target: Target, refusal: GuardRefusal): LavaFlowError {
+  const { capability } = refusal.subject;
+  if (capability === undefined)
+    return refused(name, refusal.reason + placeOf(front, refusal.subject), refusal.remedy, refusal);
+  const { names, what, remedy } = explainCapability(capability, front.enabled, target);
+  const found = front.find(names);
+  const place = found ? `: ${found.text} in line ${found.line}` : "";
+  return refused(name, what + place, remedy, refusal);
+}
 
-/** An error that naga found in what the library adds: the body does not fit it. */
-function inPrelude(formatted: string): string {
-  return `the body does not fit what the library adds to it: ${formatted.split("\n", 1)[0]?.replace(/^error: /, "")}`;
+/** Where a user's part declares a variable, or the function; of a struct's function, where it is named. */
+function placeOf(front: Front, { variable, of = "" }: Subject): string {
+  const isOfStruct = of.startsWith(OF_STRUCTS);
+  const own = ownName(isOfStruct ? of : (variable ?? of));
+  const named = isOfStruct ? front.find(new RegExp(`^${own}$`)) : front.declaration(own);
+  const line = variable === undefined || isOfStruct ? named?.line : front.lineOfVariable(variable, of);
+  return line === undefined ? "" : `: ${own} in line ${line}`;
+}
+
+function frontOf(wgsl: string, { name, extensions, target, structs = new Set() }: Library): Front {
+  const provided = new Map([...BUILT_INS, ...[...structs].map((each) => [each, OF_STRUCTS] as const)]);
+  try {
+    return new Front(wgsl, { provided, extensions, target });
+  } catch (error) {
+    if (error instanceof Fault)
+      throw refused(name, error.remedy ? error.message : excerptOf(wgsl, error), error.remedy);
+    throw error;
+  }
+}
+
+/** naga's words; where they name no line, the one that is likely. */
+async function explained(front: Front, library: Library, { message }: NagaRefusal): Promise<string> {
+  const text = front.explain(message);
+  if (/recursion limit/.test(text)) return `too many levels in line ${front.deepest()}: ${text}`;
+  const line = front.lineOf(message) === 0 ? await front.locate((part) => isRefused(part, library)) : undefined;
+  return line === undefined ? text : `in line ${line}: ${text}`;
+}
+
+async function isRefused(part: string, library: Library): Promise<boolean> {
+  const translator = await naga();
+  try {
+    translator.wgslToSpirv(sourceOf(frontOf(part, library), library), { debug: true });
+  } catch (error) {
+    if (error instanceof NagaRefusal || error instanceof NagaCrash || error instanceof LavaFlowError) return true;
+    throw error;
+  }
+  return false;
+}
+
+/** What naga is given. */
+function sourceOf(front: Front, { library }: Library): string {
+  const isPacked = [...front.used].some((each) => PACKED.has(each));
+  return `${front.text}\n\n${isPacked ? packed : ""}${library(front)}`;
+}
+
+/** What naga did not survive, as far as it can be told. */
+function crashed(name: string, front: Front, crash: NagaCrash): LavaFlowError {
+  if (crash.isTooDeep) {
+    const what = `the expression in line ${front.deepest()} has too many levels`;
+    return refused(name, what, "Take it apart: give parts of it names with let", crash);
+  }
+  const pointer = front.elementPointer();
+  if (pointer) {
+    const what = `${pointer.text} in line ${pointer.line} is a pointer to a part of a variable, which can't be passed to a function`;
+    const remedy = "Pass a pointer to the whole variable, or to a copy of the part that is stored back afterwards";
+    return refused(name, what, remedy, crash);
+  }
+  return refused(name, `naga, which translates it, ended by a fault of its own in ${crash.step}`, undefined, crash);
 }
 
 function refused(name: string, what: string, remedy?: string, cause?: unknown): LavaFlowError {
   return new LavaFlowError("SHADER_INVALID", `the WGSL of ${name}: ${what}`, { remedy, cause });
 }
-
-/** The library's own functions, which check what they are given. A body can have none of these names. */
-const OWN = new Set([...`${body}${message}${ring}`.matchAll(/^fn (\w+)/gm)].map(([, found]) => found as string));
-
-/** Names that the library has for bodies. */
-const TAKEN = new Set([...body.matchAll(/^(?:fn|struct) ((?!lf_|Lf)\w+)/gm)].map(([, found]) => found as string));
-
-/** What must not be in a body, although naga would take it or complain of the wrong place. */
-const FORBIDDEN: [RegExp, string, string][] = [
-  [
-    /@\s*(?:group|binding)\b/,
-    "a resource of its own",
-    "Use payload, state, set_reply and the like: a body has no buffers",
-  ],
-  [/@\s*(?:compute|vertex|fragment)\b/, "an entry point", "Write on_message; the library adds the entry point"],
-  [/\b(?:lf_|Lf|LF_)\w*/, "a name of the library's own", "Choose names that do not begin with lf_, Lf or LF_"],
-  [
-    /\bvar\s*<\s*(?:storage|uniform|immediate)\b/,
-    "a resource of its own",
-    "Use payload, state, set_reply and the like",
-  ],
-];
-
-/** SHADER_INVALID, with the line, for what a body may not have or lacks. */
-function checkBody(wgsl: string, name: string): void {
-  const code = withoutComments(wgsl);
-  for (const [pattern, what, remedy] of FORBIDDEN) {
-    const found = pattern.exec(code);
-    if (found) throw refused(name, `${what} in ${place(code, found.index)}: ${found[0]}`, remedy);
-  }
-  for (const found of code.matchAll(/\b(?:fn|struct|const|override|alias|var(?:\s*<[^>]*>)?)\s+(\w+)/g)) {
-    const [, declared = ""] = found;
-    const global = depthAt(code, found.index) === 0;
-    if (global && TAKEN.has(declared))
-      throw refused(
-        name,
-        `${declared} in ${place(code, found.index)} is a name of the library's`,
-        "Choose another name",
-      );
-  }
-  if (!/\bfn\s+on_message\s*\(/.test(code)) throw refused(name, "it has no function on_message", ON_MESSAGE);
-}
-
-/** The same text with spaces instead of comments, so that places stay. Block comments may be nested. */
-function withoutComments(wgsl: string): string {
-  let depth = 0;
-  return wgsl.replace(/\/\*|\*\/|\/\/[^\n]*|[^/*]+|./gs, (part) => {
-    const blank = () => part.replace(/[^\n]/g, " ");
-    if (part === "/*") depth++;
-    else if (part === "*/" && depth > 0) {
-      depth--;
-      return blank();
-    }
-    return depth > 0 || part.startsWith("//") ? blank() : part;
-  });
-}
-
-function depthAt(code: string, index: number): number {
-  let depth = 0;
-  for (let i = 0; i < index; i++) {
-    if (code[i] === "{") depth++;
-    else if (code[i] === "}") depth--;
-  }
-  return depth;
-}
-
-const place = (code: string, index: number) => `line ${code.slice(0, index).split("\n").length}`;

@@ -56,7 +56,9 @@ fn reply(bytes: u32) {
   if (lf_reply == 0u) { lf_reply = min(bytes, lf_kernel.payload_bytes) + 1u; }
 }
 
-/// Word i of what `send_to` sends. What was written stays there until it is written over.
+/// Word i of what `send_to` and the like send: one memory for all invocations. What was written stays there until it is
+/// written over. Invocations that each send something of their own write it to words of their own, and send it with `first`
+/// of `send_with`.
 fn set_out(i: u32, value: u32) {
   if (i < lf_kernel.payload_words) { lf_store[lf_kernel.staging + lf_kernel.payload_words + i] = value; }
 }
@@ -65,40 +67,20 @@ fn set_out_f32(i: u32, value: f32) { set_out(i, bitcast<u32>(value)); }
 
 /// Sends the first `bytes` to the kernel that a route of the table leads to; with the message's type, and priority 1.
 /// False when the route leads nowhere, when that kernel's inbox is full, or when its payloads are smaller. Room comes back
-/// a round after a message was handled.
-fn send_to(route: u32, bytes: u32) -> bool {
-  if (route >= lf_kernel.route_count) { return false; }
+/// a round after a message was handled. It carries the message's correlation: whoever gets it may reply to the caller.
+fn send_to(route: u32, bytes: u32) -> bool { return send_with(route, 0u, bytes, lf_turn.kind, 1u, 0u); }
+
+/// The same from word `first` on, with a type, a priority of 0 to 3, and how many milliseconds it may wait; 0: for ever.
+fn send_with(route: u32, first: u32, bytes: u32, kind: u32, priority: u32, deadline_ms: u32) -> bool {
+  if (route >= lf_kernel.route_count) { return lf_refuse(); }
   let entry = lf_kernel.routes + route * LF_ROUTE_WORDS;
   let destination = lf_in[entry + LF_ROUTE_DESTINATION];
-  if (destination == 0u) { return false; }
-  let block = lf_in[entry + LF_ROUTE_BLOCK];
-  let size = min(bytes, lf_kernel.payload_bytes);
-  // What it takes is there before it begins: half a message is none.
-  if (lf_fuel.y <= size / 8u + LF_SEND_FUEL) {
-    lf_fuel = vec2<u32>();
-    return false;
-  }
-  // One place for both ways: what stands in a shader twice is compiled twice.
-  var space = LF_SPACE_OUT;
-  var slot = 0u;
-  var inbox = 0u;
-  if (block == 0u) {
-    slot = lf_claim_output();
-  } else {
-    space = LF_SPACE_STORE;
-    inbox = lf_in[block + LF_CONTROL_INBOX];
-    slot = lf_claim_inbox(block, inbox, size);
-  }
-  if (slot == 0u) { return false; }
-  lf_send_from(space, slot, destination, size);
-  if (block != 0u) {
-    if (lf_in[block + LF_CONTROL_ACTIVE] != 0u) {
-      atomicAdd(&lf_board[inbox + LF_INBOX_ARRIVED + ((lf_push.round + 1u) & 1u)], 1u);
-      lf_list(block, inbox);
-    } else {
-      // It does not run in this round, so it can't read too much.
-      atomicAdd(&lf_board[inbox + LF_INBOX_SAFE], 1u);
-    }
-  }
-  return true;
+  if (destination == 0u) { return lf_refuse(); }
+  return lf_send(destination, lf_in[entry + LF_ROUTE_BLOCK], LfSending(first, bytes, kind, priority, deadline_ms));
+}
+
+/// Sends the first `bytes` to the kernel of that number, a message's `source`, of this runtime or another one; 0: to the
+/// program. It goes by the host. False where there is no room. What can't be delivered counts as rejected in `k2k.metrics`.
+fn reply_to(source: u32, bytes: u32) -> bool {
+  return lf_send(source, 0u, LfSending(0u, bytes, lf_turn.kind, 1u, 0u));
 }

@@ -68,6 +68,31 @@ struct LfHeader {
   priority: u32,
   bytes: u32,
   crc: u32,
+  deadline: vec2<u32>, // microseconds, low and high; 0: none
+}
+
+/// What a body sends: words of its staging, and how.
+struct LfSending {
+  first: u32,
+  bytes: u32,
+  kind: u32,
+  priority: u32,
+  deadline_ms: u32,
+}
+
+/// The time so many milliseconds after a stamp, in microseconds.
+fn lf_deadline(stamp: vec2<u32>, ms: u32) -> vec2<u32> {
+  if (ms == 0u) { return vec2<u32>(); }
+  let part = (ms >> 16u) * 1000u; // of 65,536 microseconds each
+  let more = vec2<u32>(part << 16u, part >> 16u);
+  let rest = (ms & 0xffffu) * 1000u;
+  var micros = vec2<u32>((stamp.x >> 12u) | (stamp.y << 20u), stamp.y >> 12u);
+  micros.x += rest;
+  if (micros.x < rest) { micros.y += 1u; }
+  micros.x += more.x;
+  if (micros.x < more.x) { micros.y += 1u; }
+  micros.y += more.y;
+  return micros;
 }
 
 fn lf_put_four(space: u32, at: u32, words: vec4<u32>) {
@@ -92,7 +117,7 @@ fn lf_write_header(space: u32, at: u32, header: LfHeader, stamp: vec2<u32>) {
   lf_put_four(space, at + LF_HEADER_SIZE, vec4<u32>(header.bytes, 0u, header.crc, 0u));
   lf_put_four(space, at + LF_HEADER_STAMP,
     vec4<u32>((stamp.x >> 12u) | (stamp.y << 20u), stamp.y >> 12u, stamp.x & 0xfffu, 0u));
-  lf_put_four(space, at + LF_HEADER_STAMP + 4u, vec4<u32>(lf_kernel.node_low, lf_kernel.node_high, 0u, 0u));
+  lf_put_four(space, at + LF_HEADER_STAMP + 4u, vec4<u32>(lf_kernel.node_low, lf_kernel.node_high, header.deadline.x, header.deadline.y));
 }
 
 fn lf_copy_word(space: u32, to: u32, i: u32, bytes: u32, staging: u32) {
@@ -110,12 +135,15 @@ fn lf_copy(space: u32, to: u32, first: u32, stride: u32, bytes: u32, staging: u3
 }
 
 /// A message of the kernel's own, from staging: without a checksum, as it was never outside the device.
-fn lf_send_from(space: u32, slot: u32, destination: u32, bytes: u32) {
+fn lf_send_from(space: u32, slot: u32, destination: u32, sending: LfSending, bytes: u32) {
   let made = atomicAdd(&lf_made, 1u) + 1u;
-  let staging = lf_kernel.staging + lf_kernel.payload_words;
+  if (destination != 0u) { atomicAdd(&lf_sent, 1u); }
+  let staging = lf_kernel.staging + lf_kernel.payload_words + sending.first;
+  let stamp = lf_tick(lf_clock);
   lf_copy(space, slot + LF_HEADER_WORDS, 0u, 1u, bytes, staging);
-  lf_write_header(space, slot, LfHeader(LF_FLAG_UNCHECKED, made, lf_kernel.number, 0u, 0u, lf_kernel.number, destination,
-    lf_turn.kind, 1u, bytes, 0u), lf_tick(lf_clock));
+  lf_write_header(space, slot, LfHeader(LF_FLAG_UNCHECKED, made, lf_kernel.number, lf_turn.correlation_low,
+    lf_turn.correlation_high, lf_kernel.number, destination, sending.kind, min(sending.priority, 3u), bytes, 0u,
+    lf_deadline(stamp, sending.deadline_ms)), stamp);
 }
 
 fn lf_out_slot(head: u32) -> u32 { return lf_kernel.outputs + (head & lf_kernel.out_mask) * lf_kernel.slot_words; }
@@ -135,11 +163,12 @@ fn lf_claim_output() -> u32 {
 }
 
 /// A place in the inbox of a kernel on this device. Senders claim places one after the other; nobody reads or gives back a
-/// place in the round in which it was written. 0 where there is none.
+/// place in the round in which it was written, but a kernel that rests has given back all that it took. 0 where there is none.
 fn lf_claim_inbox(block: u32, inbox: u32, bytes: u32) -> u32 {
   if (lf_in[block + LF_CONTROL_PAYLOAD_BYTES] < bytes) { return 0u; }
   let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
-  let free = atomicLoad(&lf_board[inbox + LF_INBOX_FREE]);
+  let is_resting = lf_in[block + LF_CONTROL_ACTIVE] == 0u;
+  let free = atomicLoad(&lf_board[inbox + select(LF_INBOX_FREE, LF_INBOX_TAIL, is_resting)]);
   var place = atomicLoad(&lf_board[inbox + LF_INBOX_CLAIMED]);
   var is_claimed = false;
   while (!is_claimed && place - free < capacity) {
@@ -147,10 +176,7 @@ fn lf_claim_inbox(block: u32, inbox: u32, bytes: u32) -> u32 {
     is_claimed = claim.exchanged;
     if (!is_claimed) { place = claim.old_value; }
   }
-  if (!is_claimed) {
-    atomicAdd(&lf_board[inbox + LF_INBOX_REFUSED], 1u);
-    return 0u;
-  }
+  if (!is_claimed) { return 0u; }
   return lf_in[block + LF_CONTROL_INBOX_SLOTS] + (place & (capacity - 1u)) * lf_in[block + LF_CONTROL_SLOT_WORDS];
 }
 
@@ -168,4 +194,44 @@ fn lf_list(block: u32, inbox: u32) {
   if (place < capacity) {
     atomicStore(&lf_board[lf_in[block + LF_CONTROL_LIST] + (round & 1u) * capacity + place], block);
   }
+}
+
+/// A message that is not sent, which the host counts.
+fn lf_refuse() -> bool {
+  atomicAdd(&lf_refused, 1u);
+  return false;
+}
+
+/// `block`: the control block of the destination; 0: the host passes it on.
+fn lf_send(destination: u32, block: u32, sending: LfSending) -> bool {
+  let first = min(sending.first, lf_kernel.payload_words);
+  let size = min(sending.bytes, lf_kernel.payload_bytes - min(first * 4u, lf_kernel.payload_bytes));
+  // What it takes is there before it begins: half a message is none.
+  if (lf_fuel.y <= size / 8u + LF_SEND_FUEL) {
+    lf_fuel = vec2<u32>();
+    return false;
+  }
+  // One place for both ways: what stands in a shader twice is compiled twice.
+  var space = LF_SPACE_OUT;
+  var slot = 0u;
+  var inbox = 0u;
+  if (block == 0u) {
+    slot = lf_claim_output();
+  } else {
+    space = LF_SPACE_STORE;
+    inbox = lf_in[block + LF_CONTROL_INBOX];
+    slot = lf_claim_inbox(block, inbox, size);
+  }
+  if (slot == 0u) { return lf_refuse(); }
+  lf_send_from(space, slot, destination, sending, size);
+  if (block != 0u) {
+    if (lf_in[block + LF_CONTROL_ACTIVE] != 0u) {
+      atomicAdd(&lf_board[inbox + LF_INBOX_ARRIVED + ((lf_push.round + 1u) & 1u)], 1u);
+      lf_list(block, inbox);
+    } else {
+      // It does not run in this round, so it can't read too much.
+      atomicAdd(&lf_board[inbox + LF_INBOX_SAFE], 1u);
+    }
+  }
+  return true;
 }

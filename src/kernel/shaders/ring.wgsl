@@ -69,6 +69,10 @@ var<workgroup> lf_out_head: atomic<u32>;
 var<workgroup> lf_limit: u32;
 /// Messages that it sent in its life.
 var<workgroup> lf_made: atomic<u32>;
+/// Those to other kernels while this message was handled.
+var<workgroup> lf_sent: atomic<u32>;
+/// Messages of its own that were not sent, in this dispatch.
+var<workgroup> lf_refused: atomic<u32>;
 /// Its clock: physical microseconds and 12 bits of the logical counter, low and high word.
 var<workgroup> lf_clock: vec2<u32>;
 /// When the host submitted this, as a stamp.
@@ -95,6 +99,7 @@ var<private> lf_stalled: bool;
 var<private> lf_processed_before: u32;
 var<private> lf_tail_before: u32;
 var<private> lf_head_before: u32;
+var<private> lf_refused_before: u32;
 var<private> lf_report: u32;
 var<private> lf_serial: u32;
 
@@ -128,6 +133,7 @@ fn lf_open(group: u32) {
   lf_processed_before = lf_in[block + LF_CONTROL_PROCESSED];
   lf_tail_before = lf_in[block + LF_CONTROL_IN_TAIL];
   lf_head_before = lf_in[block + LF_CONTROL_OUT_HEAD];
+  lf_refused_before = lf_in[block + LF_CONTROL_REFUSED];
   lf_report = lf_in[block + LF_CONTROL_REPORT];
   lf_serial = lf_in[LF_FRONT_SERIAL];
   lf_limit = lf_in[block + LF_CONTROL_LIMIT];
@@ -139,6 +145,8 @@ fn lf_open(group: u32) {
   lf_taken = 0u;
   lf_processed = 0u;
   lf_reply = 0u;
+  atomicStore(&lf_sent, 0u);
+  atomicStore(&lf_refused, 0u);
   atomicStore(&lf_used, 0u);
   atomicStore(&lf_spent, 0u);
   lf_mail = 0u;
@@ -179,13 +187,14 @@ fn lf_head_given(at: u32) -> LfHead {
     lf_in[at + LF_HEADER_DEADLINE], lf_in[at + LF_HEADER_DEADLINE + 1u]);
 }
 
-/// Of a message from another kernel: it has neither a deadline nor a checksum, and nobody waits for its reply.
+/// Of a message from another kernel: it has no checksum.
 fn lf_head_mailed(at: u32) -> LfHead {
   return LfHead(lf_store[at + LF_HEADER_MAGIC], lf_store[at + LF_HEADER_MAGIC + 1u], lf_store[at + LF_HEADER_FLAGS],
-    lf_store[at + LF_HEADER_ID], lf_store[at + LF_HEADER_ID + 1u], 0u, 0u, lf_store[at + LF_HEADER_SOURCE],
-    lf_store[at + LF_HEADER_TYPE], lf_store[at + LF_HEADER_PRIORITY] & 0xffu, lf_store[at + LF_HEADER_SIZE], 0u,
+    lf_store[at + LF_HEADER_ID], lf_store[at + LF_HEADER_ID + 1u], lf_store[at + LF_HEADER_CORRELATION],
+    lf_store[at + LF_HEADER_CORRELATION + 1u], lf_store[at + LF_HEADER_SOURCE], lf_store[at + LF_HEADER_TYPE],
+    lf_store[at + LF_HEADER_PRIORITY] & 0xffu, lf_store[at + LF_HEADER_SIZE], 0u,
     lf_packed(lf_store[at + LF_HEADER_STAMP], lf_store[at + LF_HEADER_STAMP + 1u],
-      lf_store[at + LF_HEADER_STAMP + 2u]), 0u, 0u);
+      lf_store[at + LF_HEADER_STAMP + 2u]), lf_store[at + LF_HEADER_DEADLINE], lf_store[at + LF_HEADER_DEADLINE + 1u]);
 }
 
 /// What is wrong with a message: flags, 0 for nothing.
@@ -276,19 +285,25 @@ fn lf_close() {
   }
   let flags = select(0u, LF_REPORTED_SPENT, is_spent) | select(0u, LF_REPORTED_MORE, lf_mail != lf_mail_end);
   if (lf_push.kind != LF_WOKEN_BY_OTHERS) { lf_put(LF_SPACE_OUT, lf_report + LF_REPORT_TAKEN, lf_taken); }
+  let refused = atomicLoad(&lf_refused);
+  if (refused != 0u) {
+    lf_in[block + LF_CONTROL_REFUSED] = lf_refused_before + refused;
+    lf_put(LF_SPACE_OUT, lf_report + LF_REPORT_REFUSED, lf_refused_before + refused);
+  }
   lf_put_four(LF_SPACE_OUT, lf_report, vec4<u32>(lf_serial, out_head, processed, flags));
 }
 
 // ───────────── all invocations ─────────────
 
-/// Copies the reply to where the host finds it, or tells it of a message that the body was not given.
-fn lf_answer(thread: u32, bytes: u32) {
+/// Copies the reply to where the host finds it, or tells it of a message that the body was not given, or did not answer
+/// although it has a correlation: that says how many messages carry it on.
+fn lf_answer(thread: u32, bytes: u32, flags: u32) {
   let slot = lf_out_slot(atomicLoad(&lf_out_head));
   lf_copy(LF_SPACE_OUT, slot + LF_HEADER_WORDS, thread, LF_WORKGROUP, bytes, lf_kernel.staging);
   if (thread != 0u) { return; }
-  var header = LfHeader(lf_turn.fault, lf_turn.id_low, lf_turn.id_high, lf_turn.correlation_low,
-    lf_turn.correlation_high, lf_turn.source, 0u, lf_turn.kind, lf_turn.priority & 3u, bytes, 0u);
-  if (lf_turn.fault == 0u) {
+  var header = LfHeader(flags, lf_turn.id_low, lf_turn.id_high, lf_turn.correlation_low, lf_turn.correlation_high,
+    lf_turn.source, 0u, lf_turn.kind, lf_turn.priority & 3u, bytes, atomicLoad(&lf_sent), vec2<u32>());
+  if (flags == 0u) {
     header.id_low = atomicAdd(&lf_made, 1u) + 1u;
     header.id_high = lf_kernel.number;
     header.source = lf_kernel.number;
@@ -297,8 +312,8 @@ fn lf_answer(thread: u32, bytes: u32) {
   lf_write_header(LF_SPACE_OUT, slot, header, lf_tick(lf_clock));
 }
 
-@compute @workgroup_size(LF_WORKGROUP)
-fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
+/// What the entry point calls (entry.wgsl, subgroups.wgsl).
+fn lf_main(thread: u32, group: vec3<u32>) {
   if (lf_in[LF_FRONT_TURN] != lf_push.turn) { return; }
   lf_fuel = LF_FULL_TANK;
   lf_rounds = 0u;
@@ -313,7 +328,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     lf_rounds += LF_FULL_TANK.y - lf_fuel.y;
     if (turn.fault == 0u) {
       lf_fuel = vec2<u32>(0u, LF_FUEL);
-      on_message(Message(turn.kind, turn.bytes, turn.source, turn.priority, thread, LF_WORKGROUP,
+      lf_on_message(Message(turn.kind, turn.bytes, turn.source, turn.priority, thread, LF_WORKGROUP,
         vec2<u32>(turn.correlation_low, turn.correlation_high)));
       let used = LF_FUEL - lf_fuel.y;
       lf_fuel = LF_FULL_TANK;
@@ -322,13 +337,17 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
       atomicMax(&lf_used, lf_rounds);
     }
     storageBarrier();
-    let reply = select(workgroupUniformLoad(&lf_reply), 1u, turn.fault != 0u);
+    let replied = workgroupUniformLoad(&lf_reply);
+    let is_silent = turn.fault == 0u && replied == 0u && (turn.correlation_low | turn.correlation_high) != 0u;
+    let flags = select(turn.fault, LF_FLAG_SILENT, is_silent);
+    let reply = select(replied, 1u, flags != 0u);
     let is_spent = atomicLoad(&lf_spent) != 0u;
-    if (reply != 0u && !is_spent) { lf_answer(thread, reply - 1u); }
+    if (reply != 0u && !is_spent) { lf_answer(thread, reply - 1u, flags); }
     workgroupBarrier();
     if (thread == 0u) {
       if (is_spent) { lf_stalled = true; } else if (reply != 0u) { atomicAdd(&lf_out_head, 1u); }
       lf_reply = 0u;
+      atomicStore(&lf_sent, 0u);
     }
   }
   if (thread == 0u) { lf_close(); }

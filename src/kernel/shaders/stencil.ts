@@ -1,5 +1,7 @@
 /** The shader of a stencil: the user's function of a cell, and what runs it on all of them. */
+import type { Parameter } from "../halo/sweep.ts";
 import type { Tiling } from "../halo/tiling.ts";
+import { PREFIX } from "../wgsl/front.ts";
 
 /** Cells that a thread computes, one beside the other along the slowest axis: what two of them read is loaded once. */
 export const CELLS = 8;
@@ -16,10 +18,10 @@ export const OWN_WORDS = 3;
 export const OWN_FUNCTIONS: ReadonlySet<string> = new Set(["at", "previous", "position", "steps", "main"]);
 
 /**
- * The user's source stands first, so that the lines of its errors are its own. `fuel`: how often loops may go round in a
+ * What stands behind the user's part, which has the function `cell`. `fuel`: how often loops may go round in a
  * thread; where that is used up all loops end, and its cells become NaN.
  */
-export function stencil(source: string, tiling: Tiling, parameters: readonly string[], fuel: number): string {
+export function stencil(tiling: Tiling, parameters: readonly Parameter[], fuel: number): string {
   const { dimensions, tile, halo, extent } = tiling;
   const flat = dimensions === 2;
   const [width, height] = extent;
@@ -31,21 +33,19 @@ export function stencil(source: string, tiling: Tiling, parameters: readonly str
   // A minimum hides from compilers that one cell's neighbour is the next one: then each of them is loaded anew.
   const moved = (at: number) => (side % CELLS === 0 ? `${at}u` : `min(${at}u, ${side - 1}u - ${axis})`);
   const cells = Array.from({ length: CELLS }, (_, at) => at);
-  return `${source}
-
-struct Parameters {
+  return `struct LfParameters {
   lf_first: u32, lf_chunks: u32, lf_steps: u32,
-${parameters.map((name) => `  ${name}: f32,`).join("\n")}
+${parameters.map(({ name, type }) => `  ${name}: ${type},`).join("\n")}
 }
-var<immediate> parameters: Parameters;
+var<immediate> parameters: LfParameters;
 /* The cells of a tile from low up to, and without, high. */
-struct Region {
+struct LfRegion {
   start: u32, // the tile's first word
   origin: vec3<u32>, // its first cell's place in the grid
   low: vec3<u32>,
   high: vec3<u32>,
 }
-@group(0) @binding(0) var<storage, read> lf_regions: array<Region>;
+@group(0) @binding(0) var<storage, read> lf_regions: array<LfRegion>;
 @group(0) @binding(1) var<storage, read> lf_now: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lf_next: array<f32>;
 var<private> lf_fuel: vec2<u32>;
@@ -81,7 +81,7 @@ ${
   let cell0 = region.start + (z + ${halo[2]}u) * ${width * height}u + (y + ${halo[1]}u) * ${width}u + x + ${halo[0]}u;
   lf_cell = cell0;
   lf_place = place;
-  let value0 = cell();
+  let value0 = ${PREFIX}cell();
 ${cells
   .slice(1)
   .map(
@@ -89,7 +89,7 @@ ${cells
   let cell${at} = cell0 + moved${at} * ${pitch}u;
   lf_cell = cell${at};
   lf_place = vec3<u32>(${flat ? `place.x, place.y + moved${at}, place.z` : `place.xy, place.z + moved${at}`});
-  let value${at} = cell();`,
+  let value${at} = ${PREFIX}cell();`,
   )
   .join("\n")}
   let spent = lf_fuel.y == 0u;
