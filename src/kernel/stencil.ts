@@ -1,10 +1,12 @@
 /** Steps of a simulation on tiles: each cell becomes what a function of its neighbours says. */
 import { invalidArgument } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 import type { Engine } from "./halo/engine.ts";
 import { Field, type FieldLayout } from "./halo/field.ts";
-import type { Beside, StencilRow, Sweep, SweepPart } from "./halo/sweep.ts";
+import type { Beside, Parameter, ParameterType, StencilRow, Sweep, SweepPart } from "./halo/sweep.ts";
 import type { Tiling } from "./halo/tiling.ts";
+import { KEYWORDS, RESERVED } from "./wgsl/words.ts";
 
 export type { StencilRow } from "./halo/sweep.ts";
 
@@ -19,6 +21,8 @@ export interface StencilOptions<P extends string = never> {
   handler?: (row: StencilRow<P>) => void;
   /** Numbers that the function uses, by name; they may be changed between steps. At most 16. */
   parameters?: Record<P, number>;
+  /** Those of them that are whole numbers of 32 bits, and what they are in WGSL. The others are `f32`, rounded. */
+  integers?: { [name in P]?: "i32" | "u32" };
 }
 
 /** What a stencil has of its exchange. */
@@ -45,20 +49,22 @@ const BREATH_MS = 10;
 export class Stencil<P extends string = string> {
   /** May be changed; the next call of `step` takes them as they are then. */
   readonly parameters: Record<P, number>;
+  readonly #types: readonly Parameter[];
   readonly #grounds: Grounds;
   readonly #sweep: Sweep;
   #other: Field;
   #steps = 0;
 
+  /** @internal */
   static async make<P extends string>(options: StencilOptions<P>, grounds: Grounds): Promise<Stencil<P>> {
-    const parameters = checkOptions(options);
+    const { parameters, types } = checkOptions(options);
     const { engine, tiling, layout, beside } = grounds;
     const { wgsl, handler } = options;
-    const sweep = await engine.sweep({ tiling, layout, beside, wgsl, handler, parameters: Object.keys(parameters) });
+    const sweep = await engine.sweep({ tiling, layout, beside, wgsl, handler, parameters: types });
     let other: Field | null = null;
     try {
       other = await Field.make(engine, layout, tiling.tileBytes);
-      const made = new Stencil<P>(parameters, grounds, sweep, other);
+      const made = new Stencil<P>(parameters, types, grounds, sweep, other);
       await made.rest();
       return made;
     } catch (error) {
@@ -68,8 +74,15 @@ export class Stencil<P extends string = string> {
     }
   }
 
-  private constructor(parameters: Record<P, number>, grounds: Grounds, sweep: Sweep, other: Field) {
+  private constructor(
+    parameters: Record<P, number>,
+    types: readonly Parameter[],
+    grounds: Grounds,
+    sweep: Sweep,
+    other: Field,
+  ) {
     this.parameters = parameters;
+    this.#types = types;
     this.#grounds = grounds;
     this.#sweep = sweep;
     this.#other = other;
@@ -97,7 +110,7 @@ export class Stencil<P extends string = string> {
   step(count = 1): Promise<void> {
     if (!(Number.isSafeInteger(count) && count >= 0)) throw invalidArgument("count", count, "a whole number from 0");
     const parameters = { ...this.parameters };
-    checkNumbers(parameters);
+    checkNumbers(parameters, this.#types);
     return this.#grounds.inTurn(async () => {
       const { gpu } = this.#grounds.engine;
       const ahead: Promise<unknown>[] = [];
@@ -149,9 +162,17 @@ export class Stencil<P extends string = string> {
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
-function checkOptions<P extends string>(options: StencilOptions<P>): Record<P, number> {
+const NAMES: OptionNames<StencilOptions> = { wgsl: true, handler: true, parameters: true, integers: true };
+
+interface Checked<P extends string> {
+  parameters: Record<P, number>;
+  types: readonly Parameter[];
+}
+
+function checkOptions<P extends string>(options: StencilOptions<P>): Checked<P> {
   if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ wgsl, handler }");
-  const { wgsl, handler, parameters = {} as Record<P, number> } = options;
+  checkNames("stencil", options, NAMES);
+  const { wgsl, handler, parameters = {} as Record<P, number>, integers = {} } = options;
   if (wgsl !== undefined && typeof wgsl !== "string") throw invalidArgument("wgsl", wgsl, "WGSL as a string");
   if (handler !== undefined && typeof handler !== "function") throw invalidArgument("handler", handler, "a function");
   if (typeof parameters !== "object" || parameters === null) {
@@ -170,12 +191,34 @@ function checkOptions<P extends string>(options: StencilOptions<P>): Record<P, n
       );
     }
   }
-  checkNumbers(parameters);
-  return Object.seal({ ...parameters });
+  const word = wgsl === undefined ? undefined : names.find((name) => KEYWORDS.has(name) || RESERVED.has(name));
+  if (word !== undefined) throw invalidArgument("parameters", word, "names that are no words of WGSL");
+  const types = typesOf(names, integers);
+  checkNumbers(parameters, types);
+  return { parameters: Object.seal({ ...parameters }), types };
 }
 
-function checkNumbers(parameters: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(parameters)) {
+function typesOf(names: readonly string[], integers: Record<string, unknown>): Parameter[] {
+  if (typeof integers !== "object" || integers === null) {
+    throw invalidArgument("integers", integers, 'names of parameters with "i32" or "u32"');
+  }
+  const types = new Map<string, ParameterType>(names.map((name) => [name, "f32"]));
+  for (const [name, type] of Object.entries(integers)) {
+    if (type === undefined) continue;
+    if (!types.has(name)) throw invalidArgument("integers", name, "names of parameters");
+    if (type !== "i32" && type !== "u32") throw invalidArgument(`integers.${name}`, type, '"i32" or "u32"');
+    types.set(name, type);
+  }
+  return [...types].map(([name, type]) => ({ name, type }));
+}
+
+function checkNumbers(parameters: Record<string, unknown>, types: readonly Parameter[]): void {
+  for (const { name, type } of types) {
+    const value = parameters[name];
     if (typeof value !== "number") throw invalidArgument(`parameters.${name}`, value, "a number");
+    if (type === "f32") continue;
+    const [least, most] = type === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+    if (!(Number.isInteger(value) && value >= least && value <= most))
+      throw invalidArgument(`parameters.${name}`, value, `a whole number from ${least} to ${most}`);
   }
 }
