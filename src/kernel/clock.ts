@@ -1,6 +1,8 @@
 /** Stamps that order events of different processes as they happened, and stay close to the time of day. */
+import { isSharedArrayBuffer } from "node:util/types";
 import { invalidArgument } from "../errors.ts";
 import { native } from "../native/load.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 import { check } from "../native/status.ts";
 
 /** When something happened, by the clock of one node. Two of one clock are never equal. */
@@ -27,6 +29,8 @@ export interface ClockOptions {
 const MAX_DRIFT_MS = 60_000;
 const SYSTEM = -1;
 
+const NAMES: OptionNames<ClockOptions> = { nodeId: true, maxDriftMs: true, wallClockMicros: true, memory: true };
+
 const stamp = new Float64Array(new ArrayBuffer(16));
 
 /**
@@ -45,22 +49,27 @@ export class HybridLogicalClock {
 
   /** INVALID_ARGUMENT. */
   constructor(options: ClockOptions) {
+    checkNames("HybridLogicalClock", options, NAMES);
     const { nodeId, maxDriftMs = MAX_DRIFT_MS, wallClockMicros, memory = new SharedArrayBuffer(8) } = options;
     if (!(Number.isSafeInteger(nodeId) && nodeId >= 0))
       throw invalidArgument("nodeId", nodeId, "a whole number from 0");
     if (!(maxDriftMs >= 0)) throw invalidArgument("maxDriftMs", maxDriftMs, "milliseconds from 0 to Infinity");
     if (wallClockMicros !== undefined && typeof wallClockMicros !== "function")
       throw invalidArgument("wallClockMicros", wallClockMicros, "a function that returns microseconds since 1970");
-    if (!(memory instanceof SharedArrayBuffer && memory.byteLength === 8))
-      throw invalidArgument("memory", memory, "the memory of another clock");
+    // Whatever `byteLength` says: the shim reads and writes the word.
+    const word = isSharedArrayBuffer(memory) ? new Uint8Array(memory) : null;
+    if (word?.length !== 8) throw invalidArgument("memory", memory, "the memory of another clock");
     this.nodeId = nodeId;
     this.memory = memory;
-    this.#word = new Uint8Array(memory);
+    this.#word = word;
     this.#maxDriftMicros = maxDriftMs * 1000;
     this.#wall = wallClockMicros ?? null;
   }
 
-  /** The stamp of a local event, or of a message that is sent: greater than every one that this clock gave or saw. */
+  /**
+   * The stamp of a local event, or of a message that is sent: greater than every one that this clock gave or saw. CLOCK_DRIFT
+   * after the last stamp that there is, 2^52 - 1 microseconds (the year 2112) and 4,095.
+   */
   tick(): HlcTimestamp {
     const result = this.#shim.lf_clock_tick(this.#word, this.#now(), stamp);
     if (result < 0) check(this.#shim, result);
@@ -69,7 +78,8 @@ export class HybridLogicalClock {
 
   /**
    * The stamp of a message that was received: also greater than the message's. CLOCK_DRIFT, with the clock as it was, when
-   * that is more than `maxDriftMs` ahead of the time of day here; INVALID_ARGUMENT when it can't be a stamp.
+   * that is more than `maxDriftMs` ahead of the time of day here, or the last one that there is; INVALID_ARGUMENT when it can't
+   * be a stamp: both its numbers are whole.
    */
   update(remote: HlcTimestamp): HlcTimestamp {
     const { physicalMicros, logical } = remote;

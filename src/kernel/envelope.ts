@@ -6,10 +6,12 @@ import { LavaFlowError } from "../errors.ts";
 import { remedyFor } from "../native/status.ts";
 import type { Message, Priority } from "./backend/backend.ts";
 import type { HlcTimestamp } from "./clock.ts";
+import type { MessageBytes } from "./payload.ts";
 
-export interface EnvelopeInit {
+/** `P`: bytes, or what the kernel's `request` may be given as. */
+export interface EnvelopeInit<P = MessageBytes> {
   /** Copied by whoever takes it: it may be used again when the send has resolved. */
-  payload: Uint8Array;
+  payload: P;
   /** What the message is, in the user's own numbering: 0 (the default) to 2^32 - 1. */
   type?: number;
   /** 3 is handled first; default 1. */
@@ -20,7 +22,8 @@ export interface EnvelopeInit {
   deadlineMs?: number;
 }
 
-export interface Envelope extends Required<EnvelopeInit> {
+/** `P`: bytes, or a value of the kernel's `request` or `reply`. */
+export interface Envelope<P = Uint8Array> extends Required<EnvelopeInit<P>> {
   /** Another one for each message of the runtime. */
   id: number;
   /** Ids of kernels; "host" for this program; "runtime/kernel" for a kernel of another runtime. */

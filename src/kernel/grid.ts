@@ -1,16 +1,20 @@
 /** Kernels in a grid: who is beside whom. */
 import { invalidArgument } from "../errors.ts";
+import { checkNames } from "../native/options.ts";
 
-type Place2d = readonly [x: number, y: number];
-type Place3d = readonly [x: number, y: number, z: number];
+export type Coordinates2d = readonly [x: number, y: number];
+export type Coordinates3d = readonly [x: number, y: number, z: number];
 
 /** One step down and one up along each axis, x first: the order of the neighbours. */
 function neighbours(
+  call: string,
   at: readonly number[],
   grid: readonly number[],
-  periodic: boolean,
+  options: { periodic?: boolean },
   name: (at: number[]) => string,
 ): string[] {
+  checkNames(call, options, { periodic: true });
+  const { periodic = false } = options;
   const inside = at.length === grid.length && at.every((c, axis) => Number.isInteger(c) && c >= 0 && c < grid[axis]!);
   if (!inside || !grid.every(Number.isInteger))
     throw invalidArgument("at", at.join(", "), `a place in the grid of ${grid.join(" by ")}`);
@@ -28,20 +32,20 @@ function neighbours(
  * border there is nobody, "", unless the grid is periodic: then it goes on at the other end. INVALID_ARGUMENT.
  */
 export function neighbours2d(
-  at: Place2d,
-  grid: Place2d,
+  at: Coordinates2d,
+  grid: Coordinates2d,
   name: (x: number, y: number) => string,
-  { periodic = false } = {},
+  options: { periodic?: boolean } = {},
 ): string[] {
-  return neighbours(at, grid, periodic, ([x, y]) => name(x as number, y as number));
+  return neighbours("neighbours2d", at, grid, options, ([x, y]) => name(x as number, y as number));
 }
 
 /** The same in 3D, six of them: west, east, south, north, below (z - 1), above (z + 1). */
 export function neighbours3d(
-  at: Place3d,
-  grid: Place3d,
+  at: Coordinates3d,
+  grid: Coordinates3d,
   name: (x: number, y: number, z: number) => string,
-  { periodic = false } = {},
+  options: { periodic?: boolean } = {},
 ): string[] {
-  return neighbours(at, grid, periodic, ([x, y, z]) => name(x as number, y as number, z as number));
+  return neighbours("neighbours3d", at, grid, options, ([x, y, z]) => name(x as number, y as number, z as number));
 }

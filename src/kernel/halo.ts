@@ -2,6 +2,7 @@
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import { DEFAULT_TIMEOUT_MS, timeoutOf } from "../native/limits.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 import type { Copies, Engine, Memory } from "./halo/engine.ts";
 import { Field } from "./halo/field.ts";
 import { GpuEngine } from "./halo/gpu.ts";
@@ -244,9 +245,12 @@ function handled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+const NAMES: OptionNames<HaloOptions> = { owner: true, rank: true, name: true, timeoutMs: true };
+
 function checkOptions(tiling: Tiling, options: HaloOptions) {
   if (typeof options !== "object" || options === null)
     throw invalidArgument("options", options, "{ owner, rank, name }");
+  checkNames("HaloExchange.create", options, NAMES);
   const { rank = 0, owner = () => rank, name } = options;
   if (!isRank(rank)) throw invalidArgument("rank", rank, "a whole number from 0");
   if (typeof owner !== "function") throw invalidArgument("owner", owner, "a function from a tile's index to a rank");

@@ -154,12 +154,17 @@ export async function clear(device: ComputeDevice, ranges: readonly [Arena, Rang
   await complete(device, memories, steps);
 }
 
-/** Resolves when the steps have been done. */
-export async function complete(device: ComputeDevice, memories: ComputeMemory[], steps: Step[]): Promise<void> {
+/** Resolves when the steps have been done; TIMEOUT where that takes longer than `limitMs`. */
+export async function complete(
+  device: ComputeDevice,
+  memories: ComputeMemory[],
+  steps: Step[],
+  limitMs = HANG_MS,
+): Promise<void> {
   let value = device.submit(memories, steps);
   while (value === 0) {
     await device.room(HANG_MS);
     value = device.submit(memories, steps);
   }
-  await device.wait(value, HANG_MS);
+  await device.wait(value, limitMs);
 }

@@ -1,6 +1,9 @@
 /** What the runtime asks of a backend, and what a backend tells a kernel. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { HlcTimestamp, HybridLogicalClock } from "../clock.ts";
+import type { MessageBytes } from "../payload.ts";
+import type { StructLibrary } from "../struct/library.ts";
+import type { StructDefinition } from "../struct.ts";
 
 /** 3 goes first. */
 export type Priority = 0 | 1 | 2 | 3;
@@ -23,20 +26,34 @@ export interface Message {
   destination: number;
 }
 
+/** How a handler sends. */
+export interface Sending {
+  type?: number;
+  priority?: Priority;
+  /** Of the message that is being handled; 0: none. */
+  correlationId?: number;
+  deadlineMs?: number;
+}
+
 /** What runs in a kernel: exactly one of them is what a backend uses. */
 export interface Body {
   wgsl?: string;
-  handler?: (message: Message, context: BodyContext) => Uint8Array | undefined;
+  /** What structs give the WGSL. */
+  structs?: StructLibrary;
+  handler?: (message: Message, context: BodyContext) => MessageBytes | undefined;
   /** A module whose default export is a handler, to run in a Worker. */
   module?: string | URL;
+  /** Of the module's messages; null: bytes. */
+  request?: StructDefinition | null;
+  reply?: StructDefinition | null;
 }
 
 /** What a handler has besides the message. */
 export interface BodyContext {
   readonly state: Uint8Array;
   readonly clock: HybridLogicalClock;
-  /** QUEUE_FULL, and KERNEL_NOT_ACTIVE for one that is not there. */
-  sendTo(destination: number, payload: Uint8Array, priority?: Priority, type?: number): void;
+  /** A message as it is, but for its id, stamp and source. QUEUE_FULL, and KERNEL_NOT_ACTIVE for one that is not there. */
+  sendTo(destination: number, payload: Uint8Array, options?: Sending): void;
 }
 
 /** All that a backend has to know to launch a kernel. Checked by the runtime. */
@@ -65,8 +82,14 @@ export interface KernelPort {
   readonly room: number;
   /** Messages were taken from its input: who waits for room may try again. */
   taken(count: number): void;
+  /** The body has come back from so many messages, and `pending` is less by them: whether it replied or not, or threw. */
+  handled(count: number): void;
+  /** Messages between kernels of this backend: so many came to this one, and so many of its own were not sent. */
+  counted?(delivered: number, rejected: number): void;
   /** A message that the body was not given. */
   dropped(message: Pick<Message, "id" | "correlationId" | "source">, reason: "deadline" | "checksum"): void;
+  /** A message with a correlation was handled without a reply; the device sent `sent` on that carry the correlation. */
+  silent?(correlationId: number, sent: number): void;
   /** It runs no more; nothing else comes. */
   failed(error: LavaFlowError): void;
   /** The body threw, or returned what is no reply; it goes on with the next message. */
@@ -79,7 +102,7 @@ export interface BackendKernel {
    * again for its next one: what is kept is a copy.
    */
   trySend(message: Message): boolean;
-  /** Messages that wait for it. */
+  /** Messages that it has, and has not handled yet: the one that it is at too. */
   readonly pending: number;
   /** From now on messages are handled. */
   activate(): void;
@@ -94,8 +117,8 @@ export interface BackendKernel {
 }
 
 export interface KernelBackend {
-  /** Times that something was handed to the device or the event loop, and messages handled. */
-  readonly metrics: { readonly dispatches: number; readonly messagesProcessed: number };
+  /** Times that something was handed to the device, to the event loop or to a Worker. */
+  readonly metrics: { readonly dispatches: number };
   /** SHADER_INVALID, INVALID_ARGUMENT, out of memory. */
   launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel>;
   close(): Promise<void>;

@@ -1,7 +1,12 @@
 /** What kernels with the same source have in common: a pipeline, and a dispatch. */
-import type { Range } from "./arena.ts";
-import type { ComputePipeline, Step } from "./compute.ts";
+import { complete, type Memories, type Range } from "./arena.ts";
+import type { ComputeDevice, ComputePipeline, Step } from "./compute.ts";
 import { PUSH } from "./layout.ts";
+
+/** What a driver may take to make a shader ready. */
+const COMPILE_MS = 300_000;
+/** A dispatch with this turn does nothing. */
+const NO_TURN = 2;
 
 /** `K`: its kernels, of which it knows nothing but who they are. */
 export class Body<K> {
@@ -22,10 +27,25 @@ export class Body<K> {
   /** Its dispatch of each round. */
   readonly rounds: (Step & { kind: "indirect" })[] = [];
 
+  #hasRun = false;
+
   constructor(key: string, pipeline: ComputePipeline) {
     this.key = key;
     this.pipeline = pipeline;
     this.dispatch = { kind: "dispatch", pipeline, groups: 0, push: new Uint32Array(PUSH.WORDS) };
+  }
+
+  /**
+   * Has the driver do what it does when a shader first runs: some compile it then, and messages are not to wait for that. No
+   * submission may be under way.
+   */
+  async prepare(device: ComputeDevice, { inward, outward, store, board }: Memories): Promise<void> {
+    if (this.#hasRun) return;
+    const push = new Uint32Array(PUSH.WORDS);
+    push[PUSH.TURN] = NO_TURN;
+    const step: Step = { kind: "dispatch", pipeline: this.pipeline, groups: 1, push };
+    await complete(device, [inward.memory, outward.memory, store.memory, board.memory], [step], COMPILE_MS);
+    this.#hasRun = true;
   }
 
   /** The dispatch of the `nth` round of a submission. */

@@ -2,6 +2,7 @@
  * What the rings of a GPU backend need of the GPU's API, whichever that is: memory, pipelines, a submission of some steps,
  * and the value that tells of its end. gpu.ts is written over it; vulkan.ts and metal.ts are it.
  */
+import type { Target } from "../wgsl/extensions.ts";
 
 /**
  * Where memory lies. "device": where the GPU is fastest; the host does not see it. "upload": mapped, and best where the
@@ -28,6 +29,8 @@ export interface ComputeModule {
   buffers: number;
   /** 32-bit words of immediate data (push constants). */
   pushWords: number;
+  /** For errors: the lines of the user's module variables, by their names in `spirv`. */
+  lines?: ReadonlyMap<string, number>;
 }
 
 export interface ComputePipeline {
@@ -51,6 +54,8 @@ export interface ComputeDevice {
   readonly name: string;
   /** The largest memory that a shader reaches, bytes. */
   readonly memoryMaxBytes: number;
+  /** What its shaders may do beside what all may. */
+  readonly target: Target;
   /** How often loops go round in one invocation of a dispatch before the device ends them; Infinity where it does not. */
   readonly loopRoundsMax: number;
   /** Zeroed. Sizes are multiples of 4. GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY, INVALID_ARGUMENT beyond `memoryMaxBytes`. */

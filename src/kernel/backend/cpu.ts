@@ -1,7 +1,16 @@
 /** Kernels on the CPU: handlers in this thread, and modules in a Worker each. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
-import type { SendOptions } from "../launch.ts";
-import type { BackendKernel, Body, BodyContext, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
+import { deadlineOf } from "../compose.ts";
+import type {
+  BackendKernel,
+  Body,
+  BodyContext,
+  KernelBackend,
+  KernelPort,
+  KernelSpec,
+  Message,
+  Sending,
+} from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";
 import { replyTo } from "./reply.ts";
@@ -19,6 +28,8 @@ class HandlerKernel implements BackendKernel {
   readonly #context: BodyContext;
   readonly #input: Input;
   #active = false;
+  /** It is at a message. */
+  #isHandling = false;
 
   constructor(spec: KernelSpec, port: KernelPort, backend: CpuBackend, handler: Handler) {
     this.#spec = spec;
@@ -30,12 +41,12 @@ class HandlerKernel implements BackendKernel {
     this.#context = {
       state: new Uint8Array(spec.stateBytes),
       clock,
-      sendTo: (destination, payload, priority, type) => backend.pass(spec, { destination, payload, priority, type }),
+      sendTo: (destination, payload, options) => backend.pass(spec, destination, payload, options),
     };
   }
 
   get pending(): number {
-    return this.#input.pending;
+    return this.#input.pending + (this.#isHandling ? 1 : 0);
   }
 
   trySend(message: Message): boolean {
@@ -47,6 +58,7 @@ class HandlerKernel implements BackendKernel {
   step(): boolean {
     if (!this.#runnable()) return false;
     const message = this.#input.take();
+    this.#isHandling = message !== null;
     this.#input.tellRoom();
     if (message !== null) this.#handle(message);
     return this.#runnable();
@@ -79,15 +91,22 @@ class HandlerKernel implements BackendKernel {
   }
 
   #handle(message: Message): void {
-    this.#backend.handled(1);
     let reply: Message | null;
     try {
       reply = replyTo(message, this.#handler(message, this.#context), this.#spec, this.#backend.registry.clock);
     } catch (error) {
+      this.#cameBack();
       this.#port.threw?.(message, error);
       return;
     }
+    this.#cameBack();
     if (reply !== null) this.#port.deliver(reply);
+    else if (message.correlationId !== 0) this.#port.silent?.(message.correlationId, 0);
+  }
+
+  #cameBack(): void {
+    this.#isHandling = false;
+    this.#port.handled(1);
   }
 }
 
@@ -95,7 +114,6 @@ class CpuBackend implements KernelBackend {
   readonly registry: Registry;
   readonly scheduler = new Scheduler();
   readonly #kernels = new Map<number, { spec: KernelSpec; kernel: BackendKernel }>();
-  #messagesProcessed = 0;
   #posted = 0;
 
   constructor(registry: Registry) {
@@ -103,7 +121,7 @@ class CpuBackend implements KernelBackend {
   }
 
   get metrics() {
-    return { dispatches: this.scheduler.drains + this.#posted, messagesProcessed: this.#messagesProcessed };
+    return { dispatches: this.scheduler.drains + this.#posted };
   }
 
   async launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
@@ -113,15 +131,11 @@ class CpuBackend implements KernelBackend {
         ? new HandlerKernel(spec, port, this, handler as Handler)
         : await WorkerKernel.launch(spec, port, this.registry, module, {
             posted: () => this.#posted++,
-            handled: (count) => this.handled(count),
             closed: () => this.forget(spec.number),
+            sendTo: (destination, payload, options) => this.pass(spec, destination, payload, options),
           });
     this.#kernels.set(spec.number, { spec, kernel });
     return kernel;
-  }
-
-  handled(count: number): void {
-    this.#messagesProcessed += count;
   }
 
   forget(number: number): void {
@@ -129,10 +143,8 @@ class CpuBackend implements KernelBackend {
   }
 
   /** A message from a handler to another kernel here. */
-  pass(
-    from: KernelSpec,
-    { destination, payload, priority = 1, type = 0 }: Pick<Message, "destination" | "payload"> & SendOptions,
-  ): void {
+  pass(from: KernelSpec, destination: number, payload: Uint8Array, options: Sending = {}): void {
+    const { priority = 1, type = 0, correlationId = 0, deadlineMs = Number.POSITIVE_INFINITY } = options;
     const target = this.#kernels.get(destination);
     if (target === undefined)
       throw new LavaFlowError("KERNEL_NOT_ACTIVE", `"${from.id}" sends to kernel ${destination}, which is not there`);
@@ -143,18 +155,23 @@ class CpuBackend implements KernelBackend {
         payload.byteLength,
         `at most ${payloadBytes}`,
       );
+    const { calls, clock } = this.registry;
+    const timestamp = clock.tick();
     const message: Message = {
       id: this.registry.nextId(),
       type,
       priority,
-      correlationId: 0,
+      correlationId,
       payload,
-      timestamp: this.registry.clock.tick(),
-      deadlineMicros: 0,
+      timestamp,
+      deadlineMicros: deadlineOf(deadlineMs, timestamp),
       source: from.number,
       destination,
     };
-    if (target.kernel.trySend(message)) return;
+    if (target.kernel.trySend(message)) {
+      calls.passedOn(correlationId);
+      return;
+    }
     throw new LavaFlowError("QUEUE_FULL", `"${from.id}" sends to "${id}", whose input is full`, {
       remedy: "Send again later, or launch it with a larger inputCapacity",
     });

@@ -16,10 +16,12 @@ export interface Crew {
   ready(kernel: GpuKernel): void;
   /** Runs `work` when no submission is under way; rejects, as `launch` does, when the device is no more. */
   atRest<T>(work: () => Promise<T> | T): Promise<T>;
+  /** Resolves when `work` has settled, or at once while the device does not come back from a kernel. */
+  orLate(work: Promise<unknown>): Promise<void>;
   /** Where its route leads has changed. */
   route(kernel: GpuKernel, route: number): void;
-  /** Gives up all that belongs to it: at rest. Returns how many messages its inbox had. */
-  forget(kernel: GpuKernel): Promise<number>;
+  /** Gives up all that belongs to it: at rest. */
+  forget(kernel: GpuKernel): Promise<void>;
   received(message: Message): void;
 }
 
@@ -76,9 +78,14 @@ export class GpuKernel implements BackendKernel {
   readonly #inputs: number;
   readonly #slot: number;
   #over = false;
+  #hasFailed = false;
   /** What it put out until now, and what it handled, as the device counts. */
   #outHead = 0;
   #processed = 0;
+  #refused = 0;
+  /** Of its inbox, as the device counts: messages that came into it, and those of them that wait. */
+  #mailed = 0;
+  #mail = 0;
   #limit = -1;
   /** The host woke it for the submission that is under way. */
   #isEntered = false;
@@ -144,7 +151,7 @@ export class GpuKernel implements BackendKernel {
   }
 
   get pending(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#mail;
   }
 
   activate(): void {
@@ -166,7 +173,7 @@ export class GpuKernel implements BackendKernel {
     const write = () => {
       this.#crew.inward.words[this.block + CONTROL.ACTIVE] = this.isActive ? 1 : 0;
     };
-    return this.#crew.atRest(write).catch(() => {});
+    return this.#crew.orLate(this.#crew.atRest(write));
   }
 
   resume(): void {
@@ -188,8 +195,8 @@ export class GpuKernel implements BackendKernel {
 
   async close(): Promise<number> {
     this.end();
-    const mailed = await this.#crew.forget(this);
-    return this.#queue.size + mailed;
+    await this.#crew.forget(this);
+    return this.pending;
   }
 
   // ───────────── a submission ─────────────
@@ -224,17 +231,21 @@ export class GpuKernel implements BackendKernel {
 
   /** Whether it ran in the submission `serial`, and has not landed. */
   ran(serial: number): boolean {
-    if (this.#landed === serial || this.#crew.outward.words[this.place.outward.at + REPORT.SERIAL] !== serial)
-      return false;
+    if (this.#landed === serial || this.#hasFailed || !this.reported(serial)) return false;
     this.#landed = serial;
     return true;
   }
 
+  /** Whether it has come to the end of its turn in the submission `serial`. */
+  reported(serial: number): boolean {
+    return this.#crew.outward.words[this.place.outward.at + REPORT.SERIAL] === serial;
+  }
+
   /**
-   * Takes what it did in the submission that has ended: how many messages it took, what it put out. Returns how many it
-   * handled. A report that can't be true ends the kernel.
+   * Takes what it did in the submission that has ended: how many messages it took and handled, what it put out. A report that
+   * can't be true ends the kernel.
    */
-  land(): number {
+  land(): void {
     const { words } = this.#crew.outward;
     const at = this.place.outward.at;
     const taken = this.#isEntered ? (words[at + REPORT.TAKEN] as number) : 0;
@@ -245,24 +256,37 @@ export class GpuKernel implements BackendKernel {
     const out = low(outHead - this.#outHead);
     if (taken > this.#queue.ordered || out > low(this.#limit - this.#outHead)) {
       this.fail(`it says that it took ${taken} messages of ${this.#queue.ordered}, and put out ${out}`);
-      return 0;
+      return;
     }
-    const handled = low(processed - this.#processed);
+    const isSpent = (flags & REPORTED.SPENT) !== 0;
+    // A body that did not come to an end has not come back from its message.
+    const handled = low(processed - this.#processed) - (isSpent ? 1 : 0);
+    const refused = low((words[at + REPORT.REFUSED] as number) - this.#refused);
     this.#processed = processed;
+    this.#refused = low(this.#refused + refused);
     this.#queue.take(taken);
     this.#inTail += taken;
-    if (!this.#deliver(out)) return handled;
+    if (refused > 0) this.port.counted?.(0, refused);
+    if (handled > 0) this.port.handled(handled);
+    if (!this.#deliver(out)) return;
     if (taken > 0) this.port.taken(taken);
-    if (flags & REPORTED.SPENT) {
+    if (isSpent) {
       this.fail(
         `its body did not come to an end: its loops went round ${this.#crew.rounds.fuel} times for one message`,
       );
-      return handled;
+      return;
     }
     if (flags & REPORTED.MORE) this.isDue = true;
     if (this.inbox) this.allow();
     this.resume();
-    return handled;
+  }
+
+  /** What the header of its inbox says, after a submission: how many messages came into it, and how many it took. */
+  mailed(came: number, taken: number): void {
+    const more = low(came - this.#mailed);
+    this.#mailed = came;
+    this.#mail = low(came - taken);
+    if (more > 0) this.port.counted?.(more, 0);
   }
 
   #deliver(count: number): boolean {
@@ -282,7 +306,11 @@ export class GpuKernel implements BackendKernel {
     return true;
   }
 
-  #pass({ message, dropped }: Found): boolean {
+  #pass({ message, dropped, silent }: Found): boolean {
+    if (silent >= 0) {
+      this.port.silent?.(message.correlationId, silent);
+      return true;
+    }
     if (dropped) {
       this.port.dropped(message, dropped);
       return true;
@@ -301,6 +329,7 @@ export class GpuKernel implements BackendKernel {
   fail(reason: string, cause?: unknown): void {
     if (this.#over) return;
     this.end();
+    this.#hasFailed = true;
     void this.#flag();
     this.port.failed(
       new LavaFlowError("BACKEND_UNAVAILABLE", `kernel ${this.spec.id} was ended: ${reason}`, {

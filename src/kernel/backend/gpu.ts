@@ -3,6 +3,7 @@
  * that waits for all active kernels, one workgroup a kernel, and what is sent meanwhile gathers for the next.
  */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toKernel } from "../shader.ts";
 import { Ahead } from "./ahead.ts";
@@ -11,14 +12,13 @@ import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } fr
 import { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
+import { comeBack, Lateness, openOf } from "./lateness.ts";
 import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "./layout.ts";
-import { Partners } from "./partners.ts";
+import { orDead, Partners } from "./partners.ts";
 
 const HIGH = 2 ** 32;
 /** A little more than what a call takes; the event loop waits meanwhile. */
 const SPIN_US = 40;
-/** So many submissions in a row may be awaited without a turn of the event loop: a millisecond or so. */
-const STREAK = 64;
 /** Bodies of one submission, beside those whose kernels are partners. */
 const BODIES_MAX = 16;
 /** Pipelines that are kept though no kernel uses them. */
@@ -46,7 +46,7 @@ export async function openRings(device: ComputeDevice, clock: HybridLogicalClock
 class GpuBackend implements KernelBackend, Crew {
   readonly inward: Arena;
   readonly outward: Arena;
-  readonly metrics = { dispatches: 0, messagesProcessed: 0 };
+  readonly metrics = { dispatches: 0 };
   readonly rounds: Rounds;
   readonly #device: ComputeDevice;
   readonly #clock: HybridLogicalClock;
@@ -62,7 +62,6 @@ class GpuBackend implements KernelBackend, Crew {
   /** A submission or a task is under way. */
   #isBusy = false;
   #isScheduled = false;
-  #streak = 0;
   #serial = 0;
   #value = 0;
   // Of the submission that is under way:
@@ -70,6 +69,7 @@ class GpuBackend implements KernelBackend, Crew {
   readonly #steps: Step[] = [];
   #withPartners = false;
   readonly #ahead: Ahead;
+  readonly #lateness = new Lateness();
   /** Why nothing runs any more. */
   #dead: LavaFlowError | null = null;
 
@@ -95,15 +95,19 @@ class GpuBackend implements KernelBackend, Crew {
       const most = `at most ${payloadMax(this.rounds)} on ${this.#device.name}`;
       throw invalidArgument(`payloadBytes of ${spec.id}`, spec.payloadBytes, most);
     }
+    this.#lateness.check(this.#device.name);
     const body = await this.#bodyOf(wgsl, spec);
-    return this.atRest(() => this.#make(spec, port, body));
+    return this.atRest(async () => {
+      await body.prepare(this.#device, this.#memories);
+      return this.#make(spec, port, body);
+    });
   }
 
-  #bodyOf(wgsl: string, { workgroupSize, id }: KernelSpec): Promise<Body<GpuKernel>> {
-    const key = `${workgroupSize} ${wgsl}`;
+  #bodyOf(wgsl: string, { workgroupSize, id, body: { structs } }: KernelSpec): Promise<Body<GpuKernel>> {
+    const key = JSON.stringify([workgroupSize, structs?.text, wgsl]);
     let body = this.#bodies.get(key);
     if (!body) {
-      body = toKernel(wgsl, workgroupSize, id, this.rounds).then(
+      body = toKernel(wgsl, workgroupSize, id, this.rounds, this.#device.target, structs).then(
         async (module) => new Body(key, await this.#device.pipeline(module)),
       );
       body.catch(() => this.#bodies.delete(key));
@@ -157,18 +161,18 @@ class GpuBackend implements KernelBackend, Crew {
     void this.atRest(() => point().catch(orDead)).catch(() => {});
   }
 
-  forget(kernel: GpuKernel): Promise<number> {
-    if (this.#dead) return Promise.resolve(0);
-    return this.atRest(async () => {
+  async forget(kernel: GpuKernel): Promise<void> {
+    if (this.#dead) return;
+    const forgotten = this.atRest(async () => {
       this.#kernels.delete(kernel.spec.number);
       const { inward, outward, store } = kernel.place;
-      const mailed = await this.#partners.vanished(kernel, this.#kernels, this.#device);
+      await this.#partners.vanished(kernel, this.#kernels, this.#device);
       this.inward.give(inward);
       this.outward.give(outward);
       this.#memories.store.give(store);
       this.#leave(kernel.body);
-      return mailed;
     });
+    await this.#lateness.or(forgotten);
   }
 
   /** A body that nobody uses stays for whoever launches it again, unless there are many. */
@@ -183,13 +187,18 @@ class GpuBackend implements KernelBackend, Crew {
       for (const kernel of this.#kernels.values()) kernel.end();
       this.#dead = new LavaFlowError("CLOSED", `the kernels on ${this.#device.name} are closed`);
     };
-    await this.atRest(end).catch(() => {}); // what hangs is left to the driver
+    await this.#lateness.or(this.atRest(end));
+    if (this.#lateness.isLate) end(); // what hangs is left to the driver
     this.#ahead.close();
     for (const body of await Promise.allSettled(this.#bodies.values())) {
       if (body.status === "fulfilled") body.value.pipeline.close();
     }
     for (const arena of Object.values(this.#memories) as Arena[]) arena.close();
     this.#device.close();
+  }
+
+  orLate(work: Promise<unknown>): Promise<void> {
+    return this.#lateness.or(work);
   }
 
   received(message: Message): void {
@@ -251,11 +260,12 @@ class GpuBackend implements KernelBackend, Crew {
     steps.length = 0;
     this.#flight.length = 0;
     let withPartners = partners.isRunning;
-    const bodies = this.#ready.splice(0, BODIES_MAX);
+    const { isCareful } = this.#lateness;
+    const bodies = this.#ready.splice(0, isCareful ? 1 : BODIES_MAX);
     let at = this.#woken?.at ?? 0;
     for (const body of bodies) {
       const first = at;
-      const kernels = body.ready.splice(0, GROUPS_MAX);
+      const kernels = body.ready.splice(0, isCareful ? 1 : GROUPS_MAX);
       if (body.ready.length > 0) this.#ready.push(body);
       for (const kernel of kernels) {
         if (!kernel.enter()) continue;
@@ -307,11 +317,8 @@ class GpuBackend implements KernelBackend, Crew {
       return;
     }
     this.metrics.dispatches++;
-    if (++this.#streak < STREAK) queueMicrotask(this.#look);
-    else {
-      this.#streak = 0;
-      setImmediate(this.#look);
-    }
+    if (turnDue()) afterTurn(this.#look);
+    else queueMicrotask(this.#look);
   }
 
   readonly #look = (): void => {
@@ -324,29 +331,39 @@ class GpuBackend implements KernelBackend, Crew {
       this.#die(error);
       return;
     }
-    this.#streak = 0;
     this.#device.wait(this.#value, HANG_MS).then(
       () => this.#land(),
-      (error) => this.#die(error),
+      (error) => this.#late(error),
     );
   };
 
-  #land(): void {
-    for (const kernel of this.#flight) {
-      if (kernel.ran(this.#serial)) this.metrics.messagesProcessed += kernel.land();
-      else kernel.fail("it did not report what it did");
+  /** Ends the kernel that keeps the device, and waits on for the device: it goes on with all others where it comes back. */
+  #late(error: unknown): void {
+    if (!(error instanceof LavaFlowError && error.code === "TIMEOUT") || this.#dead) {
+      this.#die(error);
+      return;
     }
-    if (this.#withPartners) this.#landPartners();
-    this.#isBusy = false;
-    if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#partners.isRunning) this.#schedule();
+    const open = openOf(this.#flight, this.#partners.all(), this.#serial);
+    for (const kernel of open ?? []) kernel.fail(error.reason, error);
+    this.#lateness.begin(open !== null);
+    comeBack(this.#device, this.#value, () => this.#dead !== null).then(
+      () => this.#land(),
+      (gone) => this.#die(gone),
+    );
   }
 
-  /** Those that other kernels on the device woke. */
-  #landPartners(): void {
-    this.#partners.land();
-    for (const kernel of this.#partners.all()) {
-      if (kernel.ran(this.#serial)) this.metrics.messagesProcessed += kernel.land();
+  #land(): void {
+    if (this.#dead) return;
+    this.#lateness.end();
+    if (this.#withPartners) this.#partners.land(); // first: what came into an inbox waits, or is handled below
+    for (const kernel of this.#flight) {
+      if (kernel.ran(this.#serial)) kernel.land();
+      else kernel.fail("it did not report what it did");
     }
+    // Those that other kernels on the device woke.
+    for (const kernel of this.#withPartners ? this.#partners.all() : []) if (kernel.ran(this.#serial)) kernel.land();
+    this.#isBusy = false;
+    if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#partners.isRunning) this.#schedule();
   }
 
   #die(cause: unknown): void {
@@ -363,10 +380,4 @@ class GpuBackend implements KernelBackend, Crew {
     for (const kernel of this.#kernels.values()) kernel.fail(reason, cause);
     this.#schedule();
   }
-}
-
-/** A partner's inbox may find no memory; a device that is gone is another matter. */
-function orDead(error: unknown): void {
-  const code = error instanceof LavaFlowError ? error.code : "";
-  if (code !== "GPU_OUT_OF_MEMORY" && code !== "HOST_OUT_OF_MEMORY" && code !== "GPU_PINNING_FAILED") throw error;
 }

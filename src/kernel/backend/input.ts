@@ -1,6 +1,7 @@
 /** The messages that wait for a kernel on the CPU: the highest priority first, and of one priority the oldest. */
+
+import { Fifo } from "../../native/fifo.ts";
 import type { HybridLogicalClock } from "../clock.ts";
-import { Fifo } from "../fifo.ts";
 import type { KernelPort, Message } from "./backend.ts";
 
 export class Input {
@@ -42,7 +43,7 @@ export class Input {
       this.#pending--;
       this.#taken++;
       const { deadlineMicros } = message;
-      if (deadlineMicros === 0 || this.#clock.tick().physicalMicros <= deadlineMicros) return message;
+      if (deadlineMicros === 0 || this.#clock.tick().physicalMicros < deadlineMicros) return message;
       this.#port.dropped(message, "deadline");
     }
     return null;

@@ -26,8 +26,9 @@ export const MAGIC_LOW = 0x4b45524e;
 export const MAGIC_HIGH = 0x52494e47;
 export const VERSION = 1;
 
-/** HEADER.FLAGS. A message from kernel to kernel was never outside the device, and has no checksum. */
-export const FLAG = { UNCHECKED: 1, DROPPED_DEADLINE: 2, DROPPED_CHECKSUM: 4 } as const;
+/** HEADER.FLAGS. A message from kernel to kernel was never outside the device, and has no checksum. SILENT: of a message with a
+ * correlation that the body did not reply to; CRC says how many messages carry it on. */
+export const FLAG = { UNCHECKED: 1, DROPPED_DEADLINE: 2, DROPPED_CHECKSUM: 4, SILENT: 8 } as const;
 
 /** A kernel's control block: 128 bytes, and 128 more that say where its things are. */
 export const CONTROL = {
@@ -71,11 +72,12 @@ export const CONTROL = {
   INBOX_CAPACITY: 52,
   COUNT: 53, // of the messages that the host gives it with a submission
   FIRST: 54, // the slot of the first of them
+  REFUSED: 55, // messages of its own that were not sent: there was no room, or nobody
   WORDS: 64,
 } as const;
 
-/** What a kernel says when it stops: 32 bytes. TAKEN is of the dispatch that the host entered it for. */
-export const REPORT = { SERIAL: 0, OUT_HEAD: 1, PROCESSED: 2, FLAGS: 3, TAKEN: 4, WORDS: 8 } as const;
+/** What a kernel says when it stops: 32 bytes. TAKEN is of the dispatch that the host entered it for; REFUSED is as in CONTROL. */
+export const REPORT = { SERIAL: 0, OUT_HEAD: 1, PROCESSED: 2, FLAGS: 3, TAKEN: 4, REFUSED: 5, WORDS: 8 } as const;
 /** REPORT.FLAGS. MORE: messages wait in its inbox. */
 export const REPORTED = { SPENT: 1, MORE: 2 } as const;
 
@@ -93,7 +95,6 @@ export const INBOX = {
   SAFE: 4,
   TAIL: 5,
   WANTED: 6, // the round that it is listed for
-  REFUSED: 7, // messages that found it full
   WORDS: 16,
 } as const;
 

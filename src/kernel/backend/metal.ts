@@ -1,12 +1,14 @@
 /** The rings on Apple's GPUs, through Metal. */
 import { invalidArgument } from "../../errors.ts";
-import { viewOf } from "../../native/handle.ts";
+import { detach, viewOf } from "../../native/handle.ts";
 import { CONSTANTS, METAL_INFO } from "../../native/layout.ts";
 import { timedOut } from "../../native/limits.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toMsl } from "../msl.ts";
+import { checkWorkgroup } from "../spirv.ts";
+import type { Target } from "../wgsl/extensions.ts";
 import type { KernelBackend } from "./backend.ts";
 import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
 import { openRings } from "./gpu.ts";
@@ -50,7 +52,7 @@ class MetalMemory implements ComputeMemory {
 
   close(): void {
     if (this.#handle === 0) return;
-    this.bytes?.buffer.transfer(0); // no view may be left on memory that goes
+    if (this.bytes) detach(this.bytes.buffer); // no view is left on memory that goes
     native().lf_metal_memory_close(this.#handle);
     this.#handle = 0;
   }
@@ -78,10 +80,14 @@ class MetalPipeline implements NativePipeline {
 export class MetalDevice implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;
+  /** All of Apple's GPUs have half. Subgroups are not there yet: which of them a GPU has, its family says. */
+  readonly target: Target;
   /** A GPU of Apple's ends no loop; after some seconds the system ends the submission. */
   readonly loopRoundsMax = Number.POSITIVE_INFINITY;
   readonly #shim = native();
   #handle: number;
+  /** Of threadgroup memory. */
+  readonly #workgroupMaxBytes: number;
   readonly #steps = new StepWords();
   /** What a submission that found no room waits for. */
   #full = 0;
@@ -89,10 +95,13 @@ export class MetalDevice implements ComputeDevice {
   /** BACKEND_UNAVAILABLE with the reason. */
   constructor() {
     this.#handle = check(this.#shim, this.#shim.lf_metal_open());
-    const info = new Uint8Array(new ArrayBuffer(METAL_INFO.size));
+    const info = new Uint8Array(new ArrayBuffer(METAL_INFO.sizeof));
     check(this.#shim, this.#shim.lf_metal_describe(this.#handle, info), "Metal");
     this.name = decoder.decode(info.subarray(0, info.indexOf(0)));
-    const largest = new DataView(info.buffer).getFloat64(METAL_INFO.buffer_max, true);
+    this.target = { name: this.name, f16: true, subgroups: [], subgroupF16: false };
+    const fields = new DataView(info.buffer);
+    const largest = fields.getFloat64(METAL_INFO.buffer_max, true);
+    this.#workgroupMaxBytes = fields.getUint32(METAL_INFO.workgroup_max, true);
     this.memoryMaxBytes = Math.min(largest, MEMORY_MAX_BYTES);
   }
 
@@ -104,6 +113,7 @@ export class MetalDevice implements ComputeDevice {
   }
 
   async pipeline(module: ComputeModule): Promise<ComputePipeline> {
+    checkWorkgroup(module, this.#workgroupMaxBytes, this.name);
     const { source, sized } = await toMsl(module);
     const text = new TextEncoder().encode(source);
     const { workgroupSize, buffers, pushWords } = module;

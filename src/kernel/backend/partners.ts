@@ -3,11 +3,13 @@
  * round is read in the next. Who is to run next is listed on the device, and so is how many they are, so that the host is
  * not asked; it only goes on with further submissions while somebody is listed.
  */
-import { clear, complete, type Memories, type Range } from "./arena.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { clear, type Memories, type Range } from "./arena.ts";
 import type { Body } from "./body.ts";
 import type { ComputeDevice, Step } from "./compute.ts";
 import { type GpuKernel, sizesOf } from "./gpu-kernel.ts";
-import { BODIES, INBOX, PUSH, ROUNDS, SIZES, WOKEN } from "./layout.ts";
+import { Inboxes } from "./inboxes.ts";
+import { BODIES, PUSH, ROUNDS, SIZES, WOKEN } from "./layout.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */
@@ -20,6 +22,7 @@ const DISPATCHES_MAX = 64;
 
 export class Partners {
   readonly #memories: Memories;
+  readonly #inboxes: Inboxes;
   /** Where the sizes of the round after the last one are copied to. */
   readonly #rest: Range;
   /** By their place in the sizes of a round; null: nobody has it. */
@@ -33,6 +36,7 @@ export class Partners {
 
   private constructor(memories: Memories, rest: Range) {
     this.#memories = memories;
+    this.#inboxes = new Inboxes(memories);
     this.#rest = rest;
   }
 
@@ -83,18 +87,15 @@ export class Partners {
     if (kernel.inbox) return true;
     const place = body.index < 0 ? this.#bodies.indexOf(null) : body.index;
     if (place < 0) return false;
-    const { board, store } = this.#memories;
-    const header = await board.take(INBOX.WORDS);
+    const { store } = this.#memories;
+    const header = await this.#inboxes.take(kernel, device);
     let slots: Range | undefined;
     try {
       slots = await store.take(sizesOf(kernel.spec).slots);
-      await clear(device, [
-        [board, header],
-        [store, slots],
-      ]);
+      await clear(device, [[store, slots]]);
       await this.#list(body, body.partners.length + 1, device);
     } catch (error) {
-      board.give(header);
+      this.#inboxes.give(kernel);
       if (slots) store.give(slots);
       throw error;
     }
@@ -133,23 +134,21 @@ export class Partners {
     }
   }
 
-  /** A kernel is closed. Returns how many messages its inbox has. */
-  async vanished(kernel: GpuKernel, all: ReadonlyMap<number, GpuKernel>, device: ComputeDevice): Promise<number> {
+  /** A kernel is closed. */
+  async vanished(kernel: GpuKernel, all: ReadonlyMap<number, GpuKernel>, device: ComputeDevice): Promise<void> {
     for (const other of all.values()) {
       for (const [route, destination] of other.routes.entries()) {
         if (destination === kernel.spec.number) other.point(route, null);
       }
     }
     const { inbox, body } = kernel;
-    if (!inbox) return 0;
+    if (!inbox) return;
     this.#kernels = this.#kernels.filter((each) => each !== kernel);
     body.partners.splice(body.partners.indexOf(kernel), 1);
     if (this.#isRunning) await this.#unlist(device);
     if (body.partners.length === 0) this.#dismiss(body);
-    const mailed = await this.#mailed(inbox.board, device);
-    this.#memories.board.give(inbox.board);
+    this.#inboxes.give(kernel);
     this.#memories.store.give(inbox.slots);
-    return mailed;
   }
 
   /** The last of its kernels is gone. */
@@ -158,19 +157,6 @@ export class Partners {
     body.index = -1;
     if (body.lists) this.#memories.board.give(body.lists);
     body.lists = null;
-  }
-
-  async #mailed(header: Range, device: ComputeDevice): Promise<number> {
-    const { board, outward } = this.#memories;
-    const rest = this.#rest.at;
-    const size = INBOX.WORDS * WORD;
-    await complete(
-      device,
-      [board.memory, outward.memory],
-      [{ kind: "copy", from: 0, fromOffset: header.at * WORD, to: 1, toOffset: rest * WORD, size }],
-    );
-    const [claimed, tail] = [outward.words[rest + INBOX.CLAIMED] as number, outward.words[rest + INBOX.TAIL] as number];
-    return (claimed - tail) >>> 0;
   }
 
   // ───────────── a submission ─────────────
@@ -206,6 +192,7 @@ export class Partners {
       toOffset: this.#rest.at * WORD,
       size: SIZES.ROUND_WORDS * WORD,
     });
+    steps.push(...this.#inboxes.copies());
   }
 
   /** Steps that clear the sizes of `count` rounds. */
@@ -223,8 +210,9 @@ export class Partners {
       : [zero(begin, before), { ...zero(0, count - before), beside: true }];
   }
 
-  /** The submission has ended: whether somebody is listed. */
+  /** The submission has ended: whether somebody is listed, and what has come into whose inbox. */
   land(): void {
+    this.#inboxes.land();
     const { words } = this.#memories.outward;
     this.#isRunning = this.#bodies.some((body, i) => body !== null && words[this.#rest.at + i * 4] !== 0);
     this.#count = this.#isRunning ? Math.min(2 * this.#count, ROUNDS_MAX) : ROUNDS_MIN;
@@ -232,3 +220,9 @@ export class Partners {
 }
 
 const sizesAt = (round: number) => (round % ROUNDS) * SIZES.ROUND_WORDS * WORD;
+
+/** A partner's inbox may find no memory; a device that is gone is another matter. */
+export function orDead(error: unknown): void {
+  const code = error instanceof LavaFlowError ? error.code : "";
+  if (code !== "GPU_OUT_OF_MEMORY" && code !== "HOST_OUT_OF_MEMORY" && code !== "GPU_PINNING_FAILED") throw error;
+}

@@ -1,6 +1,8 @@
 /** What a handler on the CPU returned, made into a message. */
 import { invalidArgument } from "../../errors.ts";
+import { BYTES_ALLOWED, bytesOf } from "../../memory/bytes.ts";
 import type { HybridLogicalClock } from "../clock.ts";
+import { isThenable } from "../payload.ts";
 import type { KernelSpec, Message } from "./backend.ts";
 
 /**
@@ -14,18 +16,20 @@ export function replyTo(
   clock: HybridLogicalClock,
 ): Message | null {
   if (payload === undefined) return null;
-  if (!(payload instanceof Uint8Array))
-    throw invalidArgument(`what the handler of "${id}" returned`, payload, "a Uint8Array, or undefined for no reply");
-  if (payload.byteLength > payloadBytes) {
+  // Refused below; that it rejects later is nobody's concern then.
+  if (isThenable(payload)) Promise.resolve(payload).catch(() => {});
+  const allowed = `${BYTES_ALLOWED}, or undefined for no reply`;
+  const bytes = bytesOf(`what the handler of "${id}" returned`, payload, allowed);
+  if (bytes.byteLength > payloadBytes) {
     const limit = `at most payloadBytes, ${payloadBytes}`;
-    throw invalidArgument(`the size of what the handler of "${id}" returned`, payload.byteLength, limit);
+    throw invalidArgument(`the size of what the handler of "${id}" returned`, bytes.byteLength, limit);
   }
   return {
     id: 0, // the kernel numbers what it is given
     type: message.type,
     priority: message.priority,
     correlationId: message.correlationId,
-    payload: payload.slice(),
+    payload: bytes.slice(),
     timestamp: clock.tick(),
     deadlineMicros: 0,
     source: number,

@@ -63,6 +63,8 @@ export interface Found {
   message: Message;
   /** Null for a message. */
   dropped: "deadline" | "checksum" | null;
+  /** It had a correlation, and no reply: so many messages carry that on. -1: another case. */
+  silent: number;
 }
 
 /**
@@ -87,7 +89,8 @@ export function readSlot(
   if (priority > 3) return `the priority ${priority}`;
   const from = long(HEADER.SOURCE);
   const isDropped = (flags & (FLAG.DROPPED_DEADLINE | FLAG.DROPPED_CHECKSUM)) !== 0;
-  if (!isDropped && from !== source) return `a message of kernel ${from} from kernel ${source}`;
+  const isSilent = (flags & FLAG.SILENT) !== 0;
+  if (!isDropped && !isSilent && from !== source) return `a message of kernel ${from} from kernel ${source}`;
   const [physicalMicros, logical] = [long(HEADER.STAMP), long(HEADER.STAMP + 2)];
   const begin = (at + HEADER.WORDS) * WORD;
   const payload = bytes.slice(begin, begin + size);
@@ -102,7 +105,9 @@ export function readSlot(
     source: from,
     destination: long(HEADER.DESTINATION),
   };
-  if (isDropped) return { message, dropped: (flags & FLAG.DROPPED_DEADLINE) !== 0 ? "deadline" : "checksum" };
+  if (isDropped)
+    return { message, dropped: (flags & FLAG.DROPPED_DEADLINE) !== 0 ? "deadline" : "checksum", silent: -1 };
+  if (isSilent) return { message, dropped: null, silent: word(HEADER.CRC) };
   const isWhole = (flags & FLAG.UNCHECKED) !== 0 || checksum(payload) === word(HEADER.CRC);
-  return { message, dropped: isWhole ? null : "checksum" };
+  return { message, dropped: isWhole ? null : "checksum", silent: -1 };
 }

@@ -4,7 +4,7 @@ import type { ComputePipeline, Step } from "./compute.ts";
 
 const { LF_STEP_DISPATCH, LF_STEP_INDIRECT, LF_STEP_ZERO, LF_STEP_COPY } = CONSTANTS;
 const WORD = 4;
-const STEP_WORDS = STEP.size / WORD;
+const STEP_WORDS = STEP.sizeof / WORD;
 /** Of a step, by the word. */
 const AT = {
   kind: STEP.kind / WORD,
@@ -26,11 +26,11 @@ export interface NativePipeline extends ComputePipeline {
 
 /** Memory for them that grows, and is used again: the shim copies what it needs. */
 export class StepWords {
-  #words = new Uint32Array(new ArrayBuffer(STEP.size));
+  #words = new Uint32Array(new ArrayBuffer(STEP.sizeof));
 
   of(steps: readonly Step[]): Uint32Array {
     if (this.#words.length < steps.length * STEP_WORDS)
-      this.#words = new Uint32Array(new ArrayBuffer(steps.length * STEP.size));
+      this.#words = new Uint32Array(new ArrayBuffer(steps.length * STEP.sizeof));
     for (let i = 0; i < steps.length; i++) write(this.#words, i * STEP_WORDS, steps[i] as Step);
     return this.#words;
   }

@@ -7,6 +7,8 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { HybridLogicalClock } from "../clock.ts";
+import { checkWorkgroup } from "../spirv.ts";
+import { type Target, targetOf } from "../wgsl/extensions.ts";
 import type { KernelBackend } from "./backend.ts";
 import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
 import { openRings } from "./gpu.ts";
@@ -54,6 +56,7 @@ class VulkanPipeline implements NativePipeline {
 export class VulkanCompute implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;
+  readonly target: Target;
   readonly loopRoundsMax: number;
   readonly #shim = native();
   readonly #device: GpuDevice;
@@ -65,7 +68,8 @@ export class VulkanCompute implements ComputeDevice {
 
   constructor(device: GpuDevice) {
     this.#device = device;
-    this.name = `GPU ${device.info.index} (${device.info.name})`;
+    this.target = targetOf(device.info);
+    this.name = this.target.name;
     this.loopRoundsMax = device.info.type === "cpu" ? SOFTWARE_ROUNDS : Number.POSITIVE_INFINITY;
     this.memoryMaxBytes = Math.min(MEMORY_MAX, device.info.storageMaxBytes, device.info.allocationMaxBytes);
   }
@@ -101,7 +105,9 @@ export class VulkanCompute implements ComputeDevice {
     return allocateGpu(this.#device, sizeBytes, true, null);
   }
 
-  async pipeline({ name, spirv, buffers, pushWords }: ComputeModule): Promise<ComputePipeline> {
+  async pipeline(module: ComputeModule): Promise<ComputePipeline> {
+    checkWorkgroup(module, this.#device.info.workgroupMaxBytes, this.name);
+    const { name, spirv, buffers, pushWords } = module;
     const bytes = pushWords * WORD;
     const handle = this.#shim.lf_pipeline_create(this.#device.handle, spirv, spirv.byteLength, buffers, bytes);
     return new VulkanPipeline(check(this.#shim, handle, name));

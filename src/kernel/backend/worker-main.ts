@@ -2,6 +2,9 @@
 import { HybridLogicalClock } from "../clock.ts";
 import { pack, toEnvelope, unpack } from "../envelope.ts";
 import type { SendOptions } from "../launch.ts";
+import { type MessageBytes, messageBytes } from "../payload.ts";
+import { revive, type StructDefinition } from "../struct.ts";
+import { replyBytes, withValue } from "../values.ts";
 import type { KernelSpec } from "./backend.ts";
 import { replyTo } from "./reply.ts";
 
@@ -10,6 +13,8 @@ export interface WorkerStart {
   module: string;
   spec: Pick<KernelSpec, "id" | "number" | "payloadBytes" | "stateBytes">;
   clock: { nodeId: number; memory: SharedArrayBuffer };
+  request: StructDefinition | null;
+  reply: StructDefinition | null;
 }
 
 /** A message to handle: the bytes of `pack`, and the name of its sender. */
@@ -23,7 +28,7 @@ export type WorkerWord =
   | { ready: true }
   /** The module can't be loaded, or has no handler. */
   | { unusable: string }
-  | { sent: Uint8Array; to: string; options: Required<SendOptions> }
+  | { sent: Uint8Array; to: string; options: SendOptions; isHandling: boolean }
   /** Of the message: the bytes of a packed reply, what the handler threw, or null for no reply. */
   | { done: Uint8Array<ArrayBuffer> | { threw: string } | null };
 
@@ -38,26 +43,34 @@ async function handlerOf(module: string): Promise<(message: unknown, context: un
   throw new TypeError(`its default export is ${typeof loaded.default}, not a handler`);
 }
 
-async function start({ module, spec, clock: { nodeId, memory } }: WorkerStart): Promise<void> {
+async function start({ module, spec, clock: { nodeId, memory }, ...structs }: WorkerStart): Promise<void> {
   const handler = await handlerOf(module);
+  const request = structs.request && revive(structs.request);
+  const answer = structs.reply && revive(structs.reply);
   const clock = new HybridLogicalClock({ nodeId, memory });
   /** Of the message that is being handled. */
   let type = 0;
+  let isHandling = false;
   const context = {
     state: new Uint8Array(spec.stateBytes),
     clock,
-    sendTo: (to: string, payload: Uint8Array, options?: SendOptions) =>
-      say({ sent: payload.slice(), to, options: { priority: 1, type, ...options } }),
+    sendTo: (to: string, payload: MessageBytes, options?: SendOptions) =>
+      say({ sent: messageBytes("payload", payload).slice(), to, options: { type, ...options }, isHandling }),
   };
   self.onmessage = ({ data: { bytes, source } }: MessageEvent<WorkerMessage>) => {
     const message = unpack(bytes);
     type = message.type;
+    isHandling = true;
     try {
-      const reply = replyTo(message, handler(toEnvelope(message, source, spec.id), context), spec, clock);
+      const envelope = toEnvelope(message, source, spec.id);
+      if (request) withValue(envelope, request);
+      const reply = replyTo(message, replyBytes(handler(envelope, context), answer), spec, clock);
       const done = reply && pack(reply);
       say({ done }, done ? [done.buffer] : []);
     } catch (error) {
       say({ done: { threw: String((error as Error)?.stack ?? error) } });
+    } finally {
+      isHandling = false;
     }
   };
   say({ ready: true });

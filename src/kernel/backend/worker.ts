@@ -3,16 +3,18 @@ import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { DEFAULT_TIMEOUT_MS, timedOut } from "../../native/limits.ts";
 import { corrupt, pack, unpack } from "../envelope.ts";
 import { within } from "../waiter.ts";
-import type { BackendKernel, KernelPort, KernelSpec, Message } from "./backend.ts";
+import type { BackendKernel, BodyContext, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";
 import type { WorkerMessage, WorkerStart, WorkerWord } from "./worker-main.ts";
 
-/** What the backend counts. */
+/** What it needs of its backend. */
 interface Ledger {
+  /** Something was handed to the Worker. */
   posted(): void;
-  handled(count: number): void;
   closed(): void;
+  /** To a kernel of the backend. */
+  sendTo: BodyContext["sendTo"];
 }
 
 /** A handler that has not come back after this long is not waited for any more. */
@@ -86,8 +88,11 @@ export class WorkerKernel implements BackendKernel {
     });
     const { id, number, payloadBytes, stateBytes } = spec;
     const { nodeId, memory } = registry.clock;
+    const { request = null, reply = null } = spec.body;
     const start: WorkerStart = {
       module,
+      request,
+      reply,
       spec: { id, number, payloadBytes, stateBytes },
       clock: { nodeId, memory },
     };
@@ -95,7 +100,7 @@ export class WorkerKernel implements BackendKernel {
   }
 
   get pending(): number {
-    return this.#input.pending;
+    return this.#input.pending + (this.#current === null ? 0 : 1);
   }
 
   trySend(message: Message): boolean {
@@ -136,7 +141,7 @@ export class WorkerKernel implements BackendKernel {
   setRoute(): void {}
 
   async close(): Promise<number> {
-    const left = this.#input.pending + (this.#current === null ? 0 : 1);
+    const left = this.pending;
     this.#end();
     this.#worker.terminate();
     await within(PATIENCE_MS, this.#ended.promise);
@@ -160,19 +165,21 @@ export class WorkerKernel implements BackendKernel {
     }
   }
 
-  #sent({ sent, to, options }: Extract<WorkerWord, { sent: unknown }>): void {
+  #sent({ sent, to, options, isHandling }: Extract<WorkerWord, { sent: unknown }>): void {
     if (!(sent instanceof Uint8Array && typeof to === "string" && typeof options === "object" && options !== null))
       throw corrupt("a message without payload, destination or options");
-    this.#registry.post(this.#spec.number, to, sent, options);
+    const correlationId = isHandling === true ? (this.#current?.correlationId ?? 0) : 0;
+    this.#registry.post(this.#spec.number, to, sent, options, this.#ledger, correlationId);
   }
 
   #done(result: Extract<WorkerWord, { done: unknown }>["done"]): void {
     const message = this.#current;
     if (message === null) throw corrupt("a result, of no message");
     this.#current = null;
-    this.#ledger.handled(1);
+    this.#port.handled(1);
     if (result instanceof Uint8Array) this.#port.deliver(this.#reply(message, result));
     else if (typeof result?.threw === "string") this.#port.threw?.(message, new Error(result.threw));
+    else if (result === null && message.correlationId !== 0) this.#port.silent?.(message.correlationId, 0);
     else if (result !== null) throw corrupt(`${typeof result} for what became of a message`);
     this.#resting?.();
     this.#resting = null;

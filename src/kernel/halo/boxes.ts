@@ -19,7 +19,7 @@ export interface BoxGroup {
   readonly words: number[];
 }
 
-export const BOX_WORDS = BOX.size / 4;
+export const BOX_WORDS = BOX.sizeof / 4;
 
 /** Boxes of any memories. What one of them writes, none of them reads or writes. */
 export class BoxList {
