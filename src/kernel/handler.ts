@@ -4,32 +4,46 @@ import type { Addresses } from "./addresses.ts";
 import type { Body, BodyContext } from "./backend/backend.ts";
 import { toEnvelope } from "./envelope.ts";
 import type { Broker } from "./k2k.ts";
-import type { KernelContext, LaunchOptions } from "./launch.ts";
+import type { KernelContext, LaunchPlan } from "./launch.ts";
+import type { MessageBytes } from "./payload.ts";
+import { definitionOf } from "./struct.ts";
+import { replyBytes, withValue } from "./values.ts";
 
 export function bodyOf(
   id: string,
-  { wgsl, handler, module }: LaunchOptions["source"],
+  { source: { wgsl, handler, module }, request, reply, structs }: LaunchPlan,
   addresses: Addresses,
   broker: Broker | null,
 ): Body {
-  if (handler === undefined) return { wgsl, module };
-  /** Of the message that is being handled: what is sent meanwhile is of the same. */
+  if (handler === undefined) {
+    return { wgsl, structs, module, request: request && definitionOf(request), reply: reply && definitionOf(reply) };
+  }
+  /** Of the message that is being handled: what is sent meanwhile is of the same type, and carries the correlation. */
   let type = 0;
+  let correlationId = 0;
   const contextOf = (inner: BodyContext): KernelContext => ({
     state: inner.state,
     clock: inner.clock,
     sendTo(to, payload, options) {
       if (broker === null) throw invalidArgument("sendTo", to, "k2k: true to KernelRuntime.create");
-      broker.post(id, to, payload, { type, ...options }, inner);
+      broker.post(id, to, payload, { type, ...options }, inner, correlationId);
     },
   });
   let context: KernelContext | null = null;
   return {
     wgsl,
+    structs,
     handler: (message, inner) => {
       context ??= contextOf(inner);
       type = message.type;
-      return handler(toEnvelope(message, addresses.nameOf(message.source), id), context) as Uint8Array | undefined;
+      correlationId = message.correlationId;
+      const envelope = toEnvelope(message, addresses.nameOf(message.source), id);
+      if (request !== null) withValue(envelope, request);
+      try {
+        return replyBytes(handler(envelope, context), reply) as MessageBytes | undefined;
+      } finally {
+        correlationId = 0; // what it sends later is another matter
+      }
     },
   };
 }

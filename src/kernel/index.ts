@@ -2,19 +2,34 @@
 export type { Priority } from "./backend/backend.ts";
 export { type ClockOptions, type HlcTimestamp, HybridLogicalClock } from "./clock.ts";
 export type { Envelope, EnvelopeInit } from "./envelope.ts";
-export { neighbours2d, neighbours3d } from "./grid.ts";
+export { type Coordinates2d, type Coordinates3d, neighbours2d, neighbours3d } from "./grid.ts";
 export { HaloExchange, type HaloGrid, type HaloOptions, type HaloStats } from "./halo.ts";
-export type { K2kBroker, K2kConfig } from "./k2k.ts";
+export type { K2kBroker } from "./k2k.ts";
+export type { K2kConfig } from "./k2k-config.ts";
 export type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
 export type { Handler, KernelContext, LaunchOptions, SendOptions } from "./launch.ts";
 export type { DeliveryStatus } from "./parcel.ts";
+export type { MessageBytes, Payload, PayloadInit } from "./payload.ts";
 export type { ConnectOptions } from "./peer.ts";
 export {
   type Backend,
-  isMetalAvailable,
   KernelRuntime,
-  MetalRuntime,
   type RuntimeOptions,
   type ShutdownReport,
 } from "./runtime.ts";
 export { Stencil, type StencilOptions, type StencilRow } from "./stencil.ts";
+export type { Numbers } from "./struct/layout.ts";
+export {
+  type ArrayOf,
+  array,
+  type Member,
+  type Members,
+  type Scalar,
+  Struct,
+  type StructDefinition,
+  type StructInit,
+  type StructValue,
+  struct,
+  type TupleOf,
+  type Vector,
+} from "./struct.ts";

@@ -1,23 +1,19 @@
 /** Messages between kernels by way of the host: in this runtime, and to runtimes of other processes and hosts. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
-import { TIMER_MAX_MS } from "../native/limits.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
+import { nextTurn, turnDue } from "../native/turn.ts";
 import { type Addresses, checkRuntimeName, HOST, parseAddress } from "./addresses.ts";
+import { Answers } from "./answers.ts";
 import type { BodyContext, Message } from "./backend/backend.ts";
+import type { Calls } from "./calls.ts";
 import type { HybridLogicalClock } from "./clock.ts";
-import { checkPriority, checkType } from "./compose.ts";
+import { checkPriority, checkType, deadlineOf } from "./compose.ts";
+import type { K2kConfig } from "./k2k-config.ts";
 import type { SendOptions } from "./launch.ts";
-import { type DeliveryStatus, type Outcome, Parcel } from "./parcel.ts";
-import { type Arrival, type ConnectOptions, connectPeer, type Peer } from "./peer.ts";
+import { type DeliveryStatus, type Outcome, Parcel, throwUnlessDelivered } from "./parcel.ts";
+import { type MessageBytes, messageBytes } from "./payload.ts";
+import { type Answer, type Arrival, type ConnectOptions, connectPeer, type Peer } from "./peer.ts";
 import type { RingKernel } from "./ring-kernel.ts";
-
-export interface K2kConfig {
-  /** How many messages may be without an answer yet: those that wait, and those on their way elsewhere; default 1024. */
-  maxPending: number;
-  /** How long a message waits for a kernel that is not there or not active, milliseconds; default 5000. */
-  deliveryTimeoutMs: number;
-  /** How many routes a message may follow, and how many runtimes it may come to; default 8. */
-  maxHops: number;
-}
 
 /** "kernel" in this runtime, "runtime/kernel" in another one. */
 export interface K2kBroker {
@@ -33,7 +29,7 @@ export interface K2kBroker {
    * (this clock is too far ahead for a runtime on the way), KERNEL_NOT_ACTIVE (the sender is no kernel here),
    * INVALID_ARGUMENT, CLOSED.
    */
-  send(from: string, to: string, payload: Uint8Array, options?: SendOptions): Promise<DeliveryStatus>;
+  send(from: string, to: string, payload: MessageBytes, options?: SendOptions): Promise<DeliveryStatus>;
   /**
    * Messages for a destination that is neither here nor in a connected runtime go to `nextHop`: to a connected runtime of
    * that name, which takes them on, or to another kernel, which is given them instead. The destination may be a kernel, or
@@ -48,8 +44,8 @@ export interface K2kBroker {
   /** Names of the runtimes that are connected. */
   readonly connected: readonly string[];
   /**
-   * Messages that were delivered, that wait or are on their way, and that were not delivered. What bodies send to kernels
-   * of the same runtime does not pass here.
+   * Messages that came into the input of a kernel, that wait for one or are on their way, and that were not delivered: those that
+   * `send` sends, those from other runtimes, and all that kernels send, whatever they run on.
    */
   readonly metrics: { delivered: number; pending: number; rejected: number };
 }
@@ -59,31 +55,28 @@ interface Place {
   readonly name: string;
   readonly clock: HybridLogicalClock;
   readonly addresses: Addresses;
+  readonly calls: Calls;
   kernel(id: string): RingKernel | null;
 }
 
 /** A word about a message that waited to the end of its time is on its way a while. */
 const WORD_MS = 2000;
-const DEFAULTS: K2kConfig = { maxPending: 1024, deliveryTimeoutMs: 5000, maxHops: 8 };
 
-/** Null for none. INVALID_ARGUMENT. */
-export function checkK2k(k2k: unknown): K2kConfig | null {
-  if (k2k === false) return null;
-  if (k2k === true) return DEFAULTS;
-  if (typeof k2k !== "object" || k2k === null) throw invalidArgument("k2k", k2k, "true, false or { maxPending, ... }");
-  const config = { ...DEFAULTS, ...k2k };
-  for (const name of ["maxPending", "maxHops"] as const) {
-    if (!(Number.isSafeInteger(config[name]) && config[name] >= 0 && config[name] < 2 ** 31))
-      throw invalidArgument(`k2k.${name}`, config[name], "a whole number from 0");
-  }
-  if (!(config.deliveryTimeoutMs >= 0 && config.deliveryTimeoutMs <= TIMER_MAX_MS))
-    throw invalidArgument("k2k.deliveryTimeoutMs", config.deliveryTimeoutMs, `milliseconds from 0 to ${TIMER_MAX_MS}`);
-  return config;
-}
+const CONNECT: OptionNames<ConnectOptions> = {
+  timeoutMs: true,
+  signal: true,
+  location: true,
+  peer: true,
+  transport: true,
+  scope: true,
+  allocator: true,
+};
+const SEND: OptionNames<SendOptions> = { priority: true, type: true, deadlineMs: true };
 
 export class Broker implements K2kBroker {
   readonly #config: K2kConfig;
   readonly #place: Place;
+  readonly #answers: Answers;
   readonly #routes = new Map<string, string>();
   readonly #peers = new Map<string, Peer>();
   readonly #connecting = new Set<string>();
@@ -98,6 +91,7 @@ export class Broker implements K2kBroker {
   constructor(config: K2kConfig, place: Place) {
     this.#config = config;
     this.#place = place;
+    this.#answers = new Answers(place.calls);
   }
 
   get metrics() {
@@ -108,7 +102,7 @@ export class Broker implements K2kBroker {
     return [...this.#peers.keys()];
   }
 
-  async send(from: string, to: string, payload: Uint8Array, options?: SendOptions): Promise<DeliveryStatus> {
+  async send(from: string, to: string, payload: MessageBytes, options?: SendOptions): Promise<DeliveryStatus> {
     this.#checkOpen();
     const source = from === HOST ? 0 : this.#place.kernel(from)?.number;
     if (source === undefined) {
@@ -118,8 +112,9 @@ export class Broker implements K2kBroker {
       });
     }
     const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.#dispatch(this.#parcel(from, to, this.#compose(source, to, payload, options), resolve), true);
+    this.#dispatch(this.#parcel(from, to, this.#compose(source, to, payload, options, 0), resolve), true);
     const outcome = await promise;
+    if (turnDue()) await nextTurn();
     if (outcome instanceof LavaFlowError) throw outcome;
     return outcome;
   }
@@ -134,6 +129,7 @@ export class Broker implements K2kBroker {
   async connect(runtime: string, options: ConnectOptions = {}): Promise<void> {
     this.#checkOpen();
     const { name } = this.#place;
+    checkNames("connect", options, CONNECT);
     checkRuntimeName(runtime, "runtime");
     if (runtime === name) throw invalidArgument("runtime", runtime, "the name of another runtime");
     if (this.#peers.has(runtime) || this.#connecting.has(runtime))
@@ -142,6 +138,8 @@ export class Broker implements K2kBroker {
     try {
       const peer = await connectPeer(name, runtime, options, this.#closed.signal, {
         arrived: (arrival) => this.#arrived(arrival),
+        answered: (correlationId, answer, code) => this.#answered(correlationId, answer, code),
+        left: (correlationId, error) => this.#place.calls.get(correlationId)?.failed(error),
         ended: () => this.#peers.delete(runtime),
       });
       if (this.#closed.signal.aborted) {
@@ -159,32 +157,60 @@ export class Broker implements K2kBroker {
 
   /**
    * From a handler, whose backend has `inner` to reach its own kernels. Throws KERNEL_NOT_ACTIVE where there is no such
-   * kernel now, QUEUE_FULL, MAX_HOPS_EXCEEDED, INVALID_ARGUMENT.
+   * kernel now, QUEUE_FULL, MAX_HOPS_EXCEEDED, INVALID_ARGUMENT: each of them is a message that was not delivered.
    */
-  post(from: string, to: string, payload: Uint8Array, options: SendOptions, inner: BodyContext): void {
-    const here = this.#place.kernel(to);
-    if (here) {
-      const { priority = 1, type = 0 } = options;
-      inner.sendTo(here.number, checkPayload(payload), checkPriority(priority), checkType(type));
-      return;
-    }
-    const message = this.#compose(this.#place.kernel(from)?.number ?? 0, to, payload, options);
+  post(
+    from: string,
+    to: string,
+    payload: MessageBytes,
+    options: SendOptions,
+    inner: Pick<BodyContext, "sendTo">,
+    correlationId: number,
+  ): void {
     let outcome: Outcome | null = null;
     const told = (settled: Outcome) => {
       outcome = settled;
     };
-    this.#dispatch(this.#parcel(from, to, message, told), false);
+    try {
+      const here = this.#place.kernel(to);
+      if (here) {
+        checkNames("sending to a kernel", options, SEND);
+        const { priority = 1, type = 0, deadlineMs } = options;
+        const sending = { priority: checkPriority(priority), type: checkType(type), correlationId, deadlineMs };
+        inner.sendTo(here.number, messageBytes("payload", payload), sending);
+        this.#delivered++;
+        return;
+      }
+      const message = this.#compose(this.#place.kernel(from)?.number ?? 0, to, payload, options, correlationId);
+      this.#place.calls.passedOn(correlationId);
+      this.#dispatch(this.#parcel(from, to, message, told), false);
+    } catch (error) {
+      this.#rejected++;
+      throw error;
+    }
     if (outcome !== null) throwUnlessDelivered(outcome, from, to);
   }
 
   /** From the handler of a Worker, whom nothing can be told any more. */
-  postLater(source: number, to: string, payload: Uint8Array, options: SendOptions): void {
+  postLater(
+    source: number,
+    to: string,
+    payload: Uint8Array,
+    options: SendOptions,
+    inner: Pick<BodyContext, "sendTo">,
+    correlationId: number,
+  ): void {
     try {
-      const message = this.#compose(source, to, payload, options);
-      this.#dispatch(this.#parcel(this.#place.addresses.nameOf(source), to, message, nothing), false);
+      this.post(this.#place.addresses.nameOf(source), to, payload, options, inner, correlationId);
     } catch {
-      this.#rejected++; // nothing can have this address
+      // It counts as rejected.
     }
+  }
+
+  /** Messages between kernels of a device, which did not pass here. */
+  counted(delivered: number, rejected: number): void {
+    this.#delivered += delivered;
+    this.#rejected += rejected;
   }
 
   /** From a body on a device, for a kernel that is not there: whose number it is, is the device's word. */
@@ -195,6 +221,7 @@ export class Broker implements K2kBroker {
       this.#dispatch(this.#parcel(from, to, message, nothing), false);
     } else {
       this.#rejected++;
+      this.#place.calls.unanswered(message.correlationId);
     }
   }
 
@@ -213,21 +240,32 @@ export class Broker implements K2kBroker {
 
   async close(): Promise<void> {
     this.#closed.abort();
+    // First: of those that wait here, other runtimes are told of no more than the end.
+    const closing = [...this.#peers.values()].map((peer) => peer.close());
     for (const parcel of this.#waiting) parcel.settle(this.#closedError());
-    await Promise.all([...this.#peers.values()].map((peer) => peer.close()));
+    await Promise.all(closing);
   }
 
-  #compose(source: number, to: string, payload: Uint8Array, { priority = 1, type = 0 }: SendOptions = {}): Message {
+  #compose(
+    source: number,
+    to: string,
+    payload: MessageBytes,
+    options: SendOptions = {},
+    correlationId: number,
+  ): Message {
+    checkNames("sending to a kernel", options, SEND);
+    const { priority = 1, type = 0, deadlineMs = Number.POSITIVE_INFINITY } = options;
     parseAddress(to, "to");
     const { addresses, clock } = this.#place;
+    const timestamp = clock.tick();
     return {
       id: addresses.nextId(),
       type: checkType(type),
       priority: checkPriority(priority),
-      correlationId: 0,
-      payload: checkPayload(payload),
-      timestamp: clock.tick(),
-      deadlineMicros: 0,
+      correlationId,
+      payload: messageBytes("payload", payload),
+      timestamp,
+      deadlineMicros: deadlineOf(deadlineMs, timestamp),
       source,
       destination: 0,
     };
@@ -246,6 +284,8 @@ export class Broker implements K2kBroker {
         this.#pending--;
         if (outcome === "delivered") this.#delivered++;
         else this.#rejected++;
+        // Of one that is "pending" an answer may still come.
+        if (outcome !== "delivered" && outcome !== "pending") this.#place.calls.unanswered(message.correlationId);
         told(outcome);
       },
     );
@@ -273,6 +313,7 @@ export class Broker implements K2kBroker {
   /** "gone": to another runtime, which will tell. "absent": there is nobody to give it to now. */
   #try(parcel: Parcel, room = true): Outcome | "gone" | "absent" {
     const { maxHops } = this.#config;
+    const { calls } = this.#place;
     let at = parcel.to;
     for (let { hops } = parcel; hops <= maxHops; hops++) {
       const { runtime, kernel: id } = this.#parse(at);
@@ -281,7 +322,7 @@ export class Broker implements K2kBroker {
       const next = this.#routes.get(runtime === null ? id : at) ?? this.#routes.get(runtime ?? "");
       const peer = this.#peers.get(runtime ?? "") ?? this.#peers.get(next ?? "");
       if (peer) {
-        if (room && peer.send(parcel, at, hops + 1)) return "gone";
+        if (room && peer.send(parcel, at, hops + 1, calls.has(parcel.message.correlationId))) return "gone";
         return peer.open ? "queue-full" : "absent";
       }
       if (next === undefined) return "absent";
@@ -308,12 +349,23 @@ export class Broker implements K2kBroker {
     const { addresses, clock } = this.#place;
     message.id = addresses.nextId();
     message.source = addresses.stranger(from);
+    // Its correlation is that of the other runtime's calls: here it has another one, or none.
+    message.correlationId = arrival.answer ? this.#answers.expect(arrival.answer) : 0;
     const parcel = this.#parcel(from, to, message, told, arrival);
     try {
       clock.update(message.timestamp);
       this.#dispatch(parcel, true);
     } catch (error) {
       parcel.settle(error as LavaFlowError);
+    }
+  }
+
+  #answered(correlationId: number, answer: Answer, code: number): void {
+    try {
+      this.#place.clock.update(answer.message.timestamp);
+      this.#answers.came(correlationId, answer, code);
+    } catch (error) {
+      this.#place.calls.get(correlationId)?.failed(error as LavaFlowError);
     }
   }
 
@@ -342,23 +394,4 @@ function give(kernel: RingKernel, message: Message): Outcome | "absent" {
   } catch (error) {
     return error as LavaFlowError;
   }
-}
-
-function throwUnlessDelivered(outcome: Outcome, from: string, to: string): void {
-  if (outcome === "delivered") return;
-  if (outcome instanceof LavaFlowError) throw outcome;
-  const what = `"${from}" sends to "${to}"`;
-  if (outcome === "queue-full") {
-    throw new LavaFlowError("QUEUE_FULL", `${what}: there is no room on the way there`, { remedy: "Send again later" });
-  }
-  if (outcome === "max-hops-exceeded") {
-    const remedy = "Look at the routes, which go round in a ring or too far";
-    throw new LavaFlowError("MAX_HOPS_EXCEEDED", what, { remedy });
-  }
-  throw new LavaFlowError("KERNEL_NOT_ACTIVE", `${what}, which is not there`, { remedy: "Launch it first" });
-}
-
-function checkPayload(payload: unknown): Uint8Array {
-  if (payload instanceof Uint8Array) return payload;
-  throw invalidArgument("payload", payload, "a Uint8Array");
 }

@@ -1,6 +1,8 @@
 /** A kernel as its users hold it: its state, what is sent to it, and what comes back. */
 import type { LavaFlowError } from "../errors.ts";
 import type { Envelope, EnvelopeInit } from "./envelope.ts";
+import type { Payload, PayloadInit } from "./payload.ts";
+import type { Struct } from "./struct.ts";
 
 /** created → launched → active ⇄ deactivated → terminating → terminated; from launched also to terminating. */
 export type KernelState = "created" | "launched" | "active" | "deactivated" | "terminating" | "terminated";
@@ -11,10 +13,15 @@ export interface Remains {
   rejected: number;
 }
 
-/** Counts since the launch. */
+/** Counts since the launch. They mean the same whatever the kernel runs on. */
 export interface KernelMetrics {
-  /** Messages that wait for it now. */
+  /**
+   * Messages that it has been sent and has not handled yet, by the program or by other kernels: those that wait, for room in its
+   * input too, and the one that it is at.
+   */
   readonly pending: number;
+  /** Messages that its body was given and came back from, whether it replied, was silent or threw. */
+  readonly handled: number;
   /** Replies that wait for `receive` now. */
   readonly replies: number;
   /** Messages whose deadline passed, and whose checksum was wrong: the body was not given them. */
@@ -25,10 +32,14 @@ export interface KernelMetrics {
   readonly lastError: LavaFlowError | null;
 }
 
-export interface Kernel extends AsyncDisposable {
+/** `Request` and `Reply`: the structs that it was launched with; undefined where payloads are bytes. */
+export interface Kernel<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>
+  extends AsyncDisposable {
   readonly id: string;
   readonly state: KernelState;
   readonly metrics: KernelMetrics;
+  /** Resolves when it has ended: with null where it was asked to, and with the reason where it has failed. It never rejects. */
+  readonly closed: Promise<LavaFlowError | null>;
   /** From now on it is sent messages and handles them. INVALID_TRANSITION. */
   activate(): Promise<void>;
   /** Resolves when nothing of it runs; what waits goes on waiting. INVALID_TRANSITION. */
@@ -42,26 +53,29 @@ export interface Kernel extends AsyncDisposable {
    * Resolves when the message is in the kernel's input, at once where there is room; until then its payload must not change.
    * Rejects with TIMEOUT (no room by the deadline, or for 30 s), KERNEL_NOT_ACTIVE, INVALID_ARGUMENT.
    */
-  send(message: EnvelopeInit): Promise<void>;
+  send(message: EnvelopeInit<PayloadInit<Request>>): Promise<void>;
   /** False where the input is full. Throws KERNEL_NOT_ACTIVE, INVALID_ARGUMENT. */
-  trySend(message: EnvelopeInit): boolean;
+  trySend(message: EnvelopeInit<PayloadInit<Request>>): boolean;
   /**
    * Sends the payloads in order, which costs a tenth of as many sends: they are one event, and have one timestamp. Resolves
    * when all are in the input; rejects as `send` does, and then some may be sent. What is wrong with one of them is said
    * before any is sent.
    */
-  sendMany(payloads: readonly Uint8Array[], options?: Omit<EnvelopeInit, "payload">): Promise<void>;
+  sendMany(payloads: readonly PayloadInit<Request>[], options?: Omit<EnvelopeInit, "payload">): Promise<void>;
   /** The next reply that no call waits for. Rejects with TIMEOUT (default 30 000 ms), KERNEL_NOT_ACTIVE when it has ended. */
-  receive(options?: { timeoutMs?: number }): Promise<Envelope>;
+  receive(options?: { timeoutMs?: number }): Promise<Envelope<Payload<Reply>>>;
   /** Null where there is none. */
-  tryReceive(): Envelope | null;
+  tryReceive(): Envelope<Payload<Reply>> | null;
   /**
    * Sends, and resolves with the reply that carries the same correlation id, one of its own where none is given; other
    * messages stay for `receive`. Rejects with TIMEOUT (default 30 000 ms, or the message's deadline), HANDLER_FAILED with
    * what the handler threw as its cause, KERNEL_NOT_ACTIVE, INVALID_ARGUMENT, CORRUPT_SEGMENT where the message did not
    * arrive as it was sent; and, as all that waits, with BACKEND_UNAVAILABLE and the reason when the kernel has failed.
    */
-  call(message: EnvelopeInit, options?: { timeoutMs?: number }): Promise<Envelope>;
+  call(
+    message: EnvelopeInit<PayloadInit<Request>>,
+    options?: { timeoutMs?: number },
+  ): Promise<Envelope<Payload<Reply>>>;
   /** Ends it, unless it has ended. */
   [Symbol.asyncDispose](): Promise<void>;
 }

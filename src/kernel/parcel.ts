@@ -1,5 +1,6 @@
 /** A message between kernels on its way by the host, and what becomes of it. */
-import type { LavaFlowError } from "../errors.ts";
+import { LavaFlowError } from "../errors.ts";
+import { afterTurn } from "../native/turn.ts";
 import type { Message } from "./backend/backend.ts";
 
 export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";
@@ -42,7 +43,9 @@ export class Parcel {
   waits(late: () => Outcome, moreMs = 0): void {
     if (this.#settled) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.settle(late()), this.leftMs + moreMs);
+    // The thread may have been busy while the word came: that is read in the next turn of the event loop.
+    const timer = setTimeout(() => afterTurn(() => this.#timer === timer && this.settle(late())), this.leftMs + moreMs);
+    this.#timer = timer;
   }
 
   /** Only the first counts. */
@@ -52,4 +55,19 @@ export class Parcel {
     clearTimeout(this.#timer);
     this.#told(outcome);
   }
+}
+
+/** What whoever sends is told by an error. */
+export function throwUnlessDelivered(outcome: Outcome, from: string, to: string): void {
+  if (outcome === "delivered") return;
+  if (outcome instanceof LavaFlowError) throw outcome;
+  const what = `"${from}" sends to "${to}"`;
+  if (outcome === "queue-full") {
+    throw new LavaFlowError("QUEUE_FULL", `${what}: there is no room on the way there`, { remedy: "Send again later" });
+  }
+  if (outcome === "max-hops-exceeded") {
+    const remedy = "Look at the routes, which go round in a ring or too far";
+    throw new LavaFlowError("MAX_HOPS_EXCEEDED", what, { remedy });
+  }
+  throw new LavaFlowError("KERNEL_NOT_ACTIVE", `${what}, which is not there`, { remedy: "Launch it first" });
 }

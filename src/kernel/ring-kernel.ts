@@ -1,49 +1,39 @@
 /** The kernel behind the interface: states, who waits for what, and the correlation of replies with calls. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
-import { DEFAULT_TIMEOUT_MS, timedOut, timeoutOf } from "../native/limits.ts";
+import { type Call, invalidArgument, LavaFlowError } from "../errors.ts";
+import { Fifo } from "../native/fifo.ts";
+import { checkDrain, checkTimeout, DEFAULT_TIMEOUT_MS, timedOut } from "../native/limits.ts";
+import { inTurn, nextTurn, turnDue } from "../native/turn.ts";
 import { HOST } from "./addresses.ts";
 import type { BackendKernel, KernelPort, Message } from "./backend/backend.ts";
-import type { HybridLogicalClock } from "./clock.ts";
 import { checkPayload, compose, OWN_CORRELATIONS } from "./compose.ts";
-import { corrupt, type Envelope, type EnvelopeInit, toEnvelope } from "./envelope.ts";
-import { Fifo } from "./fifo.ts";
+import { Counts } from "./counts.ts";
+import { type Envelope, type EnvelopeInit, toEnvelope } from "./envelope.ts";
+import type { Home } from "./home.ts";
 import type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
 import type { LaunchPlan } from "./launch.ts";
-import { Waiter, within } from "./waiter.ts";
-
-/** What a kernel needs of its runtime. */
-export interface Home {
-  readonly clock: HybridLogicalClock;
-  nextId(): number;
-  /** A message from the body of a kernel to one that its backend does not have. */
-  carry(message: Message, from: string): void;
-  /** It can be sent messages now. */
-  activated(): void;
-  /** It has ended: its id is free. */
-  ended(kernel: RingKernel): void;
-}
+import { changeOf, type MessageBytes } from "./payload.ts";
+import type { Struct } from "./struct.ts";
+import { give, withValue } from "./values.ts";
+import { Origin, type Sender, Waiter, within } from "./waiter.ts";
 
 const DONE = Promise.resolve();
 const nothing = () => {};
 const first = <T>(set: Set<T>): T | undefined => set.values().next().value;
 
-/** Somebody who waits for room in the input. */
-interface Sender {
-  readonly message: Message;
-  sent(): void;
-  failed(error: LavaFlowError): void;
-}
+/** What many messages have in common. */
+type Alike = Omit<EnvelopeInit, "payload">;
 
 export class RingKernel implements Kernel {
   readonly id: string;
   readonly number: number;
   readonly payloadBytes: number;
+  readonly request: Struct | null;
   /** For its backend. */
   readonly port: KernelPort;
   readonly #home: Home;
   readonly #outputCapacity: number;
+  readonly #reply: Struct | null;
   readonly #senders = new Set<Sender>();
-  readonly #calls = new Map<number, Waiter<Envelope>>();
   readonly #receivers = new Set<Waiter<Envelope>>();
   readonly #output = new Fifo<Envelope>();
   readonly #drains = new Set<() => void>();
@@ -55,18 +45,20 @@ export class RingKernel implements Kernel {
   #failure: LavaFlowError | null = null;
   /** How many waited for room in the input when it ended. */
   #turnedAway = 0;
-  #correlation = OWN_CORRELATIONS;
-  #expired = 0;
-  #corrupt = 0;
-  #errors = 0;
-  #lastError: LavaFlowError | null = null;
+  readonly #origin: Origin;
+  readonly #closed = Promise.withResolvers<LavaFlowError | null>();
+  readonly #counts: Counts;
 
-  constructor(id: string, number: number, { payloadBytes, outputCapacity }: LaunchPlan, home: Home) {
+  constructor(id: string, number: number, plan: LaunchPlan, home: Home, launch: Call) {
     this.id = id;
     this.number = number;
-    this.payloadBytes = payloadBytes;
-    this.#outputCapacity = outputCapacity;
+    this.payloadBytes = plan.payloadBytes;
+    this.request = plan.request;
+    this.#reply = plan.reply;
+    this.#outputCapacity = plan.outputCapacity;
     this.#home = home;
+    this.#origin = new Origin(launch);
+    this.#counts = new Counts(id);
     const room = () => this.#outputCapacity - this.#output.length;
     this.port = {
       deliver: (message) => this.#deliver(message),
@@ -74,8 +66,11 @@ export class RingKernel implements Kernel {
         return room();
       },
       taken: () => this.#roomInInput(),
+      handled: (count) => this.#handled(count),
+      counted: (delivered, rejected) => this.#home.counted(delivered, rejected),
       dropped: (message, reason) => this.#dropped(message, reason),
       threw: (message, cause) => this.#threw(message, cause),
+      silent: (correlationId, sent) => this.#home.calls.unanswered(correlationId, sent),
       failed: (error) => this.#end(error),
     };
   }
@@ -89,24 +84,23 @@ export class RingKernel implements Kernel {
     throw this.#failure;
   }
 
+  get closed(): Promise<LavaFlowError | null> {
+    return this.#closed.promise;
+  }
+
   get state(): KernelState {
     return this.#state;
   }
 
-  /** Messages that wait, in the input and for room in it. */
+  /** Messages that it has not handled, in the input and waiting for room in it. */
   get pending(): number {
     return this.#closing ? 0 : (this.#backend?.pending ?? 0) + this.#senders.size;
   }
 
   get metrics(): KernelMetrics {
-    return {
-      pending: this.pending,
-      replies: this.#output.length,
-      expired: this.#expired,
-      corrupt: this.#corrupt,
-      errors: this.#errors,
-      lastError: this.#lastError,
-    };
+    const { handled, expired, corrupt, errors, lastError } = this.#counts;
+    const { pending } = this;
+    return { pending, replies: this.#output.length, handled, expired, corrupt, errors, lastError };
   }
 
   // ───────────── states ─────────────
@@ -122,8 +116,9 @@ export class RingKernel implements Kernel {
     return this.#change("deactivated", ["active"], (backend) => backend.deactivate());
   }
 
-  async terminate({ drainMs = 0 }: { drainMs?: number } = {}): Promise<Remains> {
-    const limit = performance.now() + timeoutOf({ timeoutMs: drainMs });
+  async terminate(options: { drainMs?: number } = {}): Promise<Remains> {
+    const drainMs = checkDrain("terminate", options, 0);
+    const limit = performance.now() + drainMs;
     return this.end(limit, this.#state === "active" ? this.drained(drainMs) : DONE);
   }
 
@@ -168,10 +163,9 @@ export class RingKernel implements Kernel {
   }
 
   #illegal(to: KernelState): LavaFlowError {
-    const cause = this.#failure ?? undefined;
     return new LavaFlowError("INVALID_TRANSITION", `kernel "${this.id}" is ${this.#state} and can't become ${to}`, {
       remedy: "A kernel goes created, launched, active, then deactivated and active at will, terminating, terminated",
-      cause,
+      cause: this.#failure ?? undefined,
     });
   }
 
@@ -188,11 +182,12 @@ export class RingKernel implements Kernel {
     this.#turnedAway = this.#senders.size;
     this.#close().catch(nothing);
     const error = this.#failure ?? this.#notActive("was terminated");
-    for (const waiting of [this.#senders, this.#calls.values(), this.#receivers]) {
+    for (const waiting of [this.#senders, this.#home.calls.of(this), this.#receivers]) {
       for (const each of [...waiting]) each.failed(error);
     }
     for (const done of this.#drains) done();
-    this.#home.ended(this);
+    this.#home.ended(this.number);
+    this.#closed.resolve(this.#failure);
   }
 
   #notActive(what = `is ${this.#state}`): LavaFlowError {
@@ -213,27 +208,29 @@ export class RingKernel implements Kernel {
   send(init: EnvelopeInit): Promise<void> {
     try {
       const message = this.#compose(init);
-      return this.#offer(message) ? DONE : this.#waitForRoom(message, init.deadlineMs);
+      return this.#offer(message) ? (turnDue() ? nextTurn() : DONE) : this.#waitForRoom(message, init.deadlineMs);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async sendMany(payloads: readonly Uint8Array[], options: Omit<EnvelopeInit, "payload"> = {}): Promise<void> {
-    if (!Array.isArray(payloads)) throw invalidArgument("payloads", payloads, "a list of Uint8Arrays");
-    for (const payload of payloads) checkPayload(payload, this);
-    for (let sent = 0; sent < payloads.length; ) {
-      sent += this.#offerMany(payloads, sent, options);
-      // No room: the next one waits for it, as any other.
-      if (sent < payloads.length) await this.send({ ...options, payload: payloads[sent++] as Uint8Array });
+  async sendMany(payloads: readonly MessageBytes[], options: Alike = {}): Promise<void> {
+    if (!Array.isArray(payloads)) throw invalidArgument("payloads", payloads, "a list of payloads");
+    const all = payloads.map((payload) => checkPayload(payload, this));
+    for (let sent = 0, waited = false; sent < all.length; waited = true) {
+      if (turnDue()) {
+        await nextTurn(); // before: many who send a message each when a turn is due make small submissions
+        waited = true; // what was looked at before it may have gone
+      } else if (waited) await this.send({ ...options, payload: all[sent++] as Uint8Array }); // no room: as any other
+      sent += this.#offerMany(all, sent, options, waited);
     }
   }
 
   call(init: EnvelopeInit, options?: { timeoutMs?: number }): Promise<Envelope> {
     try {
-      const timeoutMs = timeoutOf(options);
+      const timeoutMs = checkTimeout("call", options);
       const message = this.#compose(init);
-      if (message.correlationId === 0) message.correlationId = this.#correlation++;
+      if (message.correlationId === 0) message.correlationId = this.#home.calls.next();
       return this.#callFor(message, Math.min(timeoutMs, init.deadlineMs ?? timeoutMs));
     } catch (error) {
       return Promise.reject(error);
@@ -258,12 +255,13 @@ export class RingKernel implements Kernel {
   }
 
   /** How many of them there was room for. They are one event: they have one stamp. */
-  #offerMany(payloads: readonly Uint8Array[], from: number, options: Omit<EnvelopeInit, "payload">): number {
+  #offerMany(payloads: readonly Uint8Array[], from: number, options: Alike, again: boolean): number {
+    if (from === payloads.length) return 0;
     const message = this.#compose({ ...options, payload: payloads[from] as Uint8Array });
     let at = from;
     while (this.#offer(message)) {
-      if (++at === payloads.length) break;
-      message.payload = payloads[at] as Uint8Array;
+      if (++at === payloads.length || turnDue()) break;
+      message.payload = again ? checkPayload(payloads[at], this) : (payloads[at] as Uint8Array);
       message.id = this.#home.nextId();
     }
     return at - from;
@@ -272,8 +270,9 @@ export class RingKernel implements Kernel {
   #waitForRoom(message: Message, deadlineMs = Number.POSITIVE_INFINITY): Promise<void> {
     const limit = Math.min(DEFAULT_TIMEOUT_MS, deadlineMs);
     const late = () => timedOut(`no room in the input of "${this.id}"`, limit);
-    const waiter = new Waiter<void>(limit, late, () => this.#senders.delete(sender));
-    const sender: Sender = { message, sent: () => waiter.got(), failed: (error) => waiter.failed(error) };
+    const waiter = new Waiter<void>(limit, late, () => this.#senders.delete(sender), this.#origin);
+    const sizeBytes = message.payload.byteLength;
+    const sender: Sender = { message, sizeBytes, sent: () => waiter.got(), failed: (error) => waiter.failed(error) };
     this.#senders.add(sender);
     return waiter.promise;
   }
@@ -285,13 +284,17 @@ export class RingKernel implements Kernel {
       limit,
       () => timedOut(`no reply from kernel "${this.id}"${this.#blocked()}`, limit),
       () => {
-        this.#calls.delete(correlationId);
+        this.#home.calls.delete(correlationId);
         if (sender) this.#senders.delete(sender);
       },
+      this.#origin,
     );
-    this.#calls.set(correlationId, waiter);
+    waiter.owner = this;
+    waiter.struct = this.#reply;
+    this.#home.calls.set(correlationId, waiter);
     if (!this.#offer(message)) {
-      sender = { message, sent: nothing, failed: (error) => waiter.failed(error) };
+      const sizeBytes = message.payload.byteLength;
+      sender = { message, sizeBytes, sent: nothing, failed: (error) => waiter.failed(error) };
       this.#senders.add(sender);
     }
     return waiter.promise;
@@ -306,7 +309,7 @@ export class RingKernel implements Kernel {
   #compose(init: EnvelopeInit): Message {
     if (this.#state !== "active") throw this.#notActive();
     const message = compose(init, this, this.#home);
-    if (this.#calls.has(message.correlationId))
+    if (this.#home.calls.has(message.correlationId))
       throw invalidArgument("correlationId", message.correlationId, "one that no call waits for now");
     return message;
   }
@@ -320,14 +323,14 @@ export class RingKernel implements Kernel {
       return null;
     }
     if (this.#output.length === this.#outputCapacity - 1 && !this.#closing) this.#backend?.resume();
-    return reply;
+    return this.#reply === null ? reply : withValue(reply, this.#reply);
   }
 
   receive(options?: { timeoutMs?: number }): Promise<Envelope> {
     try {
-      const timeoutMs = timeoutOf(options);
+      const timeoutMs = checkTimeout("receive", options);
       const reply = this.tryReceive();
-      return reply ? Promise.resolve(reply) : this.#nextReply(timeoutMs);
+      return reply ? inTurn(reply) : this.#nextReply(timeoutMs);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -335,7 +338,7 @@ export class RingKernel implements Kernel {
 
   #nextReply(timeoutMs: number): Promise<Envelope> {
     const late = () => timedOut(`no reply from kernel "${this.id}"`, timeoutMs);
-    const waiter = new Waiter<Envelope>(timeoutMs, late, () => this.#receivers.delete(waiter));
+    const waiter = new Waiter<Envelope>(timeoutMs, late, () => this.#receivers.delete(waiter), this.#origin);
     this.#receivers.add(waiter);
     return waiter.promise;
   }
@@ -348,43 +351,43 @@ export class RingKernel implements Kernel {
   #answer(message: Message): void {
     const reply = toEnvelope(message, this.id, HOST);
     reply.id = this.#home.nextId();
-    const call = this.#calls.get(message.correlationId);
+    const call = this.#home.calls.get(message.correlationId);
     // Without a call, its own ids belong to one that has given up.
     const receiver = call ?? (message.correlationId < OWN_CORRELATIONS ? first(this.#receivers) : null);
-    if (receiver) receiver.got(reply);
+    if (receiver) give(receiver, reply, call ? call.struct : this.#reply);
     else if (receiver === undefined) this.#output.push(reply);
   }
 
   /** Messages were taken from the input. */
   #roomInInput(): void {
     for (const sender of this.#senders) {
-      if (!this.#backend?.trySend(sender.message)) return;
+      const error = changeOf(sender.message.payload, sender.sizeBytes);
+      if (!error && !this.#backend?.trySend(sender.message)) return;
       this.#senders.delete(sender);
-      sender.sent();
+      if (error) sender.failed(error);
+      else sender.sent();
     }
+    this.#settle();
+  }
+
+  #handled(count: number): void {
+    this.#counts.handled += count;
+    this.#home.handled(count);
+    this.#settle();
+  }
+
+  #settle(): void {
     if (this.#drains.size > 0 && this.pending === 0) for (const done of this.#drains) done();
   }
 
-  #dropped(message: Pick<Message, "id" | "correlationId">, reason: "deadline" | "checksum"): void {
-    if (reason === "deadline") this.#expired++;
-    else this.#corrupt++;
-    const what = `message ${message.id} to kernel "${this.id}"`;
-    this.#calls
-      .get(message.correlationId)
-      ?.failed(
-        reason === "deadline"
-          ? new LavaFlowError("TIMEOUT", `${what} was not handled by its deadline`)
-          : corrupt(`${what} had another checksum when it arrived`),
-      );
+  #dropped({ id, correlationId }: Pick<Message, "id" | "correlationId">, reason: "deadline" | "checksum"): void {
+    const error = this.#counts.dropped(id, reason);
+    this.#home.calls.get(correlationId)?.failed(error);
+    this.#settle();
   }
 
-  #threw(message: Pick<Message, "id" | "correlationId">, cause: unknown): void {
-    this.#errors++;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#lastError = new LavaFlowError("HANDLER_FAILED", `kernel "${this.id}" at message ${message.id}: ${reason}`, {
-      remedy: "Its cause is what the handler threw",
-      cause,
-    });
-    this.#calls.get(message.correlationId)?.failed(this.#lastError);
+  #threw({ id, correlationId }: Pick<Message, "id" | "correlationId">, cause: unknown): void {
+    const error = this.#counts.threw(id, cause);
+    this.#home.calls.get(correlationId)?.failed(error);
   }
 }

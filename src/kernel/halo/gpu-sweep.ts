@@ -2,12 +2,14 @@
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
-import { toGuardedSpirv } from "../shader.ts";
+import { withLibrary } from "../shader.ts";
 import { CELLS, OWN_FUNCTIONS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from "../shaders/stencil.ts";
+import { targetOf } from "../wgsl/extensions.ts";
 import type { Field } from "./field.ts";
 import { GROUPS_MAX, Program } from "./program.ts";
 import { type Region, regionsOf } from "./regions.ts";
-import { noBody, type Sweep, type SweepPart, type SweepSpec } from "./sweep.ts";
+import { noBody, type Parameter, type Sweep, type SweepPart, type SweepSpec } from "./sweep.ts";
+import type { Triple } from "./tiling.ts";
 
 /** What it has of its engine. */
 interface Shop {
@@ -19,6 +21,8 @@ interface Shop {
 /** Rounds of loops for the cells of a thread; a software device ends loops by itself after 65,535. */
 const FUEL = 2 ** 25;
 const SOFTWARE_FUEL = 2 ** 14;
+
+const VIEWS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
 
 /** Regions of one memory that need as many workgroups. */
 interface Batch {
@@ -32,7 +36,7 @@ interface Batch {
 
 export class GpuSweep implements Sweep {
   readonly #program: Program;
-  readonly #names: readonly string[];
+  readonly #parameters: readonly Parameter[];
   readonly #batches: Record<SweepPart, readonly Batch[]>;
 
   static async make(engine: Shop, spec: SweepSpec): Promise<GpuSweep> {
@@ -43,17 +47,22 @@ export class GpuSweep implements Sweep {
         remedy: 'Use elementBytes: 4, or a runtime of the backend "cpu"',
       });
     }
-    if (!/\bfn\s+cell\s*\(\s*\)\s*->\s*f32\b/.test(wgsl)) {
-      throw new LavaFlowError("SHADER_INVALID", "the WGSL of a stencil has no function `cell() -> f32`", {
-        remedy: "Write one: what it returns is what the cell becomes",
-      });
-    }
     const { device } = engine;
-    const source = stencil(wgsl, tiling, parameters, device.info.type === "cpu" ? SOFTWARE_FUEL : FUEL);
-    const spirv = await toGuardedSpirv(source, "a stencil", OWN_FUNCTIONS);
-    const program = Program.make(device, spirv, "a stencil", 3, 4 * (OWN_WORDS + parameters.length));
+    const fuel = device.info.type === "cpu" ? SOFTWARE_FUEL : FUEL;
+    const { spirv, lines } = await withLibrary(wgsl, {
+      name: "a stencil",
+      entry: "cell",
+      shown: "`cell() -> f32`",
+      remedy: "Write fn cell() -> f32 { … }: what it returns is what the cell becomes",
+      own: OWN_FUNCTIONS,
+      extensions: ["f16"],
+      target: targetOf(device.info),
+      library: () => stencil(tiling, parameters, fuel),
+    });
+    const program = Program.make(device, spirv, "a stencil", 3, 4 * (OWN_WORDS + parameters.length), lines);
     const batches = { all: [] as Batch[], inner: [] as Batch[], outer: [] as Batch[] };
     try {
+      await runOnce(engine, program, parameters.length);
       for (const [part, regions] of Object.entries(regionsOf(spec)) as [SweepPart, Region[]][]) {
         batches[part] = await batchesOf(engine, spec, regions);
       }
@@ -64,9 +73,13 @@ export class GpuSweep implements Sweep {
     return new GpuSweep(program, parameters, batches);
   }
 
-  private constructor(program: Program, names: readonly string[], batches: Record<SweepPart, readonly Batch[]>) {
+  private constructor(
+    program: Program,
+    parameters: readonly Parameter[],
+    batches: Record<SweepPart, readonly Batch[]>,
+  ) {
     this.#program = program;
-    this.#names = names;
+    this.#parameters = parameters;
     this.#batches = batches;
   }
 
@@ -79,12 +92,11 @@ export class GpuSweep implements Sweep {
   ): Promise<void> {
     await Promise.all(
       this.#batches[part].map(({ memory, regions, first, groups, chunks }) => {
-        const push = new ArrayBuffer(4 * (OWN_WORDS + this.#names.length));
+        const push = new ArrayBuffer(4 * (OWN_WORDS + this.#parameters.length));
         new Uint32Array(push).set([first, chunks, steps]);
-        new Float32Array(push).set(
-          this.#names.map((name) => parameters[name] as number),
-          OWN_WORDS,
-        );
+        this.#parameters.forEach(({ name, type }, at) => {
+          new VIEWS[type](push)[OWN_WORDS + at] = parameters[name] as number;
+        });
         const [source, target] = [now.memories[memory], next.memories[memory]] as [MemoryBuffer, MemoryBuffer];
         return this.#program.run([regions, source, target], groups, new Uint8Array(push));
       }),
@@ -97,9 +109,18 @@ export class GpuSweep implements Sweep {
   }
 }
 
-async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, regions: readonly Region[]): Promise<Batch[]> {
+/** Has the driver do what it does when a shader first runs, on no cells: some compile it then, and no step is to wait for that. */
+async function runOnce(engine: Shop, program: Program, parameters: number): Promise<void> {
+  const none = await engine.table(new Uint32Array(REGION_WORDS));
+  const push = new Uint32Array(OWN_WORDS + parameters);
+  push[1] = 1; // chunks
+  await program.run([none, none, none], [1, 1, 1], new Uint8Array(push.buffer));
+  none.close();
+}
+
+async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, whole: readonly Region[]): Promise<Batch[]> {
   const alike = Map.groupBy(
-    regions,
+    whole.flatMap((region) => cutOf(region, tiling.dimensions)),
     (region) => `${layout.slots.get(region.tile)?.memory} ${groupsOf(region, tiling.dimensions)}`,
   );
   const batches: Batch[] = [];
@@ -120,6 +141,28 @@ async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, regions: r
     }
   }
   return batches;
+}
+
+/** The same cells in regions that one dispatch has workgroups enough for. */
+function cutOf(region: Region, dimensions: 2 | 3): Region[] {
+  const [threads, rows] = THREADS;
+  const most = [threads, dimensions === 2 ? rows * CELLS : rows, CELLS].map((cells) => cells * GROUPS_MAX);
+  let cut = [region];
+  for (const axis of [0, 1, 2] as const) cut = cut.flatMap((each) => cutAlong(each, axis, most[axis] as number));
+  return cut;
+}
+
+const along = (place: Triple, axis: number, at: number) => place.with(axis, at) as unknown as Triple;
+
+/** At multiples of `most`. */
+function cutAlong({ tile, low, high }: Region, axis: 0 | 1 | 2, most: number): Region[] {
+  const cut: Region[] = [];
+  for (let from = low[axis]; from < high[axis]; ) {
+    const to = Math.min(high[axis], (Math.floor(from / most) + 1) * most);
+    cut.push({ tile, low: along(low, axis, from), high: along(high, axis, to) });
+    from = to;
+  }
+  return cut;
 }
 
 /** The workgroups along x, y and z that a region needs. A thread's cells begin at a multiple of CELLS. */

@@ -1,6 +1,8 @@
 /** One other process of an exchange: a channel each way, and what is said over them. */
 import { Channel } from "../../channel/channel.ts";
+import type { Consumer } from "../../channel/consumer.ts";
 import type { Frame } from "../../channel/frame.ts";
+import type { Producer } from "../../channel/producer.ts";
 import { LavaFlowError } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { Engine, Memory } from "./engine.ts";
@@ -32,8 +34,8 @@ export class Peer {
   readonly #engine: Engine;
   readonly #traffic: Traffic;
   readonly #timeoutMs: number;
-  readonly #out: Channel;
-  readonly #in: Channel;
+  readonly #out: Producer;
+  readonly #in: Consumer;
   /** On a GPU, what goes out lies in these in turn: when a frame of the peer's came, it has read the last but one. */
   readonly #outgoing: MemoryBuffer[] = [];
   /** On a GPU, for what comes as bytes. */
@@ -65,7 +67,7 @@ export class Peer {
     }
   }
 
-  private constructor(engine: Engine, options: PeerOptions, traffic: Traffic, out: Channel, into: Channel) {
+  private constructor(engine: Engine, options: PeerOptions, traffic: Traffic, out: Producer, into: Consumer) {
     this.#engine = engine;
     this.rank = options.rank;
     this.#timeoutMs = options.timeoutMs;

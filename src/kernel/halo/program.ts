@@ -3,6 +3,7 @@ import type { GpuDevice } from "../../gpu/device.ts";
 import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
+import { checkWorkgroup } from "../spirv.ts";
 
 /** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
 export const GROUPS_MAX = 65_535;
@@ -15,8 +16,17 @@ export class Program {
   readonly #what: string;
 
   /** `pushBytes` of immediates. SHADER_INVALID. */
-  static make(device: GpuDevice, spirv: Uint32Array, what: string, bindings: number, pushBytes = 0): Program {
+  static make(
+    device: GpuDevice,
+    spirv: Uint32Array,
+    what: string,
+    bindings: number,
+    pushBytes = 0,
+    lines?: ReadonlyMap<string, number>,
+  ): Program {
     const shim = native();
+    const { index, name, workgroupMaxBytes } = device.info;
+    checkWorkgroup({ spirv, name: what, lines }, workgroupMaxBytes, `GPU ${index} (${name})`);
     const made = shim.lf_pipeline_create(device.handle, spirv, spirv.byteLength, bindings, pushBytes);
     return new Program(device, check(shim, made, what), what);
   }

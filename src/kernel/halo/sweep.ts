@@ -26,6 +26,15 @@ export interface StencilRow<P extends string = string> {
   readonly parameters: Readonly<Record<P, number>>;
 }
 
+/** What a parameter is in WGSL. */
+export type ParameterType = "f32" | "i32" | "u32";
+
+/** A parameter of a stencil. */
+export interface Parameter {
+  readonly name: string;
+  readonly type: ParameterType;
+}
+
 /** All cells of the local tiles; or those that need nothing of other ranks, and then the rest. */
 export type SweepPart = "all" | "inner" | "outer";
 
@@ -46,7 +55,7 @@ export interface SweepSpec {
   readonly wgsl?: string;
   // biome-ignore lint/suspicious/noExplicitAny: the names of its parameters are its maker's
   readonly handler?: (row: StencilRow<any>) => void;
-  readonly parameters: readonly string[];
+  readonly parameters: readonly Parameter[];
 }
 
 /** A function of cells, ready to run. */

@@ -1,5 +1,6 @@
 /** A grid of equal tiles: which cells of one are the ghosts of another. Pure geometry. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { checkNames, type OptionNames } from "../../native/options.ts";
 
 export interface HaloGrid {
   /** How many tiles there are along x, y and z. */
@@ -42,6 +43,8 @@ function checkSides(name: string, sides: unknown, dimensions?: number): asserts 
 
 const product = ([x, y, z]: Triple): number => x * y * z;
 
+const NAMES: OptionNames<HaloGrid> = { grid: true, tile: true, halo: true, periodic: true, elementBytes: true };
+
 export class Tiling {
   readonly dimensions: 2 | 3;
   readonly grid: Triple;
@@ -60,6 +63,7 @@ export class Tiling {
   /** INVALID_ARGUMENT, with the numbers, where they do not fit each other. */
   constructor(config: HaloGrid) {
     if (typeof config !== "object" || config === null) throw invalidArgument("config", config, "{ grid, tile, halo }");
+    checkNames("HaloExchange.create", config, NAMES);
     const { grid, tile, halo, periodic = false, elementBytes = 4 } = config;
     checkSides("grid", grid);
     checkSides("tile", tile, grid.length);
