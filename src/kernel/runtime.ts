@@ -1,7 +1,9 @@
 /** KernelRuntime: a backend, the kernels that run on it, and what they know each other by. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
+import { type Call, callOf, invalidArgument, LavaFlowError, placeOf } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, noVulkan } from "../gpu/device.ts";
-import { timeoutOf } from "../native/limits.ts";
+import { sharedBetweenCopies } from "../native/copies.ts";
+import { checkDrain } from "../native/limits.ts";
+import { checkNames, type OptionNames } from "../native/options.ts";
 import { remedyFor } from "../native/status.ts";
 import { Addresses, checkRuntimeName } from "./addresses.ts";
 import type { KernelBackend } from "./backend/backend.ts";
@@ -9,15 +11,19 @@ import { openCpu } from "./backend/cpu.ts";
 import { metalUnavailable, openMetal } from "./backend/metal.ts";
 import type { Registry } from "./backend/registry.ts";
 import { openVulkan } from "./backend/vulkan.ts";
+import { Calls } from "./calls.ts";
 import { HybridLogicalClock } from "./clock.ts";
 import { bodyOf } from "./handler.ts";
-import { Broker, checkK2k, type K2kBroker, type K2kConfig } from "./k2k.ts";
+import type { Home } from "./home.ts";
+import { Broker, type K2kBroker } from "./k2k.ts";
+import { checkK2k, type K2kConfig } from "./k2k-config.ts";
 import type { Kernel, Remains } from "./kernel.ts";
 import { checkLaunch, type LaunchOptions, type LaunchPlan } from "./launch.ts";
-import { type Home, RingKernel } from "./ring-kernel.ts";
+import { RingKernel } from "./ring-kernel.ts";
 import { Routes } from "./routes.ts";
+import type { Struct } from "./struct.ts";
 
-export type Backend = "cpu" | "vulkan" | "metal" | "cuda";
+export type Backend = "cpu" | "vulkan" | "metal";
 
 export interface RuntimeOptions {
   /**
@@ -40,7 +46,7 @@ export interface ShutdownReport extends Remains {
 
 /** How long a shutdown lets kernels handle what waits, if nothing else is said. */
 const DRAIN_MS = 5000;
-const BACKENDS: readonly unknown[] = ["auto", "cpu", "vulkan", "metal", "cuda"];
+const BACKENDS: readonly unknown[] = ["auto", "cpu", "vulkan", "metal"];
 
 interface Opened {
   name: Backend;
@@ -48,11 +54,6 @@ interface Opened {
   /** Vulkan's, held. */
   device: GpuDevice | null;
   rejected: { backend: Backend; reason: string }[];
-}
-
-/** Whether kernels can run on Metal here. */
-export function isMetalAvailable(): boolean {
-  return metalUnavailable() === null;
 }
 
 /** Where kernels can run on this machine, in the order in which "auto" tries them: on what, or why not. */
@@ -75,15 +76,16 @@ function vulkanViability(): { viable: boolean; reason: string } {
   }
 }
 
-/** A runtime on Metal. */
-export const MetalRuntime = {
-  /** Elsewhere than on macOS it rejects with BACKEND_UNAVAILABLE and the reason. */
-  create(options: Omit<RuntimeOptions, "backend" | "device"> = {}): Promise<KernelRuntime> {
-    return KernelRuntime.create({ ...options, backend: "metal" });
-  },
-};
+const NAMES: OptionNames<RuntimeOptions> = { backend: true, device: true, k2k: true, name: true };
+
+/** The GPU of a runtime, whichever copy of the package made it. */
+let deviceOf: (runtime: KernelRuntime) => GpuDevice | null;
 
 export class KernelRuntime implements AsyncDisposable {
+  static {
+    deviceOf = sharedBetweenCopies(KernelRuntime, "KernelRuntime", (runtime) => runtime.#device);
+  }
+
   readonly name: string;
   readonly backend: Backend;
   /** Why not the backends that "auto" tried before this one. */
@@ -101,6 +103,7 @@ export class KernelRuntime implements AsyncDisposable {
   readonly #kernels = new Map<string, RingKernel>();
   readonly #launches = new Set<Promise<unknown>>();
   readonly #since = performance.now();
+  #handled = 0;
   #shutdown: Promise<ShutdownReport> | null = null;
 
   /**
@@ -109,7 +112,9 @@ export class KernelRuntime implements AsyncDisposable {
    */
   static async create(options: RuntimeOptions = {}): Promise<KernelRuntime> {
     if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ backend: ... }");
+    checkNames("KernelRuntime.create", options, NAMES);
     const { backend = "auto", device, k2k = true, name = crypto.randomUUID().slice(0, 13) } = options;
+    if ((backend as unknown) === "cuda") throw unavailable("kernels on CUDA are not written yet");
     if (!BACKENDS.includes(backend)) throw invalidArgument("backend", backend, BACKENDS.join(", "));
     if (device !== undefined && !(Number.isInteger(device) && device >= 0))
       throw invalidArgument("device", device, "the index of a GPU");
@@ -120,21 +125,24 @@ export class KernelRuntime implements AsyncDisposable {
     const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
     const clock = new HybridLogicalClock({ nodeId: (high >>> 16) * 2 ** 32 + low });
     const addresses = new Addresses();
+    const calls = new Calls();
     let broker: Broker | null = null;
     const opened = await openBackend(backend, device, {
       clock,
+      calls,
       nextId: () => addresses.nextId(),
       nameOf: (number) => addresses.nameOf(number),
-      post: (source, to, payload, options) => broker?.postLater(source, to, payload, options),
+      post: (source, to, payload, options, inner, correlationId) =>
+        broker?.postLater(source, to, payload, options, inner, correlationId),
     });
-    const runtime = new KernelRuntime(name, opened, config, clock, addresses);
+    const runtime = new KernelRuntime(name, opened, config, clock, addresses, calls);
     broker = runtime.#broker;
     return runtime;
   }
 
   /** @internal The GPU that its kernels run on; null where it is none of Vulkan's. Whoever keeps it retains it. */
   static device(runtime: KernelRuntime): GpuDevice | null {
-    return runtime.#device;
+    return deviceOf(runtime);
   }
 
   private constructor(
@@ -143,6 +151,7 @@ export class KernelRuntime implements AsyncDisposable {
     config: K2kConfig | null,
     clock: HybridLogicalClock,
     addresses: Addresses,
+    calls: Calls,
   ) {
     this.name = name;
     this.backend = backendName;
@@ -153,27 +162,55 @@ export class KernelRuntime implements AsyncDisposable {
     this.#addresses = addresses;
     this.#routes = new Routes(addresses);
     const kernel = (id: string) => this.#kernels.get(id) ?? null;
-    this.#broker = config && new Broker(config, { name, clock, addresses, kernel });
+    this.#broker = config && new Broker(config, { name, clock, addresses, calls, kernel });
     this.k2k = this.#broker;
     this.#home = {
       clock,
+      calls,
       nextId: () => addresses.nextId(),
-      carry: (message, from) => this.#broker?.carry(message, from),
+      carry: (message, from) => {
+        if (this.#broker) this.#broker.carry(message, from);
+        else calls.unanswered(message.correlationId);
+      },
+      handled: (count) => {
+        this.#handled += count;
+      },
+      counted: (delivered, rejected) => this.#broker?.counted(delivered, rejected),
       activated: () => this.#broker?.changed(),
-      ended: (ended) => this.#ended(ended),
+      ended: (number) => {
+        const ended = [...this.#kernels.values()].find((each) => each.number === number);
+        if (ended) this.#ended(ended);
+      },
     };
   }
 
-  /** `launched`: kernels that are there, `active`: those of them that are active. */
+  /**
+   * The kernels that are launched, in the order of their launches. One that was launched with structs sends and receives
+   * values of them here too: say so with the type.
+   */
+  kernels(): Kernel[] {
+    return [...this.#kernels.values()].filter(({ state }) => state !== "created");
+  }
+
+  /** Null where none has the id. */
+  kernel<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>(
+    id: string,
+  ): Kernel<Request, Reply> | null {
+    const found: unknown = this.kernels().find((each) => each.id === id) ?? null;
+    return found as Kernel<Request, Reply> | null;
+  }
+
+  /**
+   * `launched`: kernels that are there, `active`: those of them that are active; `messagesProcessed`: what all kernels have
+   * handled, those that have ended too; `dispatches`: times that messages were handed to what runs the bodies.
+   */
   get metrics() {
-    const kernels = [...this.#kernels.values()];
-    const { messagesProcessed, dispatches } = this.#backend.metrics;
-    const active = kernels.filter(({ state }) => state === "active").length;
+    const kernels = this.kernels();
     return {
       launched: kernels.length,
-      active,
-      messagesProcessed,
-      dispatches,
+      active: kernels.filter(({ state }) => state === "active").length,
+      messagesProcessed: this.#handled,
+      dispatches: this.#backend.metrics.dispatches,
       uptimeMs: performance.now() - this.#since,
     };
   }
@@ -183,10 +220,18 @@ export class KernelRuntime implements AsyncDisposable {
    * Rejects with KERNEL_EXISTS (an id is free again once its kernel has ended), INVALID_ARGUMENT, SHADER_INVALID, CLOSED,
    * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY.
    */
-  async launch(id: string, options: LaunchOptions): Promise<Kernel> {
+  async launch<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>(
+    id: string,
+    options: LaunchOptions<Request, Reply>,
+  ): Promise<Kernel<Request, Reply>> {
     const reasons = this.rejected.map(({ backend, reason }) => `${backend}: ${reason}`);
     const passedOver = reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
-    const plan = checkLaunch(id, options, this.backend === "cpu" ? "cpu" : "gpu", passedOver);
+    const plan = checkLaunch(
+      id,
+      options as LaunchOptions<never, never>,
+      this.backend === "cpu" ? "cpu" : "gpu",
+      passedOver,
+    );
     if (this.#broker === null && plan.routes.length > 0)
       throw invalidArgument("routes", plan.routes.join(", "), "none, as this runtime was made with k2k: false");
     if (this.#shutdown)
@@ -196,17 +241,21 @@ export class KernelRuntime implements AsyncDisposable {
         remedy: "Terminate it first, or choose another id",
       });
     }
-    const launch = this.#launch(id, plan);
+    const place = placeOf(callOf(this.launch));
+    const launch = this.#launch(id, plan, {
+      stack: place && `\n    at KernelRuntime.launch (${place})`,
+    });
     this.#launches.add(launch);
-    return launch.finally(() => this.#launches.delete(launch));
+    const kernel: unknown = await launch.finally(() => this.#launches.delete(launch));
+    return kernel as Kernel<Request, Reply>;
   }
 
   /**
    * Ends all kernels; those that are active first handle what waits, for `drainMs` (default 5,000) at the longest. Resolves
    * with what became of the messages that waited. Idempotent.
    */
-  async shutdown({ drainMs = DRAIN_MS }: { drainMs?: number } = {}): Promise<ShutdownReport> {
-    timeoutOf({ timeoutMs: drainMs });
+  async shutdown(options: { drainMs?: number } = {}): Promise<ShutdownReport> {
+    const drainMs = checkDrain("shutdown", options, DRAIN_MS);
     return (this.#shutdown ??= this.#close(drainMs));
   }
 
@@ -214,13 +263,13 @@ export class KernelRuntime implements AsyncDisposable {
     await this.shutdown();
   }
 
-  async #launch(id: string, plan: LaunchPlan): Promise<Kernel> {
+  async #launch(id: string, plan: LaunchPlan, call: Call): Promise<RingKernel> {
     const number = this.#addresses.add(id);
-    const kernel = new RingKernel(id, number, plan, this.#home);
+    const kernel = new RingKernel(id, number, plan, this.#home, call);
     this.#kernels.set(id, kernel);
     try {
-      const { source, routes, ...sizes } = plan;
-      const body = bodyOf(id, source, this.#addresses, this.#broker);
+      const { source, request, reply, routes, ...sizes } = plan;
+      const body = bodyOf(id, plan, this.#addresses, this.#broker);
       const spec = { id, number, body, ...sizes, routeCount: routes.length };
       kernel.launched(await this.#backend.launch(spec, kernel.port));
       this.#routes.add(kernel, routes);
@@ -303,7 +352,6 @@ async function openNamed(
   registry: Registry,
 ): Promise<Pick<Opened, "backend" | "device">> {
   if (name === "cpu") return { backend: openCpu(registry), device: null };
-  if (name === "cuda") throw unavailable("they are not written yet");
   if (name === "metal") {
     const reason = metalUnavailable();
     if (reason !== null) throw unavailable(reason);
