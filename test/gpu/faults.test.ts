@@ -4,11 +4,11 @@
  */
 import { describe, expect, test } from "bun:test";
 import { PATIENT } from "../cli/cli.ts";
-import { fakeable, fakeCuda } from "../interop/fake.ts";
+import { fakeCuda } from "../interop/fake.ts";
 import type { Outcome } from "../process/faults.ts";
 import { requires } from "../requires.ts";
 import { faultLibrary, scenario } from "./fault.ts";
-import { vulkan } from "./support.ts";
+import { inSoftware, vulkan } from "./support.ts";
 
 const library = await faultLibrary();
 const noLibrary = library.path === null ? library.reason : "";
@@ -113,7 +113,7 @@ describe.skipIf(!usable)("what a driver can't do", () => {
   }
 });
 
-const fakes = usable && fakeable();
+const fakes = usable && inSoftware;
 const cuda = fakes ? await fakeCuda() : {};
 const pinsByCuda = fakes && requires("zig", typeof cuda !== "string", String(cuda));
 
@@ -186,6 +186,25 @@ describe.skipIf(!usable)("a lost GPU", () => {
       const [filling, closed] = (await run("hang", { fault: "vkQueueSubmit=0" })) as Outcome[];
       expectError(filling, "CLOSED", /under way/);
       expect(closed).toEqual({ code: "done" });
+    },
+    PATIENT,
+  );
+
+  test(
+    "one that gets nothing done ends what has no time of its own, and nothing else",
+    async () => {
+      const [short, plain, again, patient, aborted] = (await run("stuck", { fault: "vkQueueSubmit=0" })) as [
+        Outcome,
+        Outcome,
+        Outcome,
+        unknown,
+        Outcome,
+      ];
+      expectError(short, "TIMEOUT", /fill of 4096 bytes did not end within 1 ms/);
+      expectError(plain, "TIMEOUT", /got nothing done within 30000 ms/);
+      expectError(again, "TIMEOUT", /did not end within 1 ms/);
+      expect(patient).toBe("goes on");
+      expect(aborted).toMatchObject({ code: "ABORTED", message: expect.stringMatching(/fill of 4096 bytes/) });
     },
     PATIENT,
   );

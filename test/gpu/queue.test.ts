@@ -132,7 +132,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     const order: string[] = [];
     const done = later.then(() => order.push("later"));
     await hold.done;
-    await queue.fill(nativeMemory(buffer), 0, 4096, 1, hold.lane).then(() => order.push("held"));
+    await queue.fill(nativeMemory(buffer), 0, 4096, 1, { lane: hold.lane }).then(() => order.push("held"));
     expect(queue.submitted).toBe(false);
     hold.release();
     await done;

@@ -44,6 +44,9 @@ export const vulkan = requires("vulkan", found !== undefined, why);
 export const gpu: GpuInfo = found as GpuInfo;
 export const device: number = found?.index ?? 0;
 
+/** For what is special to it: it is taken only where it is named, shares no semaphores, and others may read its memory. */
+export const inSoftware = requires("software-gpu", found?.type === "cpu", found ? `${found.name} is hardware` : why);
+
 export const timeline = requires(
   "gpu-timeline",
   found?.externalTimeline === true,

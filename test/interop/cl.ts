@@ -7,6 +7,8 @@ const SYMBOLS = {
   clCreateCommandQueueWithProperties: { args: [T.u64, T.u64, T.ptr, T.ptr], returns: T.u64 },
   clReleaseCommandQueue: { args: [T.u64], returns: T.i32 },
   clCreateBuffer: { args: [T.u64, T.u64, T.u64, T.ptr, T.ptr], returns: T.u64 },
+  clGetDeviceInfo: { args: [T.u64, T.u32, T.u64, T.ptr, T.ptr], returns: T.i32 },
+  clGetMemObjectInfo: { args: [T.u64, T.u32, T.u64, T.ptr, T.ptr], returns: T.i32 },
   clReleaseMemObject: { args: [T.u64], returns: T.i32 },
   clEnqueueReadBuffer: {
     args: [T.u64, T.u64, T.u32, T.u64, T.u64, T.ptr, T.u32, T.ptr, T.ptr],
@@ -23,6 +25,18 @@ const SYMBOLS = {
   clFinish: { args: [T.u64], returns: T.i32 },
   clFlush: { args: [T.u64], returns: T.i32 },
 } as const;
+
+const MEM_BASE_ADDR_ALIGN = 0x1019;
+const MEM_SIZE = 0x1102;
+
+/** Whether it is the one of shim/test/support/fake_opencl.c. */
+export const isFake = /fake_opencl/.test(process.env.LAVA_FLOW_OPENCL ?? "");
+
+/** Contexts, queues, memory and events that are open; of the stand-in only. */
+export function openObjects(): number {
+  const { symbols } = dlopen(process.env.LAVA_FLOW_OPENCL as string, { fake_open: { args: [], returns: T.i32 } });
+  return symbols.fake_open();
+}
 
 const result = new Int32Array(new ArrayBuffer(4));
 
@@ -50,10 +64,12 @@ export class ClContext implements Disposable {
 export class ClQueue implements Disposable {
   readonly #cl = dlopen(process.env.LAVA_FLOW_OPENCL || "libOpenCL.so.1", SYMBOLS).symbols;
   readonly #context: bigint;
+  readonly #device: bigint;
   readonly queue: bigint;
 
   constructor(context: bigint, device: bigint) {
     this.#context = context;
+    this.#device = device;
     this.queue = this.#cl.clCreateCommandQueueWithProperties(context, device, null, result) as bigint;
     checked("clCreateCommandQueueWithProperties", result[0] as number);
   }
@@ -63,6 +79,19 @@ export class ClQueue implements Disposable {
     const mem = this.#cl.clCreateBuffer(this.#context, 1n, size, null, result) as bigint;
     checked("clCreateBuffer", result[0] as number);
     return { mem, [Symbol.dispose]: () => checked("clReleaseMemObject", this.#cl.clReleaseMemObject(mem)) };
+  }
+
+  /** Bytes: what the beginnings of parts are multiples of. */
+  get alignment(): number {
+    const bits = new Uint32Array(new ArrayBuffer(4));
+    checked("clGetDeviceInfo", this.#cl.clGetDeviceInfo(this.#device, MEM_BASE_ADDR_ALIGN, 4, bits, null));
+    return (bits[0] as number) / 8;
+  }
+
+  sizeOf(mem: bigint): number {
+    const bytes = new BigUint64Array(new ArrayBuffer(8));
+    checked("clGetMemObjectInfo", this.#cl.clGetMemObjectInfo(mem, MEM_SIZE, 8, bytes, null));
+    return Number(bytes[0]);
   }
 
   read(mem: bigint, size: number): Uint8Array {

@@ -36,6 +36,8 @@ const VIRTUAL_MEMORY = {
 const FAKE = {
   fake_create_exportable: { args: [T.ptr, T.u64], returns: T.i32 },
   fake_free_exportable: { args: [T.u64], returns: T.i32 },
+  fake_pending: { args: [T.i32], returns: T.void },
+  fake_open: { args: [], returns: T.i32 },
 } as const;
 
 /** What LAVA_FLOW_CUDA names is what the shim uses. */
@@ -48,6 +50,12 @@ const word = new Int32Array(number.buffer);
 function checked(what: string, result: number): void {
   if (result !== 0) throw new Error(`${what}: CUDA result ${result}`);
 }
+
+/** How many objects of the fake driver are open. */
+export const openInFake = (): number => dlopen(library, FAKE).symbols.fake_open();
+
+/** So many times the fake driver says that a copy has not ended. */
+export const keepPending = (times: number): void => dlopen(library, FAKE).symbols.fake_pending(times);
 
 /** One device of CUDA's, whose primary context is current until disposal. */
 export class CudaDevice implements Disposable {

@@ -1,6 +1,7 @@
 /** The bytes of a buffer in CUDA and of CUDA's memory in a buffer, both ways, and the order between the two. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { importFromCuda, importIntoCuda, importSemaphoreIntoCuda } from "../../src/interop/index.ts";
+import { eventually } from "../channel/support.ts";
 import { keepBusy } from "../gpu/busy.ts";
 import {
   contentOf,
@@ -13,7 +14,7 @@ import {
   validationIsSilent,
 } from "../gpu/support.ts";
 import { failureOf, openDescriptors, rejectionOf } from "../memory/support.ts";
-import { CudaDevice, isFake } from "./cuda-driver.ts";
+import { CudaDevice, isFake, keepPending, openInFake } from "./cuda-driver.ts";
 import { hardware, usable } from "./support.ts";
 
 const cuda = usable("cuda") && (isFake || hardware());
@@ -45,6 +46,35 @@ describe.skipIf(!cuda)("a buffer in CUDA", () => {
     const other = randomBytes(size);
     cu().write(imported.devicePointer, other);
     expectSame(await contentOf(buffer), other);
+  });
+
+  test("a part is its bytes, from where it begins and as many", async () => {
+    using allocator = newAllocator();
+    for (const size of [65_536, 1 << 20]) {
+      const buffer = allocator.allocate(size, GPU);
+      const bytes = randomBytes(size);
+      await buffer.write(bytes);
+      for (const [offset, length] of [
+        [0, size],
+        [0, 1000],
+        [1, 4],
+        [4097, 5001],
+        [size - 1, 1],
+      ] as const) {
+        // A part of a part, which begins there as well.
+        using imported = importIntoCuda(buffer.part(offset, size - offset).part(0, length));
+        expect(imported.sizeBytes).toBe(length);
+        expectSame(cu().read(imported.devicePointer, length), bytes.subarray(offset, offset + length));
+        const other = randomBytes(length);
+        cu().write(imported.devicePointer, other);
+        bytes.set(other, offset);
+        expectSame(await contentOf(buffer), bytes);
+        using inner = importIntoCuda(
+          buffer.part(offset >> 1, size - (offset >> 1)).part(offset - (offset >> 1), length),
+        );
+        expectSame(cu().read(inner.devicePointer, length), other);
+      }
+    }
   });
 
   test("the caller's current context stays as it was", () => {
@@ -124,6 +154,37 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     expect(await refusal(memory.pointer, 1 << 30)).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(await refusal(4096, 4096)).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(await refusal(memory.pointer, 0)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  test("limits that end it before it begins", async () => {
+    using allocator = newAllocator();
+    using memory = cu().allocate(4096);
+    const refusal = (limits: unknown) =>
+      rejectionOf(importFromCuda(allocator, memory.pointer, 4096, limits as { timeoutMs: number }));
+    expect(await refusal({ timeoutMs: -1 })).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await refusal({ timeout: 1 })).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await refusal({ signal: AbortSignal.abort() })).toMatchObject({ code: "ABORTED" });
+  });
+
+  test.skipIf(!isFake)("a copy goes on after the end of its call, and is freed at its own end", async () => {
+    using allocator = newAllocator();
+    using memory = cu().allocate(4096);
+    (await importFromCuda(allocator, memory.pointer, 4096)).buffer.close();
+    const before = { descriptors: openDescriptors(), objects: openInFake() };
+    const now = () => ({ descriptors: openDescriptors(), objects: openInFake() });
+    const controller = new AbortController();
+    for (const limits of [{ timeoutMs: 1 }, { signal: controller.signal }]) {
+      keepPending(200); // far more looks than come within 1 ms
+      const ended = rejectionOf(importFromCuda(allocator, memory.pointer, 4096, limits));
+      if (limits.signal) controller.abort();
+      const error = await ended;
+      expect(error.code).toBe(limits.signal ? "ABORTED" : "TIMEOUT");
+      expect(error.message).toContain("importFromCuda of 4096 bytes did not end");
+      expect(error.stack).toContain("cuda.test.ts");
+      expect(openInFake()).toBeGreaterThan(before.objects);
+      keepPending(0);
+      await eventually(() => Bun.deepEquals(now(), before), "all of it is freed");
+    }
   });
 
   test("no descriptor is left behind", async () => {

@@ -1,22 +1,12 @@
-/** The CUDA library that needs no GPU (shim/test/support/fake_cuda.c), as the environment of a process that uses it. */
+/** The libraries that need no GPU (shim/test/support/fake_cuda.c, fake_opencl.c), as the environment of a process that uses them. */
 import { existsSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "../../scripts/build.ts";
 import { ROOT } from "../../scripts/run.ts";
-import { device, gpu, newAllocator, vulkan } from "../gpu/support.ts";
+import { device, gpu, newAllocator } from "../gpu/support.ts";
 
 /** A second GPU, which only the fake driver has. */
 export const OTHER_UUID = "f".repeat(32);
-
-/**
- * Whether the fake driver can be used: it reads the memory of Mesa's software Vulkan, which is a file. Elsewhere the
- * reason is printed. No machine lacks anything then, so there is nothing for LAVA_FLOW_REQUIRE to ask for.
- */
-export function fakeable(): boolean {
-  if (vulkan && gpu.type === "cpu") return true;
-  if (vulkan) console.error(`skip cuda-fake: ${gpu.name} is no software device: the fake driver can't read its memory`);
-  return false;
-}
 
 export async function fakeCuda(): Promise<Record<string, string> | string> {
   const path = join(ROOT, "shim/zig-out/test-support/libfake_cuda.so");
@@ -27,6 +17,13 @@ export async function fakeCuda(): Promise<Record<string, string> | string> {
     FAKE_CUDA_UUIDS: `${gpu.deviceUuid},${OTHER_UUID}`,
     FAKE_CUDA_DRIVER: driverBytes().toHex(),
   };
+}
+
+export async function fakeOpenCl(): Promise<Record<string, string> | string> {
+  const path = join(ROOT, "shim/zig-out/test-support/libfake_opencl.so");
+  const built = await build("test-support");
+  if (!existsSync(path)) return `the OpenCL library for tests could not be built: ${built.output.trim()}`;
+  return { LAVA_FLOW_OPENCL: path, FAKE_OPENCL_UUIDS: `${OTHER_UUID},${gpu.deviceUuid}` };
 }
 
 /** By these 20 bytes Mesa's software driver knows its own files; they come after two words. */

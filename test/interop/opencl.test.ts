@@ -4,10 +4,11 @@ import { importFromOpenCl, importIntoOpenCl, importSemaphoreIntoOpenCl } from ".
 import { keepBusy } from "../gpu/busy.ts";
 import { contentOf, device, expectSame, newAllocator, randomBytes, validationIsSilent } from "../gpu/support.ts";
 import { failureOf, openDescriptors } from "../memory/support.ts";
-import { ClContext, ClQueue } from "./cl.ts";
+import { ClContext, ClQueue, isFake, openObjects } from "./cl.ts";
 import { hardware, usable } from "./support.ts";
 
-const opencl = usable("opencl") && hardware();
+const opencl = usable("opencl") && (isFake || hardware());
+const order = opencl && !isFake;
 const GPU = { kind: "gpu", device } as const;
 
 const words = (value32: number, size: number) => new Uint8Array(new Uint32Array(size / 4).fill(value32).buffer);
@@ -63,6 +64,59 @@ describe.skipIf(!opencl)("a buffer in OpenCL", () => {
     expect(failureOf(() => imported.acquire(1n))).toMatchObject({ code: "CLOSED" });
   });
 
+  test("a part is a cl_mem of its size, from where it begins", async () => {
+    using allocator = newAllocator();
+    for (const size of [65_536, 1 << 20]) {
+      const buffer = allocator.allocate(size, GPU);
+      const bytes = randomBytes(size);
+      await buffer.write(bytes);
+      using whole = importIntoOpenCl(buffer);
+      using cl = new ClQueue(whole.context, whole.device);
+      const step = cl.alignment;
+      for (const [offset, length] of [
+        [0, size],
+        [0, 1000],
+        [step, 4],
+        [3 * step, 5001],
+        [size - step, step],
+      ] as const) {
+        // A part of a part, which begins there as well.
+        const outer = buffer.part(offset === 0 ? 0 : offset - step, size - (offset === 0 ? 0 : offset - step));
+        const part = outer.part(offset === 0 ? 0 : step, length);
+        using imported = importIntoOpenCl(part, whole.context);
+        if (length < size) expect(cl.sizeOf(imported.mem)).toBe(length);
+        imported.acquire(cl.queue);
+        expectSame(cl.read(imported.mem, length), bytes.subarray(offset, offset + length));
+        const other = randomBytes(length);
+        cl.write(imported.mem, other);
+        bytes.set(other, offset);
+        imported.release(cl.queue);
+        cl.finish();
+        expectSame(await contentOf(buffer), bytes);
+      }
+    }
+  });
+
+  test("a part that begins in between is refused with the alignment, and leaves nothing behind", () => {
+    using allocator = newAllocator();
+    const buffer = allocator.allocate(65_536, GPU);
+    using whole = importIntoOpenCl(buffer);
+    using cl = new ClQueue(whole.context, whole.device);
+    const step = cl.alignment;
+    const refuse = (offset: number) => failureOf(() => importIntoOpenCl(buffer.part(offset, 4), whole.context));
+    refuse(1);
+    const before = openDescriptors();
+    for (const offset of [1, step - 1, step + 4, 65_532]) {
+      expect(refuse(offset)).toMatchObject({
+        code: "EXTERNAL_MEMORY_UNSUPPORTED",
+        message: expect.stringContaining(
+          `a part from byte ${offset} on: OpenCL makes parts that begin at multiples of ${step}`,
+        ),
+      });
+    }
+    expect(openDescriptors()).toBe(before);
+  });
+
   test("no descriptor is left behind", () => {
     using allocator = newAllocator();
     const buffer = allocator.allocate(4096, GPU);
@@ -90,7 +144,7 @@ describe.skipIf(!opencl)("OpenCL's memory in a buffer", () => {
   });
 });
 
-describe.skipIf(!opencl)("a semaphore in OpenCL", () => {
+describe.skipIf(!order)("a semaphore in OpenCL", () => {
   const SIZE = 1 << 28;
 
   test("OpenCL waits for a long fill, and the queue for OpenCL", async () => {
@@ -128,6 +182,10 @@ describe.skipIf(!opencl)("a semaphore in OpenCL", () => {
       message: expect.stringContaining("binary semaphores only"),
     });
   });
+});
+
+test.skipIf(!(opencl && isFake))("no object of OpenCL's is left", () => {
+  expect(openObjects()).toBe(0);
 });
 
 validationIsSilent();

@@ -39,7 +39,7 @@ describe.skipIf(!requires(feature, two !== null, reason))("two GPUs", () => {
     });
     const told = await child.stdout.text();
     expect(await child.exited).toBe(0);
-    expect(JSON.parse(told)).toEqual({ wrong: [], code: "CLOSED", bytes: [1, 1, 1, 1] });
+    expect(JSON.parse(told)).toEqual({ wrong: [], code: "CLOSED", late: "TIMEOUT", early: true, bytes: [1, 1, 1, 1] });
   }, 120_000);
 });
 

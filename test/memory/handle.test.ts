@@ -8,7 +8,8 @@ import { type ExternalMemoryHandle, GPU_TYPE } from "../../src/memory/handle.ts"
 import { MEMORY_INFO } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 import type { Told } from "../process/memory-peer.ts";
-import { failureOf, isLinux, openDescriptors, SHARED, STRATEGIES } from "./support.ts";
+import { onLinux, onPosix } from "../requires.ts";
+import { failureOf, openDescriptors, SHARED, STRATEGIES } from "./support.ts";
 
 const PEER = join(import.meta.dir, "../process/memory-peer.ts");
 const allocator = new MemoryAllocator();
@@ -18,7 +19,7 @@ function handleOf(fd: unknown, sizeBytes: unknown, type = "host-fd"): ExternalMe
   return { type, fd, sizeBytes, allocationBytes: sizeBytes, [Symbol.dispose]() {} } as ExternalMemoryHandle;
 }
 
-describe.if(process.platform !== "win32")("exportHandle and import", () => {
+describe.skipIf(!onPosix())("exportHandle and import", () => {
   test("show one memory to two processes", async () => {
     const size = 300_001;
     using buffer = allocator.allocate(size, SHARED);
@@ -54,7 +55,7 @@ describe.if(process.platform !== "win32")("exportHandle and import", () => {
     expect(imported.bytes[0]).toBe(3);
   });
 
-  test.if(isLinux)("leave no descriptor behind", () => {
+  test.skipIf(!onLinux())("leave no descriptor behind", () => {
     const before = openDescriptors();
     for (let round = 0; round < 1000; round++) {
       using buffer = allocator.allocate(4096, SHARED);
@@ -103,7 +104,7 @@ describe("import refuses", () => {
     expect(failureOf(() => allocator.import(handle as ExternalMemoryHandle)).code).toBe(code as "CLOSED");
   });
 
-  describe.if(process.platform !== "win32")("as descriptor or size", () => {
+  describe.skipIf(!onPosix())("as descriptor or size", () => {
     test.each([[undefined], [-1], [1.5], [Number.NaN], ["3"], [2 ** 31]])("%p as descriptor", (fd) => {
       expect(failureOf(() => allocator.import(handleOf(fd, 64))).code).toBe("INVALID_ARGUMENT");
     });
@@ -127,7 +128,7 @@ describe("import refuses", () => {
     });
   });
 
-  test.if(isLinux)("memory that its owner could shrink, and closes its descriptor", () => {
+  test.skipIf(!onLinux())("memory that its owner could shrink, and closes its descriptor", () => {
     const path = join(tmpdir(), `lava-flow-handle-${process.pid}`);
     const fd = openSync(path, "wx+");
     unlinkSync(path);
@@ -141,7 +142,7 @@ describe("import refuses", () => {
 
 describe("the shim", () => {
   const shim = native();
-  const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.size));
+  const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.sizeof));
   const bad: [string, () => number, number][] = [
     ["no place for the answer", () => shim.lf_memory_allocate(0, 64, -1, null), -1],
     ["GPU memory without a GPU", () => shim.lf_memory_allocate(4, 64, -1, info), -1],
