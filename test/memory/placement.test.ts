@@ -5,7 +5,7 @@ import { MemoryAllocator } from "../../src/memory/allocator.ts";
 import { nativeMemory } from "../../src/memory/buffer.ts";
 import { MEMORY_INFO } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
-import { requires } from "../requires.ts";
+import { onLinux, requires } from "../requires.ts";
 import {
   addressOf,
   failureOf,
@@ -55,12 +55,12 @@ describe.skipIf(!numa)("numa", () => {
   });
 
   test("the shim refuses it too, and picks the processor's own node when it may", () => {
-    const info = new Int32Array(new ArrayBuffer(MEMORY_INFO.size));
+    const info = new Int32Array(new ArrayBuffer(MEMORY_INFO.sizeof));
     const shim = native();
     for (const node of [999, 1023, 1024, 0x7fffffff]) expect(shim.lf_memory_allocate(1, 64, node, info)).toBe(-8);
     expect(shim.lf_memory_allocate(1, 64, -1, info)).toBe(0);
-    expect(nodes.map(({ id }) => id)).toContain(info[MEMORY_INFO.fields.numa_node / 4]!);
-    expect(shim.lf_memory_close(info[MEMORY_INFO.fields.handle / 4]!)).toBe(0);
+    expect(nodes.map(({ id }) => id)).toContain(info[MEMORY_INFO.numa_node / 4]!);
+    expect(shim.lf_memory_close(info[MEMORY_INFO.handle / 4]!)).toBe(0);
   });
 
   test("no more pages are asked about than there are", () => {
@@ -82,7 +82,9 @@ describe.skipIf(!numa)("numa", () => {
   });
 });
 
-describe.if(isLinux && transparentHugepages())("transparent huge pages", () => {
+const transparent = requires("transparent-hugepages", transparentHugepages(), "the kernel makes none");
+
+describe.skipIf(!transparent)("transparent huge pages", () => {
   test.each([1, 64 * 1024, 2 * MIB, 5 * MIB, 16 * MIB])("%d bytes are in huge pages from end to end", (size) => {
     using buffer = allocator.allocate(size, HUGEPAGES);
     if (buffer.decision.reason.includes("reserved huge pages")) return; // the machine has some: tested below
@@ -95,7 +97,7 @@ describe.if(isLinux && transparentHugepages())("transparent huge pages", () => {
   });
 });
 
-describe.if(isLinux)("without any huge pages", () => {
+describe.skipIf(!onLinux())("without any huge pages", () => {
   test("is refused with the reason, and falls back as asked", async () => {
     const told = await tellOf(peerCommand("fallback", 64 * MIB, HUGEPAGES, "hugepages"), {
       NO_TRANSPARENT_HUGEPAGES: "1",

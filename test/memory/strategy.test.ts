@@ -147,7 +147,7 @@ describe("planFor", () => {
     const error = failureOf(() => planFor(location as MemoryLocation));
     expect(error.code).toBe("INVALID_ARGUMENT");
     expect(error.message).toContain(words);
-    expect(error.remedy).toBeTruthy();
+    expect(error.remedy).toMatch(/^Give \S/);
   });
 });
 
