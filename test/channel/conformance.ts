@@ -4,6 +4,7 @@
  *     conformance({ transport: "shm", shares: true, start: inProcess });
  */
 import type { TransportName } from "../../src/index.ts";
+import { holding } from "./conformance/holding.ts";
 import { leaving } from "./conformance/leaving.ts";
 import { loans } from "./conformance/loans.ts";
 import { meeting } from "./conformance/meeting.ts";
@@ -29,5 +30,6 @@ export function conformance(setting: Setting): void {
   receiving(setting);
   loans(setting);
   memory(setting);
+  holding(setting);
   leaving(setting);
 }

@@ -1,10 +1,10 @@
 /** The end of a channel: closed on one side or the other, or a side that is simply gone. */
 import { describe, expect, test } from "bun:test";
-import type { Channel, Frame } from "../../../src/index.ts";
+import type { Frame, Producer } from "../../../src/index.ts";
 import { openChannel } from "../../process/open.ts";
 import type { Setting } from "../conformance.ts";
 import { inWorker } from "../peers.ts";
-import { failure, PATIENT, pair, unique } from "../support.ts";
+import { eventually, failure, openDescriptors, PATIENT, pair, unique } from "../support.ts";
 import { fill, settled } from "./sending.ts";
 
 export function leaving({ transport, start }: Setting): void {
@@ -32,10 +32,10 @@ export function leaving({ transport, start }: Setting): void {
 
     test("the consumer closes: the producer is told by whatever it does next", async () => {
       for (const act of [
-        (producer: Channel) => producer.trySend(Uint8Array.of(1)),
-        (producer: Channel) => producer.send(Uint8Array.of(1)),
-        (producer: Channel) => producer.tryLoan(5000)!.commit(),
-        (producer: Channel) => producer.waitSend(),
+        (producer: Producer) => producer.trySend(Uint8Array.of(1)),
+        (producer: Producer) => producer.send(Uint8Array.of(1)),
+        (producer: Producer) => producer.tryLoan(5000)!.commit(),
+        (producer: Producer) => producer.flush(),
       ]) {
         const { producer, consumer } = await pair({ transport });
         await producer.send(Uint8Array.of(1));
@@ -52,7 +52,7 @@ export function leaving({ transport, start }: Setting): void {
       await producer.send(new Uint8Array(5000));
       (await consumer.recv()).release();
       await consumer.close();
-      await producer.waitSend();
+      await producer.flush();
       await producer.close();
     });
 
@@ -72,7 +72,7 @@ export function leaving({ transport, start }: Setting): void {
       const sends = [
         failure("CHANNEL_CLOSED", () => producer.send(Uint8Array.of(1))),
         failure("CHANNEL_CLOSED", () => producer.loan(5000)),
-        failure("CHANNEL_CLOSED", () => producer.waitSend()),
+        failure("CHANNEL_CLOSED", () => producer.flush()),
       ];
       expect(await settled(Promise.race(sends))).toBe(false);
       await consumer.close();
@@ -86,7 +86,7 @@ export function leaving({ transport, start }: Setting): void {
       const sends = [
         failure("CLOSED", () => producer.send(Uint8Array.of(1))),
         failure("CLOSED", () => producer.loan(5000)),
-        failure("CLOSED", () => producer.waitSend()),
+        failure("CLOSED", () => producer.flush()),
       ];
       await producer.close();
       await Promise.all(sends);
@@ -114,7 +114,7 @@ export function leaving({ transport, start }: Setting): void {
       await failure("CLOSED", () => producer.send(Uint8Array.of(1)));
       await failure("CLOSED", () => producer.tryLoan(1));
       await failure("CLOSED", () => producer.loan(1));
-      await failure("CLOSED", () => producer.waitSend());
+      await failure("CLOSED", () => producer.flush());
       await failure("CLOSED", () => producer.stats);
       await failure("CLOSED", () => consumer.tryRecv());
       await failure("CLOSED", () => consumer.recv());
@@ -170,36 +170,83 @@ export function leaving({ transport, start }: Setting): void {
           failure("PEER_DIED", () => producer.send(new Uint8Array(100_000))),
           failure("PEER_DIED", () => producer.send(Uint8Array.of(1))),
           failure("PEER_DIED", () => producer.loan(100_000)),
-          failure("PEER_DIED", () => producer.waitSend()),
+          failure("PEER_DIED", () => producer.flush()),
         ];
         await other.kill();
         await Promise.all(waits);
-        await failure("PEER_DIED", () => producer.waitSend());
+        await failure("PEER_DIED", () => producer.flush());
         expect(producer.stats.queued).toBeGreaterThan(0); // what was not received is known
       },
       PATIENT,
     );
 
-    for (const role of ["producer", "consumer"] as const) {
+    // Only close() is a clean end: a thread that ends otherwise is for its peer what a process is that does.
+    for (const how of ["terminate", "throw", "exit", "finish"] as const) {
       test(
-        `a Worker with the ${role} is terminated without closing`,
+        `a Worker's producer in mid-stream, whose thread ends by ${how}: all that was sent, then PEER_DIED`,
         async () => {
           const name = unique();
-          const worker = inWorker("leaving/stay", { name, role, transport });
-          await using channel = await openChannel(name, {
-            role: role === "producer" ? "consumer" : "producer",
-            transport,
+          await using worker = inWorker("leaving/sendUntil", { name, how, transport });
+          await using consumer = await openChannel(name, { role: "consumer", transport });
+          let got = 0;
+          await failure("PEER_DIED", async () => {
+            for await (const frame of consumer) {
+              expect(new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getUint32(0, true)).toBe(++got);
+              if (got !== 200) continue;
+              if (how === "terminate") worker.terminate();
+              else worker.tell("end");
+            }
           });
+          expect(got).toBeGreaterThanOrEqual(200);
+          await failure("PEER_DIED", () => consumer.recvSync({ timeoutMs: 10_000 }));
+        },
+        PATIENT,
+      );
+
+      test(
+        `a Worker's consumer, whose thread ends by ${how}: PEER_DIED for all who wait`,
+        async () => {
+          const name = unique();
+          await using worker = inWorker("leaving/receiveUntil", { name, how, transport });
+          await using producer = await openChannel(name, { role: "producer", transport });
           await worker.heard();
-          if (channel.role === "producer") fill(channel, new Uint8Array(100));
-          const wait = channel.role === "producer" ? channel.send(new Uint8Array(100)) : channel.recv();
-          wait.catch(() => {});
-          await worker.terminate();
-          const { code } = await wait.then(
-            () => ({ code: "nothing" }),
-            (error) => error,
-          );
-          expect(["PEER_DIED", "CHANNEL_CLOSED"]).toContain(code);
+          fill(producer, new Uint8Array(100));
+          const waits = [
+            failure("PEER_DIED", () => producer.send(new Uint8Array(100))),
+            failure("PEER_DIED", () => producer.flush()),
+          ];
+          if (how === "terminate") worker.terminate();
+          else worker.tell("end");
+          await Promise.all(waits);
+        },
+        PATIENT,
+      );
+    }
+
+    for (const [state, spinUs] of [
+      ["asleep", 0],
+      ["spinning", 1e12],
+    ] as const) {
+      test(
+        `a Worker that blocks in recvSync for ever, ${state}, ends when it is terminated, and its role is free`,
+        async () => {
+          const name = unique();
+          const before = openDescriptors();
+          const worker = inWorker("leaving/block", { name, spinUs, transport });
+          const producer = await openChannel(name, { role: "producer", transport });
+          await worker.heard();
+          await worker.terminate(); // hangs where the call does not come back
+          await failure("PEER_DIED", async () => {
+            for (;;) await producer.send(new Uint8Array(1));
+          });
+          await producer.close();
+          const free = async () => {
+            const options = { role: "consumer", timeoutMs: 1, transport } as const;
+            const { code } = await openChannel(name, options).catch((error) => error);
+            return code === "TIMEOUT";
+          };
+          while (!(await free())) await new Promise(setImmediate);
+          await eventually(() => openDescriptors() <= before, "all descriptors are closed");
         },
         PATIENT,
       );

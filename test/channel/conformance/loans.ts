@@ -1,6 +1,6 @@
 /** Frames written in place: loans that are committed, shortened, aborted, forgotten. */
 import { describe, expect, test } from "bun:test";
-import type { Channel, Loan } from "../../../src/index.ts";
+import type { Consumer, Loan } from "../../../src/index.ts";
 import type { Setting } from "../conformance.ts";
 import { failure, pair } from "../support.ts";
 import { drain, fill, settled } from "./sending.ts";
@@ -8,7 +8,7 @@ import { drain, fill, settled } from "./sending.ts";
 /** One size that travels in the queue itself on some transports, one that never does. */
 const SIZES = [100, 10_000];
 
-async function received(consumer: Channel): Promise<number[]> {
+async function received(consumer: Consumer): Promise<number[]> {
   using frame = await consumer.recv();
   return [frame.sizeBytes, frame.bytes[0] ?? -1, frame.bytes.at(-1) ?? -1];
 }
@@ -84,6 +84,21 @@ export function loans({ transport }: Setting): void {
         consumer.tryRecv()!.release();
         (await waiting).commit();
         expect(drain(consumer)).toBe(capacity);
+      });
+
+      test(`${size} bytes: written as a typed array`, async () => {
+        await using ends = await pair({ transport });
+        for (let i = 0; i < 3; i++) {
+          const loan = ends.producer.tryLoan(size - (size % 8))!;
+          loan.view(Float64Array).fill(i + 0.5);
+          await failure("INVALID_ARGUMENT", () => loan.view(undefined as never));
+          loan.commit();
+          await failure("CLOSED", () => loan.view(Float64Array));
+        }
+        for (let i = 0; i < 3; i++) {
+          using frame = await ends.consumer.recv();
+          expect(frame.view(Float64Array).every((each) => each === i + 0.5)).toBe(true);
+        }
       });
 
       test(`${size} bytes: a used loan is used up`, async () => {

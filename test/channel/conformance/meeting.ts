@@ -69,14 +69,14 @@ export function meeting({ transport, start }: Setting): void {
       );
     }
 
-    test("create is open with everything explicit", async () => {
+    test("with everything explicit", async () => {
       const { MemoryAllocator, ProcessLocation } = await import("../../../src/index.ts");
       const { allocator = new MemoryAllocator() } = means(transport);
       const mine = ProcessLocation.detect();
       const name = unique();
       const [producer, consumer] = await Promise.all([
-        Channel.create(allocator, mine, mine, { name, role: "producer", transport }),
-        Channel.create(allocator, mine, mine, { name, role: "consumer", transport }),
+        Channel.open(name, { role: "producer", transport, allocator, location: mine, peer: mine }),
+        Channel.open(name, { role: "consumer", transport, allocator, location: mine, peer: mine }),
       ]);
       await producer.send(Uint8Array.of(1));
       using frame = await consumer.recv();
@@ -158,16 +158,14 @@ export function meeting({ transport, start }: Setting): void {
 
     test("again under the same name, whichever side closed", async () => {
       const name = unique();
-      const consumer = { current: await Promise.all([open("producer"), open("consumer")]) };
-      function open(role: "producer" | "consumer") {
-        return openChannel(name, { role, transport });
-      }
+      const open = <Role extends "producer" | "consumer">(role: Role) => openChannel<Role>(name, { role, transport });
+      let ends = await Promise.all([open("producer"), open("consumer")]);
       for (let round = 0; round < 5; round++) {
-        const [producer, receiver] = consumer.current;
+        const [producer, consumer] = ends;
         await producer.send(Uint8Array.of(round));
-        using frame = await receiver.recv();
+        using frame = await consumer.recv();
         expect([...frame.bytes]).toEqual([round]);
-        const [leaver, stayer] = round % 2 ? [producer, receiver] : [receiver, producer];
+        const [leaver, stayer] = round % 2 ? [producer, consumer] : [consumer, producer];
         await leaver.close();
         await failure("CHANNEL_CLOSED", async () => {
           for (;;) {
@@ -176,12 +174,17 @@ export function meeting({ transport, start }: Setting): void {
           }
         });
         // The one that left may come back before the other one has noticed: it waits for its place to be free.
-        const again = open(leaver.role);
-        await stayer.close();
-        const met = await Promise.all([again, open(stayer.role)]);
-        consumer.current = met[0].role === "producer" ? met : [met[1], met[0]];
+        if (leaver === producer) {
+          const again = open("producer");
+          await stayer.close();
+          ends = await Promise.all([again, open("consumer")]);
+        } else {
+          const again = open("consumer");
+          await stayer.close();
+          ends = await Promise.all([open("producer"), again]);
+        }
       }
-      await Promise.all(consumer.current.map((channel) => channel.close()));
+      await Promise.all(ends.map((channel) => channel.close()));
     });
 
     for (const role of ["producer", "consumer"] as const) {
@@ -197,7 +200,7 @@ export function meeting({ transport, start }: Setting): void {
             await other.kill();
             await failure("PEER_DIED", async () => {
               for (;;) {
-                if (mine === "consumer") (await channel.recv()).release();
+                if (channel.role === "consumer") (await channel.recv()).release();
                 else await channel.send(new Uint8Array(4096));
               }
             });

@@ -105,7 +105,7 @@ function passed({ transport, start }: Setting): void {
       buffer.bytes.fill(10);
       for (let i = 0; i < 50; i++) {
         await producer.send(buffer);
-        await producer.waitSend();
+        await producer.flush();
       }
       expect(buffer.bytes.every((byte) => byte === 60)).toBe(true);
       expect(producer.stats).toMatchObject({ importsCached: 1, framesSent: 50, bytesSent: 50 << 20 });
@@ -216,7 +216,7 @@ function passed({ transport, start }: Setting): void {
       buffer.bytes.fill(1);
       for (let i = 0; i < 20; i++) {
         await producer.send(buffer);
-        await producer.waitSend(); // B releases when C has
+        await producer.flush(); // B releases when C has
       }
       expect([buffer.bytes[0], buffer.bytes[2_999_999]]).toEqual([21, 21]);
       await producer.close();

@@ -116,6 +116,18 @@ export function receiving({ transport, start }: Setting): void {
       expect([small.bytes[0], large.bytes[69_999]]).toEqual([7, 8]);
     });
 
+    test("recvSync that slept in vain leaves those who wait in promises to be woken", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const waits = [consumer.recv(), consumer.recv()];
+      expect(await settled(Promise.race(waits))).toBe(false);
+      for (const wait of waits) {
+        expect(consumer.recvSync({ timeoutMs: 3, spinUs: 0 })).toBeNull();
+        expect(producer.trySend(new Uint8Array(5))).toBe(true);
+        expect((await wait).sizeBytes).toBe(5);
+      }
+    });
+
     test(
       "recvSync asleep in the kernel is woken by a process, and by its end",
       async () => {
@@ -139,7 +151,7 @@ export function receiving({ transport, start }: Setting): void {
       const count = 500;
       const sending = (async () => {
         for (let i = 0; i < count; i++) await producer.send(new Uint8Array(1 << 18).fill(i));
-        await producer.waitSend();
+        await producer.flush();
         await producer.close();
       })();
       let got = 0;
@@ -171,11 +183,66 @@ export function receiving({ transport, start }: Setting): void {
       const taken: Uint8Array[] = [];
       for (let i = 0; i < 200; i++) await producer.send(Uint8Array.of(i, i));
       for await (const frame of consumer) {
-        taken.push(new Uint8Array((frame.bytes.buffer as ArrayBuffer).transfer()));
+        taken.push(new Uint8Array(frame.bytes.buffer.transfer()));
         if (taken.length === 200) break;
       }
       expect(producer.stats.queued).toBe(0);
       expect(taken.map((bytes) => bytes[0])).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    });
+
+    test("a frame as a typed array is its own bytes, whatever its size and whatever else is in use", async () => {
+      await using ends = await pair({ transport });
+      const { producer, consumer } = ends;
+      const held: Frame[] = [];
+      for (const length of [1, 15, 20, 100, 496, 1000, 20_000]) {
+        for (let i = 0; i < 5; i++) {
+          await producer.send(new Float64Array(length).fill(length + i));
+          held.push(await consumer.recv());
+        }
+      }
+      for (const frame of held) {
+        const first = frame.view(Float64Array)[0];
+        expect(frame.view(Float64Array).every((each) => each === first)).toBe(true);
+        expect(frame.view(Float64Array)).toHaveLength(frame.sizeBytes / 8);
+        expect(frame.view(DataView).getFloat64(frame.sizeBytes - 8, true)).toBe(first as number);
+        expect(frame.view(DataView).byteLength).toBe(frame.sizeBytes);
+        expect(frame.view(BigUint64Array).buffer).toBe(frame.bytes.buffer);
+      }
+      expect(held.map((frame) => frame.view(Float64Array)[0])).toEqual(
+        [1, 15, 20, 100, 496, 1000, 20_000].flatMap((length) => [0, 1, 2, 3, 4].map((i) => length + i)),
+      );
+      for (const frame of held) {
+        frame.release();
+        await failure("CLOSED", () => frame.view(Float64Array));
+      }
+    });
+
+    test("a view of elements that do not fit is refused", async () => {
+      await using ends = await pair({ transport });
+      for (const size of [0, 7, 125, 4001]) {
+        await ends.producer.send(new Uint8Array(size));
+        using frame = await ends.consumer.recv();
+        if (size > 0) {
+          const error = await failure("INVALID_ARGUMENT", () => frame.view(Float32Array));
+          expect(error.message).toContain(`${size} bytes`);
+        } else expect(frame.view(Float32Array)).toHaveLength(0);
+        await failure("INVALID_ARGUMENT", () => frame.view("Float32Array" as never));
+        expect(frame.view(DataView).byteLength).toBe(size);
+      }
+    });
+
+    test("the bytes of a frame are what other interfaces take", async () => {
+      await using ends = await pair({ transport });
+      for (const size of [100, 5000]) {
+        const sent = new Uint8Array(size).fill(7);
+        await ends.producer.send(sent);
+        using frame = await ends.consumer.recv();
+        const digest = async (data: Uint8Array<ArrayBuffer>) =>
+          Buffer.from(await crypto.subtle.digest("SHA-256", data)).toString("hex");
+        expect(await digest(frame.bytes)).toBe(await digest(sent));
+        expect(await new Response(frame.bytes).bytes()).toEqual(sent);
+        expect(await new Blob([frame.bytes]).bytes()).toEqual(sent);
+      }
     });
 
     test("break leaves the channel usable and the frame released", async () => {
@@ -198,8 +265,8 @@ export function receiving({ transport, start }: Setting): void {
       const loop = async () => {
         for await (const _ of ends.consumer) throw new RangeError("mine");
       };
-      expect(loop()).rejects.toThrow(new RangeError("mine"));
-      await ends.producer.waitSend();
+      await expect(loop()).rejects.toThrow(new RangeError("mine"));
+      await ends.producer.flush();
     });
 
     test("for await that waits ends when the channel is closed here", async () => {
