@@ -1,7 +1,7 @@
 /** What a program gets that asks for what can't be: a LavaFlowError that says so, and nothing changed. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { Channel, type ChannelOptions, MemoryAllocator } from "../../src/index.ts";
+import { Channel, type ChannelOptions } from "../../src/index.ts";
 import { failure, pair, privateDirectory, unique } from "./support.ts";
 
 const directory = privateDirectory();
@@ -70,54 +70,16 @@ describe("options of open", () => {
     test(what, async () => {
       const name = unique();
       const error = await failure("INVALID_ARGUMENT", () => Channel.open(name, options as ChannelOptions));
-      expect(error.remedy).not.toBeUndefined();
+      expect(error.remedy).toMatch(/^Give \S/);
       // Its role was not taken, or was given back.
       await using ends = await pair({ name });
       expect(ends.producer.name).toBe(name);
     });
   }
-
-  test("create without options", async () => {
-    using allocator = new MemoryAllocator();
-    await failure("INVALID_ARGUMENT", () =>
-      Channel.create(allocator, { hostname: "a" }, { hostname: "b" }, null as never),
-    );
-  });
-});
-
-describe("the wrong role", () => {
-  test("a producer does not receive", async () => {
-    await using ends = await pair();
-    const { producer } = ends;
-    for (const act of [
-      () => producer.tryRecv(),
-      () => producer.recv(),
-      () => producer.recvSync(),
-      () => producer[Symbol.asyncIterator]().next(),
-    ]) {
-      const error = await failure("INVALID_ARGUMENT", act);
-      expect(error.message).toContain("opened as producer");
-      expect(error.remedy).toContain("second channel");
-    }
-  });
-
-  test("a consumer does not send", async () => {
-    await using ends = await pair();
-    const { consumer } = ends;
-    for (const act of [
-      () => consumer.send(Uint8Array.of(1)),
-      () => consumer.trySend(Uint8Array.of(1)),
-      () => consumer.loan(1),
-      () => consumer.tryLoan(1),
-      () => consumer.waitSend(),
-    ]) {
-      expect((await failure("INVALID_ARGUMENT", act)).message).toContain("opened as consumer");
-    }
-  });
 });
 
 describe("payloads", () => {
-  const wrong: unknown[] = ["text", 5, null, undefined, {}, [1, 2], new ArrayBuffer(8), () => {}, Symbol.iterator, 1n];
+  const wrong: unknown[] = ["text", 5, null, undefined, {}, [1, 2], () => {}, Symbol.iterator, 1n];
   for (const payload of wrong) {
     test(`${typeof payload} ${String(payload)}`, async () => {
       await using ends = await pair();
@@ -130,14 +92,25 @@ describe("payloads", () => {
     });
   }
 
-  test("a view whose memory is gone", async () => {
-    await using ends = await pair();
-    const bytes = new Uint8Array(500);
-    bytes.buffer.transfer();
-    await failure("CLOSED", () => ends.producer.trySend(bytes));
-    await failure("CLOSED", () => ends.producer.send(bytes));
-    expect(ends.producer.stats.queued).toBe(0);
-  });
+  const read = (target: object, key: PropertyKey) => {
+    const value = Reflect.get(target, key);
+    return typeof value === "function" ? value.bind(target) : value;
+  };
+  const posing: [string, () => unknown][] = [
+    ["a Proxy", () => new Proxy(new Uint8Array(8), {})],
+    ["a Proxy that reads for its target", () => new Proxy(new Uint8Array(8), { get: read })],
+    ["a Proxy of a DataView", () => new Proxy(new DataView(new ArrayBuffer(8)), { get: read })],
+    ["a Proxy of an ArrayBuffer", () => new Proxy(new ArrayBuffer(8), { get: read })],
+    ["an object that only inherits from a typed array", () => Object.create(Uint8Array.prototype)],
+  ];
+  for (const [what, make] of posing) {
+    test(what, async () => {
+      await using ends = await pair();
+      await failure("INVALID_ARGUMENT", () => ends.producer.trySend(make() as Uint8Array));
+      await failure("INVALID_ARGUMENT", () => ends.producer.send(make() as Uint8Array));
+      expect(ends.producer.stats.queued).toBe(0);
+    });
+  }
 });
 
 describe("limits of one call", () => {
@@ -149,7 +122,7 @@ describe("limits of one call", () => {
       const limits = { timeoutMs };
       await failure("INVALID_ARGUMENT", () => producer.send(Uint8Array.of(1), limits));
       await failure("INVALID_ARGUMENT", () => producer.loan(1, limits));
-      await failure("INVALID_ARGUMENT", () => producer.waitSend(limits));
+      await failure("INVALID_ARGUMENT", () => producer.flush(limits));
       await failure("INVALID_ARGUMENT", () => consumer.recv(limits));
       await failure("INVALID_ARGUMENT", () => consumer.recvSync(limits));
       expect(producer.stats.queued).toBe(0);

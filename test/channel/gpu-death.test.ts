@@ -86,7 +86,7 @@ describe.skipIf(!vulkan)("the importer dies", () => {
         await producer.send(buffer);
         expect(await peer.heard()).toBe("held");
       }
-      const waiting = failure("PEER_DIED", () => producer.waitSend());
+      const waiting = failure("PEER_DIED", () => producer.flush());
       await peer.kill();
       await waiting;
       await failure("PEER_DIED", () => producer.send(buffer));

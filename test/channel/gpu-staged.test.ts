@@ -27,6 +27,10 @@ const ITEMS: Item[] = [
   { as: "bytes", size: 500_000, seed: 7 },
   { as: "gpu", size: 5000, seed: 8 },
   { as: "gpu", size: 5000, seed: 9 },
+  { as: "gpu", size: 5001, seed: 10, at: 37 },
+  { as: "gpu", size: 7 << 20, seed: 11, at: 1_000_003 },
+  { as: "gpu-visible", size: 500, seed: 12, at: 64 },
+  { as: "shared", size: 5000, seed: 13, at: 1 },
 ];
 /** They are sent twice. */
 const ALL = [...ITEMS, ...ITEMS];

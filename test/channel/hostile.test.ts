@@ -22,7 +22,8 @@ for (const transport of ["shm", "vulkan"] as const) {
           const { ends } = await Promise.race([victim.heard(), attacker.done]);
           await victim.done;
           console.log(`${role}: ${JSON.stringify(ends)}`);
-          expect(ends.CORRUPT_SEGMENT).toBeGreaterThan(0);
+          // The others end because the attacker has spoilt its own side first; a quarter is usual.
+          expect(ends.CORRUPT_SEGMENT).toBeGreaterThan(rounds / 10);
           const allowed = ["CORRUPT_SEGMENT", "CHANNEL_CLOSED", "PEER_DIED", "TIMEOUT", "nothing"];
           expect(Object.keys(ends).filter((end) => !allowed.includes(end))).toEqual([]);
         },
