@@ -63,11 +63,10 @@ export class ProcessPeer implements OtherProcess {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #said = new Mailbox();
 
-  constructor(name: string, args: object, { env = {}, through = [] as string[] } = {}) {
+  /** `descriptors`: what the process has as 3, 4 and so on. */
+  constructor(name: string, args: object, { env = {}, through = [] as string[], descriptors = [] as number[] } = {}) {
     this.#process = Bun.spawn([...through, process.execPath, PROGRAM, name, JSON.stringify(args)], {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
+      stdio: ["pipe", "pipe", "pipe", ...descriptors],
       env: { ...process.env, ...env },
     });
     this.errors = new Response(this.#process.stderr).text();

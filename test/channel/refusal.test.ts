@@ -39,7 +39,7 @@ describe("NAME_IN_USE", () => {
       const waiting = failure("ABORTED", () => Channel.open(name, { role, signal: abort.signal }));
       const error = await failure("NAME_IN_USE", () => Channel.open(name, { role }));
       expect(error.message).toContain(name);
-      expect(error.remedy).not.toBeUndefined();
+      expect(error.remedy).toMatch(/another name/);
       abort.abort();
       await waiting;
       await using ends = await pair({ name });
@@ -103,7 +103,8 @@ describe("nobody there", () => {
       const error = await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 10 }));
       expect(error.message).toContain(other[role]);
       expect(error.message).toContain(directory.path);
-      await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 0 }));
+      const atOnce = await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 0 }));
+      expect(atOnce.message).toContain(directory.path);
       const cause = new Error("enough");
       const aborted = await failure("ABORTED", () => Channel.open(name, { role, signal: AbortSignal.abort(cause) }));
       expect(aborted.cause).toBe(cause);
@@ -157,7 +158,7 @@ describe("NO_ROUTE", () => {
       ]);
       for (const { message, remedy } of errors) {
         expect(message).toContain("shm: the channel is pinned to vulkan");
-        expect(message).toContain("vulkan: the ");
+        expect(message).toMatch(/vulkan: the (producer|consumer) has no GPU: \S+/);
         expect(message).toContain("mpi: the channel is pinned to vulkan");
         expect(remedy).toContain("doctor");
       }

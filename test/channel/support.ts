@@ -3,7 +3,14 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Channel, type ChannelOptions, type ErrorCode, LavaFlowError } from "../../src/index.ts";
+import {
+  Channel,
+  type ChannelOptions,
+  type Consumer,
+  type ErrorCode,
+  LavaFlowError,
+  type Producer,
+} from "../../src/index.ts";
 import { closeGpu, openChannel } from "../process/open.ts";
 import { requires } from "../requires.ts";
 
@@ -44,8 +51,9 @@ export async function eventually(condition: () => boolean, what: string): Promis
 /** A runtime directory for the tests of one file, in which they leave nothing. */
 export function privateDirectory(): { readonly path: string } {
   const directory = { path: "" };
-  const before = process.env.LAVA_FLOW_RUNTIME_DIR;
+  let before: string | undefined;
   beforeAll(() => {
+    before = process.env.LAVA_FLOW_RUNTIME_DIR; // that of the file, where this is for a part of one
     directory.path = mkdtempSync(join(tmpdir(), "lava-flow-test-"));
     process.env.LAVA_FLOW_RUNTIME_DIR = directory.path;
   });
@@ -90,7 +98,7 @@ export function unique(what = "channel"): string {
 /** Both ends of a channel here. */
 export async function pair(
   options: Partial<ChannelOptions> & { name?: string } = {},
-): Promise<{ producer: Channel; consumer: Channel } & AsyncDisposable> {
+): Promise<{ producer: Producer; consumer: Consumer } & AsyncDisposable> {
   const { name = unique(), ...rest } = options;
   const [producer, consumer] = await Promise.all([
     openChannel(name, { ...rest, role: "producer" }),

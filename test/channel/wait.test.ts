@@ -1,8 +1,13 @@
 /** Those who wait for something of a peer, without a peer. */
 import { expect, test } from "bun:test";
+import type { Bell } from "../../src/channel/bell.ts";
+import { FrameIterator } from "../../src/channel/frame-iterator.ts";
+import { haveSeveral } from "../../src/channel/processors.ts";
 import { WaitQueue } from "../../src/channel/wait.ts";
+import { LavaFlowError } from "../../src/errors.ts";
+import { eventually, failure } from "./support.ts";
 
-const queue = () => new WaitQueue("test", 0);
+const queue = () => new WaitQueue("test", 0, "");
 const never = () => false;
 
 test("an attempt that wakes its own queue is made once, and those behind it in their order", async () => {
@@ -45,4 +50,252 @@ test("who finds nothing, and wakes the queue by looking, looks again", async () 
   expect(await found).toBe("found");
   expect(looks).toBe(3);
   expect(waiting.idle).toBe(true);
+});
+
+const busy = (ms: number) => {
+  for (const end = performance.now() + ms; performance.now() < end; );
+};
+
+test("what came while the thread was busy is found when the time is up, by those behind others too", async () => {
+  const waiting = queue();
+  let there = false;
+  const attempt = () => (there ? true : null);
+  const all = Array.from({ length: 500 }, () => waiting.wait(attempt, never, "nothing", { timeoutMs: 5 }));
+  there = true;
+  busy(50);
+  expect(await Promise.all(all)).toEqual(all.map(() => true));
+});
+
+test("one whose time is up behind others is rejected, and those others wait on", async () => {
+  const waiting = queue();
+  let there = false;
+  const attempt = () => (there ? true : null);
+  const first = waiting.wait(attempt, never, "nothing", undefined);
+  const why = () => "a reason";
+  const error = await failure("TIMEOUT", () => waiting.wait(attempt, never, "nothing", { timeoutMs: 1 }, why));
+  expect(error.message).toContain('nothing on "test" within 1 ms: a reason');
+  there = true;
+  waiting.wake();
+  expect(await first).toBe(true);
+  expect(waiting.idle).toBe(true);
+});
+
+test("those in the middle, at the front and at the end give up, and the others keep their order", async () => {
+  const waiting = queue();
+  let open = false;
+  const order: number[] = [];
+  const controllers = Array.from({ length: 7 }, () => new AbortController());
+  const all = controllers.map(({ signal }, i) =>
+    waiting.wait(
+      () => {
+        if (open) order.push(i);
+        return open || null;
+      },
+      never,
+      "nothing",
+      { signal },
+    ),
+  );
+  for (const i of [3, 0, 6]) controllers[i]!.abort();
+  open = true;
+  waiting.wake();
+  const results = await Promise.allSettled(all);
+  expect(results.map(({ status }) => status === "fulfilled")).toEqual([false, true, true, false, true, true, false]);
+  expect(order).toEqual([1, 2, 4, 5]);
+});
+
+test("many that all find what they wait for leave the event loop its turns", async () => {
+  const waiting = queue();
+  let open = false;
+  let done = 0;
+  const attempt = () => {
+    if (!open) return null;
+    busy(0.1);
+    return ++done;
+  };
+  const all = Array.from({ length: 60 }, () => waiting.wait(attempt, never, "nothing", undefined));
+  open = true;
+  let doneByThen = 0;
+  setImmediate(() => (doneByThen = done));
+  waiting.wake();
+  await Promise.all(all);
+  expect(doneByThen).toBeGreaterThan(0);
+  expect(doneByThen).toBeLessThan(all.length);
+});
+
+/** A queue whose peer answers `gapMs` after each wait began; what it looked and how often it slept. */
+function watched() {
+  const waiting = queue();
+  const seen = { looks: 0, sleeps: 0 };
+  const bell = { listen() {}, rest() {} } as unknown as Bell;
+  let there = false;
+  const look = () => {
+    seen.looks++;
+    return there;
+  };
+  waiting.attach(bell, look, () => {});
+  const arm = () => {
+    seen.sleeps++;
+    return false;
+  };
+  const wait = () =>
+    waiting.wait(
+      () => {
+        if (!there) return null;
+        there = false;
+        return true;
+      },
+      arm,
+      "nothing",
+      undefined,
+    );
+  const come = (wakes: boolean) => {
+    there = true;
+    if (wakes) waiting.wake();
+  };
+  return { seen, wait, come };
+}
+
+/** A gap that no window bridges: what an end does next depends on how long it has waited. */
+const longGap = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+
+test("who has waited for long sleeps at once", async () => {
+  const { seen, wait, come } = watched();
+  for (let i = 0; i < 3; i++) {
+    const waits = wait();
+    await longGap();
+    expect(seen).toEqual({ looks: 0, sleeps: i + 1 });
+    come(true);
+    await waits;
+  }
+});
+
+test("after a short wait the next one looks before it sleeps, for a while only", async () => {
+  const { seen, wait, come } = watched();
+  // A turn of the loop that something else took its time in is none to look in.
+  for (let i = 0; i < 100 && seen.looks === 0; i++) {
+    const short = wait();
+    come(true);
+    await short;
+    const { sleeps } = seen;
+    const waits = wait();
+    await eventually(() => seen.sleeps > sleeps, "it sleeps");
+    const { looks } = seen;
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    expect(seen.looks).toBe(looks);
+    come(true);
+    await waits;
+  }
+  expect(seen.looks).toBeGreaterThan(0);
+  expect(seen.sleeps).toBeGreaterThan(1);
+});
+
+test("what else can run does so before anybody looks", async () => {
+  const [a, b] = [watched(), watched()];
+  for (const each of [a, b]) {
+    const waits = each.wait();
+    each.come(true);
+    await waits;
+  }
+  const both = [a.wait(), b.wait()];
+  let ran = false;
+  queueMicrotask(() => {
+    ran = a.seen.looks + b.seen.looks === 0;
+    b.come(true);
+  });
+  await both[1];
+  expect(ran).toBe(true);
+  a.come(true);
+  await both[0];
+});
+
+test("processors of two sides", () => {
+  expect(haveSeveral("0-1", "0-1")).toBe(true);
+  expect(haveSeveral("0,4", undefined)).toBe(true);
+  expect(haveSeveral("3", "3")).toBe(false);
+  expect(haveSeveral("3", "4")).toBe(true);
+  expect(haveSeveral("3", undefined)).toBe(false);
+  for (const odd of ["", "x", 7, null, "0-", "1".repeat(5000)]) expect(haveSeveral("3", odd)).toBe(false);
+});
+
+test("a wait that was not captured shows the line that opened the channel", async () => {
+  const waiting = new WaitQueue("test", 0, "/app/main.ts:12:7");
+  const limits = { timeoutMs: 1 };
+  let second: Promise<unknown> | undefined;
+  const first = waiting.wait(
+    () => {
+      // The queue is not asleep: nothing is captured.
+      second ??= failure("TIMEOUT", () => waiting.wait(() => null, never, "second", limits));
+      return null;
+    },
+    never,
+    "first",
+    limits,
+  );
+  const told = await failure("TIMEOUT", () => first);
+  expect(told.stack).toMatch(/^LavaFlowError: TIMEOUT: first .*\n {4}at .*wait\.test\.ts:\d+:\d+\)/);
+  const { stack } = (await second) as Error;
+  expect(stack).toMatch(/^LavaFlowError: TIMEOUT: second .*\n {4}at Channel\.open \(\/app\/main\.ts:12:7\)\n/);
+});
+
+test("a loop shows its own line, also where its wait was not captured", async () => {
+  const waiting = queue();
+  let broken = false;
+  const receive = () => {
+    if (broken) throw new LavaFlowError("PEER_DIED", "the producer died");
+    return null;
+  };
+  const line = Number(/wait\.test\.ts:(\d+)/.exec(new Error().stack as string)?.[1]) + 1;
+  const loop = new FrameIterator(
+    waiting,
+    receive,
+    never,
+    () => false,
+    () => {},
+  );
+  let next: Promise<LavaFlowError> | undefined;
+  const first = waiting.wait(
+    () => {
+      // The queue is not asleep.
+      next ??= failure("PEER_DIED", () => loop.next());
+      return broken ? true : null;
+    },
+    never,
+    "first",
+    undefined,
+  );
+  broken = true;
+  waiting.wake();
+  await first;
+  expect((await next)?.stack).toMatch(new RegExp(`^.*\\n {4}at .*wait\\.test\\.ts:${line}:`));
+});
+
+// Last: what it leaves behind keeps the thread busy for a while.
+test("twenty thousand that wait cost each as much as two thousand", async () => {
+  const cost = async (count: number): Promise<number> => {
+    const waiting = queue();
+    const before = process.cpuUsage();
+    const limits = { timeoutMs: Number.POSITIVE_INFINITY };
+    let open = false;
+    const all = Array.from({ length: count }, () => waiting.wait(() => open || null, never, "nothing", limits));
+    open = true;
+    waiting.wake();
+    await Promise.all(all);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / count;
+  };
+  /** The least of several: the engine compiles and collects garbage when it likes. */
+  const least = async (count: number) => Math.min(await cost(count), await cost(count), await cost(count));
+  // Were all looked through for each that comes or goes, it would be ten times as much.
+  expect(await least(20_000)).toBeLessThan(4 * (await least(2000)) + 1);
+});
+
+test("an error of the first attempt shows the call that waits, not the one that opened the channel", async () => {
+  const waiting = new WaitQueue("test", 0, "/elsewhere/opened.ts:1:1");
+  const attempt = () => {
+    throw new LavaFlowError("PEER_DIED", "the peer died");
+  };
+  const call = { stack: "Error\n    at loop (/elsewhere/loop.ts:7:7)" };
+  const error = await failure("PEER_DIED", () => waiting.wait(attempt, never, "frame", undefined, () => "", call));
+  expect(error.stack).toMatch(/^LavaFlowError: .*\n\s+at loop \(\/elsewhere\/loop\.ts:7:7\)/);
 });
