@@ -119,8 +119,12 @@ export class Board implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #awaited: { count: number; resolve: () => void } | null = null;
 
+  /** Of its socket: the argument of its ranks. */
+  readonly path: string;
+
   constructor(directory: string) {
-    this.#server = createServer((socket) => this.#greet(socket)).listen(Board.socket(directory));
+    this.path = Board.socket(directory);
+    this.#server = createServer((socket) => this.#greet(socket)).listen(this.path);
   }
 
   /** Where ranks find the board. */

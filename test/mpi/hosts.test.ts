@@ -1,6 +1,8 @@
 /** Two and three hosts with a network between them, and what becomes of channels when it fails. */
 import { describe, expect, test } from "bun:test";
+import type { Peer } from "../channel/peers.ts";
 import { requires } from "../requires.ts";
+import type { Board } from "./board.ts";
 import { lacking } from "./hosts.ts";
 import { LAUNCHERS } from "./launchers.ts";
 import { withRanks } from "./orders.ts";
@@ -13,6 +15,17 @@ const netem = requires("netem", lack.netem === null, `${lack.netem}`);
 
 /** One rank on each of them. */
 const one = (...hosts: string[]) => hosts.map((host) => ({ host, ranks: 1 }));
+
+/** A stream each way between two ranks, under way. */
+async function bothWays(board: Board): Promise<Peer[]> {
+  const sides = (rank: number) => [
+    ["ranks/stream", { name: "there", role: rank === 0 ? "producer" : "consumer" }],
+    ["ranks/stream", { name: "back", role: rank === 0 ? "consumer" : "producer" }],
+  ];
+  const peers = [0, 1].map((rank) => board.start("many/run", sides(rank), rank));
+  for (const peer of peers) for (const _ of ["there", "back"]) expect((await peer.heard()).said).toBe("open");
+  return peers;
+}
 
 for (const { launcher, here } of LAUNCHERS) {
   describe.skipIf(!here || !namespaces)(launcher.name, () => {
@@ -43,12 +56,7 @@ for (const { launcher, here } of LAUNCHERS) {
       () => {
         const groups = one("alpha", "beta");
         return withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
-          const sides = (rank: number) => [
-            ["ranks/stream", { name: "there", role: rank === 0 ? "producer" : "consumer" }],
-            ["ranks/stream", { name: "back", role: rank === 0 ? "consumer" : "producer" }],
-          ];
-          const peers = [0, 1].map((rank) => board.start("many/run", sides(rank), rank));
-          for (const peer of peers) for (const _ of ["there", "back"]) expect((await peer.heard()).said).toBe("open");
+          const peers = await bothWays(board);
           hosts!.cut(1);
           for (const [rank, peer] of peers.entries()) {
             const [gone, host] = [
@@ -70,6 +78,28 @@ for (const { launcher, here } of LAUNCHERS) {
             await alive.done.catch((error) => expect(error.message).toContain("TIMEOUT"));
           }
           await board.quit();
+        });
+      },
+      LIMIT,
+    );
+
+    test(
+      "a host is out of reach for longer than the limit, and back: new channels of the same job go there again",
+      () => {
+        const env = { LAVA_FLOW_PEER_SILENCE_MS: "2000" };
+        const groups = one("alpha", "beta").map((group) => ({ ...group, env }));
+        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
+          const peers = await bothWays(board);
+          hosts!.cut(1);
+          for (const peer of peers) {
+            for (const _ of ["there", "back"]) {
+              const { code, wrong } = (await peer.heard()).said;
+              expect({ code, wrong }).toEqual({ code: "PEER_DIED", wrong: 0 });
+            }
+            await peer.done;
+          }
+          hosts!.mend(1);
+          for (let i = 0; i < 3; i++) await everyPair(board, ["alpha", "beta"]);
         });
       },
       LIMIT,

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import type { Across } from "./launchers.ts";
 
 /** TEST-NET-1: no address of a real network (RFC 5737). */
-const NETWORK = "192.0.2.0/24";
-const address = (host: number) => `192.0.2.${host + 1}`;
+export const NETWORK = "192.0.2.0/24";
+export const address = (host: number) => `192.0.2.${host + 1}`;
 
 function command(...line: string[]): { ok: boolean; output: string } {
   const { exitCode, stdout, stderr } = Bun.spawnSync(line, { stdin: "ignore" });
@@ -47,11 +47,11 @@ export class Hosts implements Disposable {
   /** What the launcher runs under: it is on the first host. */
   readonly through: string[];
   readonly #name = newName();
-  readonly #count: number;
+  readonly #names: string[];
 
   /** Hosts of these names; `directory` is for what the launcher needs. */
   constructor(names: string[], directory: string) {
-    this.#count = names.length;
+    this.#names = names;
     try {
       this.#join();
     } catch (error) {
@@ -71,8 +71,13 @@ exec ip netns exec ${this.#name}-$host unshare --uts sh -c 'hostname "$0"; exec 
     );
     chmodSync(agent, 0o700);
     this.across = { agent, addresses: names.map((_, host) => address(host)), network: NETWORK, interface: "eth0" };
-    const namespace = ["ip", "netns", "exec", `${this.#name}-0`, "unshare", "--uts"];
-    this.through = [...namespace, "sh", "-c", 'hostname "$0"; exec "$@"', names[0] as string];
+    this.through = this.enter(0);
+  }
+
+  /** What a command runs under that is to run on this host. */
+  enter(host: number): string[] {
+    const namespace = ["ip", "netns", "exec", `${this.#name}-${host}`, "unshare", "--uts"];
+    return [...namespace, "sh", "-c", 'hostname "$0"; exec "$@"', this.#names[host] as string];
   }
 
   /** Nothing goes to this host or comes from it any more, and nobody is told. */
@@ -80,9 +85,14 @@ exec ip netns exec ${this.#name}-$host unshare --uts sh -c 'hostname "$0"; exec 
     run("ip", "-n", `${this.#name}-wire`, "link", "set", `port${host}`, "down");
   }
 
+  /** The end of a cut. */
+  mend(host: number): void {
+    run("ip", "-n", `${this.#name}-wire`, "link", "set", `port${host}`, "up");
+  }
+
   /** Whatever goes to each host passes a queueing discipline, in the words of tc. */
   shape(...discipline: string[]): void {
-    for (let host = 0; host < this.#count; host++) {
+    for (let host = 0; host < this.#names.length; host++) {
       run("tc", "-n", `${this.#name}-wire`, "qdisc", "add", "dev", `port${host}`, "root", ...discipline);
     }
   }
@@ -94,7 +104,7 @@ exec ip netns exec ${this.#name}-$host unshare --uts sh -c 'hostname "$0"; exec 
   }
 
   [Symbol.dispose](): void {
-    for (let host = 0; host < this.#count; host++) command("ip", "netns", "delete", `${this.#name}-${host}`);
+    for (let host = 0; host < this.#names.length; host++) command("ip", "netns", "delete", `${this.#name}-${host}`);
     command("ip", "netns", "delete", `${this.#name}-wire`);
   }
 
@@ -103,7 +113,7 @@ exec ip netns exec ${this.#name}-$host unshare --uts sh -c 'hostname "$0"; exec 
     run("ip", "netns", "add", wire);
     run("ip", "-n", wire, "link", "add", "wire", "type", "bridge");
     run("ip", "-n", wire, "link", "set", "wire", "up");
-    for (let host = 0; host < this.#count; host++) {
+    for (let host = 0; host < this.#names.length; host++) {
       const name = `${this.#name}-${host}`;
       const port = `port${host}`;
       run("ip", "netns", "add", name);

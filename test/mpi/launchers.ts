@@ -105,6 +105,11 @@ export const LAUNCHERS: readonly { launcher: Launcher; here: boolean }[] = [open
   return { launcher, here: requires(launcher.name, linux && launcher.program !== null, reason) };
 });
 
+/** UCX in Open MPI: for a network it knows, which is not here, so any has to do. */
+export const OVER_UCX = { OMPI_MCA_pml: "ucx", OMPI_MCA_pml_ucx_tls: "any", OMPI_MCA_pml_ucx_devices: "any" };
+const asked = Bun.which("ompi_info") && Bun.spawnSync(["ompi_info"], { stderr: "ignore" }).stdout.toString();
+export const ucx = requires("ucx", /MCA pml: ucx/.test(asked || ""), "this Open MPI has no pml of UCX");
+
 /** The whole command line: both launchers take parts between colons, and `env` gives each its environment. */
 export function commandLine(launcher: Launcher, parts: Part[], options: JobOptions): string[] {
   const counts = parts.map(({ ranks }) => ranks);

@@ -7,13 +7,13 @@ import { ROOT } from "../../scripts/run.ts";
 import { countLines } from "../../scripts/tests.ts";
 import { PATIENT } from "../channel/support.ts";
 import { requires } from "../requires.ts";
-import { LAUNCHERS, type Launcher } from "./launchers.ts";
+import { LAUNCHERS, type Launcher, OVER_UCX, ucx } from "./launchers.ts";
 import { LIMIT, Ranks } from "./ranks.ts";
 
 /** How many ranks a program has. "growth" is right when it is right with either number. */
 const sizesOf = (program: string) => (program === "growth" ? [4, 16] : [4]);
 /** What differs in the standard ABI is a table: these use all that is in it. */
-const OF_THE_TABLE = ["host", "job", "lanes_pieces", "library", "mail"];
+const OF_THE_TABLE = ["beside", "host", "job", "lanes_pieces", "library", "mail"];
 /** Those of such names lose ranks. */
 const losesRanks = (program: string) => program.startsWith("deaths");
 const OUT = join(ROOT, "shim/zig-out");
@@ -38,6 +38,9 @@ interface Setting {
 /** Each launcher with its own library, and the one whose library has an adapter with that too. */
 const SETTINGS: Setting[] = LAUNCHERS.flatMap(({ launcher, here }) => [
   { what: launcher.name, launcher, here, programs: PROGRAMS },
+  ...(launcher.name === "openmpi"
+    ? [{ what: "openmpi over UCX", launcher, here: here && ucx, programs: ["beside"], env: OVER_UCX }]
+    : []),
   ...(launcher.name === "mpich"
     ? [
         {
