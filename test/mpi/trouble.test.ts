@@ -99,6 +99,21 @@ for (const { launcher, here } of LAUNCHERS) {
       },
     );
 
+    for (const ms of ["soon", "999", "1e4", "-5000", "3600001"]) {
+      withJob(
+        `LAVA_FLOW_PEER_SILENCE_MS is ${ms}`,
+        [{ ranks: 2, env: { LAVA_FLOW_PEER_SILENCE_MS: ms } }],
+        async ({ board }) => {
+          const peer = board.start("opening/attempt", { name: "one", role: "producer", ...MPI }, 0);
+          let said = await peer.heard();
+          while (typeof said === "string") said = await peer.heard();
+          expect(said.code).toBe("INVALID_ARGUMENT");
+          expect(said.message).toContain(`LAVA_FLOW_PEER_SILENCE_MS is "${ms}"`);
+          expect(said.message).toContain("from 1000 to 3600000");
+        },
+      );
+    }
+
     withJob(
       "another version of lava-flow at one rank",
       [{ ranks: 2 }, { ranks: 1, env: { LAVA_FLOW_SHIM: join(SUPPORT, "other-version/liblavaflow.so") } }],
@@ -139,8 +154,11 @@ for (const { launcher, here } of LAUNCHERS) {
             await survivor.done;
             const names = Array.from({ length: 8 }, (_, i) => `among the living ${i}`);
             const sides = [0, 2].map((rank) => {
-              const way = rank === 0 ? "exchange/produce" : "exchange/consume";
-              const each = names.map((name) => [way, { name, ...MPI, specs: [{ size: 5000, seed: 1 }] }]);
+              const each = names.map((name) =>
+                rank === 0
+                  ? ["exchange/produce", { name, ...MPI, specs: [{ size: 5000, seed: 1 }] }]
+                  : ["exchange/consume", { name, ...MPI }],
+              );
               return board.start("many/run", each, rank);
             });
             await Promise.all(sides.map((side) => side.done));
@@ -163,20 +181,26 @@ for (const { launcher, here } of LAUNCHERS) {
         { recovery: false },
       );
 
-      withJob(
+      test(
         "by an uncaught error: the job ends with its text",
-        [{ ranks: 3 }],
-        async ({ board, ranks }) => {
+        async () => {
           const text = "the ice is too thin";
-          const thrower = board.start("trouble/throwUncaught", { ...THERE, role: "producer", text }, 1);
-          const other = board.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
-          for (const peer of [thrower, other]) expect(await peer.heard()).toBe("open");
-          thrower.tell("now");
-          expect(await ranks.ended).not.toBe(0);
-          await board.gone();
-          expect(ranks.output).toMatch(/rank 1 of 3 on \S+ .*uncaught error: RangeError: the ice is too thin/);
+          let output = "";
+          // Hydra may be gone before it has passed on what a rank wrote last: then the job is run again.
+          for (let tries = 0; tries < 3 && output === ""; tries++) {
+            await withRanks({ launcher, groups: [{ ranks: 3 }], recovery: false }, async ({ board, ranks }) => {
+              const thrower = board.start("trouble/throwUncaught", { ...THERE, role: "producer", text }, 1);
+              const other = board.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
+              for (const peer of [thrower, other]) expect(await peer.heard()).toBe("open");
+              thrower.tell("now");
+              expect(await ranks.ended).not.toBe(0);
+              await board.gone();
+              output = ranks.output;
+            });
+          }
+          expect(output).toMatch(/rank 1 of 3 on \S+ .*uncaught error: RangeError: the ice is too thin/);
         },
-        { recovery: false },
+        LIMIT,
       );
     });
 
@@ -194,9 +218,6 @@ for (const { launcher, here } of LAUNCHERS) {
       withJob("initialised before, finalised under an open channel", [{ ranks: 2, env: absent }], async (company) => {
         const peers = initialised(3)(company);
         for (const peer of peers) expect(await peer.heard()).toBe("open");
-        // MPICH drops its locks before it tells anybody that it finalises, and aborts when a thread is in a call just then.
-        // After a while without messages, lava-flow's is in one for a ten-thousandth of the time.
-        if (launcher.name === "mpich") await Bun.sleep(500);
         for (const peer of peers) peer.tell("finalise");
         for (const peer of peers) {
           await trouble(peer, "MPI_FAILED", "finalised");
@@ -206,19 +227,22 @@ for (const { launcher, here } of LAUNCHERS) {
         await company.board.quit();
       });
 
-      withJob("initialised for one thread only", [{ ranks: 2, env: absent }], async (company) => {
-        const peers = initialised(0)(company);
-        const words = ["one thread", "MPI_THREAD_MULTIPLE"];
-        for (const peer of peers) {
-          await trouble(peer, "MPI_UNAVAILABLE", ...words);
-          peer.tell("finalise");
-        }
-        for (const peer of peers) {
-          await trouble(peer, "MPI_UNAVAILABLE", ...words);
-          await peer.done;
-        }
-        await company.board.quit();
-      });
+      // MPI_THREAD_SINGLE and MPI_THREAD_SERIALIZED: the program's calls and lava-flow's would meet.
+      for (const level of [0, 2]) {
+        withJob(`initialised with level ${level}`, [{ ranks: 2, env: absent }], async (company) => {
+          const peers = initialised(level)(company);
+          const words = ["one thread", "MPI_THREAD_MULTIPLE"];
+          for (const peer of peers) {
+            await trouble(peer, "MPI_UNAVAILABLE", ...words);
+            peer.tell("finalise");
+          }
+          for (const peer of peers) {
+            await trouble(peer, "MPI_UNAVAILABLE", ...words);
+            await peer.done;
+          }
+          await company.board.quit();
+        });
+      }
     });
   });
 }

@@ -2,7 +2,7 @@
  * Buffers on a GPU through MPI: rank 0 runs this and sends, other ranks receive. Started by ../gpu.test.ts.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { Channel } from "../../../src/index.ts";
+import { Channel, type Producer } from "../../../src/index.ts";
 import { failure, PATIENT, unique } from "../../channel/support.ts";
 import { device, newAllocator, randomBytes, validationIsSilent, vulkan } from "../../gpu/support.ts";
 import { checksum } from "../../process/payload.ts";
@@ -25,7 +25,7 @@ async function filled(bytes: Uint8Array) {
   return buffer;
 }
 
-function open(name: string): Promise<Channel> {
+function open(name: string): Promise<Producer> {
   return Channel.open(name, { role: "producer", transport: "mpi", allocator, profile: "gpu-preferred" });
 }
 
@@ -57,7 +57,7 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
           await channel.send(beside);
           expected.push({ size: beside.length, sum: checksum(beside), onGpu: false, sequence: sequence++ });
         }
-        await channel.waitSend();
+        await channel.flush();
         expect(channel.stats).toMatchObject({ framesSent: sequence, queued: 0 });
         await channel.close();
         const got: unknown[] = [];
