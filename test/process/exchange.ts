@@ -1,5 +1,5 @@
 /** Sides that send or receive a list of payloads. */
-import type { Channel, ChannelOptions, Frame } from "../../src/index.ts";
+import type { ChannelOptions, Frame } from "../../src/index.ts";
 import { openChannel } from "./open.ts";
 import { checksum, content, type Got, type Spec } from "./payload.ts";
 import type { Io } from "./peer.ts";
@@ -9,8 +9,8 @@ interface Args extends Partial<ChannelOptions> {
 }
 
 /** Opens; says `taken` as soon as the role is taken, then which way it took and to whom. */
-async function open(io: Io, role: "producer" | "consumer", { name, ...options }: Args): Promise<Channel> {
-  const opening = openChannel(name, { timeoutMs: 50_000, ...options, role });
+async function open<Role extends "producer" | "consumer">(io: Io, role: Role, { name, ...options }: Args) {
+  const opening = openChannel<Role>(name, { timeoutMs: 50_000, ...options, role });
   io.say("taken");
   const channel = await opening;
   io.say({ transport: channel.route.transport, pid: channel.route.peer.pid });
@@ -35,7 +35,7 @@ export async function produce(
       while (!channel.trySend(bytes)) await new Promise(setImmediate);
     }
   }
-  await channel.waitSend();
+  await channel.flush();
   io.say({ sent: channel.stats.framesSent, bytes: channel.stats.bytesSent, queued: channel.stats.queued });
 }
 
@@ -80,5 +80,5 @@ export async function echo(_: Io, { name, count, ...options }: Args & { count: n
     using frame = await from.recv();
     await to.send(frame.bytes);
   }
-  await to.waitSend();
+  await to.flush();
 }

@@ -1,6 +1,6 @@
 /** Sides that run out of descriptors or of memory. */
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
-import { Channel, LavaFlowError, MemoryAllocator } from "../../src/index.ts";
+import { Channel, type Consumer, LavaFlowError, MemoryAllocator, type Producer } from "../../src/index.ts";
 import type { Io } from "./peer.ts";
 
 function openFiles(): string[] {
@@ -26,22 +26,28 @@ function leaveOnly(count: number): number[] {
   }
 }
 
-async function both(name: string): Promise<{ producer: Channel; consumer: Channel }> {
+interface Ends {
+  producer: Producer;
+  consumer: Consumer;
+}
+
+async function both(name: string): Promise<Ends> {
   // A side whose peer failed has nobody to wait for.
   const failed = new AbortController();
-  const open = async (role: "producer" | "consumer") => {
+  const open = async <Role extends "producer" | "consumer">(role: Role) => {
     try {
-      return await Channel.open(name, { role, signal: failed.signal });
+      return await Channel.open<Role>(name, { role, signal: failed.signal });
     } catch (error) {
       failed.abort();
       throw error;
     }
   };
   const sides = await Promise.allSettled([open("producer"), open("consumer")]);
-  const [producer, consumer] = sides.map((side) => (side.status === "fulfilled" ? side.value : null));
-  if (producer && consumer) return { producer, consumer };
-  await producer?.close();
-  await consumer?.close();
+  const [producer, consumer] = sides;
+  if (producer.status === "fulfilled" && consumer.status === "fulfilled") {
+    return { producer: producer.value, consumer: consumer.value };
+  }
+  for (const side of sides) if (side.status === "fulfilled") await side.value.close();
   const errors = sides.flatMap((side) => (side.status === "rejected" ? [side.reason] : []));
   throw errors.find((error) => error.code !== "ABORTED");
 }
@@ -85,7 +91,7 @@ async function settle(): Promise<void> {
 
 /** Opens channels until that fails, then uses those that are open. */
 export async function openMany(io: Io, { name }: { name: string }): Promise<void> {
-  const channels: { producer: Channel; consumer: Channel }[] = [];
+  const channels: Ends[] = [];
   let failed: LavaFlowError | undefined;
   while (!failed) {
     try {
@@ -136,5 +142,5 @@ export async function sendTooMuch(io: Io, { name }: { name: string }): Promise<v
     io.say({ code, remedy });
   }
   for (const size of [5 << 20, 10, 1000]) await channel.send(new Uint8Array(size).fill(3));
-  await channel.waitSend();
+  await channel.flush();
 }

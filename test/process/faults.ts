@@ -130,6 +130,29 @@ export async function hang(io: Io, { fault }: { fault: string }): Promise<void> 
   io.say(closed);
 }
 
+/** A GPU that gets nothing done: a call without a time of its own ends by that, and one with a time by its time or signal. */
+export async function stuck(io: Io, { fault }: { fault: string }): Promise<void> {
+  using allocator = new MemoryAllocator({ devices: [0] });
+  const buffer = allocator.allocate(4096, { kind: "gpu", device: 0 });
+  await buffer.fill(1);
+  fail(fault);
+  const controller = new AbortController();
+  const limits = { timeoutMs: Number.POSITIVE_INFINITY, signal: controller.signal };
+  const patient = attempt(() => buffer.fill(2, 0, 4096, limits));
+  const short = attempt(() => buffer.fill(3, 0, 4096, { timeoutMs: 1 }));
+  io.say(await short);
+  const plain = attempt(() => buffer.fill(4));
+  const now = performance.now.bind(performance);
+  performance.now = () => now() + 31_000;
+  io.say(await plain);
+  // Had that ended it too, it would be over by the next look.
+  const again = attempt(() => buffer.fill(5, 0, 4096, { timeoutMs: 1 }));
+  io.say(await again);
+  io.say((await Promise.race([patient, "goes on"])) as Outcome);
+  controller.abort();
+  io.say(await patient);
+}
+
 /** The same GPU once more, after it was lost and all was closed. */
 export async function reopen(io: Io, { fault }: { fault: string }): Promise<void> {
   const allocator = new MemoryAllocator({ devices: [0] });

@@ -2,6 +2,7 @@
  * A second process for the tests of GPU memory. It runs what its first argument names, and prints what came of it as one
  * line of JSON.
  */
+import { GpuDevice } from "../../src/gpu/device.ts";
 import { LavaFlowError, MemoryAllocator, type MemoryLocation } from "../../src/index.ts";
 import { keepBusy } from "../gpu/busy.ts";
 
@@ -88,15 +89,37 @@ const tasks: Record<string, () => unknown> = {
         if (Buffer.compare(got, first) !== 0 || Buffer.compare(now, second) !== 0) wrong.push([from, to]);
       }
     }
-    // A buffer that closes meanwhile: the other GPU and its queue go on.
+    // A copy that ends early, in any of its pieces: both GPUs and their queues go on.
     const [one, other] = devices.map((device) => allocator.allocate(size, { kind: "gpu", device }));
+    const early = new Set<string>();
+    for (let turns = 0; turns < 12; turns++) {
+      const controller = new AbortController();
+      const copy = one!.copyTo(other!, { signal: controller.signal }).then(
+        () => "done",
+        ({ code }) => code,
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      controller.abort();
+      early.add(await copy);
+      await Promise.all([one!.fill(turns), other!.fill(turns)]);
+    }
+    // One whose time is up before its turn has come.
+    const opened = GpuDevice.open(devices[1]!);
+    const hold = opened.queue.hold();
+    const late = await one!.copyTo(other!, { timeoutMs: 1 }).then(
+      () => "done",
+      ({ code }) => code,
+    );
+    hold.release();
+    opened.release();
+    // A buffer that closes meanwhile: the other GPU and its queue go on.
     const copying = one!.copyTo(other!).then(String, ({ code }) => code);
     one!.close();
     const code = await copying;
     await other!.fill(0x01010101, 0, 4);
     const bytes = new Uint8Array(4);
     await other!.read(bytes);
-    return { wrong, code, bytes: [...bytes] };
+    return { wrong, code, late, early: early.has("ABORTED"), bytes: [...bytes] };
   },
 
   /** Submits work, and ends without waiting for it, or for anything else. */

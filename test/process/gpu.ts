@@ -14,6 +14,8 @@ type Options = Omit<ChannelOptions, "role"> & { name: string };
 /** One of a list to be sent: bytes as they are, or in a buffer of that kind. */
 export interface Item extends Spec {
   as: "bytes" | "shared" | "gpu" | "gpu-visible";
+  /** Where it begins in a larger buffer, whose part is then sent. */
+  at?: number;
 }
 
 /** What came: `on` says where the frame's buffer was, null for a frame without one. */
@@ -42,16 +44,19 @@ export async function produce(io: Io, { items, name, ...options }: Options & { i
       payloads.push(bytes);
       continue;
     }
+    const all = item.at === undefined ? item.size : item.at + item.size + 100;
     const buffer =
       item.as === "shared"
-        ? host.allocate(item.size, { kind: "host", shared: true })
-        : gpuAllocator().allocate(item.size, { kind: "gpu", hostVisible: item.as === "gpu-visible" });
-    await buffer.write(bytes);
+        ? host.allocate(all, { kind: "host", shared: true })
+        : gpuAllocator().allocate(all, { kind: "gpu", hostVisible: item.as === "gpu-visible" });
+    const payload = item.at === undefined ? buffer : buffer.part(item.at, item.size);
+    await buffer.fill(0x55555555);
+    await payload.write(bytes);
     buffers.push(buffer);
-    payloads.push(buffer);
+    payloads.push(payload);
   }
   for (const payload of [...payloads, ...payloads]) await channel.send(payload);
-  await channel.waitSend();
+  await channel.flush();
   for (const buffer of buffers) buffer.close();
   io.say({ sent: channel.stats.framesSent, queued: channel.stats.queued });
 }
@@ -107,7 +112,7 @@ function standInForCuda(): Set<number> {
   if (!device) throw new Error("no GPU here");
   const own = uuidsOf(device.info);
   const shim = native();
-  const info = new Int32Array(new ArrayBuffer(MEMORY_INFO.size));
+  const info = new Int32Array(new ArrayBuffer(MEMORY_INFO.sizeof));
   const value = new Float64Array(1);
   const imported = new Set<number>();
   const copies = new Map<number, number>();
@@ -117,7 +122,7 @@ function standInForCuda(): Set<number> {
       if (own.subarray(0, 16).toHex() === uuid.subarray(0, 16).toHex()) throw new Error("not another GPU");
       const result = shim.lf_memory_import_gpu(device.handle, handle, size, allocation, 0, own, info);
       if (result < 0) return result;
-      const made = info[MEMORY_INFO.fields.handle / 4]!;
+      const made = info[MEMORY_INFO.handle / 4]!;
       imported.add(made);
       return made;
     },

@@ -1,15 +1,15 @@
 /** A peer that writes whatever it likes into the memory it shares, and one that has to live with it. */
 import { readFileSync } from "node:fs";
 import {
-  type Channel,
+  type Consumer,
   LavaFlowError,
   MemoryAllocator,
   type MemoryBuffer,
   type MemoryLocation,
+  type Producer,
   type TransportName,
 } from "../../src/index.ts";
-import { viewOf } from "../../src/native/handle.ts";
-import { native } from "../../src/native/load.ts";
+import { detach, viewOf } from "../../src/native/handle.ts";
 import { gpuAllocator, openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
@@ -35,15 +35,17 @@ function random(seed: number): Random {
 
 // ───────────── the attacker ─────────────
 
-type Layout = Record<"lf_ring" | "lf_slot", Record<string, number>>;
+/** Offsets in the segment, as shim/src/ring.h asserts them. */
+const RING = { producer: 128, taken: 256, released: 384, consumer: 512, returns: 640, memoryReleased: 33_408 };
+const SLOTS = 49_792;
+const SLOT_BYTES = 128;
+const PAYLOAD = 8;
 
-function layout(): Layout {
-  const text = new Uint8Array(new ArrayBuffer(16_384));
-  const length = native().lf_layout_json(text.length, text);
-  return JSON.parse(new TextDecoder().decode(text.subarray(0, length)));
-}
-
-/** The ring of this process's one channel, mapped like all its shared memory, and known by its first words. */
+/**
+ * The ring of this process's one channel, mapped like all its shared memory, and known by its first words. What is shown
+ * here is detached as soon as it is done with: a mapping that only waits for the collector would still be listed, and could
+ * go before it is looked at.
+ */
 function findRing(): DataView {
   for (const line of readFileSync("/proc/self/maps", "utf8").split("\n")) {
     if (!line.includes("memfd:lava-flow")) continue;
@@ -53,6 +55,7 @@ function findRing(): DataView {
       .map((hex) => Number.parseInt(hex, 16)) as [number, number];
     const memory = viewOf(start, end - start);
     if (Buffer.from(memory, 1, 7).toString("latin1") === "LAVRING") return new DataView(memory);
+    detach(memory);
   }
   throw new Error("this process maps no ring");
 }
@@ -61,14 +64,17 @@ function findRing(): DataView {
 class Vandal {
   readonly #ring: DataView;
   readonly #next: Random;
-  readonly #at: Layout;
   readonly #slots: number;
 
-  constructor(ring: DataView, next: Random, at: Layout) {
+  constructor(ring: DataView, next: Random) {
     this.#ring = ring;
     this.#next = next;
-    this.#at = at;
-    this.#slots = (ring.byteLength - at.lf_ring.size!) >> 7;
+    this.#slots = (ring.byteLength - SLOTS) / SLOT_BYTES;
+  }
+
+  /** Before the channel closes. */
+  end(): void {
+    detach(this.#ring.buffer as ArrayBuffer);
   }
 
   /** Any word: random, all ones, nothing, small, or the old one with a bit changed. */
@@ -79,8 +85,8 @@ class Vandal {
 
   /** One of the words by which the sides agree. */
   control(): void {
-    const { producer, consumer, taken, released, returns } = this.#at.lf_ring;
-    const places = [producer!, producer! + 4, consumer!, consumer! + 4, taken!, released!, returns!];
+    const { producer, consumer, ...counts } = RING;
+    const places = [producer, producer + 4, consumer, consumer + 4, ...Object.values(counts)];
     this.word(places[this.#next(places.length)]!);
   }
 
@@ -92,8 +98,8 @@ class Vandal {
   /** A message near `position` that looks right but for one thing or another. */
   message(position: number): void {
     const at = position + this.#next(4);
-    const slot = this.#at.lf_ring.size! + (at % this.#slots) * this.#at.lf_slot.size!;
-    const payload = slot + this.#at.lf_slot.payload!;
+    const slot = SLOTS + (at % this.#slots) * SLOT_BYTES;
+    const payload = slot + PAYLOAD;
     const regions = [0x10000, 0x10001, 0x20000, this.#next(2 ** 32)];
     const sizes = [0, 1, 1000, 1 << 20, 2 ** 32, 2 ** 46, 2 ** 63, 2 ** 64 - 1];
     this.#ring.setUint32(payload, regions[this.#next(4)]!, true);
@@ -112,7 +118,7 @@ class Vandal {
   /** A block given back that may never have been sent, in the place that is read next or near it. */
   block(returned: number): void {
     const at = returned + this.#next(4);
-    const place = this.#at.lf_ring.returns! + (at % 4096) * 8;
+    const place = RING.returns + (at % 4096) * 8;
     this.#ring.setUint32(place + 4, this.#next(2) ? this.#next(8) : this.#next(2 ** 32), true);
     this.#ring.setUint32(place, at + 1, true);
   }
@@ -125,25 +131,23 @@ class Vandal {
 /** Meets the victim again and again, sends or receives a little, and then writes over everything. */
 export async function attack(_: Io, { name, role, seed, transport }: Args): Promise<void> {
   const next = random(seed);
-  const at = layout();
   for (;;) {
     const channel = await openChannel(name, { role, transport });
-    const vandal = new Vandal(findRing(), next, at);
+    const vandal = new Vandal(findRing(), next);
     const kind = next(5);
     const harmless = next(40);
     try {
       for (let step = 0; step < 400; step++) {
         const onGpu = transport === "vulkan" && next(3) === 0;
-        if (role === "producer" && onGpu) sendOnGpu(channel, next);
-        else if (role === "producer") channel.trySend(new Uint8Array([8, 3000, 100, 200_000][next(4)]!));
-        else channel.tryRecv()?.release();
+        if (channel.role === "consumer") channel.tryRecv()?.release();
+        else if (onGpu) sendOnGpu(channel, next);
+        else channel.trySend(new Uint8Array([8, 3000, 100, 200_000][next(4)]!));
         if (step >= harmless) {
-          const { framesSent, framesReceived } = channel.stats;
           if (kind === 0) vandal.word();
           else if (kind === 1) vandal.control();
           else if (kind === 2) vandal.everything();
-          else if (role === "producer") vandal.message(framesSent);
-          else vandal.block(next(framesReceived + 1));
+          else if (channel.role === "producer") vandal.message(channel.stats.framesSent);
+          else vandal.block(next(channel.stats.framesReceived + 1));
         }
         if (step % 8 === 0) await new Promise(setImmediate);
       }
@@ -151,6 +155,7 @@ export async function attack(_: Io, { name, role, seed, transport }: Args): Prom
       // It reads what it has spoilt itself.
       if (!(error instanceof LavaFlowError)) throw error;
     }
+    vandal.end();
     await channel.close();
   }
 }
@@ -158,7 +163,7 @@ export async function attack(_: Io, { name, role, seed, transport }: Args): Prom
 /** A few buffers, sent over and over; now and then one is closed and made anew. */
 const onGpu: MemoryBuffer[] = [];
 
-function sendOnGpu(channel: Channel, next: Random): void {
+function sendOnGpu(channel: Producer, next: Random): void {
   const at = next(4);
   const location: MemoryLocation = { kind: "gpu", hostVisible: at % 2 === 0 };
   onGpu[at] ??= gpuAllocator().allocate([100, 5000, 200_000, 1 << 20][at]!, location);
@@ -181,11 +186,11 @@ export async function endure(
   let seen = 0;
   for (let round = 0; round < rounds; round++) {
     let end = "nothing";
-    let channel: Channel | undefined;
+    let channel: Producer | Consumer | undefined;
     try {
       channel = await openChannel(name, { role, transport });
       for (let step = 0; step < 2000; step++) {
-        if (role === "consumer") seen += await receive(channel, next);
+        if (channel.role === "consumer") seen += await receive(channel, next);
         else await send(channel, next, allocator);
       }
     } catch (error) {
@@ -201,7 +206,7 @@ export async function endure(
 const firstByte = new Uint8Array(1);
 
 /** Takes a frame in one of the three ways and looks at all of its pages: gives the sum of what it saw. */
-async function receive(channel: Channel, next: Random): Promise<number> {
+async function receive(channel: Consumer, next: Random): Promise<number> {
   const way = next(3);
   const frame =
     way === 0
@@ -227,7 +232,7 @@ async function receive(channel: Channel, next: Random): Promise<number> {
   return seen;
 }
 
-async function send(channel: Channel, next: Random, allocator: MemoryAllocator): Promise<void> {
+async function send(channel: Producer, next: Random, allocator: MemoryAllocator): Promise<void> {
   const way = next(channel.route.transport === "vulkan" ? 6 : 5);
   const size = [8, 3000, 100, 200_000][next(4)]!;
   if (way === 0) channel.trySend(new Uint8Array(size));
@@ -240,11 +245,12 @@ async function send(channel: Channel, next: Random, allocator: MemoryAllocator):
   } else if (way === 3) {
     const buffer = allocator.allocate(size, { kind: "host", shared: true });
     channel.trySend(buffer);
+    if (next(4) === 0) await buffer.released({ timeoutMs: 5 });
     buffer.close();
   } else if (way === 5) {
     sendOnGpu(channel, next);
   } else if (next(20) === 0) {
-    await channel.waitSend({ timeoutMs: 20 });
+    await channel.flush({ timeoutMs: 20 });
   }
   void channel.stats;
 }

@@ -4,6 +4,8 @@ import { openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
 const STEP = 1 << 20;
+/** Marking gibibytes, and taking them from host to host, takes half a minute on busy processors. */
+export const PATIENCE_MS = 120_000;
 
 function marked(at: number): number {
   return ((at / STEP) * 37 + 11) % 256;
@@ -25,7 +27,7 @@ function wrongMarks(bytes: Uint8Array): number[] {
 /** Takes one frame, checks its marks, writes beside them. */
 export async function consume(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
   await using channel = await openChannel(name, { ...options, role: "consumer" });
-  const frame = await channel.recv();
+  const frame = await channel.recv({ timeoutMs: PATIENCE_MS });
   const { bytes, sizeBytes } = frame;
   const wrong = wrongMarks(bytes);
   bytes[1] = 77;

@@ -12,9 +12,9 @@ export async function transferAway(io: Io, { name, ...options }: Options & { nam
   using allocator = new MemoryAllocator();
   const buffer = allocator.allocate(6000, { kind: "host", shared: true });
   const taken: { bytes: Uint8Array; offset: number; value: number }[] = [];
-  const take = (bytes: Uint8Array, value: number) => {
+  const take = (bytes: Uint8Array<ArrayBuffer>, value: number) => {
     const offset = bytes.byteOffset;
-    taken.push({ bytes: new Uint8Array((bytes.buffer as ArrayBuffer).transfer()), offset, value });
+    taken.push({ bytes: new Uint8Array(bytes.buffer.transfer()), offset, value });
   };
   const wrong: string[] = [];
   let frames = 0;
@@ -72,7 +72,28 @@ export async function forward(_: Io, { from, to, ...options }: Options & { from:
   await using output = await openChannel(to, { ...options, role: "producer" });
   for await (const frame of input) {
     await output.send(frame.buffer!);
-    await output.waitSend();
+    await output.flush();
     if (output.stats.importsCached !== 1) throw new Error(`${output.stats.importsCached} imports of one buffer`);
   }
+}
+
+/** Holds every frame for a while, and then looks whether all of it is still what was written for it. */
+export async function readSlowly(io: Io, { name, ...options }: Options & { name: string }): Promise<void> {
+  await using channel = await openChannel(name, { ...options, role: "consumer" });
+  const wrong: string[] = [];
+  let frames = 0;
+  for await (const frame of channel) {
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    const is = frames++ % 256;
+    if (!frame.bytes.every((byte) => byte === is)) wrong.push(`frame ${frames - 1} holds ${frame.bytes[0]}`);
+  }
+  io.say({ frames, wrong });
+}
+
+/** Receives one frame, and never releases it. */
+export async function keep(io: Io, { name, ...options }: Options & { name: string }): Promise<void> {
+  await using channel = await openChannel(name, { ...options, role: "consumer" });
+  const frame = await channel.recv();
+  io.say({ sizeBytes: frame.sizeBytes });
+  await io.hear();
 }

@@ -277,7 +277,7 @@ for (const [fault, run] of [
 }
 
 const step = (fields: Partial<Record<keyof typeof STEP, number>>) => {
-  const bytes = new DataView(new ArrayBuffer(STEP.size));
+  const bytes = new DataView(new ArrayBuffer(STEP.sizeof));
   for (const [name, value] of Object.entries(fields)) bytes.setUint32(STEP[name as keyof typeof STEP], value, true);
   return new Uint8Array(bytes.buffer);
 };
@@ -352,6 +352,19 @@ await situation("too much memory", () => {
 });
 await situation("too many threads", () =>
   rig(async (device) => (await device.pipeline({ ...module, workgroupSize: 1025 })).close()),
+);
+await situation("a workgroup's memory", () =>
+  rig(async (device) => {
+    const whole = async (bytes: number) => {
+      const source = `var<workgroup> all: array<u32, ${bytes / 4}>;
+        @group(0) @binding(0) var<storage, read_write> a: array<u32>;
+        @compute @workgroup_size(1) fn main() { all[a[0]] = 1u; workgroupBarrier(); a[1] = all[a[2]]; }`;
+      const spirv = (await toSpirv(source, "the test's shader")) as Uint32Array<ArrayBuffer>;
+      (await device.pipeline({ name: "whole", spirv, workgroupSize: 1, buffers: 1, pushWords: 0 })).close();
+    };
+    await whole(40_960);
+    await whole(40_964);
+  }),
 );
 await situation("another device's", () =>
   rig((first, memories, pipeline) =>

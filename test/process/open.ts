@@ -4,7 +4,9 @@ import {
   Channel,
   type ChannelOptions,
   type ChannelProfile,
+  type Consumer,
   MemoryAllocator,
+  type Producer,
   type TransportName,
 } from "../../src/index.ts";
 
@@ -36,6 +38,10 @@ export function means(transport?: TransportName, profile?: ChannelProfile): { al
   return transport === "vulkan" || profile === "gpu-preferred" ? { allocator: gpuAllocator() } : {};
 }
 
-export function openChannel(name: string, options: ChannelOptions): Promise<Channel> {
+export function openChannel<Role extends "producer" | "consumer">(
+  name: string,
+  options: ChannelOptions & { role: Role },
+): Promise<{ producer: Producer; consumer: Consumer }[Role]>;
+export function openChannel(name: string, options: ChannelOptions): Promise<Producer | Consumer> {
   return Channel.open(name, { ...means(options.transport, options.profile), ...options });
 }

@@ -1,5 +1,6 @@
 /** Sides that open a channel, and say how that went. */
 import { type ChannelOptions, LavaFlowError } from "../../src/index.ts";
+import { native } from "../../src/native/load.ts";
 import { openChannel } from "./open.ts";
 import type { Io } from "./peer.ts";
 
@@ -24,7 +25,30 @@ export async function attempt(io: Io, { name, ...options }: ChannelOptions & { n
   }
 }
 
-/** The same, once it is told to. */
+/** Says `asleep` once the kernel is to wake it, or `looks` when it has looked often, then `open`; stays until told something. */
+export async function waiting(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
+  const shim = native() as unknown as Record<string, (...handles: number[]) => number>;
+  const before = { ...shim };
+  let looks = 0;
+  shim.lf_rendezvous_watch = (...handles) => {
+    const result = before.lf_rendezvous_watch!(...handles);
+    if (result === 1) io.say("asleep");
+    return result;
+  };
+  shim.lf_rendezvous_poll = (...handles) => {
+    if (++looks === 30) io.say("looks");
+    return before.lf_rendezvous_poll!(...handles);
+  };
+  try {
+    await using channel = await openChannel(name, options);
+    io.say({ open: channel.route.transport });
+    await io.hear();
+  } finally {
+    Object.assign(shim, before);
+  }
+}
+
+/** As `attempt`, once it is told to. */
 export async function whenTold(io: Io, args: ChannelOptions & { name: string }): Promise<void> {
   await io.hear();
   await attempt(io, args);

@@ -26,8 +26,8 @@ export type Report =
 
 /** As the launchers tell it: MPI itself may not be used yet. */
 function ownRank(): number {
-  const { OMPI_COMM_WORLD_RANK, PMIX_RANK, PMI_RANK } = process.env;
-  return Number(OMPI_COMM_WORLD_RANK ?? PMIX_RANK ?? PMI_RANK);
+  const { OMPI_COMM_WORLD_RANK, PMIX_RANK, PMI_RANK, SLURM_PROCID } = process.env;
+  return Number(OMPI_COMM_WORLD_RANK ?? PMIX_RANK ?? PMI_RANK ?? SLURM_PROCID);
 }
 
 /** The board may come into being after this process. */
@@ -50,23 +50,25 @@ async function serve(path: string): Promise<void> {
   const socket = await reach(path);
   const report = (what: Report) => socket.write(`${JSON.stringify(what)}\n`);
   const told: unknown[] = [];
-  let waiting: ((value: unknown) => void) | null = null;
+  /** In the order in which they listened: several sides of one rank may. */
+  const waiting: ((value: unknown) => void)[] = [];
 
   const tell = (value: unknown) => {
-    if (waiting) waiting(value);
+    const next = waiting.shift();
+    if (next) next(value);
     else told.push(value);
-    waiting = null;
   };
   const hear = () => {
     if (told.length > 0) return Promise.resolve(told.shift());
     // Who listens keeps the process alive; a scenario that does nothing any more does not.
     socket.ref();
-    return new Promise((resolve) => {
-      waiting = resolve;
-    }).finally(() => socket.unref());
+    return new Promise((resolve) => waiting.push(resolve)).finally(() => {
+      if (waiting.length === 0) socket.unref();
+    });
   };
   const run = async (name: string, args: object) => {
     told.length = 0;
+    waiting.length = 0;
     socket.unref();
     let failure: string | null = null;
     try {

@@ -17,9 +17,9 @@ export interface Met {
 async function exchange({ name, ...options }: Side, specs: Spec[]): Promise<Met> {
   await using channel = await Channel.open(name, options);
   const { route } = channel;
-  if (options.role === "producer") {
+  if (channel.role === "producer") {
     for (const spec of specs) await channel.send(content(spec));
-    await channel.waitSend();
+    await channel.flush();
     return { name, route, got: null };
   }
   const got: Got[] = [];
@@ -41,7 +41,7 @@ export async function stream(io: Io, { name, ...options }: Side): Promise<void> 
   try {
     for (let i = 0; ; i++) {
       const spec = { size: (i * 7919) % 50_000, seed: i };
-      if (options.role === "producer") {
+      if (channel.role === "producer") {
         await channel.send(content(spec));
         continue;
       }
@@ -53,4 +53,34 @@ export async function stream(io: Io, { name, ...options }: Side): Promise<void> 
     const { code, message, remedy } = error;
     io.say({ code, message, remedy, wrong });
   }
+}
+
+/**
+ * Streams until the producer is told something. Both sides say "open" at first, and in the end how many frames they sent
+ * or received; all that a consumer received are right.
+ */
+export async function flow(io: Io, { name, ...options }: Side): Promise<void> {
+  await using channel = await Channel.open(name, options);
+  const { transport } = channel.route;
+  const spec = (i: number) => ({ size: (i * 7919) % 50_000, seed: i });
+  let over = false;
+  if (options.role === "producer") {
+    void io.hear().then(() => {
+      over = true;
+    });
+  }
+  io.say("open");
+  let frames = 0;
+  if (channel.role === "producer") {
+    for (; !over; frames++) {
+      await channel.send(content(spec(frames)));
+      if (frames % 16 === 0) await new Promise(setImmediate); // It is to hear what it is told.
+    }
+  } else {
+    for await (const { bytes } of channel) {
+      if (Buffer.compare(bytes, content(spec(frames++))) !== 0) throw new Error(`frame ${frames - 1} is wrong`);
+    }
+  }
+  if (channel.role === "producer") await channel.flush();
+  io.say({ name, transport, frames });
 }
