@@ -5,12 +5,16 @@
  */
 import { describe } from "bun:test";
 import type { Kernel, KernelRuntime, LaunchOptions, RuntimeOptions } from "../../src/kernel/index.ts";
+import { answers } from "./conformance/answers.ts";
+import { atomics } from "./conformance/atomics.ts";
 import type { BodyName } from "./conformance/bodies.ts";
 import { ending } from "./conformance/ending.ts";
 import { k2k } from "./conformance/k2k.ts";
 import { lifecycle } from "./conformance/lifecycle.ts";
 import { messages } from "./conformance/messages.ts";
+import { counts } from "./conformance/metrics.ts";
 import { queues } from "./conformance/queues.ts";
+import { structs } from "./conformance/structs.ts";
 
 export interface Setting {
   name: string;
@@ -23,13 +27,17 @@ export function conformance(setting: Setting): void {
   describe(setting.name, () => {
     lifecycle(setting);
     messages(setting);
+    structs(setting);
     queues(setting);
     k2k(setting);
+    answers(setting);
+    counts(setting);
+    atomics(setting);
     ending(setting);
   });
 }
 
-/** A kernel that is active; `forward` has its route to "target". */
+/** A kernel that is active; `forward` and `relay` have their route to "target". */
 export async function start(
   { source }: Setting,
   runtime: KernelRuntime,
@@ -37,7 +45,7 @@ export async function start(
   options: Partial<LaunchOptions> & { id?: string } = {},
 ): Promise<Kernel> {
   const { id = body, ...rest } = options;
-  const routes = body === "forward" ? { routes: ["target"] } : {};
+  const routes = body === "forward" || body === "relay" ? { routes: ["target"] } : {};
   const kernel = await runtime.launch(id, { source: source(body), ...routes, ...rest });
   await kernel.activate();
   return kernel;

@@ -18,8 +18,8 @@ export function k2k(setting: Setting): void {
       for (let i = 0; i < 20; i++) {
         const reply = await target.receive();
         expect(reply).toMatchObject({ source: "target", destination: "host", payload: words(i, i * i) });
-        // What a body sends is of the type of the message that it handles, and otherwise a message of its own.
-        expect(reply).toMatchObject({ type: i, priority: 1, correlationId: 0 });
+        // What a body sends is of the type and the correlation of the message that it handles, and otherwise one of its own.
+        expect(reply).toMatchObject({ type: i, priority: 1, correlationId: 9 });
       }
       expect(forward.tryReceive()).toBeNull();
     });

@@ -8,6 +8,28 @@ export function lifecycle(setting: Setting): void {
   const { create, source } = setting;
 
   describe("lifecycle", () => {
+    test("a runtime knows its kernels, and a kernel says when it has ended", async () => {
+      await using runtime = await create();
+      expect([runtime.kernels(), runtime.kernel("echo")]).toEqual([[], null]);
+      const launching = runtime.launch("echo", { source: source("echo") });
+      expect(runtime.kernel("echo")).toBeNull(); // not there yet
+      const echo = await launching;
+      const counter = await start(setting, runtime, "counter");
+      expect(runtime.kernels().map(({ id }) => id)).toEqual(["echo", "counter"]);
+      expect(runtime.kernel("echo")).toBe(echo);
+      expect(runtime.kernel("counter")).toBe(counter);
+      let ended: unknown = "not yet";
+      const closed = echo.closed.then((reason) => (ended = reason));
+      await counter.call({ payload: words(1) });
+      expect(ended).toBe("not yet");
+      await echo.terminate();
+      expect(await closed).toBeNull();
+      expect(await echo.closed).toBeNull();
+      expect([runtime.kernel("echo"), runtime.kernels()]).toEqual([null, [counter]]);
+      await runtime.shutdown();
+      expect(await counter.closed).toBeNull();
+    });
+
     test("launched, active, deactivated, active, terminated; and its id is free again", async () => {
       await using runtime = await create();
       for (let round = 0; round < 2; round++) {

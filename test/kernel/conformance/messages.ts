@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { HybridLogicalClock } from "../../../src/kernel/index.ts";
 import { eventually, failure, random } from "../../channel/support.ts";
+import { gone } from "../../gone.ts";
 import { type Setting, start } from "../conformance.ts";
 import { block, word, words } from "../support.ts";
 
@@ -58,6 +59,30 @@ export function messages(setting: Setting): void {
       const memory = Uint8Array.from({ length: 64 }, (_, i) => i);
       const { payload } = await kernel.call({ payload: memory.subarray(13, 22) });
       expect([...payload]).toEqual([13, 14, 15, 16, 17, 18, 19, 20, 21]);
+    });
+
+    test("any view is sent as its bytes, and so is a whole buffer", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo");
+      const bytes = Uint8Array.from({ length: 64 }, (_, i) => 200 + i);
+      const shared = new SharedArrayBuffer(64);
+      new Uint8Array(shared).set(bytes);
+      for (const [payload, from, size] of [
+        [bytes.buffer, 0, 64],
+        [shared, 0, 64],
+        [new DataView(bytes.buffer, 3, 5), 3, 5],
+        [new Uint16Array(bytes.buffer, 2, 3), 2, 6],
+        [new Float32Array(bytes.buffer, 8, 2), 8, 8],
+        [new BigInt64Array(bytes.buffer, 16, 1), 16, 8],
+        [new Int8Array(bytes.buffer, 1, 1), 1, 1],
+        [new Float64Array(0), 0, 0],
+      ] as const) {
+        expect((await kernel.call({ payload })).payload).toEqual(bytes.slice(from, from + size));
+      }
+      await kernel.sendMany([new Float32Array(bytes.buffer, 0, 1), new DataView(bytes.buffer, 4, 4)]);
+      for (const at of [0, 4]) expect((await kernel.receive()).payload).toEqual(bytes.slice(at, at + 4));
+      expect(await runtime.k2k!.send("host", "echo", new Uint16Array(bytes.buffer, 0, 1))).toBe("delivered");
+      expect((await kernel.receive()).payload).toEqual(bytes.slice(0, 2));
     });
 
     test("one message at a time, in order", async () => {
@@ -132,12 +157,15 @@ export function messages(setting: Setting): void {
       const silent = await start(setting, runtime, "silent");
       await failure("TIMEOUT", () => silent.receive({ timeoutMs: 5 }));
       await failure("TIMEOUT", () => silent.receive({ timeoutMs: 0 }));
-      await failure("TIMEOUT", () => silent.call({ payload: words(1) }, { timeoutMs: 5 }));
+      const echo = await start(setting, runtime, "echo", { outputCapacity: 1 });
+      await block(echo);
+      await failure("TIMEOUT", () => echo.call({ payload: words(1) }, { timeoutMs: 5 }));
       const error = await failure("TIMEOUT", () =>
-        silent.call({ payload: words(1), correlationId: 9 }, { timeoutMs: 5 }),
+        echo.call({ payload: words(1), correlationId: 9 }, { timeoutMs: 5 }),
       );
       expect(error.message).toContain("5 ms");
-      const echo = await start(setting, runtime, "echo");
+      await echo.receive();
+      expect(await echo.receive()).toMatchObject({ correlationId: 9 }); // late, and of no call any more
       await failure("TIMEOUT", () => echo.receive({ timeoutMs: 5 }));
       expect(word((await echo.call({ payload: words(3), correlationId: 9 })).payload)).toBe(3);
     });
@@ -161,7 +189,11 @@ export function messages(setting: Setting): void {
     for (const [name, init] of Object.entries({
       "no message": undefined,
       "no payload": {},
-      "a payload of another type": { payload: new Uint32Array(1) },
+      "a payload of another type": { payload: [1, 2, 3, 4] },
+      "a payload that is a Proxy": { payload: new Proxy(payload, {}) },
+      ...Object.fromEntries(
+        gone(Uint8Array).map(([what, payload]) => [`a payload whose ArrayBuffer was ${what}`, { payload }]),
+      ),
       "a payload that is too large": { payload: new Uint8Array(257) },
       "a type below 0": { payload, type: -1 },
       "a type that is no whole number": { payload, type: 0.5 },
@@ -184,6 +216,20 @@ export function messages(setting: Setting): void {
         expect((await kernel.call({ payload })).payload).toEqual(payload);
       });
     }
+
+    test("a payload that shrinks while it waits for room", async () => {
+      await using runtime = await create();
+      const kernel = await start(setting, runtime, "echo", { inputCapacity: 2 });
+      const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+      const before: Promise<unknown>[] = [];
+      while (kernel.trySend({ payload })) before.push(kernel.receive());
+      const sending = failure("INVALID_ARGUMENT", () => kernel.send({ payload: new Uint8Array(buffer) }));
+      const calling = failure("INVALID_ARGUMENT", () => kernel.call({ payload: new Uint8Array(buffer) }));
+      buffer.resize(4);
+      for (const refused of await Promise.all([sending, calling])) expect(refused.reason).toContain("had 8 bytes");
+      await Promise.all(before);
+      expect((await kernel.call({ payload })).payload).toEqual(payload);
+    });
 
     test("a limit that is none", async () => {
       await using runtime = await create();
