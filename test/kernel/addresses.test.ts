@@ -1,7 +1,7 @@
 /** Numbers and names of kernels: a long run leaves nothing of those that are gone. */
 import { expect, test } from "bun:test";
 import { Addresses } from "../../src/kernel/addresses.ts";
-import { Fifo } from "../../src/kernel/fifo.ts";
+import { Fifo } from "../../src/native/fifo.ts";
 import { random } from "../channel/support.ts";
 
 test("a number is given once, and its name goes with it", () => {

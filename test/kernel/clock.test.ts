@@ -84,6 +84,26 @@ describe("one clock", () => {
   });
 });
 
+describe("the end of the format", () => {
+  const LAST = { physicalMicros: 2 ** 52 - 1, logical: 4095 };
+
+  test("no tick follows the last one", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 1, wallClockMicros: () => LAST.physicalMicros });
+    for (let i = 0; i < 4095; i++) clock.tick();
+    expect(clock.tick()).toEqual({ ...LAST, nodeId: 1 });
+    for (let i = 0; i < 2; i++) await failure("CLOCK_DRIFT", () => clock.tick());
+    await failure("CLOCK_DRIFT", () => clock.update({ physicalMicros: 5, logical: 0, nodeId: 2 }));
+  });
+
+  test("a remote stamp that none can follow leaves the clock as it was", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 1, maxDriftMs: Number.POSITIVE_INFINITY, wallClockMicros: () => 7 });
+    await failure("CLOCK_DRIFT", () => clock.update({ ...LAST, nodeId: 2 }));
+    expect(clock.tick()).toEqual({ physicalMicros: 7, logical: 0, nodeId: 1 });
+    clock.update({ ...LAST, logical: 4094, nodeId: 2 });
+    await failure("CLOCK_DRIFT", () => clock.tick());
+  });
+});
+
 describe("a remote stamp", () => {
   const at = (physicalMicros: number, logical = 0): HlcTimestamp => ({ physicalMicros, logical, nodeId: 9 });
 
@@ -104,7 +124,9 @@ describe("a remote stamp", () => {
   test("that can't be", async () => {
     const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: Number.POSITIVE_INFINITY });
     const before = clock.tick();
-    for (const wrong of [at(-1), at(Number.NaN), at(2 ** 53), at(1, -1), at(1, 4096), at(1, Number.NaN)]) {
+    const fractions = [at(1e15 + 0.75), at(1, 0.5)];
+    const outside = [at(-1), at(Number.NaN), at(2 ** 53), at(1, -1), at(1, 4096), at(1, Number.NaN)];
+    for (const wrong of [...fractions, ...outside]) {
       await failure("INVALID_ARGUMENT", () => clock.update(wrong));
     }
     const after = clock.tick();
@@ -133,6 +155,7 @@ test("arguments that can't be", async () => {
     { nodeId: 0, wallClockMicros: 5 as never },
     { nodeId: 0, memory: new SharedArrayBuffer(4) },
     { nodeId: 0, memory: new ArrayBuffer(8) as never },
+    { nodeId: 0, memory: Object.defineProperty(new SharedArrayBuffer(4), "byteLength", { value: 8 }) },
   ];
   for (const options of wrong) await failure("INVALID_ARGUMENT", () => new HybridLogicalClock(options));
   for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY, "soon" as never]) {

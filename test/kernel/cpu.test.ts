@@ -1,10 +1,14 @@
 /** Kernels on the CPU do all that kernels have to, in this thread and in Workers; and what handlers can do wrong. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Handler, type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
-import { eventually, failure } from "../channel/support.ts";
+import { eventually, failure, PATIENT } from "../channel/support.ts";
+import { lying } from "../lying.ts";
 import { handlers } from "./conformance/bodies.ts";
 import { conformance } from "./conformance.ts";
 import { word, words } from "./support.ts";
+
+// A Worker takes some hundred milliseconds to start where the processors are busy, and one test starts sixty.
+setDefaultTimeout(2 * PATIENT);
 
 const create = (options = {}) => KernelRuntime.create({ ...options, backend: "cpu" });
 
@@ -20,6 +24,21 @@ async function active(runtime: KernelRuntime, id: string, handler: Handler, opti
   await kernel.activate();
   return kernel;
 }
+
+test.each(lying(64).filter(([, view]) => view instanceof Uint8Array))(
+  "%s that says something else is a message of what it is, and a reply",
+  async (_, view) => {
+    await using runtime = await create();
+    const got: number[][] = [];
+    const kernel = await active(runtime, "k", ({ payload }) => {
+      got.push([...payload]);
+      return view as Uint8Array;
+    });
+    const expected = Array.from({ length: 64 }, (_, i) => i + 1);
+    expect([...(await kernel.call({ payload: view as Uint8Array })).payload]).toEqual(expected);
+    expect(got).toEqual([expected]);
+  },
+);
 
 describe("a handler that fails", () => {
   test("by throwing: the call learns why, and the next message is handled", async () => {
@@ -45,7 +64,7 @@ describe("a handler that fails", () => {
     null: null,
     text: "reply",
     "a payload that is too large": new Uint8Array(257),
-    "numbers of another type": new Float32Array(1),
+    "a list": [1, 2, 3, 4],
   })) {
     test(`by returning ${name}`, async () => {
       await using runtime = await create();
@@ -54,6 +73,27 @@ describe("a handler that fails", () => {
       expect(error.cause).toMatchObject({ code: "INVALID_ARGUMENT" });
     });
   }
+
+  test("by being async: the call is refused, and what the promise comes to concerns nobody else", async () => {
+    await using runtime = await create();
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on("unhandledRejection", note);
+    try {
+      const kernel = await active(runtime, "k", (async ({ payload }: Parameters<Handler>[0]) => {
+        if (word(payload) === 13) throw new RangeError("thirteen");
+      }) as never);
+      for (const value of [13, 14]) {
+        const error = await failure("HANDLER_FAILED", () => kernel.call({ payload: words(value) }));
+        expect(error.cause).toMatchObject({ code: "INVALID_ARGUMENT" });
+      }
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).toEqual([]);
+      expect([kernel.state, kernel.metrics.errors]).toEqual(["active", 2]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+  });
 
   test("by sending where it can't", async () => {
     await using runtime = await create();
@@ -77,7 +117,8 @@ describe("a handler that fails", () => {
       for (let i = 0; i < 2; i++) attempt(() => sendTo("target", payload));
       return payload;
     });
-    await kernel.call({ payload: words(1) });
+    await kernel.send({ payload: words(1) });
+    await kernel.receive();
     const invalid = Array(5).fill("INVALID_ARGUMENT");
     expect(codes).toEqual(["KERNEL_NOT_ACTIVE", ...invalid, "sent", "QUEUE_FULL"]);
     expect(word((await target.receive()).payload)).toBe(1);
@@ -144,7 +185,7 @@ test("a long run keeps nothing of kernels that are gone, of calls that gave up a
   for (let i = 0; i < 300; i++) {
     const kernel = await active(runtime, `k${i % 7}`, handlers.echo);
     const call = kernel.call({ payload: words(i) });
-    const late = failure("TIMEOUT", () => silent.call({ payload: words(i) }, { timeoutMs: 0 }));
+    const late = failure("NO_REPLY", () => silent.call({ payload: words(i) }));
     const lost = runtime.k2k!.send("host", `nobody${i}`, words(i));
     gone.push(new WeakRef(kernel), new WeakRef(call), new WeakRef(late), new WeakRef(lost));
     await Promise.all([call, late, lost]);

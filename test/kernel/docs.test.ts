@@ -67,6 +67,7 @@ describe("docs/kernels.md", () => {
   const TOUR = [
     "the total is 42",
     "scaled: 0.5, 1, 1.5",
+    "after 2 pushes its speed is 1, 0, 2",
     "the total is 45; the reply to 1001 is of type 7, from total",
     "too late: TIMEOUT",
     "at least 4 found room, and came back in order",

@@ -27,7 +27,6 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
   for (const [name, fault, text, again] of [
     ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 0],
     ["lost while it is waited for", lost, /lost/i, 0],
-    ["that gets nothing done for 10 s", "vkQueueSubmit=0", /kernels did not end.*10[ ,.]?0?0?0? ?m?s/, 0],
     ["lost when what is prepared is let go", "vkSignalSemaphore=-4", /vkSignalSemaphore|lost/i, 6],
     ["lost when the next one is prepared", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 6],
     ["lost while the next one waits", "vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4", /lost/i, 6],
@@ -58,6 +57,26 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
       PATIENT,
     );
   }
+
+  test(
+    "that gets nothing done for 10 s: the kernel that it works for is ended, and nobody waits to stop or close",
+    async () => {
+      const [before, one, other, after] = (await run("away", {})) as [unknown, Outcome[], Outcome[], unknown];
+      expect(before).toEqual([[1], [2]]);
+      const message = expect.stringMatching(/kernels did not end.*10000 ms/);
+      expect(one).toEqual([{ code: "BACKEND_UNAVAILABLE", message, remedy: expect.any(String) }]);
+      expect(other).toEqual([]);
+      expect(after).toMatchObject({
+        sent: false,
+        others: true,
+        launched: { code: "BACKEND_UNAVAILABLE", message: expect.stringContaining("still busy") },
+        unhandled: 1,
+        deactivated: { code: "done" },
+        closed: { code: "done" },
+      });
+    },
+    PATIENT,
+  );
 
   test(
     "that has no memory left: an error for who asks, and no harm for who has some",

@@ -94,7 +94,7 @@ for (const { name, there, make } of ENGINES) {
             tiling,
             layout: each.layout,
             beside,
-            parameters: ["scale"],
+            parameters: [{ name: "scale", type: "f32" }],
           });
           await sweep.run("all", each.field, next, { scale: 0.5 }, 0);
           results.push(await contents(next));

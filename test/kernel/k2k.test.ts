@@ -1,7 +1,8 @@
 /** Kernels of one runtime and of another: statuses that are true, peers that die, and peers that lie. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { Channel } from "../../src/index.ts";
+import { Channel, type Consumer, type Producer } from "../../src/index.ts";
 import { Addresses } from "../../src/kernel/addresses.ts";
+import { Calls } from "../../src/kernel/calls.ts";
 import { pack } from "../../src/kernel/envelope.ts";
 import {
   type Handler,
@@ -10,7 +11,9 @@ import {
   KernelRuntime,
   type RuntimeOptions,
 } from "../../src/kernel/index.ts";
-import { Broker, checkK2k } from "../../src/kernel/k2k.ts";
+import { Broker } from "../../src/kernel/k2k.ts";
+import { checkK2k } from "../../src/kernel/k2k-config.ts";
+import { Peer } from "../../src/kernel/peer.ts";
 import { inProcess, type OtherProcess } from "../channel/peers.ts";
 import { eventually, failure, PATIENT, privateDirectory, random, seed } from "../channel/support.ts";
 import type { Order } from "../process/kernel-peer.ts";
@@ -92,7 +95,8 @@ describe("two runtimes of one process", () => {
       return payload;
     });
     const sink = await active(b, "sink", handlers.echo);
-    await tries.call({ payload: words(3) });
+    await tries.send({ payload: words(3) });
+    await tries.receive();
     expect(seen).toEqual(["sent", "KERNEL_NOT_ACTIVE", "KERNEL_NOT_ACTIVE"]);
     expect(await sink.receive()).toMatchObject({ payload: words(3), priority: 3 });
   });
@@ -122,7 +126,9 @@ describe("two runtimes of one process", () => {
   test("a number that a device made up is nobody's", () => {
     const addresses = new Addresses();
     const clock = new HybridLogicalClock({ nodeId: 1 });
-    const broker = new Broker(checkK2k(true)!, { name: "a", clock, addresses, kernel: () => null });
+    const broker = new Broker(checkK2k(true)!, {
+      ...{ name: "a", clock, addresses, calls: new Calls(), kernel: () => null },
+    });
     const timestamp = clock.tick();
     const rest = { id: 1, type: 0, priority: 1, correlationId: 0, payload: words(1), deadlineMicros: 0 } as const;
     broker.carry({ ...rest, timestamp, source: 5, destination: 77 }, "k");
@@ -317,38 +323,110 @@ describe("a runtime in another process", () => {
   );
 });
 
-describe("a peer that lies", () => {
-  /** A runtime "a", and the two channels of a "b" that has none. */
-  async function liar(): Promise<{ a: KernelRuntime; to: Channel; from: Channel }> {
-    const a = await runtime("a", { deliveryTimeoutMs: 60_000 });
-    const [to, from] = await Promise.all([
-      Channel.open("k2k b>a", { role: "producer" }),
-      Channel.open("k2k a>b", { role: "consumer" }),
-      a.k2k!.connect("b"),
-    ]);
-    open.push(to, from);
-    return { a, to, from };
-  }
+/** A runtime "a", and the two channels of a "b" that has none. */
+async function liar(deliveryTimeoutMs = 60_000): Promise<{ a: KernelRuntime; to: Producer; from: Consumer }> {
+  const a = await runtime("a", { deliveryTimeoutMs });
+  const [to, from] = await Promise.all([
+    Channel.open("k2k b>a", { role: "producer" }),
+    Channel.open("k2k a>b", { role: "consumer" }),
+    a.k2k!.connect("b"),
+  ]);
+  open.push(to, from);
+  return { a, to, from };
+}
 
-  const envelope = pack({
-    id: 1,
-    type: 0,
-    priority: 1,
-    correlationId: 0,
-    payload: words(1),
-    timestamp: { physicalMicros: 1, logical: 0, nodeId: 5 },
-    deadlineMicros: 0,
-    source: 0,
-    destination: 0,
+const envelope = pack({
+  id: 1,
+  type: 0,
+  priority: 1,
+  correlationId: 0,
+  payload: words(1),
+  timestamp: { physicalMicros: 1, logical: 0, nodeId: 5 },
+  deadlineMicros: 0,
+  source: 0,
+  destination: 0,
+});
+
+/** A frame as peer.ts says. */
+function frame(fields: { payload?: number; from?: string; to?: string; number?: number; stretch?: number } = {}) {
+  const { payload = 4, from = "b/x", to = "sink", number = 0, stretch = 0 } = fields;
+  const head = Uint32Array.of(1, number, 1, 1000, payload, from.length, to.length + stretch);
+  return Buffer.concat([new Uint8Array(head.buffer), envelope, Buffer.from(from), Buffer.from(to)]);
+}
+
+describe("a peer that leaves", () => {
+  const delivered = Uint32Array.of(2, 1, 0, 0);
+
+  test("what it sent before counts, also where it can't be answered any more", async () => {
+    const { a, to, from } = await liar();
+    let handled = 0;
+    await active(a, "sink", () => void handled++);
+    const sent = a.k2k!.send("host", "b/x", words(1));
+    // All of it is there before this runtime looks: it finds the end when it has taken the first of them.
+    for (let number = 0; number < 20; number++) expect(to.trySend(frame({ number }))).toBe(true);
+    expect(to.trySend(delivered)).toBe(true);
+    await Promise.all([to.close(), from.close()]);
+    expect(await sent).toBe("delivered");
+    await eventually(() => a.k2k!.connected.length === 0, "the connection has ended");
+    expect(a.k2k!.metrics).toEqual({ delivered: 21, pending: 0, rejected: 0 });
+    await eventually(() => handled === 20, "all that came is handled");
   });
 
-  /** A frame as peer.ts says. */
-  function frame(fields: { payload?: number; from?: string; to?: string; number?: number; stretch?: number } = {}) {
-    const { payload = 4, from = "b/x", to = "sink", number = 0, stretch = 0 } = fields;
-    const head = Uint32Array.of(1, number, 1, 1000, payload, from.length, to.length + stretch);
-    return Buffer.concat([new Uint8Array(head.buffer), envelope, Buffer.from(from), Buffer.from(to)]);
-  }
+  test("so does its word, where another message finds the end", async () => {
+    const { a, to, from } = await liar(300);
+    const [first, other] = [a.k2k!.send("host", "b/x", words(1)), a.k2k!.send("host", "b/x", words(2))];
+    expect(to.trySend(delivered)).toBe(true);
+    const closed = Promise.all([to.close(), from.close()]);
+    const late = a.k2k!.send("host", "b/x", words(3));
+    expect(await first).toBe("delivered");
+    await failure("CHANNEL_CLOSED", () => other);
+    expect(await late).toBe("not-found");
+    await closed;
+  });
 
+  test("one that takes nothing more, and never says that it has left, is left", async () => {
+    const { a, from } = await liar();
+    const sent = failure("CHANNEL_CLOSED", () => a.k2k!.send("host", "b/x", words(1)));
+    await from.close();
+    void a.k2k!.send("host", "b/x", words(2)).catch(() => {});
+    await sent;
+    expect(a.k2k!.connected).toEqual([]);
+  });
+
+  test("what this side has to say goes before its own end", async () => {
+    const [to, from, theirTo, theirFrom] = await Promise.all([
+      Channel.open("k2k a>b", { role: "producer" }),
+      Channel.open("k2k b>a", { role: "consumer" }),
+      Channel.open("k2k b>a", { role: "producer" }),
+      Channel.open("k2k a>b", { role: "consumer" }),
+    ]);
+    open.push(to, from, theirTo, theirFrom);
+    const closed = Promise.withResolvers<void>();
+    const peer: Peer = new Peer("a", "b", to, from, {
+      arrived({ told, answer }) {
+        told("delivered");
+        answer?.(null, 1);
+        closed.resolve(peer.close());
+      },
+      answered() {},
+      left() {},
+      ended() {},
+    });
+    const call = frame({ number: 7 });
+    call[0] = 3;
+    await theirTo.send(call);
+    const heads: number[][] = [];
+    for await (const { bytes } of theirFrom) heads.push([...new Uint32Array(bytes.slice(0, 12).buffer)]);
+    // An answer of no reply, and one word: number 7 was delivered.
+    expect(heads).toEqual([
+      [4, 7, 1],
+      [2, 1, 7],
+    ]);
+    await closed.promise;
+  });
+});
+
+describe("a peer that lies", () => {
   const spoilt = frame();
   spoilt[28 + 256]! ^= 1;
 

@@ -10,7 +10,7 @@ import { runBun, SOFTWARE_METAL, there } from "./metal-support.ts";
 const OTHERS = "^(?!.*what can't be launched is refused)";
 
 describe.skipIf(!(there && vulkan))("over a software Metal", () => {
-  test.each(["./test/kernel/vulkan.test.ts", "./test/kernel/metal.suite.ts"])(
+  test.each(["./test/kernel/vulkan.test.ts", "./test/kernel/metal.suite.ts", "./test/kernel/extensions.test.ts"])(
     "%s passes",
     async (suite) => {
       const { err } = await runBun(["test", suite, "-t", OTHERS], SOFTWARE_METAL);

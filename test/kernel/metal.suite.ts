@@ -1,6 +1,6 @@
 /** What every backend has to do, on Metal: run by metal-rings.test.ts in a process that has the stand-in. */
 import { expect, test } from "bun:test";
-import { type Kernel, KernelRuntime, MetalRuntime } from "../../src/kernel/index.ts";
+import { type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
 import { failure } from "../channel/support.ts";
 import { wgsl } from "./conformance/bodies.ts";
 import { conformance } from "./conformance.ts";
@@ -20,7 +20,7 @@ async function active(runtime: KernelRuntime, id: string, body: string): Promise
 }
 
 test("the guards are in the MSL too: indices stay inside, and loops come to an end", async () => {
-  await using runtime = await MetalRuntime.create();
+  await using runtime = await KernelRuntime.create({ backend: "metal" });
   const wild = await active(runtime, "wild", "var l: array<u32, 4>; l[payload(0u)] = 5u; let result = l[3];");
   expect(word((await wild.call({ payload: words(0x7fffffff) })).payload)).toBe(5);
   const stuck = await active(runtime, "stuck", "loop { if (payload(0u) == 7u) { break; } } let result = 1u;");

@@ -7,6 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { MetalDevice, metalUnavailable } from "../../src/kernel/backend/metal.ts";
 import { failureOf } from "../memory/support.ts";
 import type { Outcome, Told } from "../process/metal.ts";
+import { requires } from "../requires.ts";
 import { library, linux, runBun, there } from "./metal-support.ts";
 
 const reasonWith = (value: string) =>
@@ -14,21 +15,24 @@ const reasonWith = (value: string) =>
     LAVA_FLOW_METAL: value,
   }).then(({ out }) => out.trim());
 
-describe.skipIf(process.platform === "darwin")("where there is no Metal", () => {
-  test("the reason is told, and opening says it", () => {
-    expect(metalUnavailable()).toContain("Metal is a part of macOS");
-    expect(failureOf(() => new MetalDevice())).toMatchObject({
-      code: "BACKEND_UNAVAILABLE",
-      message: expect.stringContaining("Metal is a part of macOS"),
+describe.skipIf(!requires("no-metal", process.platform !== "darwin", "this system has Metal"))(
+  "where there is no Metal",
+  () => {
+    test("the reason is told, and opening says it", () => {
+      expect(metalUnavailable()).toContain("Metal is a part of macOS");
+      expect(failureOf(() => new MetalDevice())).toMatchObject({
+        code: "BACKEND_UNAVAILABLE",
+        message: expect.stringContaining("Metal is a part of macOS"),
+      });
     });
-  });
 
-  test("nor is there one in a library that is switched off, not there, or another one", async () => {
-    expect(await reasonWith("off")).toBe('LAVA_FLOW_METAL is "off"');
-    expect(await reasonWith("/nowhere/metal.so")).toContain("/nowhere/metal.so");
-    if (linux) expect(await reasonWith("libm.so.6")).toBe("the library for Metal has no objc_getClass");
-  });
-});
+    test("nor is there one in a library that is switched off, not there, or another one", async () => {
+      expect(await reasonWith("off")).toBe('LAVA_FLOW_METAL is "off"');
+      expect(await reasonWith("/nowhere/metal.so")).toContain("/nowhere/metal.so");
+      if (linux) expect(await reasonWith("libm.so.6")).toBe("the library for Metal has no objc_getClass");
+    });
+  },
+);
 
 describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
   let told: Promise<Told> | undefined;
@@ -219,6 +223,10 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     expect((await outcome("too many threads")).error).toMatchObject({
       code: "INVALID_ARGUMENT",
       reason: expect.stringContaining("at most 1024 threads of a workgroup on Stand-in GPU, not 1025"),
+    });
+    expect((await outcome("a workgroup's memory")).error).toMatchObject({
+      code: "SHADER_INVALID",
+      reason: expect.stringContaining("need 40964 bytes, and Stand-in GPU has room for 40960"),
     });
     expect((await outcome("another device's")).value).toEqual(["INVALID_ARGUMENT", "INVALID_ARGUMENT"]);
   });

@@ -74,11 +74,11 @@ describe("MSL", () => {
 
   test("SPIR-V that is none, and a resource that the rings have no place for, are SHADER_INVALID", async () => {
     const none = { ...(await module(WGSL, 5, 2)), spirv: Uint32Array.of(1, 2, 3) };
-    expect(toMsl(none)).rejects.toMatchObject({ code: "SHADER_INVALID" });
+    await expect(toMsl(none)).rejects.toMatchObject({ code: "SHADER_INVALID" });
     const uniform = `@group(0) @binding(0) var<uniform> one: vec4<u32>;
       @group(0) @binding(1) var<storage, read_write> two: u32;
       @compute @workgroup_size(1) fn main() { two = one.x; }`;
-    expect(toMsl(await module(uniform, 2, 0))).rejects.toMatchObject({
+    await expect(toMsl(await module(uniform, 2, 0))).rejects.toMatchObject({
       code: "SHADER_INVALID",
       message: expect.stringContaining("an argument"),
     });
@@ -99,5 +99,21 @@ describe("the MSL of a kernel", () => {
     expect([...sized].sort()).toEqual([0, 1, 2, 3]);
     expect(source).toContain("[[max_total_threads_per_threadgroup(32)]] kernel void main_(");
     await expectGolden("kernel.metal", source);
+  });
+
+  test("has atomic operations on the memory of the state, and no buffer of their own for them", async () => {
+    const body = "fn on_message(message: Message) { set_reply(0u, state_atomic_add(payload(0u), 3u)); }";
+    const parameters = (source: string) =>
+      /main_\(\n[\s\S]*?\n\) \{/
+        .exec(source)?.[0]
+        .match(/\[\[buffer\(\d\)\]\]/g)
+        ?.sort();
+    const plain = await toMsl(await toKernel("fn on_message(message: Message) {}", 32, "the test's"));
+    const atomic = await toMsl(await toKernel(body, 32, "the test's"));
+    expect(parameters(atomic.source)).toEqual(parameters(plain.source) as never);
+    expect([...atomic.sized].sort()).toEqual([0, 1, 2, 3]);
+    const store = /device (\w+)& (\w+) \[\[buffer\(2\)\]\]/.exec(atomic.source);
+    expect(atomic.source).toMatch(new RegExp(`atomic_fetch_add_explicit\\(&${store?.[2]}\\.member\\[`));
+    expect(plain.source).not.toMatch(new RegExp(`atomic_\\w+_explicit\\(&${store?.[2]}\\.member\\[`));
   });
 });

@@ -24,6 +24,7 @@ export class Port implements KernelPort {
   readonly drops: Dropped[] = [];
   readonly failures: LavaFlowError[] = [];
   takenCount = 0;
+  handledCount = 0;
   #received = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -38,6 +39,11 @@ export class Port implements KernelPort {
 
   taken(count: number): void {
     this.takenCount += count;
+    this.#wake();
+  }
+
+  handled(count: number): void {
+    this.handledCount += count;
     this.#wake();
   }
 

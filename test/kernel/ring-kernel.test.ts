@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
 import type { BackendKernel, Message } from "../../src/kernel/backend/backend.ts";
+import { Calls } from "../../src/kernel/calls.ts";
+import type { Home } from "../../src/kernel/home.ts";
 import { HybridLogicalClock } from "../../src/kernel/index.ts";
 import { RingKernel } from "../../src/kernel/ring-kernel.ts";
 import { eventually, failure } from "../channel/support.ts";
@@ -23,14 +25,18 @@ class Stage {
   #ids = 0;
 
   constructor({ outputCapacity = 4 } = {}) {
-    const plan = { payloadBytes: 16, outputCapacity } as never;
-    this.kernel = new RingKernel("k", 1, plan, {
+    const plan = { payloadBytes: 16, outputCapacity, request: null, reply: null } as never;
+    const home: Home = {
       clock,
+      calls: new Calls(),
       nextId: () => ++this.#ids,
       carry: (message, from) => this.carried.push({ ...message, from }),
+      handled: () => {},
+      counted: () => {},
       activated: () => this.said.push("activated"),
       ended: () => this.ended++,
-    });
+    };
+    this.kernel = new RingKernel("k", 1, plan, home, {});
   }
 
   readonly backend: BackendKernel = {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Arena, type Range } from "../../src/kernel/backend/arena.ts";
 import type { ComputeDevice, ComputeMemory } from "../../src/kernel/backend/compute.ts";
 import { PriorityQueue } from "../../src/kernel/backend/priority.ts";
+import { PLAIN } from "../../src/kernel/wgsl/extensions.ts";
 
 /** A device that has memory and copies it, and nothing else. */
 function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<ComputeMemory> } {
@@ -11,6 +12,7 @@ function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<
     name: "a device of the test",
     memoryMaxBytes,
     loopRoundsMax: Number.POSITIVE_INFINITY,
+    target: PLAIN,
     async allocate(_, sizeBytes) {
       const memory: ComputeMemory = {
         sizeBytes,

@@ -1,0 +1,130 @@
+/** A submission that takes longer than a device may take: whom that ends, and that the others go on. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { LavaFlowError } from "../../src/errors.ts";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import { openRings } from "../../src/kernel/backend/gpu.ts";
+import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
+import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
+import { Bare, type Launched, words, wordsOf } from "./port.ts";
+import { Watched } from "./watched.ts";
+
+setDefaultTimeout(60_000);
+
+const COUNT =
+  "fn on_message(m: Message) { set_state(0u, state(0u) + 1u); set_reply(0u, state(0u)); set_reply(1u, payload(0u)); reply(8u); }";
+
+/** A device that says of the next submission that it is late, as one would 10 s later, and holds its end back. */
+class Slow extends Watched {
+  /** Resolves when somebody waits for a submission that is late. */
+  asked = Promise.withResolvers<void>();
+  #back: Promise<void> | null = null;
+  #isTold = false;
+  #comes = () => {};
+
+  beLate(): void {
+    this.asked = Promise.withResolvers();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#isTold = false;
+    this.#back = promise;
+    this.#comes = resolve;
+  }
+
+  comeBack(): void {
+    this.#back = null;
+    this.#comes();
+  }
+
+  override reached(value: number, spinUs: number): boolean {
+    return this.#back === null && super.reached(value, spinUs);
+  }
+
+  override async wait(value: number, timeoutMs: number): Promise<void> {
+    if (this.#back && !this.#isTold) {
+      await super.wait(value, timeoutMs);
+      this.#isTold = true;
+      throw new LavaFlowError("TIMEOUT", `kernels did not end within ${timeoutMs} ms`);
+    }
+    this.asked.resolve();
+    await this.#back;
+    await super.wait(value, timeoutMs);
+  }
+}
+
+describe.skipIf(!vulkan)("a device that comes back late", () => {
+  let gpu: GpuDevice;
+  let slow: Slow;
+  let bare: Bare;
+  beforeAll(async () => {
+    gpu = GpuDevice.open(device);
+    slow = new Slow(new VulkanCompute(gpu.retain()));
+    const clock = new HybridLogicalClock({ nodeId: 5 });
+    bare = Bare.over(await openRings(slow, clock), clock);
+  });
+  afterAll(async () => {
+    await bare[Symbol.asyncDispose]();
+    gpu.release();
+  });
+
+  const codes = ({ port }: Launched) => port.failures.map(({ code }) => code);
+
+  test("ends the kernel that it worked for, and no other: those go on, with their states", async () => {
+    const [culprit, other] = [await bare.launch(COUNT), await bare.launch(COUNT)];
+    expect(wordsOf(await bare.call(other, words(1)))).toEqual([1, 1]);
+    // It does not report before the end, as on some devices.
+    const { reported } = hide(culprit);
+    slow.beLate();
+    bare.send(culprit, words(2));
+    await culprit.port.until(() => culprit.port.failures.length > 0);
+    await slow.asked.promise;
+    expect(codes(culprit)).toEqual(["BACKEND_UNAVAILABLE"]);
+    expect(codes(other)).toEqual([]);
+    expect(bare.send(culprit, words(3))).toBe(false);
+    expect(bare.send(other, words(4))).toBe(true);
+    await expect(bare.launch(COUNT)).rejects.toThrow("still busy");
+    await culprit.kernel.close();
+    reported();
+    slow.comeBack();
+    expect(wordsOf(await other.port.receive())).toEqual([2, 4]);
+    // What the kernel that was ended did in the end is nobody's any more.
+    expect(culprit.port.messages).toEqual([]);
+    const next = await bare.launch(COUNT);
+    expect(wordsOf(await bare.call(next, words(5)))).toEqual([1, 5]);
+  });
+
+  test("ends nobody where it is not known whom; kernels then run one by one, and it is known the next time", async () => {
+    const kernels = await Promise.all([1, 2, 3].map(() => bare.launch(COUNT)));
+    const shown = kernels.map((kernel) => hide(kernel));
+    slow.beLate();
+    for (const kernel of kernels) bare.send(kernel, words(7));
+    await slow.asked.promise;
+    for (const { reported } of shown) reported();
+    slow.comeBack();
+    for (const kernel of kernels) expect(wordsOf(await kernel.port.receive())).toEqual([1, 7]);
+    const before = bare.backend.metrics.dispatches;
+    for (const kernel of kernels) bare.send(kernel, words(8));
+    for (const kernel of kernels) expect(wordsOf(await kernel.port.receive())).toEqual([2, 8]);
+    expect(bare.backend.metrics.dispatches - before).toBe(3);
+    const again = kernels.map((kernel) => hide(kernel));
+    slow.beLate();
+    for (const kernel of kernels) bare.send(kernel, words(9));
+    await slow.asked.promise;
+    for (const { reported } of again) reported();
+    slow.comeBack();
+    for (const kernel of kernels.slice(1)) expect(wordsOf(await kernel.port.receive())).toEqual([3, 9]);
+    expect(kernels.map(codes)).toEqual([["BACKEND_UNAVAILABLE"], [], []]);
+  });
+});
+
+/** Has a kernel report nothing, until `reported` is called. */
+function hide({ kernel }: Launched): { reported(): void } {
+  const hidden = kernel as unknown as { reported?: (serial: number) => boolean };
+  hidden.reported = () => false;
+  return {
+    reported() {
+      delete hidden.reported;
+    },
+  };
+}
+
+validationIsSilent();
