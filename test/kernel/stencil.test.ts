@@ -1,5 +1,6 @@
 /** Stencils on tiles of one process, against a grid in one piece computed in 8 bytes. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import { Program } from "../../src/kernel/halo/program.ts";
 import { HaloExchange, type HaloGrid, KernelRuntime, type StencilOptions } from "../../src/kernel/index.ts";
 import { failure } from "../channel/support.ts";
 import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
@@ -181,6 +182,37 @@ for (const { backend, there } of BACKENDS) {
       expect([...kept]).toEqual([...(await read(exchange, config, 1))]);
     });
 
+    test("integer parameters arrive as they are, whole", async () => {
+      const config: HaloGrid = { grid: [1, 1], tile: [4, 2], halo: 1 };
+      await using exchange = await HaloExchange.create(runtime, config);
+      // 2^24 + 1 is no f32. Each cell becomes 8 bits of one of the numbers.
+      const stencil = await exchange.stencil({
+        wgsl: `fn cell() -> f32 {
+          let at = 8u * position().x;
+          return f32(select(u32(parameters.signed), parameters.seed, position().y == 0u) >> at & 255u) * parameters.scale;
+        }`,
+        handler({ next, from, to, x, y, parameters: { seed, signed, scale } }) {
+          for (let i = from; i < to; i++)
+            next[i] = (((y === 0 ? seed : signed) >>> (8 * (x + i - from))) & 255) * scale;
+        },
+        parameters: { seed: 2 ** 24 + 1, signed: -(2 ** 24) - 1, scale: 0.5 },
+        integers: { seed: "u32", signed: "i32" },
+      });
+      const rows = async () => {
+        await stencil.step();
+        const content = await read(exchange, config, 0);
+        return [...content.subarray(7, 11), ...content.subarray(13, 17)].map((half) => half * 2);
+      };
+      expect(await rows()).toEqual([1, 0, 0, 1, 255, 255, 255, 254]);
+      stencil.parameters.seed = 2 ** 32 - 2;
+      stencil.parameters.signed = 2 ** 31 - 1;
+      expect(await rows()).toEqual([254, 255, 255, 255, 255, 255, 255, 127]);
+      for (const wrong of [0.5, -1, 2 ** 32, Number.NaN]) {
+        stencil.parameters.seed = wrong;
+        expect(() => stencil.step()).toThrow("parameters.seed");
+      }
+    });
+
     test("parameters count from the next call on", async () => {
       const config: HaloGrid = { grid: [1, 1], tile: [4, 4], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
@@ -254,6 +286,10 @@ for (const { backend, there } of BACKENDS) {
       await refused({ ...both, parameters: { "no name": 1 } });
       await refused({ ...both, parameters: { lf_first: 1 } });
       await refused({ ...both, parameters: { speed: "1" } });
+      await refused({ ...both, parameters: { speed: 1.5 }, integers: { speed: "u32" } });
+      await refused({ ...both, parameters: { speed: 1 }, integers: { speed: "u64" } });
+      await refused({ ...both, parameters: { speed: 1 }, integers: { other: "u32" } });
+      await refused({ ...both, parameters: { speed: 1 }, integers: "speed" });
       await refused({ ...both, parameters: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`p${at}`, at])) });
     });
   });
@@ -304,6 +340,43 @@ describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
     expect(row).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN, 3, 3]);
   });
 
+  test("may have names of its own that WGSL or the library has", async () => {
+    await using exchange = await HaloExchange.create(runtime, grid);
+    await write(exchange, grid, ([x]) => x);
+    const stencil = await exchange.stencil({
+      wgsl: `fn select(a: f32, b: f32, c: bool) -> f32 { return -1.0; }
+        fn bitcast(a: u32) -> f32 { return 0.0; }
+        fn min(a: u32, b: u32) -> u32 { return 0u; }
+        struct vec3 { a: f32 } alias vec2 = u32; const steps = 2.0; var<private> Region: f32; struct Parameters { main: f32 }
+        fn main() -> f32 { return Parameters(3.0).main + vec3(steps).a + f32(min(1u, vec2(1))) + bitcast(1u) + Region; }
+        fn cell() -> f32 { let at_ = at(0, 0); return select(0.0, 0.0, true) + parameters.min * main() + at_; }`,
+      parameters: { min: 10 },
+    });
+    await stencil.step();
+    expect([...(await read(exchange, grid, 0)).subarray(9, 15)]).toEqual([0, 1, 2, 3, 4, 5].map((x) => x - 1 + 50));
+  });
+
+  test("that naga does not survive is refused with its line, and the next one is taken", async () => {
+    await using exchange = await HaloExchange.create(runtime, grid);
+    const wgsl = `struct S { a: f32 } fn add(p: ptr<function, f32>) { *p += 1.0; }
+      fn cell() -> f32 { var s: S;
+        add(&s.a); return s.a; }`;
+    for (let round = 0; round < 2; round++) {
+      const { message } = await failure("SHADER_INVALID", () => exchange.stencil({ wgsl }));
+      expect(message).toContain("&s.a in line 3");
+    }
+    await exchange.stencil({ wgsl: "fn cell() -> f32 { return 1.0; }" });
+  });
+
+  test("names of parameters that WGSL does not have are refused", async () => {
+    await using exchange = await HaloExchange.create(runtime, grid);
+    for (const name of ["loop", "get", "fn", "a__b"]) {
+      const made = exchange.stencil({ wgsl: "fn cell() -> f32 { return 1.0; }", parameters: { [name]: 1 } });
+      if (name === "a__b") await made;
+      else await failure("INVALID_ARGUMENT", () => made);
+    }
+  });
+
   test("can't have cells of 8 bytes", async () => {
     await using exchange = await HaloExchange.create(runtime, { ...grid, elementBytes: 8 });
     const { message } = await failure("BACKEND_UNAVAILABLE", () => exchange.stencil(jacobi2d));
@@ -323,6 +396,57 @@ describe("a handler", () => {
     for (let each = 0; each < 2; each++) await expect(stencil.step()).rejects.toThrow("no such cell");
     await expect(exchange.exchange()).rejects.toThrow("no such cell");
     await runtime.shutdown();
+  });
+});
+
+describe.skipIf(!vulkan)("a tile with a side longer than one dispatch reaches", () => {
+  const cases: [string, [number, number] | [number, number, number]][] = [
+    ["along y", [4, 1_100_000]],
+    ["along y in three dimensions", [2, 140_000, 2]],
+    ["along z", [2, 2, 530_000]],
+  ];
+  for (const [name, tile] of cases) {
+    test(`${name}: every cell is computed`, async () => {
+      await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
+      const flat = tile.length === 2;
+      const config: HaloGrid = { grid: flat ? [1, 1] : [1, 1, 1], tile, halo: 1 };
+      await using exchange = await HaloExchange.create(runtime, config);
+      const place = flat ? "position().y" : "position().y + position().z";
+      const stencil = await exchange.stencil({
+        wgsl: `fn cell() -> f32 { return at(${flat ? "0, 0" : "0, 0, 0"}) + f32(${place}) + 1.0; }`,
+      });
+      await stencil.step(2);
+      const content = await read(exchange, config, 0);
+      const { cells, extent } = measures(config);
+      let wrong = 0;
+      for (let z = 0; z < cells[2]; z++) {
+        for (let y = 0; y < cells[1]; y++) {
+          const row = ((flat ? 0 : z + 1) * extent[1] + y + 1) * extent[0];
+          for (let x = 0; x < cells[0]; x++) if (content[row + x + 1] !== 2 * (y + z + 1)) wrong++;
+        }
+      }
+      expect(wrong).toBe(0);
+    }, 60_000);
+  }
+});
+
+describe.skipIf(!vulkan)("a stencil that is made", () => {
+  test("has run, on no cells", async () => {
+    await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
+    const config: HaloGrid = { grid: [1, 1], tile: [8, 8], halo: 1 };
+    await using exchange = await HaloExchange.create(runtime, config);
+    const run = spyOn(Program.prototype, "run");
+    try {
+      const stencil = await exchange.stencil({ wgsl: "fn cell() -> f32 { return 3.0; }" });
+      expect(run.mock.calls.map(([, groups]) => groups)).toEqual([[1, 1, 1]]);
+      for (const field of [exchange.tiles, stencil.previous]) {
+        const content = new Float32Array(10 * 10);
+        await field.get(0)!.read(content);
+        expect(new Set(content)).toEqual(new Set([0]));
+      }
+    } finally {
+      run.mockRestore();
+    }
   });
 });
 
