@@ -241,10 +241,10 @@ describe.skipIf(!vulkan)("several backends", () => {
     const ring = [await second.launch(body), await second.launch(body)];
     for (const [i, { kernel }] of ring.entries()) kernel.setRoute(0, ring[1 - i]!.spec.number);
     second.send(ring[0]!, new Uint8Array());
-    while (second.backend.metrics.messagesProcessed < 100) await new Promise(setImmediate);
+    while (ring.reduce((sum, { port }) => sum + port.handledCount, 0) < 100) await new Promise(setImmediate);
     await second[Symbol.asyncDispose]();
     expect(ring.flatMap(({ port }) => port.failures)).toEqual([]);
   });
 });
 
-if (vulkan) validationIsSilent();
+validationIsSilent();

@@ -12,6 +12,7 @@ export class Watched implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;
   readonly loopRoundsMax: number;
+  readonly target: ComputeDevice["target"];
   /** What happens when a submission has ended, before its end is seen. */
   onEnd: () => void = () => {};
   /** How often something was submitted, prepared, and found to wait still; and pipelines that were made. */
@@ -26,6 +27,7 @@ export class Watched implements ComputeDevice {
     this.name = inner.name;
     this.memoryMaxBytes = inner.memoryMaxBytes;
     this.loopRoundsMax = inner.loopRoundsMax;
+    this.target = inner.target;
   }
 
   /** All that is mapped for the use, as words. */

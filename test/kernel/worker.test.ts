@@ -1,5 +1,5 @@
 /** Kernels in Workers: what goes wrong in there is told out here, and nothing waits for what will not come. */
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { shimPath } from "../../src/native/load.ts";
 import { eventually, failure, PATIENT } from "../channel/support.ts";
 import { handlers } from "./conformance/bodies.ts";
 import { words } from "./support.ts";
+
+// Workers start late where the processors are busy.
+setDefaultTimeout(2 * PATIENT);
 
 const runtime = await KernelRuntime.create({ backend: "cpu" });
 afterAll(() => runtime.shutdown());
@@ -26,9 +29,7 @@ test("a handler that throws: the call learns why, and the next message is handle
   await using kernel = await wayward();
   const error = await failure("HANDLER_FAILED", () => kernel.call(text("throw")));
   expect(error.message).toContain("as it was told");
-  expect(String((await failure("TIMEOUT", () => kernel.call(text("ok"), { timeoutMs: 50 }))).message)).toContain(
-    "50 ms",
-  );
+  await failure("NO_REPLY", () => kernel.call(text("ok")));
   expect(kernel.metrics.errors).toBe(1);
   expect(kernel.state).toBe("active");
 });
@@ -39,11 +40,11 @@ for (const [deed, words_] of [
 ] as const) {
   test(`a Worker that is gone (${deed}): whoever waits is told, and the kernel has ended`, async () => {
     const kernel = await wayward();
-    const waiting = [kernel.call(text(deed)), kernel.call(text("ok")), kernel.receive()].map((each) =>
-      failure("BACKEND_UNAVAILABLE", () => each),
-    );
+    await kernel.send(text(deed));
+    const waiting = [kernel.receive(), kernel.receive()].map((each) => failure("BACKEND_UNAVAILABLE", () => each));
     for (const error of await Promise.all(waiting)) expect(error.message).toMatch(words_);
     expect(kernel.state).toBe("terminated");
+    expect(await kernel.closed).toMatchObject({ code: "BACKEND_UNAVAILABLE" });
     expect(runtime.metrics.launched).toBe(0);
     const { cause } = await failure("KERNEL_NOT_ACTIVE", () => kernel.send(text("ok")));
     expect(cause).toMatchObject({ code: "BACKEND_UNAVAILABLE" });
@@ -61,7 +62,7 @@ test("a module by its path", async () => {
 test("a handler that never comes back is ended with its kernel", async () => {
   const kernel = await wayward();
   const waiting = failure("KERNEL_NOT_ACTIVE", () => kernel.call(text("spin")));
-  await eventually(() => kernel.metrics.pending === 0, "the Worker has it");
+  expect(kernel.metrics.pending).toBe(1); // the Worker has it
   expect(await kernel.terminate()).toEqual({ drained: 0, rejected: 1 });
   await waiting;
 });
@@ -86,7 +87,10 @@ describe("a Worker that says what it can't say", () => {
 
 test("a Worker that answers twice", async () => {
   const kernel = await wayward();
-  await failure("CORRUPT_SEGMENT", () => kernel.call(text("two results")));
+  await failure("CORRUPT_SEGMENT", async () => {
+    await kernel.send(text("two results"));
+    return kernel.receive();
+  });
   expect(kernel.metrics.lastError).toBeNull();
   expect(kernel.state).toBe("terminated");
 });
