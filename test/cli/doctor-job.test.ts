@@ -76,12 +76,9 @@ for (const { launcher, here } of LAUNCHERS) {
     test(
       "ranks of one host that can't meet there are told apart from those that can",
       async () => {
-        const here = { LAVA_FLOW_HOST_ID: "same", LAVA_FLOW_RUNTIME_DIR: "" };
-        const there = { LAVA_FLOW_HOST_ID: "same" };
-        const { code, output } = await run(launcher, ["--json"], there, there, {
-          ...here,
-          XDG_RUNTIME_DIR: "/nowhere",
-        });
+        const here = { LAVA_FLOW_HOST_ID: "same" };
+        const nowhere = { ...here, LAVA_FLOW_RUNTIME_DIR: "/nowhere/lava-flow" };
+        const { code, output } = await run(launcher, ["--json"], here, here, nowhere);
         expect(code).toBe(0);
         const report = reportIn(output);
         expect(report.routes).toEqual([

@@ -139,3 +139,21 @@ describe.skipIf(!hasMaps)("when it is loaded", () => {
     expect(JSON.parse(child.stdout.toString())).toEqual({ afterImport: false, afterUse: true });
   });
 });
+
+test("importing lava-flow and its kernels does not load what meets a peer, nor the transports; opening does", () => {
+  const program = `
+    const loaded = () =>
+      ["meet.ts", "transport/shm.ts", "transport/mpi.ts"].filter((name) =>
+        Object.keys(require.cache).some((path) => path.replaceAll("\\\\", "/").endsWith("src/channel/" + name)),
+      );
+    const { Channel } = await import(${JSON.stringify(join(ROOT, "src/index.ts"))});
+    await import(${JSON.stringify(join(ROOT, "src/kernel/index.ts"))});
+    const afterImport = loaded();
+    await Channel.open("nobody", { role: "consumer", timeoutMs: 0 }).catch(() => {});
+    process.stdout.write(JSON.stringify({ afterImport, afterOpen: loaded() }));`;
+  const env = { ...process.env, LAVA_FLOW_RUNTIME_DIR: join(folder, "run") };
+  const child = Bun.spawnSync([process.execPath, "-e", program], { timeout: 60_000, env });
+  expect(child.stderr.toString()).toBe("");
+  const afterOpen = ["meet.ts", "transport/shm.ts", "transport/mpi.ts"];
+  expect(JSON.parse(child.stdout.toString())).toEqual({ afterImport: [], afterOpen });
+});

@@ -18,7 +18,7 @@ function caught(action: () => unknown): LavaFlowError {
   throw new Error("nothing was thrown");
 }
 
-const info = () => new Uint8Array(new ArrayBuffer(MEMORY_INFO.size));
+const info = () => new Uint8Array(new ArrayBuffer(MEMORY_INFO.sizeof));
 
 describe("status", () => {
   test("what is not negative passes through", () => {
@@ -41,7 +41,7 @@ describe("status", () => {
     const shim = native();
     const out = info();
     check(shim, shim.lf_memory_allocate(CONSTANTS.LF_MEMORY_STANDARD, 64, -1, out));
-    const handle = new DataView(out.buffer).getInt32(MEMORY_INFO.fields.handle, true);
+    const handle = new DataView(out.buffer).getInt32(MEMORY_INFO.handle, true);
     check(shim, shim.lf_memory_close(handle));
     expect(caught(() => check(shim, shim.lf_memory_close(handle))).code).toBe("CLOSED");
   });
@@ -62,7 +62,7 @@ describe("status", () => {
       chmodSync(folder, 0o777);
       const [path, name] = [new TextEncoder().encode(folder), new TextEncoder().encode("a-name")];
       const error = caught(() =>
-        check(shim, shim.lf_rendezvous_open(path, path.length, name, name.length, CONSTANTS.LF_ROLE_PRODUCER)),
+        check(shim, shim.lf_rendezvous_open(path, path.length, name, name.length, CONSTANTS.LF_ROLE_PRODUCER, null, 0)),
       );
       expect(error.code).toBe("PERMISSION_DENIED");
       expect(error.remedy).toContain("LAVA_FLOW_RUNTIME_DIR");

@@ -3,14 +3,18 @@ import { dlopen, FFIType } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, readFileSync, writeSync } from "node:fs";
 import { Watch } from "../../src/native/watch.ts";
+import { onLinux } from "../requires.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 
+function libcPath(): string {
+  return /\S+\/(libc\.so\.6|libc-[\d.]+\.so|ld-musl-\S+)$/m.exec(readFileSync("/proc/self/maps", "utf8"))![0];
+}
+
 /** Two descriptors of one connection. */
 function socketPair(): [number, number] {
-  const libc = /\S+\/(libc\.so\.6|libc-[\d.]+\.so|ld-musl-\S+)$/m.exec(readFileSync("/proc/self/maps", "utf8"))![0];
-  const { symbols } = dlopen(libc, {
+  const { symbols } = dlopen(libcPath(), {
     socketpair: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   });
   const pair = new Int32Array(new ArrayBuffer(8));
@@ -30,7 +34,7 @@ function ear() {
   return { heard, events: { onReadable: hear("readable"), onEnd: hear("end") }, next: () => tell.promise };
 }
 
-describe.if(process.platform === "linux")("a watched descriptor", () => {
+describe.skipIf(!onLinux())("a watched descriptor", () => {
   test("is heard each time that something comes, and when it ends", async () => {
     const [mine, theirs] = socketPair();
     const { heard, events, next } = ear();
@@ -51,15 +55,46 @@ describe.if(process.platform === "linux")("a watched descriptor", () => {
     watch.close();
   });
 
+  test("that is none of a socket is heard once, as soon as there is something to read", async () => {
+    for (const early of [true, false]) {
+      const libc = dlopen(libcPath(), { pipe: { args: [FFIType.ptr], returns: FFIType.i32 } }).symbols;
+      const ends = new Int32Array(new ArrayBuffer(8));
+      expect(libc.pipe(ends)).toBe(0);
+      const [mine, theirs] = ends as unknown as [number, number];
+      const { heard, events, next } = ear();
+      const told = next();
+      if (early) writeSync(theirs, "x");
+      const watch = await Watch.open(mine, events);
+      watch.ref();
+      if (!early) writeSync(theirs, "x");
+      await told;
+      expect(() => fstatSync(mine)).toThrow("EBADF"); // nothing more can come from it
+      expect(heard).toEqual(["end"]);
+      watch.close();
+      closeSync(theirs);
+    }
+  });
+
   test("closes with its watch, and is not heard any more", async () => {
     const [mine, theirs] = socketPair();
+    const [control, other] = socketPair();
     const { heard, events } = ear();
+    const { events: controlEvents, next } = ear();
     const watch = await Watch.open(mine, events);
+    const controlWatch = await Watch.open(control, controlEvents);
+    controlWatch.ref();
+    // The loop has not seen these bytes yet when the watch closes. Whoever came later has been heard by then.
     writeSync(theirs, "x");
     watch.close();
-    await new Promise((resolve) => setImmediate(resolve));
+    for (let round = 0; round < 3; round++) {
+      const told = next();
+      writeSync(other, "x");
+      await told;
+    }
     expect(heard).toEqual([]);
     expect(() => fstatSync(mine)).toThrow("EBADF");
     closeSync(theirs);
+    controlWatch.close();
+    closeSync(other);
   });
 });
