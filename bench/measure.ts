@@ -2,10 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-/** The median and the bad tail: 99 of 100 samples are at least as good as `p99` (for a rate it is the low end). */
+/**
+ * The median and the bad tail: 99 of 100 samples are at least as good as `p99` (for a rate it is the low end). Null: what
+ * was measured once has no tail.
+ */
 export interface Figure {
   p50: number;
-  p99: number;
+  p99: number | null;
 }
 export type Figures = Record<string, Figure>;
 
@@ -47,6 +50,15 @@ export function figureOf(samples: ArrayLike<number>, better: "lower" | "higher" 
   return { p50: percentile(samples, 0.5), p99: percentile(samples, better === "lower" ? 0.99 : 0.01) };
 }
 
+/** Of a latency: the median of the means of many round trips, and the tail of round trips that were measured one by one. */
+export function latencyOf(means: ArrayLike<number>, singles: ArrayLike<number>): Figure {
+  return { p50: percentile(means, 0.5), p99: percentile(singles, 0.99) };
+}
+
+export function measuredOnce(value: number): Figure {
+  return { p50: value, p99: null };
+}
+
 /** Runs the programs in turn, `repetitions` times; each named figure is the median of its repetitions. */
 export async function alternate(repetitions: number, ...programs: (() => Promise<Figures>)[]): Promise<Figures> {
   const all = new Map<string, Figure[]>();
@@ -61,17 +73,9 @@ export async function alternate(repetitions: number, ...programs: (() => Promise
   }
   const medians: Figures = {};
   for (const [name, figures] of all) {
-    const p50 = percentile(
-      figures.map((figure) => figure.p50),
-      0.5,
-    );
-    medians[name] = {
-      p50,
-      p99: percentile(
-        figures.map((figure) => figure.p99),
-        0.5,
-      ),
-    };
+    const median = (values: number[]) => percentile(values, 0.5);
+    const tails = figures.flatMap(({ p99 }) => p99 ?? []);
+    medians[name] = { p50: median(figures.map(({ p50 }) => p50)), p99: tails.length > 0 ? median(tails) : null };
   }
   return medians;
 }

@@ -7,6 +7,7 @@ import {
   type Bench,
   type Figures,
   freshName,
+  measuredOnce,
   type Row,
   row,
   script,
@@ -40,7 +41,7 @@ async function measure(kind: Kind): Promise<Row[]> {
     link.p50 < plain.p50
       ? { name: "from the GPU to pinned memory", figure: link }
       : { name: `as much host memory, by 4 MiB, from C with ${FIND[kind].name}`, figure: plain };
-  const milliseconds = (rate: number) => ({ p50: bytes / rate / 1e6, p99: bytes / rate / 1e6 });
+  const milliseconds = (rate: number) => measuredOnce(bytes / rate / 1e6);
   const stages = [
     { name: "reading from the GPU", figure: take(figures, "download") },
     { name: `as much host memory, by 4 MiB, from C with ${FIND[kind].name}`, figure: milliseconds(plain.p50) },

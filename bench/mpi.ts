@@ -13,6 +13,7 @@ import {
   freshName,
   freshPath,
   lastLine,
+  measuredOnce,
   pinned,
   type Row,
   row,
@@ -194,13 +195,12 @@ async function idle(kind: Kind): Promise<Row[]> {
   };
   const open = await percents("first", "second");
   const none = (await percents("none", "none")).get("none") as number;
-  const figure = (percent: number) => ({ p50: percent, p99: percent });
-  const base = { name: "the same program without a channel", figure: figure(none) };
+  const base = { name: "the same program without a channel", figure: measuredOnce(none) };
   return [
     ["nobody-waits", "first"],
     ["awaiting", "second"],
   ].map(([what, side]) => {
-    const over = figure(Math.max(0, (open.get(side as string) as number) - none));
+    const over = measuredOnce(Math.max(0, (open.get(side as string) as number) - none));
     return {
       ...row(`mpi/idle/${what}/${kind}`, "% of a core", over, base, { note: "over its baseline" }),
       ratio: null,
@@ -260,6 +260,39 @@ async function sentMessages(): Promise<Row[]> {
   return [grown("mpi/growth/messages/openmpi", "messages", few, many)];
 }
 
+const ENDINGS = 10;
+
+/** From when the last rank had done its work until the launcher has ended. */
+async function ending(kind: Kind): Promise<Row[]> {
+  const end = async (size: number, command: string[]): Promise<Figures> => {
+    const commands = Array.from({ length: size }, () => command);
+    const marks = linesOf<{ doneAt: number }>(await job(kind, commands, { crowded: true }));
+    const now = performance.timeOrigin + performance.now();
+    if (marks.length !== size) throw new Error(`${marks.length} of ${size} ranks said when they had done their work`);
+    return { [command.join(" ")]: measuredOnce(now - Math.max(...marks.map(({ doneAt }) => doneAt))) };
+  };
+  const inC = [`${import.meta.dir}/../shim/zig-out/bench/mpi_ending`];
+  const empty = script("mpi-ending");
+  const rows: Row[] = [];
+  for (const size of [2, 4]) {
+    const ours: number[] = [];
+    const figures = await alternate(
+      ENDINGS,
+      async () => {
+        const ended = Object.values(await end(size, script("mpi-ending", freshName(), size)))[0]!;
+        ours.push(ended.p50);
+        return {};
+      },
+      () => end(size, inC),
+      () => end(size, empty),
+    );
+    const base = { name: `MPI_Finalize in C with ${FIND[kind].name}`, figure: take(figures, inC.join(" ")) };
+    const note = `without MPI, a Bun program takes ${take(figures, empty.join(" ")).p50.toFixed(1)} ms`;
+    rows.push(row(`mpi/ending/${size}-ranks/${kind}`, "ms", figureOf(ours), base, { note }));
+  }
+  return rows;
+}
+
 export const KINDS: readonly Kind[] = ["openmpi", "mpich"];
 
 function bench(measure: (kind: Kind) => Promise<Row[]>, needsTwoCpus: boolean, ...names: string[]): Bench[] {
@@ -283,5 +316,6 @@ export const mpi: Bench[] = [
   ...bench(routes, true, "mpi/auto/latency/64B", "mpi/auto/bandwidth/4MiB"),
   ...bench(idle, false, "mpi/idle/nobody-waits", "mpi/idle/awaiting"),
   ...bench(growth, false, ...["open", "open-cpu", "memory", "idle"].map((name) => `mpi/growth/${name}`)),
+  ...bench(ending, false, "mpi/ending/2-ranks", "mpi/ending/4-ranks"),
   of("openmpi", sentMessages, false, "mpi/growth/messages"),
 ];

@@ -1,12 +1,14 @@
 /** What a user would pick without this library, with the same two loads, beside ours. */
 import {
   alternate,
+  atMost,
   type Bench,
   type Figures,
   figureOf,
   freshName,
   freshPath,
   lastLine,
+  latencyOf,
   pair,
   pinned,
   placedOnBoth,
@@ -20,16 +22,19 @@ import {
 const BYTES = 1 << 20;
 const BLOCKS = 400;
 const REPETITIONS = 3;
+/** Of a ping-pong in `for await`, 30 ms: the engine's last compiler has done its work after a tenth of them. */
+const AWAIT_ROUNDS = 100_000;
 
 interface Samples {
   latency: number[];
+  single: number[];
   stream: number[];
 }
 
 /** Runs the commands together; the samples that one of them wrote. */
 async function measure(name: string, ...commands: string[][]): Promise<Figures> {
-  const { latency, stream } = lastLine<Samples>((await run(...commands)).join(""));
-  const figures: Figures = { [`${name}/64B`]: figureOf(latency) };
+  const { latency, single, stream } = lastLine<Samples>((await run(...commands)).join(""));
+  const figures: Figures = { [`${name}/64B`]: latencyOf(latency, single) };
   if (stream.length > 0) figures[`${name}/1MiB`] = figureOf(stream, "higher");
   return figures;
 }
@@ -39,6 +44,12 @@ function parentAndChild(kind: string, rounds: number): Promise<Figures> {
   const args = [kind, freshPath(), rounds, BLOCKS];
   const second = pinned(1, script("peer", "second", ...args));
   return measure(kind, pinned(0, [...script("peer", "first", ...args), ...second]));
+}
+
+function socket(rounds: number): Promise<Figures> {
+  const args = ["socket", freshPath(), rounds, 0];
+  const second = pinned(1, script("peer", "second", ...args));
+  return measure("socket", pinned(0, [...script("peer", "first", ...args), ...second]));
 }
 
 function worker(kind: string, rounds: number): Promise<Figures> {
@@ -80,27 +91,42 @@ function bench(
   program: () => Promise<Figures>,
   note: string,
   loads: (keyof typeof OURS)[] = ["64B", "1MiB"],
+  limit?: number,
 ): Bench {
   const measure = async (): Promise<Row[]> => {
     const figures = await alternate(REPETITIONS, program, ...loads.map((load) => OURS[load].measure));
     return loads.map((load) => {
       const { unit, name, key } = OURS[load];
-      return row(
-        `peers/${peer}/${load}`,
-        unit,
-        take(figures, `${peer}/${load}`),
-        { name, figure: take(figures, key) },
-        { note },
-      );
+      const figure = take(figures, `${peer}/${load}`);
+      const base = { name, figure: take(figures, key) };
+      const bar = limit === undefined ? undefined : atMost(figure.p50 / base.figure.p50, limit, `${limit} ×`);
+      return row(`peers/${peer}/${load}`, unit, figure, base, { note, bar });
     });
   };
   return { names: loads.map((load) => `peers/${peer}/${load}`), needsTwoCpus: true, measure };
 }
 
+/** The same against a Unix socket, taking turns with it. */
+const awaitAndSocket: Bench = {
+  names: ["peers/await/64B/socket"],
+  needsTwoCpus: true,
+  async measure() {
+    const figures = await alternate(
+      REPETITIONS,
+      () => awaiting(AWAIT_ROUNDS),
+      () => socket(AWAIT_ROUNDS),
+    );
+    const [ours, theirs] = [take(figures, "await/64B"), take(figures, "socket/64B")];
+    const bar = atMost(ours.p50 / theirs.p50, 0.05, "0.05 ×");
+    return [row("peers/await/64B/socket", "ns", ours, { name: "a Unix socket", figure: theirs }, { bar })];
+  },
+};
+
 const node = Bun.which("node");
 
 export const peers: Bench[] = [
-  bench("await", () => awaiting(10_000), "lava-flow with both ends in for await, sleeping between messages", ["64B"]),
+  bench("await", () => awaiting(AWAIT_ROUNDS), "lava-flow with both ends in for await", ["64B"], 4),
+  awaitAndSocket,
   bench("ipc", () => parentAndChild("ipc", 5000), 'Bun.spawn({ ipc, serialization: "advanced" })'),
   bench("socket", () => parentAndChild("socket", 10_000), "Bun.listen and Bun.connect on a Unix socket"),
   bench("worker-copy", () => worker("worker-copy", 10_000), "postMessage in one process, copied"),

@@ -12,6 +12,7 @@ import { gpu } from "./gpu.ts";
 import { halo } from "./halo.ts";
 import { kernel } from "./kernel.ts";
 import { kernelGpu } from "./kernel-gpu.ts";
+import { loop } from "./loop.ts";
 import { type Bench, cpuCount, placement, type Row } from "./measure.ts";
 import { mpi } from "./mpi.ts";
 import { mpiGpu } from "./mpi-gpu.ts";
@@ -22,6 +23,7 @@ import { heading, line } from "./table.ts";
 
 const BENCHES: readonly Bench[] = [
   ...shm,
+  ...loop,
   ...gpu,
   ...mpi,
   ...mpiGpu,

@@ -10,6 +10,7 @@ import {
   type Figures,
   freshName,
   lastLine,
+  measuredOnce,
   pair,
   pinned,
   row,
@@ -89,6 +90,23 @@ async function throughput() {
   ];
 }
 
+async function awaitedThroughput() {
+  const count = 4_000_000;
+  const figures = await alternate(
+    REPETITIONS,
+    () => pair("await-stream", 64, count),
+    () => baseline("ring", "throughput", THROUGHPUT_SLOTS, 64, count),
+  );
+  const ours = take(figures, "await");
+  const base = { name: "the same ring driven from C", figure: take(figures, "throughput-c") };
+  return [
+    row("shm/throughput/64B-await", "M msg/s", ours, base, {
+      bar: atLeast(ours.p50, 10, "10 M msg/s"),
+      note: "`for await` against `await send`",
+    }),
+  ];
+}
+
 async function send() {
   const figures = await alternate(
     REPETITIONS,
@@ -97,7 +115,8 @@ async function send() {
   );
   const ours = take(figures, "send");
   const base = { name: "the same ring driven from C", figure: take(figures, "send-c") };
-  return [row("shm/send/64B", "ns", ours, base, { bar: atMost(ours.p50, 40, "40 ns") })];
+  const note = "p99 is of means of 64";
+  return [row("shm/send/64B", "ns", ours, base, { bar: atMost(ours.p50, 40, "40 ns"), note })];
 }
 
 async function blocks() {
@@ -146,9 +165,8 @@ async function idle() {
     script("idle", "none", name, seconds),
   );
   const [producer, consumer, none] = written.map((text) => lastLine<{ percent: number }>(text).percent);
-  const figure = (percent: number) => ({ p50: percent, p99: percent });
-  const over = (percent: number) => figure(Math.max(0, percent - none!));
-  const base = { name: "the same program without a channel", figure: figure(none!) };
+  const over = (percent: number) => measuredOnce(Math.max(0, percent - none!));
+  const base = { name: "the same program without a channel", figure: measuredOnce(none!) };
   const bar = atMost(over(consumer!).p50, 0.5, "0.5 % of a core");
   return [
     {
@@ -182,8 +200,8 @@ async function steady() {
     if (!err.includes("[GC<")) throw new Error("the engine does not log its collections");
     const grown = after.bytes - before.bytes;
     const objects = after.objects - before.objects;
-    const figure = { p50: grown, p99: grown };
-    const base = { name: "the heap before", figure: { p50: before.bytes, p99: before.bytes } };
+    const figure = measuredOnce(grown);
+    const base = { name: "the heap before", figure: measuredOnce(before.bytes) };
     const bar = { text: "no growth, no collection", met: grown <= 0 && objects <= 0 && collections === 0 };
     const note = `${objects >= 0 ? "+" : ""}${objects} objects (of ${before.objects}), ${collections} collections`;
     return { ...row(`heap/steady/${sides[i]}`, "bytes grown", figure, base, { bar, note }), ratio: null };
@@ -196,6 +214,7 @@ export const shm: Bench[] = [
   bench(latency, "shm/latency/64B", "shm/latency/64B/from-c"),
   bench(latencyOfLoans, "shm/latency/4MiB-loan", "shm/latency/4MiB-loan/untouched"),
   bench(throughput, "shm/throughput/64B", "shm/throughput/64B/every-byte"),
+  bench(awaitedThroughput, "shm/throughput/64B-await"),
   bench(send, "shm/send/64B"),
   bench(blocks, "shm/throughput/1MiB-send", "shm/throughput/1MiB-send/every-byte"),
   bench(wakeUp, "shm/latency/async"),

@@ -4,8 +4,8 @@
  *
  *     gpu-import.ts first|second NAME DEVICE BYTES BUFFERS ROUNDS
  */
-import { Channel, type Frame } from "../../src/index.ts";
-import { figureOf } from "../measure.ts";
+import { Channel, type Consumer, type Frame, type Producer } from "../../src/index.ts";
+import { figureOf, measuredOnce } from "../measure.ts";
 import { lastWord, onGpu, setLastWord } from "./gpu.ts";
 
 const [side, name = "", device, size, buffers, times] = Bun.argv.slice(2);
@@ -22,11 +22,11 @@ const [data, sent, taken] = await Promise.all([
   Channel.open(`${name}.sent`, { role, transport: "shm" }),
   Channel.open(`${name}.taken`, { role: first ? "consumer" : "producer", transport: "shm" }),
 ]);
-const tell = (channel: Channel) => channel.send(new Uint8Array(1));
-const hear = async (channel: Channel) => (await channel.recv()).release();
+const tell = (channel: Producer) => channel.send(new Uint8Array(1));
+const hear = async (channel: Consumer) => (await channel.recv()).release();
 
 /** One of each buffer is waiting; returns when each was taken. */
-function takeAll(taken: (frame: Frame) => void): void {
+function takeAll(data: Consumer, taken: (frame: Frame) => void): void {
   for (let i = 0; i < count; i++) {
     const frame = data.tryRecv();
     if (frame?.buffer?.sizeBytes !== bytes) throw new Error(`frame ${i}: ${frame?.sizeBytes} bytes, no buffer`);
@@ -34,7 +34,7 @@ function takeAll(taken: (frame: Frame) => void): void {
   }
 }
 
-if (first) {
+if (data.role === "producer" && sent.role === "producer" && taken.role === "consumer") {
   const all = Array.from({ length: count }, () => allocate(bytes));
   for (const [i, buffer] of all.entries()) await setLastWord(buffer, 1000 + i);
   for (let round = 0; round <= WARM + rounds; round++) {
@@ -42,12 +42,12 @@ if (first) {
     await tell(sent);
     await hear(taken);
   }
-} else {
+} else if (data.role === "consumer" && sent.role === "consumer" && taken.role === "producer") {
   await hear(sent);
   // The first frame brings all announcements that are there, and imports what they name: only the total says anything.
   const frames: Frame[] = [];
   const start = Bun.nanoseconds();
-  takeAll((frame) => frames.push(frame));
+  takeAll(data, (frame) => frames.push(frame));
   const perImport = (Bun.nanoseconds() - start) / 1000 / count;
   for (const [i, frame] of frames.entries()) {
     if ((await lastWord(frame.buffer!)) !== 1000 + i) throw new Error(`buffer ${i} is not the peer's`);
@@ -58,12 +58,12 @@ if (first) {
   for (let round = 0; round < WARM + rounds; round++) {
     await hear(sent);
     const start = Bun.nanoseconds();
-    takeAll((frame) => frame.release());
+    takeAll(data, (frame) => frame.release());
     if (round >= WARM) known.push((Bun.nanoseconds() - start) / count);
     await tell(taken);
   }
-  console.log(JSON.stringify({ first: figureOf([perImport]), cached: figureOf(known) }));
+  console.log(JSON.stringify({ first: measuredOnce(perImport), cached: figureOf(known) }));
 }
-for (const channel of [data, sent, taken]) if (channel.role === "producer") await channel.waitSend();
+for (const channel of [data, sent, taken]) if (channel.role === "producer") await channel.flush();
 for (const channel of [data, sent, taken]) await channel.close();
 allocator.close();

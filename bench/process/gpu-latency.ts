@@ -5,21 +5,19 @@
  *     gpu-latency.ts first|second NAME DEVICE BYTES ROUNDS
  */
 import { Channel, type Frame } from "../../src/index.ts";
-import { figureOf } from "../measure.ts";
 import { lastWord, onGpu, setLastWord } from "./gpu.ts";
+import { closeBoth, pingPong } from "./ping-pong.ts";
 
 const [side, name = "", device, size, count] = Bun.argv.slice(2);
 const bytes = Number(size);
 const rounds = Number(count);
-const BATCH = 100;
-const WARM = rounds / 5;
 const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 const WORDS = { first: 0x10203040, second: 0x50607080 };
 
 const first = side === "first";
 const { allocator, allocate } = onGpu(Number(device));
-const open = (direction: string, role: "producer" | "consumer") =>
-  Channel.open(`${name}.${direction}`, { role, profile: "low-latency", transport: "vulkan", allocator });
+const open = <Role extends "producer" | "consumer">(direction: string, role: Role) =>
+  Channel.open<Role>(`${name}.${direction}`, { role, profile: "low-latency", transport: "vulkan", allocator });
 const [to, from] = await Promise.all([
   open(first ? "there" : "back", "producer"),
   open(first ? "back" : "there", "consumer"),
@@ -45,36 +43,8 @@ async function checkAliasing(): Promise<void> {
   frame.release();
 }
 
-function play(rounds: number): number[] {
-  const samples: number[] = [];
-  for (let n = 0; n < rounds; ) {
-    const start = Bun.nanoseconds();
-    for (let i = 0; i < BATCH; i++, n++) {
-      send();
-      take().release();
-    }
-    samples.push((Bun.nanoseconds() - start) / BATCH / 2);
-  }
-  return samples;
-}
-
-function answer(rounds: number): void {
-  for (let n = 0; n < rounds; n++) {
-    const frame = take();
-    send();
-    frame.release();
-  }
-}
-
 await checkAliasing();
-if (first) {
-  play(WARM);
-  console.log(JSON.stringify({ latency: figureOf(play(rounds)) }));
-} else {
-  answer(WARM);
-  answer(rounds);
-}
-await to.waitSend();
-await to.close();
-await from.close();
+const latency = pingPong(first, rounds, send, take);
+if (latency) console.log(JSON.stringify({ latency }));
+await closeBoth(to, from);
 allocator.close();

@@ -4,7 +4,7 @@
  *
  *     gpu-peer.ts first|second NAME DEVICE BYTES COUNT
  */
-import { Channel, type Frame, ProcessLocation } from "../../src/index.ts";
+import { Channel, type Consumer, type Frame, ProcessLocation } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 import { lastWord, onGpu, rate, setLastWord } from "./gpu.ts";
 
@@ -15,7 +15,7 @@ const WARM = Math.ceil(count / 5);
 const WORD = 0x0badcafe;
 
 /** Both sides look without a pause, as in the other latency rows: how long a sleeper takes to wake is another row's. */
-function received(channel: Channel): Frame {
+function received(channel: Consumer): Frame {
   const frame = channel.recvSync({ spinUs: 100_000 });
   if (!frame) throw new Error("nothing came in time");
   return frame;
@@ -35,7 +35,7 @@ const [data, taken] = await Promise.all([
   Channel.open(`${name}.taken`, { role: first ? "consumer" : "producer", transport: "shm" }),
 ]);
 
-if (first) {
+if (data.role === "producer" && taken.role === "consumer") {
   const payload = allocate(bytes);
   await setLastWord(payload, WORD);
   const samples: number[] = [];
@@ -46,7 +46,7 @@ if (first) {
     if (i >= 0) samples.push(rate(bytes, start));
   }
   console.log(JSON.stringify({ peer: figureOf(samples, "higher"), route: data.route.reason }));
-} else {
+} else if (data.role === "consumer" && taken.role === "producer") {
   for (let i = -WARM; i < count; i++) {
     const frame = received(data);
     await taken.send(new Uint8Array(1));
@@ -56,7 +56,6 @@ if (first) {
     frame.release();
   }
 }
-const to = first ? data : taken;
-await to.waitSend();
+for (const channel of [data, taken]) if (channel.role === "producer") await channel.flush();
 await Promise.all([data.close(), taken.close()]);
 allocator.close();

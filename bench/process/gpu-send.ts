@@ -4,7 +4,7 @@
  *
  *     gpu-send.ts first|second NAME DEVICE BYTES BATCHES
  */
-import { Channel, type MemoryBuffer } from "../../src/index.ts";
+import { Channel, type Consumer, type MemoryBuffer, type Producer } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 import { onGpu } from "./gpu.ts";
 
@@ -15,13 +15,13 @@ const BATCH = 64;
 const WARM = Math.ceil(count / 5);
 const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 
-function sendBatch(channel: Channel, payload: MemoryBuffer): boolean {
+function sendBatch(channel: Producer, payload: MemoryBuffer): boolean {
   let sent = true;
   for (let i = 0; i < BATCH; i++) if (!channel.trySend(payload)) sent = false;
   return sent;
 }
 
-function produce(channel: Channel, payload: MemoryBuffer, batches: number): number[] {
+function produce(channel: Producer, payload: MemoryBuffer, batches: number): number[] {
   const samples: number[] = [];
   for (let n = 0; n < batches; n++) {
     while (channel.stats.queued > BATCH);
@@ -33,7 +33,7 @@ function produce(channel: Channel, payload: MemoryBuffer, batches: number): numb
   return samples;
 }
 
-function consume(channel: Channel, batches: number): void {
+function consume(channel: Consumer, batches: number): void {
   for (let n = 0; n < batches * BATCH; n++) {
     const frame = channel.recvSync(SPIN);
     if (frame?.sequence !== sequence++ || frame.buffer?.sizeBytes !== bytes) {
@@ -47,11 +47,11 @@ let sequence = 0;
 const { allocator, allocate } = onGpu(Number(device));
 const role = side === "first" ? "producer" : "consumer";
 const channel = await Channel.open(name, { role, profile: "high-throughput", transport: "vulkan", allocator });
-if (role === "producer") {
+if (channel.role === "producer") {
   const payload = allocate(bytes);
   produce(channel, payload, WARM);
   console.log(JSON.stringify({ send: figureOf(produce(channel, payload, count)) }));
-  await channel.waitSend();
+  await channel.flush();
 } else {
   consume(channel, WARM);
   consume(channel, count);

@@ -4,7 +4,7 @@
  *
  *     idle.ts first|second|none NAME SECONDS [TRANSPORT]
  */
-import { Channel, type TransportName } from "../../src/index.ts";
+import { Channel, type Consumer, type TransportName } from "../../src/index.ts";
 
 const [side, name = "", seconds, pin] = Bun.argv.slice(2);
 const lasts = Number(seconds) * 1000;
@@ -12,7 +12,7 @@ const role = side === "first" ? "producer" : "consumer";
 const transport = pin as TransportName | undefined;
 const channel = side === "none" ? null : await Channel.open(name, { role, transport });
 
-async function receive(from: Channel): Promise<void> {
+async function receive(from: Consumer): Promise<void> {
   for await (const frame of from) throw new Error(`a message of ${frame.sizeBytes} bytes where none was sent`);
 }
 const received = channel?.role === "consumer" ? receive(channel) : null;

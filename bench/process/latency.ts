@@ -1,22 +1,19 @@
 /**
- * Ping-pong over two channels, both ends spinning in recvSync. Half a round trip is one way; the clock is read once in
- * BATCH round trips, since reading it for each would be measured too.
+ * Ping-pong over two channels, both ends spinning in recvSync. See ping-pong.ts.
  *
  *     latency.ts first|second NAME copy|loan|loan-untouched BYTES ROUNDS [TRANSPORT]
  */
 import { Channel, type Frame, type TransportName } from "../../src/index.ts";
-import { figureOf } from "../measure.ts";
+import { closeBoth, pingPong } from "./ping-pong.ts";
 
 const [side, name = "", kind, size, count, pin] = Bun.argv.slice(2);
 const bytes = Number(size);
 const rounds = Number(count);
-const BATCH = 100;
-const WARM = rounds / 5;
 const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 
 const first = side === "first";
-const open = (direction: string, role: "producer" | "consumer") =>
-  Channel.open(`${name}.${direction}`, {
+const open = <Role extends "producer" | "consumer">(direction: string, role: Role) =>
+  Channel.open<Role>(`${name}.${direction}`, {
     role,
     profile: "low-latency",
     transport: pin as TransportName | undefined,
@@ -68,35 +65,6 @@ function receiveUntouched(): Frame {
 const send = kind === "copy" ? sendCopy : kind === "loan" ? sendLoan : sendUntouched;
 const take = kind === "loan-untouched" ? receiveUntouched : receive;
 
-function play(rounds: number): number[] {
-  const samples: number[] = [];
-  for (let n = 0; n < rounds; ) {
-    const start = Bun.nanoseconds();
-    for (let i = 0; i < BATCH; i++, n++) {
-      send(n);
-      take(n).release();
-    }
-    samples.push((Bun.nanoseconds() - start) / BATCH / 2);
-  }
-  return samples;
-}
-
-function answer(rounds: number): void {
-  for (let n = 0; n < rounds; n++) {
-    // As with `using`: the answer goes first, then the frame.
-    const frame = take(n);
-    send(n);
-    frame.release();
-  }
-}
-
-if (first) {
-  play(WARM);
-  console.log(JSON.stringify({ [kind!]: figureOf(play(rounds)) }));
-} else {
-  answer(WARM);
-  answer(rounds);
-}
-await to.waitSend();
-await to.close();
-await from.close();
+const figure = pingPong(first, rounds, send, take);
+if (figure) console.log(JSON.stringify({ [kind!]: figure }));
+await closeBoth(to, from);

@@ -6,7 +6,7 @@
  *
  * "send" awaits `send` of plain memory, "loan" commits loans. The first and the last byte of each frame are checked.
  */
-import { Channel } from "../../src/index.ts";
+import { Channel, type Consumer, type Producer } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
 const [side, name = "", size, frames, how = ""] = Bun.argv.slice(2);
@@ -19,20 +19,20 @@ const SPIN = { timeoutMs: 30_000, spinUs: 30_000_000 };
 const ANSWER = new Uint8Array(new ArrayBuffer(4));
 
 const first = side === "first";
-const open = (direction: string, role: "producer" | "consumer") =>
-  Channel.open(`${name}.${direction}`, { role, profile: "high-throughput", transport: "mpi" });
+const open = <Role extends "producer" | "consumer">(direction: string, role: Role) =>
+  Channel.open<Role>(`${name}.${direction}`, { role, profile: "high-throughput", transport: "mpi" });
 await using data = await open("data", first ? "producer" : "consumer");
 await using answers = await open("answers", first ? "consumer" : "producer");
 
 const payload = new Uint8Array(new ArrayBuffer(bytes));
 
-async function sendWindow(): Promise<void> {
+async function sendWindow(data: Producer): Promise<void> {
   const sent: Promise<void>[] = [];
   for (let i = 0; i < WINDOW; i++) sent.push(data.send(payload));
   await Promise.all(sent);
 }
 
-function loanWindow(mark: number): void {
+function loanWindow(data: Producer, mark: number): void {
   for (let i = 0; i < WINDOW; i++) {
     let loan = data.tryLoan(bytes);
     while (!loan) loan = data.tryLoan(bytes);
@@ -42,7 +42,7 @@ function loanWindow(mark: number): void {
   }
 }
 
-function receive(from: Channel, sizeBytes: number, mark: number): void {
+function receive(from: Consumer, sizeBytes: number, mark: number): void {
   const frame = from.recvSync(SPIN);
   const got = frame?.bytes;
   if (got?.length !== sizeBytes || got[0] !== mark || got[sizeBytes - 1] !== mark) {
@@ -55,17 +55,17 @@ const rates: number[] = [];
 for (let window = 0; window < windows; window++) {
   const mark = window & 255;
   ANSWER.fill(mark);
-  if (first) {
+  if (data.role === "producer" && answers.role === "consumer") {
     payload[0] = payload[last] = mark;
     const start = Bun.nanoseconds();
-    if (how === "send") await sendWindow();
-    else loanWindow(mark);
+    if (how === "send") await sendWindow(data);
+    else loanWindow(data, mark);
     receive(answers, ANSWER.length, mark);
     rates.push((WINDOW * bytes) / (Bun.nanoseconds() - start));
-  } else {
+  } else if (data.role === "consumer" && answers.role === "producer") {
     for (let i = 0; i < WINDOW; i++) receive(data, bytes, mark);
     await answers.send(ANSWER);
   }
 }
 if (first) console.log(JSON.stringify({ [how]: figureOf(rates.slice(WARM), "higher") }));
-else await answers.waitSend();
+else if (answers.role === "producer") await answers.flush();

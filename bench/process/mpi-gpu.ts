@@ -6,8 +6,8 @@
  *
  *     mpi-gpu.ts first|second NAME DEVICE BYTES COUNT
  */
-import { Channel, type MemoryBuffer } from "../../src/index.ts";
-import { type Figures, figureOf } from "../measure.ts";
+import { Channel, type Consumer, type MemoryBuffer, type Producer } from "../../src/index.ts";
+import { type Figures, figureOf, measuredOnce } from "../measure.ts";
 import { lastWord, onGpu, setLastWord } from "./gpu.ts";
 
 const [side, name = "", device, size, times] = Bun.argv.slice(2);
@@ -44,34 +44,34 @@ const channel = await Channel.open(name, {
 });
 
 /** Sends `what` with a mark, and waits until it is released. */
-const whole = (what: MemoryBuffer) => async () => {
+const whole = (channel: Producer, what: MemoryBuffer) => async () => {
   await channel.send(what);
-  await channel.waitSend();
+  await channel.flush();
 };
 
-async function send(): Promise<Figures> {
+async function send(channel: Producer): Promise<Figures> {
   await setLastWord(buffer, 0xfeed);
   await buffer.copyTo(pinned);
-  const total = await timed(whole(buffer));
-  const host = await timed(whole(pinned));
+  const total = await timed(whole(channel, buffer));
+  const host = await timed(whole(channel, pinned));
   for (let i = 0; i < WARM; i++) await channel.send(buffer);
-  await channel.waitSend();
+  await channel.flush();
   const start = Bun.nanoseconds();
   for (let i = 0; i < count; i++) await channel.send(buffer);
-  await channel.waitSend();
+  await channel.flush();
   const stream = (bytes * count) / (Bun.nanoseconds() - start);
   await channel.close(); // The second process measures its stage when this one is through.
   const download = await timed(() => buffer.copyTo(pinned));
   return {
     total: figureOf(total),
     host: figureOf(host),
-    stream: { p50: stream, p99: stream },
+    stream: measuredOnce(stream),
     download: figureOf(download),
     link: rates(download),
   };
 }
 
-async function receive(): Promise<Figures> {
+async function receive(channel: Consumer): Promise<Figures> {
   let received = 0;
   for await (const frame of channel) {
     received++;
@@ -86,5 +86,5 @@ async function receive(): Promise<Figures> {
   return { upload: figureOf(upload) };
 }
 
-console.log(JSON.stringify(await (first ? send() : receive())));
+console.log(JSON.stringify(await (channel.role === "producer" ? send(channel) : receive(channel))));
 allocator.close();

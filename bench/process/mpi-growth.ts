@@ -6,7 +6,7 @@
  *     mpi-growth.ts NAME SIZE SECONDS
  */
 import { mkdirSync, readFileSync } from "node:fs";
-import { Channel, type ChannelOptions } from "../../src/index.ts";
+import { Channel } from "../../src/index.ts";
 
 const [name = "", ranks, seconds] = Bun.argv.slice(2);
 const size = Number(ranks);
@@ -20,14 +20,19 @@ env.LAVA_FLOW_HOST_ID = `${name}-${rank}`;
 env.LAVA_FLOW_RUNTIME_DIR = `${env.LAVA_FLOW_RUNTIME_DIR}/${rank}`;
 mkdirSync(env.LAVA_FLOW_RUNTIME_DIR, { recursive: true, mode: 0o700 });
 
-function open(from: number, which: string, role: ChannelOptions["role"]): Promise<Channel> {
-  return Channel.open(`${name}-${from}-${which}`, { role, transport: "mpi", ...LIMIT });
+function open<Role extends "producer" | "consumer">(from: number, which: string, role: Role) {
+  return Channel.open<Role>(`${name}-${from}-${which}`, { role, transport: "mpi", ...LIMIT });
 }
 
 /** Channels to the next rank, and from the one before. */
-function openRing(...which: string[]): Promise<Channel[]> {
+function openRing(...which: string[]) {
   const before = (rank + size - 1) % size;
-  return Promise.all(which.flatMap((each) => [open(rank, each, "producer"), open(before, each, "consumer")]));
+  return Promise.all(
+    which.map(async (each) => {
+      const [to, from] = await Promise.all([open(rank, each, "producer"), open(before, each, "consumer")]);
+      return { to, from };
+    }),
+  );
 }
 
 function residentBytes(): number {
@@ -42,12 +47,13 @@ const cpuMs = () => {
 };
 
 /** Everybody has come this far: a token goes round, twice. */
-async function everybody([next, before]: Channel[]): Promise<void> {
+async function everybody([neighbours]: Awaited<ReturnType<typeof openRing>>): Promise<void> {
+  const { to, from } = neighbours!;
   const token = new Uint8Array(new ArrayBuffer(1));
   for (let round = 0; round < 2; round++) {
-    if (rank === 0) await next!.send(token);
-    (await before!.recv(LIMIT)).release();
-    if (rank !== 0) await next!.send(token);
+    if (rank === 0) await to.send(token);
+    (await from.recv(LIMIT)).release();
+    if (rank !== 0) await to.send(token);
   }
 }
 
@@ -63,9 +69,7 @@ const openCpuMs = cpuMs() - cpu;
 await everybody(ring);
 const openBytes = residentBytes() - memory;
 
-const waiting = channels
-  .filter(({ role }) => role === "consumer")
-  .map((channel) => channel.recv({ timeoutMs: 2 * lasts }));
+const waiting = channels.map(({ from }) => from.recv({ timeoutMs: 2 * lasts }));
 for (const each of waiting) each.catch(() => {});
 await everybody(ring);
 const [idleStart, idleCpu] = [Bun.nanoseconds(), cpuMs()];
@@ -73,4 +77,4 @@ await Bun.sleep(lasts);
 const idlePercent = ((cpuMs() - idleCpu) * 1e6 * 100) / (Bun.nanoseconds() - idleStart);
 console.log(JSON.stringify({ openMs, openCpuMs, openBytes, idlePercent }));
 await everybody(ring);
-await Promise.all([...channels, ...ring].map((channel) => channel.close()));
+await Promise.all([...channels, ...ring].flatMap(({ to, from }) => [to.close(), from.close()]));

@@ -4,7 +4,7 @@
  *
  *     send.ts first|second NAME BATCHES
  */
-import { Channel } from "../../src/index.ts";
+import { Channel, type Consumer, type Producer } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
 const [side, name = "", batches] = Bun.argv.slice(2);
@@ -15,7 +15,7 @@ const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 
 const payload = new Uint8Array(new ArrayBuffer(64));
 
-function sendBatch(channel: Channel, n: number): boolean {
+function sendBatch(channel: Producer, n: number): boolean {
   let sent = true;
   for (let i = 0; i < BATCH; i++) {
     payload[0] = n;
@@ -25,7 +25,7 @@ function sendBatch(channel: Channel, n: number): boolean {
   return sent;
 }
 
-function produce(channel: Channel, batches: number): number[] {
+function produce(channel: Producer, batches: number): number[] {
   const samples: number[] = [];
   for (let n = 0; n < batches; n++) {
     while (channel.stats.queued > BATCH);
@@ -37,7 +37,7 @@ function produce(channel: Channel, batches: number): number[] {
   return samples;
 }
 
-function consume(channel: Channel, batches: number): void {
+function consume(channel: Consumer, batches: number): void {
   for (let n = 0; n < batches; n++) {
     for (let i = 0; i < BATCH; i++) {
       const frame = channel.recvSync(SPIN);
@@ -50,10 +50,10 @@ function consume(channel: Channel, batches: number): void {
 
 const role = side === "first" ? "producer" : "consumer";
 await using channel = await Channel.open(name, { role, profile: "high-throughput" });
-if (side === "first") {
+if (channel.role === "producer") {
   produce(channel, WARM);
   console.log(JSON.stringify({ send: figureOf(produce(channel, count)) }));
-  await channel.waitSend();
+  await channel.flush();
 } else {
   consume(channel, WARM);
   consume(channel, count);

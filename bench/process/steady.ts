@@ -7,7 +7,7 @@
  */
 import { heapStats } from "bun:jsc";
 import { writeSync } from "node:fs";
-import { Channel } from "../../src/index.ts";
+import { Channel, type Consumer, type Producer } from "../../src/index.ts";
 
 const [side, name = "", messages] = Bun.argv.slice(2);
 const count = Number(messages);
@@ -15,14 +15,14 @@ const WARM = 1_000_000;
 const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 const payload = new Uint8Array(new ArrayBuffer(64));
 
-function produce(channel: Channel, count: number): void {
+function produce(channel: Producer, count: number): void {
   for (let n = 0; n < count; n++) {
     payload[0] = n;
     while (!channel.trySend(payload));
   }
 }
 
-function consume(channel: Channel, count: number): void {
+function consume(channel: Consumer, count: number): void {
   for (let n = 0; n < count; n++) {
     const frame = channel.recvSync(SPIN);
     if (frame?.bytes[0] !== (n & 255)) throw new Error(`message ${n} is wrong`);
@@ -38,17 +38,17 @@ function heap(): { objects: number; bytes: number } {
 
 const role = side === "first" ? "producer" : "consumer";
 await using channel = await Channel.open(name, { role });
-const pass = side === "first" ? produce : consume;
+const pass = (count: number) => (channel.role === "producer" ? produce(channel, count) : consume(channel, count));
 
 function measure(count: number): string {
   const before = heap();
   writeSync(2, "messages begin\n");
-  pass(channel, count);
+  pass(count);
   writeSync(2, "messages end\n");
   return JSON.stringify({ before, after: heap() });
 }
 
-pass(channel, WARM);
+pass(WARM);
 measure(0); // what looking at the heap leaves there the first time
 console.log(measure(count));
-if (side === "first") await channel.waitSend();
+if (channel.role === "producer") await channel.flush();

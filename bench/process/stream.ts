@@ -6,7 +6,7 @@
  *
  * "ends" reads the first and the last byte of each frame, "all" every byte.
  */
-import { Channel, type TransportName } from "../../src/index.ts";
+import { Channel, type Consumer, type Producer, type TransportName } from "../../src/index.ts";
 import { figureOf } from "../measure.ts";
 
 const [side, name = "", size, messages, reading, pin] = Bun.argv.slice(2);
@@ -19,7 +19,7 @@ const SPIN = { timeoutMs: 10_000, spinUs: 10_000_000 };
 /** No payload has this byte: looking for it reads them all. */
 const ABSENT = 255;
 
-function produce(channel: Channel, payload: Uint8Array, count: number): void {
+function produce(channel: Producer, payload: Uint8Array, count: number): void {
   for (let n = 0; n < count; n++) {
     payload[0] = n & 127;
     payload[last] = (n >> 7) & 127;
@@ -39,7 +39,7 @@ let checksum = 0;
 /** Frames of the same block have the same view: how many blocks take turns within a window. */
 const views = new Set<Uint8Array>();
 
-function consumeOne(channel: Channel, n: number): void {
+function consumeOne(channel: Consumer, n: number): void {
   const frame = channel.recvSync(SPIN);
   const got = frame?.bytes;
   if (!got || got.length !== bytes || got[0] !== (n & 127) || got[last] !== ((n >> 7) & 127)) {
@@ -50,7 +50,7 @@ function consumeOne(channel: Channel, n: number): void {
   frame.release();
 }
 
-function consume(channel: Channel, count: number): { rates: number[]; blocks: number[] } {
+function consume(channel: Consumer, count: number): { rates: number[]; blocks: number[] } {
   const rates: number[] = [];
   const blocks: number[] = [];
   for (let n = 0; n < count; ) {
@@ -66,10 +66,10 @@ function consume(channel: Channel, count: number): { rates: number[]; blocks: nu
 const role = side === "first" ? "producer" : "consumer";
 const transport = pin as TransportName | undefined;
 await using channel = await Channel.open(name, { role, profile: "high-throughput", transport });
-if (side === "first") {
+if (channel.role === "producer") {
   const payload = new Uint8Array(new ArrayBuffer(bytes));
   produce(channel, payload, count);
-  await channel.waitSend();
+  await channel.flush();
 } else {
   const { rates, blocks } = consume(channel, count);
   const warm = rates.length / 5;

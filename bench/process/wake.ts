@@ -16,7 +16,7 @@ const WARM_PACE_NS = 100_000;
 
 const role = side === "first" ? "producer" : "consumer";
 await using channel = await Channel.open(name, { role, profile: "low-latency" });
-if (side === "first") {
+if (channel.role === "producer") {
   const time = new Float64Array(new ArrayBuffer(64));
   for (let n = 0; n < WARM + count; n++) {
     if (n < WARM) {
@@ -27,11 +27,11 @@ if (side === "first") {
     time[0] = monotonicNs();
     await channel.send(time);
   }
-  await channel.waitSend();
+  await channel.flush();
 } else {
   const samples: number[] = [];
   for await (const frame of channel) {
-    const sent = new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getFloat64(0, true);
+    const sent = frame.view(Float64Array)[0] as number;
     samples.push((monotonicNs() - sent) / 1000);
     frame.release();
   }

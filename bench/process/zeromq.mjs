@@ -12,6 +12,7 @@ const blocks = Number(blockCount);
 const SMALL = Buffer.alloc(64);
 const BYTES = 1 << 20;
 const BATCH = 100;
+const SINGLE = rounds / 5;
 const WINDOW = 8;
 const WARM = 0.2;
 /** zeromq sends large buffers without a copy: one may be written again when it was answered. */
@@ -20,16 +21,16 @@ const large = Array.from({ length: WINDOW }, () => Buffer.alloc(BYTES));
 const socket = new zmq.Pair({ linger: 1000 });
 const nowNs = () => Number(process.hrtime.bigint());
 
-async function pingPong() {
+async function pingPong(rounds, batch) {
   const samples = [];
   let start = nowNs();
   for (let n = 1; n <= rounds; n++) {
     SMALL[0] = SMALL[63] = n;
     await socket.send(SMALL);
     await socket.receive();
-    if (n % BATCH === 0) {
+    if (n % batch === 0) {
       const now = nowNs();
-      samples.push((now - start) / BATCH / 2);
+      samples.push((now - start) / batch / 2);
       start = now;
     }
   }
@@ -71,13 +72,14 @@ async function answer(count, bytes) {
 
 if (side === "first") {
   await socket.bind(`ipc://${path}`);
-  const latency = await pingPong();
+  const latency = await pingPong(rounds, BATCH);
+  const single = await pingPong(SINGLE, 1);
   const streamed = await stream();
   const warm = (samples) => samples.slice(samples.length * WARM);
-  console.log(JSON.stringify({ latency: warm(latency), stream: warm(streamed) }));
+  console.log(JSON.stringify({ latency: warm(latency), single, stream: warm(streamed) }));
 } else {
   socket.connect(`ipc://${path}`);
-  await answer(rounds, SMALL.length);
+  await answer(rounds + SINGLE, SMALL.length);
   await answer(blocks, BYTES);
 }
 socket.close();
