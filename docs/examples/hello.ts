@@ -9,7 +9,7 @@ if (process.argv.includes("sensor")) {
 
   await using input = await Channel.open("temperature", { role: "consumer" });
   for await (const frame of input) {
-    console.log(`frame ${frame.sequence}: ${new DataView(frame.bytes.buffer).getFloat64(0, true)} °C`);
+    console.log(`frame ${frame.sequence}: ${frame.view(Float64Array)[0]} °C`);
   }
   console.log(`by ${input.route.transport}, not by ${input.route.rejected.map((r) => r.transport).join(" or ")}`);
 }

@@ -1,5 +1,5 @@
 // The model of ring kernels, piece by piece: bun docs/examples/kernels.ts [cpu | vulkan | metal]
-import { type Backend, HybridLogicalClock, type Kernel, KernelRuntime, neighbours2d } from "lava-flow/kernel";
+import { type Backend, HybridLogicalClock, type Kernel, KernelRuntime, neighbours2d, struct } from "lava-flow/kernel";
 
 /** Payloads are bytes. These programs send 32-bit words, little-endian as in WGSL. */
 const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
@@ -61,6 +61,40 @@ await scale.activate();
 
 const scaled = await scale.call({ payload: floats(0.5, 1, 2, 3) });
 console.log(`scaled: ${floatsOf(scaled.payload).join(", ")}`);
+
+// ───────────── messages of structs ─────────────
+
+const Push = struct("Push", { force: "vec3f", seconds: "f32" });
+const Body = struct("Body", { speed: "vec3f", pushes: "u32" });
+
+const body = await runtime.launch("body", {
+  request: Push,
+  reply: Body,
+  source: {
+    wgsl: `
+      fn on_message(message: Message) {
+        let push = payload_Push(0u);
+        var body = state_Body(0u);
+        body.speed += push.force * push.seconds;
+        body.pushes++;
+        set_state_Body(0u, body);
+        set_reply_Body(0u, body);
+        reply(Body_SIZE);
+      }`,
+    handler({ payload: { force, seconds } }, { state }) {
+      const body = Body.unpack(state);
+      for (const i of [0, 1, 2] as const) body.speed[i] += force[i] * seconds;
+      body.pushes++;
+      Body.write(body, state);
+      return body;
+    },
+  },
+});
+await body.activate();
+
+await body.call({ payload: { force: [0, 0, 1], seconds: 2 } });
+const { payload: moving } = await body.call({ payload: { force: [4, 0, 0], seconds: 0.25 } });
+console.log(`after ${moving.pushes} pushes its speed is ${moving.speed.join(", ")}`);
 
 // ───────────── send and receive ─────────────
 

@@ -8,7 +8,7 @@
  */
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
-import { Channel } from "lava-flow";
+import { Channel, type Consumer, type Producer } from "lava-flow";
 import { HaloExchange, KernelRuntime } from "lava-flow/kernel";
 import { encodePng, render } from "./wave/picture.ts";
 import { type Pool, poolOf, type Stone } from "./wave/pool.ts";
@@ -91,10 +91,10 @@ async function follow(): Promise<void> {
 
 class Followers implements AsyncDisposable {
   readonly #children: Bun.Subprocess[];
-  readonly #orders: Channel[];
-  readonly #pictures: Channel[];
+  readonly #orders: Producer[];
+  readonly #pictures: Consumer[];
 
-  private constructor(children: Bun.Subprocess[], orders: Channel[], pictures: Channel[]) {
+  private constructor(children: Bun.Subprocess[], orders: Producer[], pictures: Consumer[]) {
     this.#children = children;
     this.#orders = orders;
     this.#pictures = pictures;
@@ -109,8 +109,8 @@ class Followers implements AsyncDisposable {
         { stdio: ["ignore", "inherit", "inherit"] },
       ),
     );
-    const open = (what: string, role: "producer" | "consumer") =>
-      Promise.all(ranks.map((each) => Channel.open(`${options.name}.${what}.${each}`, { role })));
+    const open = <Role extends "producer" | "consumer">(what: string, role: Role) =>
+      Promise.all(ranks.map((each) => Channel.open<Role>(`${options.name}.${what}.${each}`, { role })));
     const [orders, pictures] = await Promise.all([open("orders", "producer"), open("pictures", "consumer")]);
     return new Followers(children, orders, pictures);
   }
@@ -125,7 +125,7 @@ class Followers implements AsyncDisposable {
     return Promise.all(
       this.#pictures.map(async (channel) => {
         using frame = await channel.recv();
-        return new Float32Array(frame.bytes.slice().buffer);
+        return frame.view(Float32Array).slice();
       }),
     );
   }
