@@ -86,8 +86,11 @@ export function summary({ ok, output }: Finished): Result {
   return result;
 }
 
-/** Milliseconds that one test may take which sets no limit of its own: it only ends a hang, on a machine however busy. */
+/** Milliseconds. Bounds each test that sets no limit of its own. It only ends a hang: no test comes near it on a busy machine. */
 const TEST_LIMIT_MS = 120_000;
+
+/** The argument of `bun test` with that limit. Every run of `bun test` gets them. */
+export const TEST_LIMIT = `--timeout=${TEST_LIMIT_MS}`;
 
 /** Files that are tested at once, at the most: each may start a job of four ranks, or fill a GPU's memory. */
 const FILES_MAX = 4;
@@ -95,6 +98,6 @@ const FILES_MAX = 4;
 /** Runs the files, all where none is named. */
 export async function bunTest(env: Environment, ...files: string[]): Promise<Result> {
   const atOnce = `--parallel=${Math.min(FILES_MAX, navigator.hardwareConcurrency)}`;
-  const command = [process.execPath, "test", atOnce, `--timeout=${TEST_LIMIT_MS}`, ...files];
+  const command = [process.execPath, "test", atOnce, TEST_LIMIT, ...files];
   return summary(await run(command, { env, limitMs: LIMIT_MS }));
 }

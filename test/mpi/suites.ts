@@ -1,7 +1,7 @@
 /** Test files that are a rank of a job themselves, with the other ranks as the other sides of their tests. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { summary } from "../../scripts/tests.ts";
+import { summary, TEST_LIMIT } from "../../scripts/tests.ts";
 import { Board } from "./board.ts";
 import type { Launcher } from "./launchers.ts";
 import { onHost } from "./orders.ts";
@@ -31,7 +31,7 @@ export async function runSuite(
     log = join(directory, "suite");
     const [mine, others] = (hosts ?? []).map((host) => onHost(directory, host));
     const told = { LAVA_TEST_DIRECTORY: directory, LAVA_TEST_HELPERS: `${helpers}` };
-    const test = [process.execPath, "test", "-t", tests, `./test/mpi/suite/${name}.suite.ts`];
+    const test = [process.execPath, "test", TEST_LIMIT, "-t", tests, `./test/mpi/suite/${name}.suite.ts`];
     return {
       recovery: true,
       parts: [
