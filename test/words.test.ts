@@ -1,0 +1,110 @@
+/** Code and docs use the words of docs/glossary.md: a retired word is refused, with the term that replaces it. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { files, RETIRED, retiredIn, uses } from "./words.ts";
+
+/** Folders that are not clean yet, and the words that they still use. This list only gets shorter. */
+const LEFT: Record<string, string> = {
+  "CHANGELOG.md": "nobody, place, whoever",
+  "README.md": "place",
+  bench: "marks, nobody, places",
+  "bench/process": "mark, nobody, room, so many",
+  docs: "abilities, ahead, bell, bells, beside, inward, lane, look, mail, meet, nobody, outward, place, places, room, roster, so many, somebody, way, whoever, wishes",
+  "docs/decisions": "bell, whoever, wishes",
+  "docs/examples": "look, nobody, place, whoever",
+  scripts: "lane, lanes, nobody, place",
+  "shim/bench": "meet, place, places, so many",
+  "shim/include":
+    "allocate window, bell, beside, company, foreign, lane, lanes, look, mail, nobody, piece, pieces, place, room, seek, settle, so many, somebody, whoever",
+  "shim/src":
+    "ahead, allocate window, bell, bells, beside, bulk, company, foreign, gate, hand out, home, known memory, lane, lanes, let go, letter, letters, look, looked, looks, mail, mark, nobody, parting, partner, partners, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, somebody, stir, trouble, wall micros, whoever",
+  "shim/test":
+    "ahead, allocate window, bell, bells, board, foreign, gate, home, lane, lanes, letter, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, so often, somebody, wall micros, way, whoever",
+  "shim/test-mpi":
+    "bell, bells, beside, bulk, home, lane, lanes, letter, letters, looks, mail, mark, marks, meet, nobody, parting, partner, piece, pieces, place, room, seek, seeks, settle, settles, so many, way",
+  src: "place, so often",
+  "src/channel":
+    "abilities, ahead, barred, bell, busy turns, door, doors, foreign, greet, lane, let go, lobby, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, room, roster, seek, settle, so many, so often, somebody, stirred, terms, way, whoever, wishes",
+  "src/cli": "abilities, bell, look, nobody, place, room, so many, somebody, whoever, wishes",
+  "src/gpu":
+    "bell, census, desk, lane, look, mark, marks, nobody, piece, pieces, place, room, somebody, vigil, whoever",
+  "src/interop": "from elsewhere, place",
+  "src/kernel":
+    "ahead, allocate window, beside, board, crew, grounds, he, home, inward, lanes, let go, look, mail, marks, meet, nobody, outward, parcel, parcels, partner, partners, piece, pieces, place, places, room, settle, so many, somebody, wall clock, whoever",
+  "src/memory": "allocate window, he, lane, nobody, piece, pieces, place, room, somebody, way, whoever",
+  "src/native":
+    "allocate window, bell, beside, foreign, look, looked, mail, nobody, piece, place, places, room, seek, settle, somebody, whoever",
+  test: "nobody",
+  "test/bodies": "lane, nobody, place, places",
+  "test/channel":
+    "abilities, bell, beside, look, looks, mark, meet, nobody, places, room, so many, somebody, terms, way, whoever, wishes",
+  "test/cli": "abilities, nobody, piece, place",
+  "test/gpu": "lane, nobody, somebody, whoever",
+  "test/interop": "so many",
+  "test/kernel":
+    "beside, home, inward, look, mark, nobody, partner, partners, piece, pieces, place, places, room, so many, somebody, terms, wall clock, whoever",
+  "test/memory": "look, nobody, place, places, somebody, whoever",
+  "test/mpi":
+    "beside, board, boards, company, greet, lanes, look, mail, mark, nobody, piece, place, somebody, trouble, whoever",
+  "test/native": "nobody, places, whoever",
+  "test/package": "place",
+  "test/process":
+    "beside, foreign, look, looks, mark, marks, meet, nobody, place, places, room, settle, so many, trouble, way, whoever",
+  "test/random":
+    "census, look, looks, nobody, piece, pieces, place, places, room, settle, so many, somebody, trouble, way, whoever",
+};
+
+const left = new Set(
+  Object.entries(LEFT).flatMap(([folder, words]) => words.split(", ").map((word) => `${folder}: ${word}`)),
+);
+
+describe("the search for words", () => {
+  const found = (source: string, path = "x.ts") => retiredIn(path, source);
+
+  test("finds a word in prose, in names of every form and in the name of the file", () => {
+    expect(found("// rings the bell")).toEqual(["bell"]);
+    expect(found("ringBell(); #bell; BELL_MS; Bell2")).toEqual(["bell", "bell", "bell"]);
+    expect(found("", "shim/src/bell_posix.c")).toEqual(["bell"]);
+    expect(found("int lf_queue_let_go(void);", "x.c")).toEqual(["let go"]);
+    expect(found("// asked so\n * many times")).toEqual(["so many"]);
+  });
+
+  test("finds an ordinary word in names only", () => {
+    expect(found("// in place of a place, `place`\nconst s = 'place';")).toEqual([]);
+    expect(found("const place = 1; const placeOf = (a: { place: 1 }) => a.place;")).toHaveLength(4);
+    expect(found('/* a place */ f("place"); // place', "x.c")).toEqual([]);
+    expect(found("lf_place_put(place);", "x.c")).toEqual(["place", "place"]);
+    expect(found("A place has a `place`.\n```ts\nplace();\n```", "x.md")).toEqual(["place"]);
+  });
+
+  test("takes no part of another word", () => {
+    expect(found("const belly = labelled, replace = placed, plane = ahead2;")).toEqual([]);
+  });
+
+  test("each retired word has one term, and each term is in the glossary", () => {
+    expect(new Set(RETIRED.map(({ word }) => word)).size).toBe(RETIRED.length);
+    const glossary = readFileSync(join(import.meta.dir, "../docs/glossary.md"), "utf8");
+    const listed = [...glossary.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, terms]) => terms?.split(", "));
+    const terms = new Set(RETIRED.flatMap(({ term }) => term.split(", ")));
+    expect([...terms].filter((term) => !listed.includes(term))).toEqual([]);
+  });
+});
+
+describe("words", () => {
+  const used = uses();
+
+  test("sources and docs are read", () => {
+    const all = files();
+    for (const part of ["src/", "shim/src/", "shim/include/", "test/", "bench/", "scripts/", "docs/", "README.md"])
+      expect(all.some((path) => path.startsWith(part))).toBe(true);
+  });
+
+  test("no retired word is used, but for those of the list", () => {
+    expect([...used].filter(([key]) => !left.has(key))).toEqual([]);
+  });
+
+  test(`the list has no word that is gone: ${left.size} are left`, () => {
+    expect([...left].filter((key) => !used.has(key))).toEqual([]);
+  });
+});
