@@ -1,13 +1,13 @@
 /** lava-flow: moves data between processes without copying it, on the fastest path that the machines offer. */
 export { Channel } from "./channel/channel.ts";
+export type { Route } from "./channel/connect/route.ts";
 export type { Consumer } from "./channel/consumer.ts";
-export type { Frame, Loan } from "./channel/frame.ts";
 export type { ChannelOptions } from "./channel/options.ts";
 export type { Producer } from "./channel/producer.ts";
-export type { Route } from "./channel/route.ts";
 export type { ConsumerStats, ProducerStats } from "./channel/stats.ts";
 export type { Payload } from "./channel/transport/payload.ts";
 export type { TransportName } from "./channel/transport/transport.ts";
+export type { Frame, Loan } from "./channel/wire/frame.ts";
 export { ERROR_CODES } from "./error-codes.ts";
 export { type ErrorCode, LavaFlowError, type NativeFailure } from "./errors.ts";
 export type { GpuInfo, SubgroupOperation } from "./gpu/device.ts";

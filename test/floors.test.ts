@@ -152,9 +152,9 @@ describe("floors", () => {
     expect([...new Set(users)]).toEqual(["native"]);
   });
 
-  test("only channel/route.ts names the transports", () => {
+  test("only channel/connect/route.ts names the transports", () => {
     const users = sources.filter(({ inside }) => inside.some((name) => TRANSPORTS.includes(name)));
-    expect(users.map(({ path }) => path)).toEqual(["channel/route.ts"]);
+    expect(users.map(({ path }) => path)).toEqual(["channel/connect/route.ts"]);
   });
 
   test("only kernel/runtime.ts names the backends", () => {

@@ -200,7 +200,7 @@ static int is_launcher(const char *name) {
   return 0;
 }
 
-/* Where a process that has lava-flow says so (src/channel/launch.ts); only PMIx's servers have a directory for it. */
+/* Where a process that has lava-flow says so (src/channel/job/launch.ts); only PMIx's servers have a directory for it. */
 static int has_lava_flow(pid_t pid) {
   const char *directory = lf_launch_text("PMIX_SERVER_TMPDIR");
   char path[PATH_BYTES];

@@ -2,13 +2,13 @@
 import { callOf, isCode, nameChannel, placeOf, putFirst } from "../errors.ts";
 import { ProcessLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
-import { Bell } from "./bell.ts";
 import { Consumer } from "./consumer.ts";
-import "./launch.ts"; // at the start of a program: what this process is to its launcher, its children have to be told
+import { Bell } from "./wait/event.ts";
+import "./job/launch.ts"; // at the start of a program: what this process is to its launcher, its children have to be told
 import { type ChannelOptions, checkOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
 import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
-import { WaitQueue } from "./wait.ts";
+import { WaitQueue } from "./wait/wait-queue.ts";
 
 /** After these nothing comes or goes any more. */
 const LOST = ["PEER_DIED", "CHANNEL_CLOSED", "CORRUPT_SEGMENT"] as const;
@@ -64,7 +64,7 @@ export class Channel {
       if (allocator !== options.allocator) allocator.close();
     };
     // Half of the package, which a program that opens no channel does without. At once, as opening takes the role at once.
-    const { meet } = require("./meet.ts") as typeof import("./meet.ts");
+    const { meet } = require("./connect/connect.ts") as typeof import("./connect/connect.ts");
     const met = await meet(party, options, wake).catch((error) => {
       letGo();
       putFirst(error, call);

@@ -3,14 +3,14 @@ import { invalidArgument } from "../errors.ts";
 import { checkLimits, type Limits, timeoutOf } from "../native/limits.ts";
 import { checkNames } from "../native/options.ts";
 import { turnDue } from "../native/turn.ts";
+import type { Route } from "./connect/route.ts";
 import { closedHere, closeEnd, type Opened } from "./endpoint.ts";
-import type { Frame } from "./frame.ts";
 import { FrameIterator } from "./frame-iterator.ts";
-import type { Route } from "./route.ts";
 import type { ConsumerStats } from "./stats.ts";
 import type { ConsumerEnd } from "./transport/transport.ts";
-import type { WaitQueue } from "./wait.ts";
+import type { WaitQueue } from "./wait/wait-queue.ts";
 import { whyNoFrame } from "./why.ts";
+import type { Frame } from "./wire/frame.ts";
 
 /** Microseconds that `recvSync` spins by default: a sleep and a wake-up cost about as much. */
 const SPIN_US = 50;

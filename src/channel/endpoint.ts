@@ -1,8 +1,8 @@
 /** What both ends of a channel have in common: what `Channel.open` made for them, and an orderly close. */
 import { LavaFlowError } from "../errors.ts";
-import type { Route } from "./route.ts";
+import type { Route } from "./connect/route.ts";
 import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
-import type { WaitQueue } from "./wait.ts";
+import type { WaitQueue } from "./wait/wait-queue.ts";
 
 /** What `Channel.open` has made for an end. */
 export interface Opened<End extends ProducerEnd | ConsumerEnd> {

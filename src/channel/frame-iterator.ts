@@ -1,8 +1,8 @@
 /** `for await` over a channel. */
 import { type Call, isCode, putFirst } from "../errors.ts";
 import { turnDue } from "../native/turn.ts";
-import type { Frame, ReusedFrame } from "./frame.ts";
-import { FOR_EVER, nothing, type WaitQueue } from "./wait.ts";
+import { FOR_EVER, nothing, type WaitQueue } from "./wait/wait-queue.ts";
+import type { Frame, ReusedFrame } from "./wire/frame.ts";
 
 const ENDED: IteratorReturnResult<undefined> = { done: true, value: undefined };
 

@@ -3,15 +3,15 @@ import { MemoryBuffer } from "../memory/buffer.ts";
 import { checkUnchanged } from "../memory/bytes.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { nextTurn, turnDue } from "../native/turn.ts";
+import type { Route } from "./connect/route.ts";
 import { closedHere, closeEnd, type Opened } from "./endpoint.ts";
-import type { Loan } from "./frame.ts";
 import { checkSize } from "./options.ts";
-import type { Route } from "./route.ts";
 import type { ProducerStats } from "./stats.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./transport/payload.ts";
 import type { ProducerEnd } from "./transport/transport.ts";
-import { FOR_EVER, type WaitQueue } from "./wait.ts";
+import { FOR_EVER, type WaitQueue } from "./wait/wait-queue.ts";
 import { whyNotReleased } from "./why.ts";
+import type { Loan } from "./wire/frame.ts";
 
 const DONE = Promise.resolve();
 

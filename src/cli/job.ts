@@ -1,10 +1,11 @@
 /** The doctor of a whole job: every rank examines its machine, and rank 0 hears of all of them over channels. */
-import { Deadline } from "../channel/deadline.ts";
-import { type Job, joinJob } from "../channel/job.ts";
-import { placeOf } from "../channel/job-rendezvous.ts";
-import { launch } from "../channel/launch.ts";
-import { candidates, capabilities, type Route, wishes } from "../channel/route.ts";
+
+import { placeOf } from "../channel/connect/job-listener.ts";
+import { candidates, capabilities, type Route, wishes } from "../channel/connect/route.ts";
+import { type Job, joinJob } from "../channel/job/job.ts";
+import { launch } from "../channel/job/launch.ts";
 import type { Meeting, Party, TransportName } from "../channel/transport/transport.ts";
+import { Deadline } from "../channel/wait/deadline.ts";
 import {
   Channel,
   type ChannelOptions,

@@ -1,6 +1,6 @@
 /** A peer that says something else of its GPU than it should. */
 import { describe, expect, test } from "bun:test";
-import { MESSAGE } from "../../src/channel/link.ts";
+import { MESSAGE } from "../../src/channel/wire/link.ts";
 import { native } from "../../src/native/load.ts";
 import { gpu, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { hello, say, tell } from "./raw.ts";

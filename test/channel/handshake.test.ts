@@ -1,7 +1,7 @@
 /** A peer that says something else than it should while the two get to know each other. */
 import { describe, expect, test } from "bun:test";
-import { type Link, MESSAGE } from "../../src/channel/link.ts";
-import { Rendezvous } from "../../src/channel/rendezvous.ts";
+import { Rendezvous } from "../../src/channel/connect/host-listener.ts";
+import { type Link, MESSAGE } from "../../src/channel/wire/link.ts";
 import { Channel } from "../../src/index.ts";
 import { native } from "../../src/native/load.ts";
 import { agreed, hello, type Raw, say, tell } from "./raw.ts";

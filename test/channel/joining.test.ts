@@ -1,7 +1,7 @@
 /** What a rank that waits for its job says that it waits for. */
 import { afterEach, expect, test } from "bun:test";
 import { networkInterfaces } from "node:os";
-import { joiningText } from "../../src/channel/job.ts";
+import { joiningText } from "../../src/channel/job/job.ts";
 import { CONSTANTS } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 

@@ -1,7 +1,7 @@
 /** A peer in the test's own hand: it says what it likes while the two get to know each other. */
 import { expect } from "bun:test";
-import type { Link } from "../../src/channel/link.ts";
-import { Rendezvous } from "../../src/channel/rendezvous.ts";
+import { Rendezvous } from "../../src/channel/connect/host-listener.ts";
+import type { Link } from "../../src/channel/wire/link.ts";
 import { type ChannelOptions, type ErrorCode, ProcessLocation } from "../../src/index.ts";
 import { native } from "../../src/native/load.ts";
 import { openChannel } from "../process/open.ts";

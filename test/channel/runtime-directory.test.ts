@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runtimeDirectory } from "../../src/channel/runtime-directory.ts";
+import { runtimeDirectory } from "../../src/channel/wire/runtime-directory.ts";
 import { onPosix, requires } from "../requires.ts";
 
 const posix = onPosix();

@@ -1,9 +1,9 @@
 /** Those who wait for something of a peer, without a peer. */
 import { expect, test } from "bun:test";
-import type { Bell } from "../../src/channel/bell.ts";
 import { FrameIterator } from "../../src/channel/frame-iterator.ts";
-import { haveSeveral } from "../../src/channel/processors.ts";
-import { WaitQueue } from "../../src/channel/wait.ts";
+import { haveSeveral } from "../../src/channel/transport/processors.ts";
+import type { Bell } from "../../src/channel/wait/event.ts";
+import { WaitQueue } from "../../src/channel/wait/wait-queue.ts";
 import { LavaFlowError } from "../../src/errors.ts";
 import { eventually, failure } from "./support.ts";
 

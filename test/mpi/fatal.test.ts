@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Begins the job, waits for what becomes of it, works on and ends; a process that hangs says less. */
 const SCRIPT = `
-  import { endWithProcess } from "./src/channel/job-exit.ts";
+  import { endWithProcess } from "./src/channel/job/exit.ts";
   import { CONSTANTS } from "./src/native/layout.ts";
   import { native } from "./src/native/load.ts";
   import { check } from "./src/native/status.ts";

@@ -3,8 +3,8 @@
  * job, and runs one scenario of this directory after the other. Orders come over a Unix socket (test/mpi/board.ts).
  */
 import { connect, type Socket } from "node:net";
-import { Deadline } from "../../src/channel/deadline.ts";
-import { joinJob } from "../../src/channel/job.ts";
+import { joinJob } from "../../src/channel/job/job.ts";
+import { Deadline } from "../../src/channel/wait/deadline.ts";
 import { OVER, scenario } from "./peer.ts";
 
 export type Order =

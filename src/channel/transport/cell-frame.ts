@@ -3,7 +3,7 @@ import { LavaFlowError } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import { type ViewType, viewAs } from "../../memory/bytes.ts";
 import { CONSTANTS, FRAME } from "../../native/layout.ts";
-import type { Frame, ReusedFrame } from "../frame.ts";
+import type { Frame, ReusedFrame } from "../wire/frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 
 const { LF_INLINE_MAX } = CONSTANTS;

@@ -2,7 +2,7 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type ViewType, viewAs } from "../../memory/bytes.ts";
 import { CONSTANTS } from "../../native/layout.ts";
-import type { Loan } from "../frame.ts";
+import type { Loan } from "../wire/frame.ts";
 
 const { LF_INLINE_MAX } = CONSTANTS;
 

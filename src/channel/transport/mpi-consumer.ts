@@ -4,14 +4,14 @@ import type { MemoryBuffer } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import { bellDescriptor } from "../bell.ts";
+import { bellDescriptor } from "../wait/event.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 import { endStats } from "./end-stats.ts";
+import { PieceReceiver } from "./fragment-receiver.ts";
 import { Inbox } from "./inbox.ts";
-import type { Lane, RankPeer } from "./mpi-terms.ts";
-import { PieceReceiver } from "./piece-receiver.ts";
+import type { Lane, RankPeer } from "./mpi-parameters.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
 const address = new Float64Array(new ArrayBuffer(8));

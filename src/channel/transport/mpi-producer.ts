@@ -6,13 +6,13 @@ import { holdView } from "../../native/handle.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { bellDescriptor } from "../bell.ts";
-import type { Loan } from "../frame.ts";
+import { bellDescriptor } from "../wait/event.ts";
+import type { Loan } from "../wire/frame.ts";
 import { endStats } from "./end-stats.ts";
-import type { RankPeer } from "./mpi-terms.ts";
+import { PieceSender } from "./fragment-sender.ts";
+import type { RankPeer } from "./mpi-parameters.ts";
 import { BLOCK_MAX, Outbox } from "./outbox.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
-import { PieceSender } from "./piece-sender.ts";
 import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 
 const { LF_UNTIL_ROOM, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;

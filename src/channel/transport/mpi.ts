@@ -2,11 +2,10 @@
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import { channelDevice } from "../../memory/allocator.ts";
-import type { Deadline } from "../deadline.ts";
-import { type Job, joinJob } from "../job.ts";
-import { type Link, MESSAGE } from "../link.ts";
+import { type Job, joinJob } from "../job/job.ts";
+import type { Deadline } from "../wait/deadline.ts";
+import { type Link, MESSAGE } from "../wire/link.ts";
 import { MpiConsumer } from "./mpi-consumer.ts";
-import { MpiProducer } from "./mpi-producer.ts";
 import {
   bothRanks,
   describeRank,
@@ -16,11 +15,12 @@ import {
   ranksOf,
   readAddress,
   readLane,
-} from "./mpi-terms.ts";
+} from "./mpi-parameters.ts";
+import { MpiProducer } from "./mpi-producer.ts";
+import { words } from "./peer-text.ts";
 import { slotsOf } from "./ring.ts";
 import type { Meeting, Party, Transport } from "./transport.ts";
-import { asksForGpu } from "./vulkan-terms.ts";
-import { words } from "./words.ts";
+import { asksForGpu } from "./vulkan-parameters.ts";
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,7 @@ import { CONSTANTS, LOAN } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { Shim } from "../../native/symbols.ts";
-import type { Loan } from "../frame.ts";
+import type { Loan } from "../wire/frame.ts";
 import { BLOCK, CellLoan, FREE, SMALL } from "./cell-loan.ts";
 import { Regions } from "./regions.ts";
 

@@ -2,8 +2,8 @@
 import { holdBy, type MemoryBuffer } from "../../memory/buffer.ts";
 import type { Holder } from "../../memory/holders.ts";
 import type { Limits } from "../../native/limits.ts";
-import type { Bell } from "../bell.ts";
-import { WaitQueue } from "../wait.ts";
+import type { Bell } from "../wait/event.ts";
+import { WaitQueue } from "../wait/wait-queue.ts";
 
 /** A sleeping end looks again after this many milliseconds: as for the wait until everything is released. */
 const RECHECK_MS = 20;

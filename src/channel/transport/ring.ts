@@ -1,8 +1,8 @@
 /** The ring in shared memory, which every transport between two processes of one host has. */
 import { native } from "../../native/load.ts";
-import { haveSeveral, ownProcessors } from "../processors.ts";
+import { words } from "./peer-text.ts";
+import { haveSeveral, ownProcessors } from "./processors.ts";
 import type { Meeting, Party, TransportName } from "./transport.ts";
-import { words } from "./words.ts";
 
 export interface RingAbilities {
   /** Whether this process can take part in asymmetric barriers; both must, or both use fences. */

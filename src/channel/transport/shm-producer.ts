@@ -5,9 +5,9 @@ import { deviceOf, MemoryBuffer, nativeMemory, nativePlace, onClose, wholeBuffer
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import { bellDescriptor } from "../bell.ts";
-import type { Loan } from "../frame.ts";
-import type { Link } from "../link.ts";
+import { bellDescriptor } from "../wait/event.ts";
+import type { Loan } from "../wire/frame.ts";
+import type { Link } from "../wire/link.ts";
 import { endStats } from "./end-stats.ts";
 import { GpuWait } from "./gpu-wait.ts";
 import { Outbox } from "./outbox.ts";

@@ -1,10 +1,10 @@
 /** Shared memory: a ring and pooled blocks in segments that both processes map. The protocol is the shim's. */
-import type { Link } from "../link.ts";
+import type { Link } from "../wire/link.ts";
 import { noRing, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
 import type { Meeting, Transport } from "./transport.ts";
-import { gpusOf } from "./vulkan-terms.ts";
+import { gpusOf } from "./vulkan-parameters.ts";
 
 export const shm: Transport = {
   name: "shm",

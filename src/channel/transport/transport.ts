@@ -2,10 +2,10 @@
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
-import type { Deadline } from "../deadline.ts";
-import type { Loan, ReusedFrame } from "../frame.ts";
-import type { Job, Joining, NoJob } from "../job.ts";
-import type { Link } from "../link.ts";
+import type { Job, Joining, NoJob } from "../job/job.ts";
+import type { Deadline } from "../wait/deadline.ts";
+import type { Loan, ReusedFrame } from "../wire/frame.ts";
+import type { Link } from "../wire/link.ts";
 import type { Payload } from "./payload.ts";
 import type { Releases } from "./releases.ts";
 

@@ -7,7 +7,7 @@ import { channelDevice } from "../../memory/allocator.ts";
 import { uuidsOf } from "../../memory/handle.ts";
 import { native } from "../../native/load.ts";
 import { lastError } from "../../native/status.ts";
-import type { Link } from "../link.ts";
+import type { Link } from "../wire/link.ts";
 import { noRing, type RingAbilities, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
@@ -22,7 +22,7 @@ import {
   readTerms,
   sameGpu,
   type Terms,
-} from "./vulkan-terms.ts";
+} from "./vulkan-parameters.ts";
 
 const NOT_ASKED =
   "neither side asks for a GPU (the profile gpu-preferred, the transport vulkan, a location with a deviceId, or an allocator that has used one)";

@@ -1,8 +1,8 @@
 /** One other process of an exchange: a channel each way, and what is said over them. */
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
-import type { Frame } from "../../channel/frame.ts";
 import type { Producer } from "../../channel/producer.ts";
+import type { Frame } from "../../channel/wire/frame.ts";
 import { LavaFlowError } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { Engine, Memory } from "./engine.ts";

@@ -1,12 +1,12 @@
 /** The MPI job: the processes that one launcher started together. Initialised on first need, once a process. */
-import { enteredJob, ProcessLocation } from "../location.ts";
-import { CONSTANTS, JOB_INFO, MPI_INFO } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import type { Deadline } from "./deadline.ts";
-import { endWithProcess } from "./job-exit.ts";
+import { enteredJob, ProcessLocation } from "../../location.ts";
+import { CONSTANTS, JOB_INFO, MPI_INFO } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import type { Deadline } from "../wait/deadline.ts";
+import { endWithProcess } from "./exit.ts";
 import { keyOf, launch } from "./launch.ts";
-import { Roster } from "./roster.ts";
+import { Roster } from "./peer-table.ts";
 
 export interface Job {
   readonly rank: number;

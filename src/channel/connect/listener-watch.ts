@@ -2,11 +2,11 @@
  * How an `open` waits for its peer: asleep, until the kernel tells that something came for it. All that wait in a thread
  * share one descriptor, which Bun's event loop watches; it is there while one of them is.
  */
-import { CONSTANTS } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import { Watch } from "../native/watch.ts";
-import { bellDescriptor } from "./bell.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import { Watch } from "../../native/watch.ts";
+import { bellDescriptor } from "../wait/event.ts";
 
 /** Null where nobody waits, and where the system offers no such descriptor. */
 let shared: PeerWatch | null = null;

@@ -1,9 +1,9 @@
 /** Whom a channel expects, where this process is a rank of a job: a rank, found by what is said of it. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
-import type { ProcessLocation } from "../location.ts";
-import type { Deadline } from "./deadline.ts";
-import type { Job } from "./job.ts";
-import { type Candidate, PLACES } from "./roster.ts";
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { ProcessLocation } from "../../location.ts";
+import type { Job } from "../job/job.ts";
+import { type Candidate, PLACES } from "../job/peer-table.ts";
+import type { Deadline } from "../wait/deadline.ts";
 
 /** Of many candidates, so many are listed. */
 const LISTED = 16;

@@ -3,12 +3,12 @@
  * the rank that keeps it. So that an answer is never given from half of the job, each rank also signs off in one of some
  * lists when its places are known, and a question waits until all lists are full: one word for every 64 ranks.
  */
-import { LavaFlowError } from "../errors.ts";
-import type { ProcessLocation } from "../location.ts";
-import { CONSTANTS } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import type { Deadline } from "./deadline.ts";
+import { LavaFlowError } from "../../errors.ts";
+import type { ProcessLocation } from "../../location.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import type { Deadline } from "../wait/deadline.ts";
 
 /** A rank, and how it describes itself. */
 export interface Candidate {

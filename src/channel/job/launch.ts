@@ -1,9 +1,9 @@
 /** What started this process, and whose names are its own. MPI is not touched. */
-import { LavaFlowError } from "../errors.ts";
-import { CONSTANTS, LAUNCH_INFO } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import { runtimeDirectory } from "./runtime-directory.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { CONSTANTS, LAUNCH_INFO } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import { runtimeDirectory } from "../wire/runtime-directory.ts";
 
 export interface Launch {
   /** Why this process is no rank of an MPI job, as a clause after "this process"; null for a rank. */

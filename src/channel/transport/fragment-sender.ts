@@ -7,9 +7,9 @@ import { deviceOf, holdMemory, type MemoryBuffer, nativePlace } from "../../memo
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { BusyTurns } from "./busy-turns.ts";
+import { PIECES, PieceRoom } from "./bounce-buffers.ts";
+import { BusyTurns } from "./busy-poll.ts";
 import { GpuWait } from "./gpu-wait.ts";
-import { PIECES, PieceRoom } from "./piece-room.ts";
 
 const { LF_PIECE_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
 

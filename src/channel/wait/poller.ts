@@ -5,7 +5,7 @@
  * else can run, so that none keeps the others, or the code that a peer waits for, from going on. What is spent in vain is a
  * small share of the time, and where the event loop has other work, or the peer no processor of its own, nothing is.
  */
-import { afterTurn, turnDue } from "../native/turn.ts";
+import { afterTurn, turnDue } from "../../native/turn.ts";
 
 /** Microseconds for which an end looks, by the gaps that it has seen. */
 const WINDOW_MIN = 10;

@@ -1,10 +1,10 @@
 /** Which path a channel takes, and why not the others. The only file that names the transports. */
-import { LavaFlowError } from "../errors.ts";
-import type { ProcessLocation, ScopeDecision } from "../location.ts";
-import { mpi } from "./transport/mpi.ts";
-import { shm } from "./transport/shm.ts";
-import type { Meeting, Party, Transport, TransportName } from "./transport/transport.ts";
-import { vulkan } from "./transport/vulkan.ts";
+import { LavaFlowError } from "../../errors.ts";
+import type { ProcessLocation, ScopeDecision } from "../../location.ts";
+import { mpi } from "../transport/mpi.ts";
+import { shm } from "../transport/shm.ts";
+import type { Meeting, Party, Transport, TransportName } from "../transport/transport.ts";
+import { vulkan } from "../transport/vulkan.ts";
 
 /** The path a channel took, and every path it did not take, with the reason. */
 export interface Route {

@@ -8,8 +8,8 @@
  * A Worker that ends does not end the job, so only the main thread listens. Where that never comes to the job (a Worker
  * did, or a runner has no 'exit' event), the shim leaves the job when the process exits, as for a status of 0.
  */
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
 
 /** So long the others may be silent until they are not waited for: by a rank that ends well, and by one that does not. */
 const SILENCE_MS = 30_000;

@@ -1,7 +1,7 @@
 /** Who has a role or had it, for the messages of those who find it taken or nobody in it; and what the second evaluation of a program may take. */
-import { LavaFlowError } from "../errors.ts";
-import { CONSTANTS, ROLE_HOLDER } from "../native/layout.ts";
-import type { Known } from "./deadline.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { CONSTANTS, ROLE_HOLDER } from "../../native/layout.ts";
+import type { Known } from "../wait/deadline.ts";
 
 type Role = "producer" | "consumer";
 

@@ -12,12 +12,9 @@
  *     what is to be shared, or failed   ->
  *                                       <-  accepted (and on which terms), or why not
  */
-import { LavaFlowError } from "../errors.ts";
-import { detectScope, type ProcessLocation, validateLocation } from "../location.ts";
-import type { ChannelProfile } from "../memory/strategy.ts";
-import type { Deadline } from "./deadline.ts";
-import { HostLink, type Link, MESSAGE } from "./link.ts";
-import { candidates, capabilities, noRoute, type Route, wishes } from "./route.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { detectScope, type ProcessLocation, validateLocation } from "../../location.ts";
+import type { ChannelProfile } from "../../memory/strategy.ts";
 import type {
   Acceptance,
   ConsumerEnd,
@@ -27,7 +24,10 @@ import type {
   ProducerEnd,
   Transport,
   TransportName,
-} from "./transport/transport.ts";
+} from "../transport/transport.ts";
+import type { Deadline } from "../wait/deadline.ts";
+import { HostLink, type Link, MESSAGE } from "../wire/link.ts";
+import { candidates, capabilities, noRoute, type Route, wishes } from "./route.ts";
 
 export interface Agreement {
   route: Route;

@@ -1,6 +1,6 @@
 /** A limit for something that takes several steps. */
-import type { LavaFlowError } from "../errors.ts";
-import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../native/limits.ts";
+import type { LavaFlowError } from "../../errors.ts";
+import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../../native/limits.ts";
 
 /** Pauses of one turn of the event loop, before the first that has a timer. */
 const QUICK_TURNS = 20;

@@ -3,8 +3,8 @@
  * another message's after a while, so keep neither. Until then, using it again is an error.
  */
 
-import type { MemoryBuffer } from "../memory/buffer.ts";
-import type { ViewType } from "../memory/bytes.ts";
+import type { MemoryBuffer } from "../../memory/buffer.ts";
+import type { ViewType } from "../../memory/bytes.ts";
 
 /** A received message, in place. It is the receiver's until `release`. */
 export interface Frame extends Disposable {

@@ -2,19 +2,19 @@
  * From a name to a peer with whom everything is agreed. Until then, a peer that dies or is another one does not matter.
  * A rank of a job looks in two places at once: on its host, and in the job.
  */
-import { type ErrorCode, LavaFlowError } from "../errors.ts";
-import { validateLocation } from "../location.ts";
-import { aborted, type Limits } from "../native/limits.ts";
-import { Deadline, type Known } from "./deadline.ts";
-import { asksTheJob, checkRank, resolveExpected } from "./expected.ts";
+import { type ErrorCode, LavaFlowError } from "../../errors.ts";
+import { validateLocation } from "../../location.ts";
+import { aborted, type Limits } from "../../native/limits.ts";
+import { type Job, joiningText, joinJob, type NoJob, pollJob } from "../job/job.ts";
+import { keyOf, type Launch, launch, noJob } from "../job/launch.ts";
+import type { Party } from "../transport/transport.ts";
+import { Deadline, type Known } from "../wait/deadline.ts";
+import type { Link } from "../wire/link.ts";
+import { asksTheJob, checkRank, resolveExpected } from "./expected-peer.ts";
 import { type Agreement, greet, hearHello, Mismatch, shakeHands, UNFINISHED } from "./handshake.ts";
-import { enterPending } from "./holder.ts";
-import { type Job, joiningText, joinJob, type NoJob, pollJob } from "./job.ts";
-import { JobRendezvous, placeOf } from "./job-rendezvous.ts";
-import { keyOf, type Launch, launch, noJob } from "./launch.ts";
-import type { Link } from "./link.ts";
-import { Rendezvous } from "./rendezvous.ts";
-import type { Party } from "./transport/transport.ts";
+import { Rendezvous } from "./host-listener.ts";
+import { JobRendezvous, placeOf } from "./job-listener.ts";
+import { enterPending } from "./role-holder.ts";
 
 type Door = Rendezvous | JobRendezvous;
 

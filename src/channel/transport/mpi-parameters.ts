@@ -1,8 +1,8 @@
 /** What two ranks say to each other of a channel over MPI, read as the words of another process. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
+import { words } from "./peer-text.ts";
 import type { Meeting } from "./transport.ts";
-import { words } from "./words.ts";
 
 /** What a rank brings. */
 export interface RankAbility {

@@ -1,8 +1,8 @@
 /** The connection to one peer, as the handshake and the transports use it: messages, each a kind and a value. */
-import { LavaFlowError } from "../errors.ts";
-import { CONSTANTS, LINK_MESSAGE } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { CONSTANTS, LINK_MESSAGE } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
 
 /** Message kinds of the handshake. The shim uses the numbers below 16. */
 export const MESSAGE = { hello: 16, verdict: 17, failed: 18, accepted: 19, lane: 20 } as const;

@@ -1,8 +1,8 @@
 /** What two sides say of their GPUs, and the way between them that follows from it. */
 import { LavaFlowError } from "../../errors.ts";
 import { gpuInUse } from "../../memory/allocator.ts";
+import { words } from "./peer-text.ts";
 import type { Meeting, Party } from "./transport.ts";
-import { words } from "./words.ts";
 
 /** The GPU that a side would use. */
 export interface GpuAbility {

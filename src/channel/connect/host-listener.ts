@@ -1,13 +1,13 @@
 /** Where two processes of one host meet: a name in this user's runtime directory. */
-import { ERROR_CODES } from "../error-codes.ts";
-import { CONSTANTS, RENDEZVOUS_INFO } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import type { Deadline, Known } from "./deadline.ts";
-import { type Names, nameInUse, placeBytes, whyNobody } from "./holder.ts";
-import { HostLink } from "./link.ts";
-import { PeerWatch } from "./peer-watch.ts";
-import { otherDirectories, runtimeDirectory } from "./runtime-directory.ts";
+import { ERROR_CODES } from "../../error-codes.ts";
+import { CONSTANTS, RENDEZVOUS_INFO } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import type { Deadline, Known } from "../wait/deadline.ts";
+import { HostLink } from "../wire/link.ts";
+import { otherDirectories, runtimeDirectory } from "../wire/runtime-directory.ts";
+import { PeerWatch } from "./listener-watch.ts";
+import { type Names, nameInUse, placeBytes, whyNobody } from "./role-holder.ts";
 
 const encoder = new TextEncoder();
 const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.sizeof));

@@ -2,10 +2,10 @@
  * How a sleeping end is woken: the peer, or a thread here that listens to it, writes a byte to a socket that Bun's event
  * loop watches, next to everything else it watches. So an idle channel costs nothing, and on one host needs no thread.
  */
-import { CONSTANTS } from "../native/layout.ts";
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import { Watch } from "../native/watch.ts";
+import { CONSTANTS } from "../../native/layout.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import { Watch } from "../../native/watch.ts";
 
 /** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
 const POLL_MS = 1;

@@ -1,9 +1,9 @@
 /** Those who wait for something of the peer, in order: each tries again when there may be something. */
-import { type Call, namesUser, putFirst } from "../errors.ts";
-import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../native/limits.ts";
-import { afterTurn, turnDue } from "../native/turn.ts";
-import type { Bell } from "./bell.ts";
-import { Poll } from "./poll.ts";
+import { type Call, namesUser, putFirst } from "../../errors.ts";
+import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../../native/limits.ts";
+import { afterTurn, turnDue } from "../../native/turn.ts";
+import type { Bell } from "./event.ts";
+import { Poll } from "./poller.ts";
 
 /** A peer that keeps changing things must not keep other channels waiting: after so many tries they have a turn. */
 const TRIES = 64;

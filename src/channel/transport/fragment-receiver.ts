@@ -4,9 +4,9 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Copy } from "./arrivals.ts";
-import { BusyTurns } from "./busy-turns.ts";
+import { PIECES, PieceRoom } from "./bounce-buffers.ts";
+import { BusyTurns } from "./busy-poll.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
-import { PIECES, PieceRoom } from "./piece-room.ts";
 
 const { LF_PIECE_BYTES, LF_FULL } = CONSTANTS;
 

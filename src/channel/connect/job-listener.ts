@@ -1,9 +1,9 @@
 /** Where two ranks of a job meet: a name in the whole job. */
-import { native } from "../native/load.ts";
-import { check } from "../native/status.ts";
-import type { Job } from "./job.ts";
-import { MailLink } from "./link.ts";
-import { roleNumber } from "./rendezvous.ts";
+import { native } from "../../native/load.ts";
+import { check } from "../../native/status.ts";
+import type { Job } from "../job/job.ts";
+import { MailLink } from "../wire/link.ts";
+import { roleNumber } from "./host-listener.ts";
 
 const encoder = new TextEncoder();
 
