@@ -59,7 +59,7 @@ const PROJECTS: Record<string, object> = {
 
 /** A program that uses all three entries as users do. What must be an error is marked as one. */
 const PROGRAM = `
-import { Channel, type ChannelOptions, type Consumer, type ConsumerStats, type Decision, type Limits, LavaFlowError, MemoryAllocator, MemoryBuffer, type Producer, type ProducerStats, type Unavailable } from "lava-flow";
+import { Channel, type ChannelOptions, type Consumer, type ConsumerStats, type Decision, type Limits, LavaFlowError, MemoryAllocator, MemoryBuffer, type MemoryLocation, type Producer, type ProducerStats, type Unavailable } from "lava-flow";
 import { type InteropViability, interopViability } from "lava-flow/interop";
 import { type Backend, type Kernel, KernelRuntime } from "lava-flow/kernel";
 
@@ -86,6 +86,9 @@ await out.flush(limits);
 const sent: ProducerStats = out.stats;
 const memory = new MemoryAllocator({ devices: "none" });
 const shared = memory.allocate(1 << 20, { kind: "host", shared: true });
+const pinned: MemoryLocation = { kind: "host", gpuPinned: true, device: 0 };
+const node: MemoryLocation = { kind: "host", numaNode: 0, shared: false };
+const onGpu = (location: MemoryLocation): number | undefined => location.kind === "gpu" || location.gpuPinned ? location.device : undefined;
 const words: Uint32Array = shared.view(Uint32Array);
 const decision: Decision = shared.decision;
 const missing: Unavailable[] = memory.unavailable;
@@ -93,11 +96,19 @@ const apis: InteropViability[] = interopViability();
 const backend: Backend = "cpu";
 const runtime = await KernelRuntime.create({ backend });
 const kernel: Kernel = await runtime.launch("k", { source: { handler: ({ payload }) => payload } });
-console.log(stats.framesReceived, sent.framesSent, words.length, decision.reason, missing.length, apis.length, kernel.id);
+console.log(stats.framesReceived, sent.framesSent, words.length, decision.reason, missing.length, apis.length, kernel.id, onGpu(pinned), onGpu(node));
 await input.close();
 
 // @ts-expect-error: buffers come from an allocator
 new MemoryBuffer();
+// @ts-expect-error: memory is pinned or shared
+memory.allocate(1, { kind: "host", gpuPinned: true, shared: true });
+// @ts-expect-error: memory is of huge pages or of a node
+memory.allocate(1, { kind: "host", hugepages: true, numaNode: 0 });
+// @ts-expect-error: no GPU reaches this memory
+memory.allocate(1, { kind: "host", device: 0 });
+// @ts-expect-error: memory of a GPU is of no node
+memory.allocate(1, { kind: "gpu", numaNode: 0 });
 // @ts-expect-error: a consumer does not send
 await input.send(new Uint8Array(1));
 // @ts-expect-error: a consumer has nothing to flush

@@ -3,16 +3,59 @@ import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { CommunicationScope } from "../location.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 
+/**
+ * Where memory is. Host memory is at most one of these: bound to a NUMA node, made of huge pages, pinned for a GPU, shared.
+ * A mixture of them does not type-check. A flag that is false asks for nothing.
+ */
 export type MemoryLocation =
   | {
       kind: "host";
+      /** An id of MemoryAllocator.topology.numaNodes. Default: no node is preferred. */
       numaNode?: number;
+      hugepages?: false;
+      gpuPinned?: false;
+      shared?: false;
+      device?: undefined;
+      hostVisible?: undefined;
+    }
+  | {
+      kind: "host";
       hugepages?: boolean;
-      /** Host memory that a GPU reads and writes itself. */
+      numaNode?: undefined;
+      gpuPinned?: false;
+      shared?: false;
+      device?: undefined;
+      hostVisible?: undefined;
+    }
+  | {
+      kind: "host";
+      /** A GPU reads and writes the memory itself: the first one, as with `device` of GPU memory. */
       gpuPinned?: boolean;
-      shared?: boolean;
-      /** The GPU for `gpuPinned`; as `device` of GPU memory. */
+      numaNode?: undefined;
+      hugepages?: false;
+      shared?: false;
+      device?: undefined;
+      hostVisible?: undefined;
+    }
+  | {
+      kind: "host";
+      gpuPinned: true;
+      /** The GPU that reads and writes the memory; as `device` of GPU memory. */
       device?: number;
+      numaNode?: undefined;
+      hugepages?: false;
+      shared?: false;
+      hostVisible?: undefined;
+    }
+  | {
+      kind: "host";
+      /** Other processes can map the memory. */
+      shared?: boolean;
+      numaNode?: undefined;
+      hugepages?: false;
+      gpuPinned?: false;
+      device?: undefined;
+      hostVisible?: undefined;
     }
   | {
       kind: "gpu";
@@ -20,6 +63,10 @@ export type MemoryLocation =
       device?: number;
       /** Mapped, so that `bytes` shows it; where the GPU can't map its own memory, or not share it then, it is host memory that the GPU reaches. */
       hostVisible?: boolean;
+      numaNode?: undefined;
+      hugepages?: undefined;
+      gpuPinned?: undefined;
+      shared?: undefined;
     };
 
 export type MemoryStrategy = "standard" | "numa" | "hugepages" | "gpu-pinned" | "shared" | "gpu";
@@ -150,48 +197,49 @@ export interface Plan {
   hostVisible?: boolean;
 }
 
-const GPU_LOCATION: OptionNames<MemoryLocation & { kind: "gpu" }> = { kind: true, device: true, hostVisible: true };
-const HOST_LOCATION: OptionNames<MemoryLocation & { kind: "host" }> = {
+type LocationNames = OptionNames<MemoryLocation>;
+
+const GPU_LOCATION = { kind: true, device: true, hostVisible: true } as const satisfies Partial<LocationNames>;
+const HOST_LOCATION = {
   kind: true,
   numaNode: true,
   hugepages: true,
   gpuPinned: true,
   shared: true,
   device: true,
-};
+} as const satisfies Partial<LocationNames>;
 
-/** Checks a location. INVALID_ARGUMENT names what can't be right in it. */
+/** The flags of host memory. Each asks for a strategy, and excludes the others and `numaNode`. */
+const HOST_FLAGS = { hugepages: "hugepages", gpuPinned: "gpu-pinned", shared: "shared" } as const;
+
+/** Checks a location. INVALID_ARGUMENT names the field that is wrong, or the fields that exclude one another. */
 export function planFor(location: MemoryLocation): Plan {
   const kind: unknown = location?.kind;
+  if (kind !== "gpu" && kind !== "host") throw invalidArgument("location.kind", kind, '"host" or "gpu"');
+  const { numaNode, gpuPinned, device, hostVisible } = location;
   if (kind === "gpu") {
     checkNames("GPU memory", location, GPU_LOCATION);
-    const { device, hostVisible } = location as MemoryLocation & { kind: "gpu" };
     checkFlag("hostVisible", hostVisible);
     return { strategy: "gpu", numaNode: -1, ...deviceIn(device), ...(hostVisible ? { hostVisible } : {}) };
   }
-  if (kind !== "host") throw invalidArgument("location.kind", kind, '"host" or "gpu"');
   checkNames("host memory", location, HOST_LOCATION);
-  const { numaNode, hugepages, gpuPinned, shared, device } = location as MemoryLocation & { kind: "host" };
   let strategy: MemoryStrategy = "standard";
-  let asked = 0;
-  const ask = (name: string, wanted: unknown, asks: MemoryStrategy) => {
-    checkFlag(name, wanted);
-    if (!wanted) return;
-    strategy = asks;
-    asked++;
-  };
-  ask("hugepages", hugepages, "hugepages");
-  ask("gpuPinned", gpuPinned, "gpu-pinned");
-  ask("shared", shared, "shared");
+  const asked: string[] = [];
   if (numaNode !== undefined) {
     if (!Number.isInteger(numaNode) || numaNode < 0 || numaNode > 0x7fffffff) {
       throw invalidArgument("location.numaNode", numaNode, "the id of a node in MemoryAllocator.topology");
     }
     strategy = "numa";
-    asked++;
+    asked.push(`numaNode: ${numaNode}`);
   }
-  if (asked > 1) {
-    throw new LavaFlowError("INVALID_ARGUMENT", `location asks for ${asked} kinds of memory at once`, {
+  for (const flag of Object.keys(HOST_FLAGS) as (keyof typeof HOST_FLAGS)[]) {
+    checkFlag(flag, location[flag]);
+    if (!location[flag]) continue;
+    strategy = HOST_FLAGS[flag];
+    asked.push(`${flag}: true`);
+  }
+  if (asked.length > 1) {
+    throw new LavaFlowError("INVALID_ARGUMENT", `location has ${asked.join(", ")}: these exclude one another`, {
       remedy: "Give one of numaNode, hugepages, gpuPinned and shared",
     });
   }

@@ -140,8 +140,16 @@ describe("planFor", () => {
     ["a string as device", { kind: "gpu", device: "0" }, 'location.device is "0"'],
     ["a number as hostVisible", { kind: "gpu", hostVisible: 1 }, "location.hostVisible is 1"],
     ["a device of host memory", { kind: "host", device: 0 }, "location.device is 0"],
-    ["two kinds at once", { kind: "host", hugepages: true, shared: true }, "2 kinds of memory"],
-    ["three kinds at once", { kind: "host", hugepages: true, gpuPinned: true, numaNode: 0 }, "3 kinds of memory"],
+    [
+      "two kinds at once",
+      { kind: "host", hugepages: true, shared: true },
+      "hugepages: true, shared: true: these exclude",
+    ],
+    [
+      "three kinds at once",
+      { kind: "host", hugepages: true, gpuPinned: true, numaNode: 0 },
+      "numaNode: 0, hugepages: true, gpuPinned: true",
+    ],
   ];
   test.each(bad)("refuses %s", (_name, location, words) => {
     const error = failureOf(() => planFor(location as MemoryLocation));
