@@ -2,7 +2,6 @@
 import { type Call, callHere, type LavaFlowError, namesUser, placeOf, putFirst } from "../errors.ts";
 import { TIMER_MAX_MS } from "../native/limits.ts";
 import { afterTurn } from "../native/turn.ts";
-import type { Message } from "./backend/backend.ts";
 import type { Struct } from "./struct.ts";
 
 /** callHere, the waiter's constructor, two of the kernel, and what the user calls it by. */
@@ -17,15 +16,6 @@ export class Origin {
   constructor(launch: Call) {
     this.launch = launch;
   }
-}
-
-/** Somebody who waits for room in the input of a kernel. */
-export interface Sender {
-  readonly message: Message;
-  /** Of the payload, when it was sent. */
-  readonly sizeBytes: number;
-  sent(): void;
-  failed(error: LavaFlowError): void;
 }
 
 /** Those who began to wait since the event loop turned: most have what they wait for before it does again, and need no timer. */

@@ -1,0 +1,59 @@
+/** Replies of a kernel that no call waits for: those that wait for `receive`, and the receivers that wait for one. */
+import type { LavaFlowError } from "../errors.ts";
+import { Fifo } from "../native/fifo.ts";
+import { timedOut } from "../native/limits.ts";
+import type { Envelope } from "./envelope.ts";
+import type { Struct } from "./struct.ts";
+import { give } from "./values.ts";
+import { type Origin, Waiter } from "./waiter.ts";
+
+export class Replies {
+  readonly capacity: number;
+  readonly #id: string;
+  readonly #struct: Struct | null;
+  readonly #origin: Origin;
+  readonly #waiting = new Fifo<Envelope>();
+  readonly #receivers = new Set<Waiter<Envelope>>();
+
+  /** `struct`: what replies of the kernel `id` are unpacked as; null for bytes. */
+  constructor(id: string, capacity: number, struct: Struct | null, origin: Origin) {
+    this.#id = id;
+    this.capacity = capacity;
+    this.#struct = struct;
+    this.#origin = origin;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** How many more replies may wait. */
+  get free(): number {
+    return this.capacity - this.#waiting.length;
+  }
+
+  /** To the receiver that waits longest, else to the queue. */
+  add(reply: Envelope): void {
+    const receiver = this.#receivers.values().next().value;
+    if (receiver) give(receiver, reply, this.#struct);
+    else this.#waiting.push(reply);
+  }
+
+  /** The oldest reply, with its payload in bytes. */
+  take(): Envelope | undefined {
+    return this.#waiting.shift();
+  }
+
+  /** Resolves with the next reply that is added. TIMEOUT. */
+  next(limitMs: number): Promise<Envelope> {
+    const late = () => timedOut(`no reply from kernel "${this.#id}"`, limitMs);
+    const waiter = new Waiter<Envelope>(limitMs, late, () => this.#receivers.delete(waiter), this.#origin);
+    this.#receivers.add(waiter);
+    return waiter.promise;
+  }
+
+  /** No more replies come. */
+  fail(error: LavaFlowError): void {
+    for (const receiver of [...this.#receivers]) receiver.failed(error);
+  }
+}
