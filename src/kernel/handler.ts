@@ -3,7 +3,7 @@ import { invalidArgument } from "../errors.ts";
 import type { Addresses } from "./addresses.ts";
 import type { Body, BodyContext } from "./backend/backend.ts";
 import { toEnvelope } from "./envelope.ts";
-import type { Broker } from "./k2k.ts";
+import type { Broker } from "./k2k/broker.ts";
 import type { KernelContext, LaunchPlan } from "./launch.ts";
 import type { MessageBytes } from "./payload.ts";
 import { definitionOf } from "./struct.ts";

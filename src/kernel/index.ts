@@ -4,13 +4,13 @@ export { type ClockOptions, type HlcTimestamp, HybridLogicalClock } from "./cloc
 export type { Envelope, EnvelopeInit } from "./envelope.ts";
 export { type Coordinates2d, type Coordinates3d, neighbours2d, neighbours3d } from "./grid.ts";
 export { HaloExchange, type HaloGrid, type HaloOptions, type HaloStats } from "./halo.ts";
-export type { K2kBroker } from "./k2k.ts";
-export type { K2kConfig } from "./k2k-config.ts";
+export type { K2kBroker } from "./k2k/broker.ts";
+export type { K2kConfig } from "./k2k/config.ts";
+export type { DeliveryStatus } from "./k2k/delivery.ts";
+export type { ConnectOptions } from "./k2k/peer.ts";
 export type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
 export type { Handler, KernelContext, LaunchOptions, SendOptions } from "./launch.ts";
-export type { DeliveryStatus } from "./parcel.ts";
 export type { MessageBytes, Payload, PayloadInit } from "./payload.ts";
-export type { ConnectOptions } from "./peer.ts";
 export {
   type Backend,
   KernelRuntime,

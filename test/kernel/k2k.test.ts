@@ -11,9 +11,9 @@ import {
   KernelRuntime,
   type RuntimeOptions,
 } from "../../src/kernel/index.ts";
-import { Broker } from "../../src/kernel/k2k.ts";
-import { checkK2k } from "../../src/kernel/k2k-config.ts";
-import { Peer } from "../../src/kernel/peer.ts";
+import { Broker } from "../../src/kernel/k2k/broker.ts";
+import { checkK2k } from "../../src/kernel/k2k/config.ts";
+import { Peer } from "../../src/kernel/k2k/peer.ts";
 import { inProcess, type OtherProcess } from "../channel/peers.ts";
 import { eventually, failure, PATIENT, privateDirectory, random, seed } from "../channel/support.ts";
 import type { Order } from "../process/kernel-peer.ts";

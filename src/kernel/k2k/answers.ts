@@ -1,9 +1,9 @@
 /** Calls that came from another runtime, and answers that go back to it. */
-import { LavaFlowError } from "../errors.ts";
-import type { Calls } from "./calls.ts";
-import { type Envelope, toEnvelope } from "./envelope.ts";
+import { LavaFlowError } from "../../errors.ts";
+import type { Calls } from "../calls.ts";
+import { type Envelope, toEnvelope } from "../envelope.ts";
+import { give } from "../values.ts";
 import type { Answer } from "./peer.ts";
-import { give } from "./values.ts";
 
 /** What becomes of a call elsewhere, in the order of its numbers on the wire; 0 is a reply. */
 export const ANSWERS = ["NO_REPLY", "HANDLER_FAILED", "TIMEOUT", "KERNEL_NOT_ACTIVE", "CORRUPT_SEGMENT"] as const;

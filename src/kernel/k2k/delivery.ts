@@ -1,14 +1,14 @@
 /** A message between kernels on its way by the host, and what becomes of it. */
-import { LavaFlowError } from "../errors.ts";
-import { afterTurn } from "../native/turn.ts";
-import type { Message } from "./backend/backend.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { afterTurn } from "../../native/turn.ts";
+import type { Message } from "../backend/backend.ts";
 
 export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";
 
 /** An error where somebody on the way is gone, or refuses the message as it is. */
 export type Outcome = DeliveryStatus | LavaFlowError;
 
-export class Parcel {
+export class Delivery {
   /** "runtime/kernel". */
   readonly from: string;
   readonly to: string;
@@ -23,7 +23,7 @@ export class Parcel {
 
   /** `told` hears once what became of it. */
   constructor(
-    { from, to, hops, message }: Pick<Parcel, "to" | "hops" | "message" | "from">,
+    { from, to, hops, message }: Pick<Delivery, "to" | "hops" | "message" | "from">,
     withinMs: number,
     told: (outcome: Outcome) => void,
   ) {

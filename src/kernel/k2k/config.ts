@@ -1,7 +1,7 @@
 /** How a runtime's broker is to deliver. */
-import { invalidArgument } from "../errors.ts";
-import { TIMER_MAX_MS } from "../native/limits.ts";
-import { checkNames, type OptionNames } from "../native/options.ts";
+import { invalidArgument } from "../../errors.ts";
+import { TIMER_MAX_MS } from "../../native/limits.ts";
+import { checkNames, type OptionNames } from "../../native/options.ts";
 
 export interface K2kConfig {
   /** How many messages may be without an answer yet: those that wait, and those on their way elsewhere; default 1024. */

@@ -2,15 +2,15 @@
  * Another runtime, in this or another process or on another host: a channel each way, with messages and the words that say
  * what became of those that came. What it sends is looked at before it is believed; where it can't be, the connection ends.
  */
-import { Channel } from "../channel/channel.ts";
-import type { Consumer } from "../channel/consumer.ts";
-import type { ChannelOptions } from "../channel/options.ts";
-import type { Producer } from "../channel/producer.ts";
-import { isCode, LavaFlowError } from "../errors.ts";
-import { parseAddress } from "./addresses.ts";
-import type { Message } from "./backend/backend.ts";
-import { corrupt, type Envelope, HEADER, unpack, writeHeader } from "./envelope.ts";
-import type { DeliveryStatus, Outcome, Parcel } from "./parcel.ts";
+import { Channel } from "../../channel/channel.ts";
+import type { Consumer } from "../../channel/consumer.ts";
+import type { ChannelOptions } from "../../channel/options.ts";
+import type { Producer } from "../../channel/producer.ts";
+import { isCode, LavaFlowError } from "../../errors.ts";
+import { parseAddress } from "../addresses.ts";
+import type { Message } from "../backend/backend.ts";
+import { corrupt, type Envelope, HEADER, unpack, writeHeader } from "../envelope.ts";
+import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 
 /** How to meet, as for `Channel.open`. */
 export type ConnectOptions = Pick<
@@ -121,7 +121,7 @@ export class Peer {
   readonly #from: Consumer;
   readonly #events: PeerEvents;
   /** Sent, and nothing heard of them yet. */
-  readonly #unsettled = new Map<number, Parcel>();
+  readonly #unsettled = new Map<number, Delivery>();
   /** Of those that came: for how many no word has been sent, and the words that are ready. */
   #owed = 0;
   readonly #words: number[] = [];
@@ -148,19 +148,19 @@ export class Peer {
     return this.#ended === null && this.#leaving === null;
   }
 
-  /** False where there is no room for it now, or it is not open. Else the parcel is settled when the peer says what became of it, or is gone. */
-  send(parcel: Parcel, to: string, hops: number, isCall: boolean): boolean {
+  /** False where there is no room for it now, or it is not open. Else the delivery is settled when the peer says what became of it, or is gone. */
+  send(delivery: Delivery, to: string, hops: number, isCall: boolean): boolean {
     if (!this.open || this.#unsettled.size >= WINDOW) return false;
     const number = this.#next;
     try {
-      if (!this.#to.trySend(frameOf(parcel, isCall ? CALL : MESSAGE, number, to, hops))) return false;
+      if (!this.#to.trySend(frameOf(delivery, isCall ? CALL : MESSAGE, number, to, hops))) return false;
     } catch (error) {
       this.#unsent(error);
       return false;
     }
     this.#next = (number + 1) >>> 0;
-    this.#unsettled.set(number, parcel);
-    if (isCall) this.#ask(number, parcel.message.correlationId);
+    this.#unsettled.set(number, delivery);
+    if (isCall) this.#ask(number, delivery.message.correlationId);
     return true;
   }
 
@@ -273,11 +273,11 @@ export class Peer {
       throw corrupt(`"${this.#name}" sent ${view.byteLength} bytes for ${count} words`);
     for (let at = WORDS_HEAD_BYTES; at < view.byteLength; at += 8) {
       const number = view.getUint32(at, true);
-      const parcel = this.#unsettled.get(number);
-      if (!parcel) throw corrupt(`"${this.#name}" speaks of message ${number}, which is not on its way`);
+      const delivery = this.#unsettled.get(number);
+      if (!delivery) throw corrupt(`"${this.#name}" speaks of message ${number}, which is not on its way`);
       const outcome = this.#outcomeOf(view.getUint32(at + 4, true));
       this.#unsettled.delete(number);
-      parcel.settle(outcome);
+      delivery.settle(outcome);
     }
   }
 
@@ -299,7 +299,7 @@ export class Peer {
         ? error
         : new LavaFlowError("SYSTEM", `"${this.#name}": ${error}`, { cause: error });
     this.#events.ended(this);
-    for (const parcel of this.#unsettled.values()) parcel.settle(failure);
+    for (const delivery of this.#unsettled.values()) delivery.settle(failure);
     this.#unsettled.clear();
     for (const correlationId of this.#asked.values()) this.#events.left(correlationId, failure);
     this.#asked.clear();

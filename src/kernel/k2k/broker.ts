@@ -1,19 +1,19 @@
 /** Messages between kernels by way of the host: in this runtime, and to runtimes of other processes and hosts. */
-import { invalidArgument, LavaFlowError } from "../errors.ts";
-import { checkNames, type OptionNames } from "../native/options.ts";
-import { nextTurn, turnDue } from "../native/turn.ts";
-import { type Addresses, checkRuntimeName, HOST, parseAddress } from "./addresses.ts";
+import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { checkNames, type OptionNames } from "../../native/options.ts";
+import { nextTurn, turnDue } from "../../native/turn.ts";
+import { checkRuntimeName, HOST, parseAddress } from "../addresses.ts";
+import type { BodyContext, Message } from "../backend/backend.ts";
+import { checkPriority, checkType, deadlineOf } from "../compose.ts";
+import type { SendOptions } from "../launch.ts";
+import { type MessageBytes, messageBytes } from "../payload.ts";
 import { Answers } from "./answers.ts";
-import type { BodyContext, Message } from "./backend/backend.ts";
-import type { Calls } from "./calls.ts";
-import type { HybridLogicalClock } from "./clock.ts";
-import { checkPriority, checkType, deadlineOf } from "./compose.ts";
-import type { K2kConfig } from "./k2k-config.ts";
-import type { SendOptions } from "./launch.ts";
-import { type DeliveryStatus, type Outcome, Parcel, throwUnlessDelivered } from "./parcel.ts";
-import { type MessageBytes, messageBytes } from "./payload.ts";
-import { type Answer, type Arrival, type ConnectOptions, connectPeer, type Peer } from "./peer.ts";
-import type { RingKernel } from "./ring-kernel.ts";
+import type { K2kConfig } from "./config.ts";
+import { type DeliveryStatus, type Outcome, throwUnlessDelivered } from "./delivery.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { LocalRuntime } from "./kernels.ts";
+import { type Answer, type Arrival, type ConnectOptions, connectPeer } from "./peer.ts";
+import { Router } from "./router.ts";
 
 /** "kernel" in this runtime, "runtime/kernel" in another one. */
 export interface K2kBroker {
@@ -50,18 +50,6 @@ export interface K2kBroker {
   readonly metrics: { delivered: number; pending: number; rejected: number };
 }
 
-/** What the broker needs of its runtime. */
-interface Place {
-  readonly name: string;
-  readonly clock: HybridLogicalClock;
-  readonly addresses: Addresses;
-  readonly calls: Calls;
-  kernel(id: string): RingKernel | null;
-}
-
-/** A word about a message that waited to the end of its time is on its way a while. */
-const WORD_MS = 2000;
-
 const CONNECT: OptionNames<ConnectOptions> = {
   timeoutMs: true,
   signal: true,
@@ -74,45 +62,40 @@ const CONNECT: OptionNames<ConnectOptions> = {
 const SEND: OptionNames<SendOptions> = { priority: true, type: true, deadlineMs: true };
 
 export class Broker implements K2kBroker {
-  readonly #config: K2kConfig;
-  readonly #place: Place;
+  readonly #runtime: LocalRuntime;
   readonly #answers: Answers;
-  readonly #routes = new Map<string, string>();
-  readonly #peers = new Map<string, Peer>();
+  readonly #router: Router;
+  readonly #dispatcher: Dispatcher;
   readonly #connecting = new Set<string>();
-  /** For kernels that are not there or not active yet, the oldest first. */
-  readonly #waiting = new Set<Parcel>();
   readonly #closed = new AbortController();
-  #delivered = 0;
-  #rejected = 0;
-  /** Parcels of which nobody knows yet what becomes of them. */
-  #pending = 0;
 
-  constructor(config: K2kConfig, place: Place) {
-    this.#config = config;
-    this.#place = place;
-    this.#answers = new Answers(place.calls);
+  constructor(config: K2kConfig, runtime: LocalRuntime) {
+    this.#runtime = runtime;
+    this.#answers = new Answers(runtime.calls);
+    this.#router = new Router(runtime, config.maxHops);
+    this.#dispatcher = new Dispatcher(config, runtime, this.#router);
   }
 
   get metrics() {
-    return { delivered: this.#delivered, pending: this.#pending, rejected: this.#rejected };
+    return this.#dispatcher.metrics;
   }
 
   get connected(): readonly string[] {
-    return [...this.#peers.keys()];
+    return [...this.#router.peers.keys()];
   }
 
   async send(from: string, to: string, payload: MessageBytes, options?: SendOptions): Promise<DeliveryStatus> {
     this.#checkOpen();
-    const source = from === HOST ? 0 : this.#place.kernel(from)?.number;
+    const source = from === HOST ? 0 : this.#runtime.kernel(from)?.number;
     if (source === undefined) {
       const remedy = 'Name a kernel of this runtime, or "host"';
       throw new LavaFlowError("KERNEL_NOT_ACTIVE", `there is no kernel ${JSON.stringify(from)} to send from`, {
         remedy,
       });
     }
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.#dispatch(this.#parcel(from, to, this.#compose(source, to, payload, options, 0), resolve), true);
+    const { promise, resolve: told } = Promise.withResolvers<Outcome>();
+    const message = this.#compose(source, to, payload, options, 0);
+    this.#dispatcher.send({ from, to, message, told }, true);
     const outcome = await promise;
     if (turnDue()) await nextTurn();
     if (outcome instanceof LavaFlowError) throw outcome;
@@ -120,33 +103,31 @@ export class Broker implements K2kBroker {
   }
 
   addRoute(destination: string, nextHop: string): void {
-    parseAddress(destination, "destination");
-    parseAddress(nextHop, "nextHop");
-    this.#routes.set(destination, nextHop);
+    this.#router.addRoute(destination, nextHop);
     this.changed();
   }
 
   async connect(runtime: string, options: ConnectOptions = {}): Promise<void> {
     this.#checkOpen();
-    const { name } = this.#place;
+    const { name } = this.#runtime;
     checkNames("connect", options, CONNECT);
     checkRuntimeName(runtime, "runtime");
     if (runtime === name) throw invalidArgument("runtime", runtime, "the name of another runtime");
-    if (this.#peers.has(runtime) || this.#connecting.has(runtime))
+    if (this.#router.peers.has(runtime) || this.#connecting.has(runtime))
       throw new LavaFlowError("NAME_IN_USE", `"${name}" is connected with "${runtime}" already`);
     this.#connecting.add(runtime);
     try {
       const peer = await connectPeer(name, runtime, options, this.#closed.signal, {
         arrived: (arrival) => this.#arrived(arrival),
         answered: (correlationId, answer, code) => this.#answered(correlationId, answer, code),
-        left: (correlationId, error) => this.#place.calls.get(correlationId)?.failed(error),
-        ended: () => this.#peers.delete(runtime),
+        left: (correlationId, error) => this.#runtime.calls.get(correlationId)?.failed(error),
+        ended: () => this.#router.peers.delete(runtime),
       });
       if (this.#closed.signal.aborted) {
         await peer.close();
         throw this.#closedError();
       }
-      if (peer.open) this.#peers.set(runtime, peer);
+      if (peer.open) this.#router.peers.set(runtime, peer);
       this.changed();
     } finally {
       this.#connecting.delete(runtime);
@@ -172,20 +153,20 @@ export class Broker implements K2kBroker {
       outcome = settled;
     };
     try {
-      const here = this.#place.kernel(to);
+      const here = this.#runtime.kernel(to);
       if (here) {
         checkNames("sending to a kernel", options, SEND);
         const { priority = 1, type = 0, deadlineMs } = options;
         const sending = { priority: checkPriority(priority), type: checkType(type), correlationId, deadlineMs };
         inner.sendTo(here.number, messageBytes("payload", payload), sending);
-        this.#delivered++;
+        this.#dispatcher.count(1, 0);
         return;
       }
-      const message = this.#compose(this.#place.kernel(from)?.number ?? 0, to, payload, options, correlationId);
-      this.#place.calls.passedOn(correlationId);
-      this.#dispatch(this.#parcel(from, to, message, told), false);
+      const message = this.#compose(this.#runtime.kernel(from)?.number ?? 0, to, payload, options, correlationId);
+      this.#runtime.calls.passedOn(correlationId);
+      this.#dispatcher.send({ from, to, message, told }, false);
     } catch (error) {
-      this.#rejected++;
+      this.#dispatcher.count(0, 1);
       throw error;
     }
     if (outcome !== null) throwUnlessDelivered(outcome, from, to);
@@ -201,7 +182,7 @@ export class Broker implements K2kBroker {
     correlationId: number,
   ): void {
     try {
-      this.post(this.#place.addresses.nameOf(source), to, payload, options, inner, correlationId);
+      this.post(this.#runtime.addresses.nameOf(source), to, payload, options, inner, correlationId);
     } catch {
       // It counts as rejected.
     }
@@ -209,40 +190,30 @@ export class Broker implements K2kBroker {
 
   /** Messages between kernels of a device, which did not pass here. */
   counted(delivered: number, rejected: number): void {
-    this.#delivered += delivered;
-    this.#rejected += rejected;
+    this.#dispatcher.count(delivered, rejected);
   }
 
   /** From a body on a device, for a kernel that is not there: whose number it is, is the device's word. */
   carry(message: Message, from: string): void {
-    const { addresses } = this.#place;
+    const { addresses } = this.#runtime;
     if (addresses.has(message.destination)) {
-      const to = addresses.nameOf(message.destination);
-      this.#dispatch(this.#parcel(from, to, message, nothing), false);
+      this.#dispatcher.send({ from, to: addresses.nameOf(message.destination), message, told: () => {} }, false);
     } else {
-      this.#rejected++;
-      this.#place.calls.unanswered(message.correlationId);
+      this.#dispatcher.count(0, 1);
+      this.#runtime.calls.unanswered(message.correlationId);
     }
   }
 
-  // ───────────── delivery ─────────────
-
-  /** A kernel was activated, a runtime connected, a route added: those that wait try again, in order. */
+  /** A kernel was activated. */
   changed(): void {
-    for (const parcel of this.#waiting) {
-      const outcome = this.#try(parcel);
-      if (outcome === "absent") continue;
-      this.#waiting.delete(parcel);
-      if (outcome === "gone") parcel.waits(() => "pending", WORD_MS);
-      else parcel.settle(outcome);
-    }
+    this.#dispatcher.retry();
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
     // First: of those that wait here, other runtimes are told of no more than the end.
-    const closing = [...this.#peers.values()].map((peer) => peer.close());
-    for (const parcel of this.#waiting) parcel.settle(this.#closedError());
+    const closing = [...this.#router.peers.values()].map((peer) => peer.close());
+    this.#dispatcher.fail(this.#closedError());
     await Promise.all(closing);
   }
 
@@ -256,7 +227,7 @@ export class Broker implements K2kBroker {
     checkNames("sending to a kernel", options, SEND);
     const { priority = 1, type = 0, deadlineMs = Number.POSITIVE_INFINITY } = options;
     parseAddress(to, "to");
-    const { addresses, clock } = this.#place;
+    const { addresses, clock } = this.#runtime;
     const timestamp = clock.tick();
     return {
       id: addresses.nextId(),
@@ -271,101 +242,29 @@ export class Broker implements K2kBroker {
     };
   }
 
-  #parcel(from: string, to: string, message: Message, told: (outcome: Outcome) => void, arrival?: Arrival): Parcel {
-    const { deliveryTimeoutMs } = this.#config;
-    const withinMs = Math.min(deliveryTimeoutMs, arrival?.withinMs ?? deliveryTimeoutMs);
-    const hops = arrival?.hops ?? 0;
-    this.#pending++;
-    const parcel: Parcel = new Parcel(
-      { from: addressFrom(from, this.#place.name), to, hops, message },
-      withinMs,
-      (outcome) => {
-        this.#waiting.delete(parcel);
-        this.#pending--;
-        if (outcome === "delivered") this.#delivered++;
-        else this.#rejected++;
-        // Of one that is "pending" an answer may still come.
-        if (outcome !== "delivered" && outcome !== "pending") this.#place.calls.unanswered(message.correlationId);
-        told(outcome);
-      },
-    );
-    return parcel;
-  }
-
-  /** `patient`: it may wait for its kernel. */
-  #dispatch(parcel: Parcel, patient: boolean): void {
-    const room = this.#pending <= this.#config.maxPending;
-    const outcome = this.#try(parcel, room);
-    if (outcome === "gone") {
-      parcel.waits(() => "pending", WORD_MS);
-    } else if (outcome !== "absent") {
-      parcel.settle(outcome);
-    } else if (!patient || !room) {
-      parcel.settle(patient ? "queue-full" : "not-found");
-    } else {
-      // Its sender may use the payload again.
-      parcel.message.payload = parcel.message.payload.slice();
-      this.#waiting.add(parcel);
-      parcel.waits(() => this.#absence(parcel.to));
-    }
-  }
-
-  /** "gone": to another runtime, which will tell. "absent": there is nobody to give it to now. */
-  #try(parcel: Parcel, room = true): Outcome | "gone" | "absent" {
-    const { maxHops } = this.#config;
-    const { calls } = this.#place;
-    let at = parcel.to;
-    for (let { hops } = parcel; hops <= maxHops; hops++) {
-      const { runtime, kernel: id } = this.#parse(at);
-      const kernel = runtime === null ? this.#place.kernel(id) : null;
-      if (kernel) return give(kernel, parcel.message);
-      const next = this.#routes.get(runtime === null ? id : at) ?? this.#routes.get(runtime ?? "");
-      const peer = this.#peers.get(runtime ?? "") ?? this.#peers.get(next ?? "");
-      if (peer) {
-        if (room && peer.send(parcel, at, hops + 1, calls.has(parcel.message.correlationId))) return "gone";
-        return peer.open ? "queue-full" : "absent";
-      }
-      if (next === undefined) return "absent";
-      at = next;
-    }
-    return "max-hops-exceeded";
-  }
-
-  /** What is true of a kernel that did not come to be active in time. */
-  #absence(to: string): DeliveryStatus {
-    const { runtime, kernel } = this.#parse(to);
-    return runtime === null && this.#place.kernel(kernel) ? "timeout" : "not-found";
-  }
-
-  /** This runtime's own name before a kernel's says nothing. */
-  #parse(address: string): { runtime: string | null; kernel: string } {
-    const { runtime, kernel } = parseAddress(address, "to");
-    return { runtime: runtime === this.#place.name ? null : runtime, kernel };
-  }
-
   /** From another runtime: its stamp is heeded, and it gets a number and a source of this one. */
   #arrived(arrival: Arrival): void {
     const { from, to, message, told } = arrival;
-    const { addresses, clock } = this.#place;
+    const { addresses, clock } = this.#runtime;
     message.id = addresses.nextId();
     message.source = addresses.stranger(from);
     // Its correlation is that of the other runtime's calls: here it has another one, or none.
     message.correlationId = arrival.answer ? this.#answers.expect(arrival.answer) : 0;
-    const parcel = this.#parcel(from, to, message, told, arrival);
+    const delivery = this.#dispatcher.open({ from, to, message, told, arrival });
     try {
       clock.update(message.timestamp);
-      this.#dispatch(parcel, true);
+      this.#dispatcher.dispatch(delivery, true);
     } catch (error) {
-      parcel.settle(error as LavaFlowError);
+      delivery.settle(error as LavaFlowError);
     }
   }
 
   #answered(correlationId: number, answer: Answer, code: number): void {
     try {
-      this.#place.clock.update(answer.message.timestamp);
+      this.#runtime.clock.update(answer.message.timestamp);
       this.#answers.came(correlationId, answer, code);
     } catch (error) {
-      this.#place.calls.get(correlationId)?.failed(error as LavaFlowError);
+      this.#runtime.calls.get(correlationId)?.failed(error as LavaFlowError);
     }
   }
 
@@ -374,24 +273,7 @@ export class Broker implements K2kBroker {
   }
 
   #closedError(): LavaFlowError {
-    const what = `the runtime "${this.#place.name}" was shut down`;
+    const what = `the runtime "${this.#runtime.name}" was shut down`;
     return new LavaFlowError("CLOSED", what, { remedy: "Create another one" });
-  }
-}
-
-function nothing(): void {}
-
-/** As others know it. */
-function addressFrom(from: string, runtime: string): string {
-  return from.includes("/") ? from : `${runtime}/${from}`;
-}
-
-function give(kernel: RingKernel, message: Message): Outcome | "absent" {
-  message.destination = kernel.number;
-  try {
-    const accepted = kernel.accept(message);
-    return accepted === null ? "absent" : accepted ? "delivered" : "queue-full";
-  } catch (error) {
-    return error as LavaFlowError;
   }
 }

@@ -1,0 +1,20 @@
+/** What the broker needs of its runtime. */
+import type { Addresses } from "../addresses.ts";
+import type { Message } from "../backend/backend.ts";
+import type { Calls } from "../calls.ts";
+import type { HybridLogicalClock } from "../clock.ts";
+
+/** A kernel that messages are delivered to. */
+export interface LocalKernel {
+  readonly number: number;
+  /** False where its input is full, null where the kernel is not active. INVALID_ARGUMENT. */
+  accept(message: Message): boolean | null;
+}
+
+export interface LocalRuntime {
+  readonly name: string;
+  readonly clock: HybridLogicalClock;
+  readonly addresses: Addresses;
+  readonly calls: Calls;
+  kernel(id: string): LocalKernel | null;
+}
