@@ -42,7 +42,7 @@ class SemaphoreHandle extends OsHandle implements ExternalSemaphoreHandle {
 const current = new Float64Array(new ArrayBuffer(8));
 
 /** Makes a semaphore: its constructor is private, and runs for this file alone. */
-let make: (device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>) => GpuSemaphore;
+let make: (device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<GpuSemaphore>) => GpuSemaphore;
 /** Of the stack of a call that waits: callHere, two methods here, and what the user calls them by. */
 const FRAMES = 6;
 
@@ -69,11 +69,11 @@ export class GpuSemaphore implements Disposable {
 
   readonly kind: SemaphoreKind;
   readonly #device: GpuDevice;
-  readonly #owner: Set<{ close(): void }>;
+  readonly #owner: Set<GpuSemaphore>;
   #handle: number;
 
   /** Semaphores come from a MemoryAllocator, not from `new`: it throws INVALID_ARGUMENT. Takes over one use of `device`. */
-  private constructor(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>) {
+  private constructor(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<GpuSemaphore>) {
     if (!(device instanceof GpuDevice)) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a GpuSemaphore can't be made with new", {
         remedy: "Use MemoryAllocator.createSemaphore",
@@ -168,7 +168,7 @@ export class GpuSemaphore implements Disposable {
 }
 
 /** A new one; takes over one use of `device`, also when it fails. EXTERNAL_MEMORY_UNSUPPORTED. */
-export function createSemaphore(device: GpuDevice, kind: SemaphoreKind, owner: Set<{ close(): void }>): GpuSemaphore {
+export function createSemaphore(device: GpuDevice, kind: SemaphoreKind, owner: Set<GpuSemaphore>): GpuSemaphore {
   return made(device, kind, native().lf_semaphore_create(device.handle, KINDS[kind]), owner);
 }
 
@@ -178,12 +178,12 @@ export function importSemaphore(
   kind: SemaphoreKind,
   osHandle: number | bigint,
   uuids: Uint8Array,
-  owner: Set<{ close(): void }>,
+  owner: Set<GpuSemaphore>,
 ): GpuSemaphore {
   return made(device, kind, native().lf_semaphore_import(device.handle, KINDS[kind], osHandle, uuids), owner);
 }
 
-function made(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<{ close(): void }>): GpuSemaphore {
+function made(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<GpuSemaphore>): GpuSemaphore {
   try {
     check(native(), handle, `a ${kind} semaphore of GPU ${device.info.index} (${device.info.name})`);
   } catch (error) {

@@ -18,7 +18,7 @@ import { type DeviceChoice, Devices } from "./devices.ts";
 import { allocateGpu, allocatePinned, importGpu, mappingOf, pinningOf } from "./gpu.ts";
 import { type ExternalMemoryHandle, GPU_TYPE, isGpuHandle, uuidsOf } from "./handle.ts";
 import { allocateHost, importHost } from "./host.ts";
-import type { Owner } from "./memory.ts";
+import { Owner } from "./memory.ts";
 import { type BufferPool, poolOf } from "./pool.ts";
 import {
   type ChannelProfile,
@@ -71,7 +71,9 @@ export class MemoryAllocator implements Disposable {
     devicesOf = sharedBetweenCopies(MemoryAllocator, "MemoryAllocator", (allocator) => allocator.#devices);
   }
 
-  readonly #live: Owner = new Set();
+  readonly #live = new Owner();
+  readonly #semaphores = new Set<GpuSemaphore>();
+  readonly #askedOn = new Map<GpuDevice, { location: MemoryLocation; decision: Decision }>();
   readonly #devices: Devices;
   #closed = false;
 
@@ -178,7 +180,7 @@ export class MemoryAllocator implements Disposable {
     for (;;) {
       const { strategy, ...decision } = chooseStrategy(purpose, { numaNodes: numaNodeIds().size, missing });
       try {
-        return this.#make(sizeBytes, { strategy, numaNode: -1, device }, decision);
+        return this.#make(sizeBytes, { strategy, numaNode: -1, device, hostVisible: false }, decision);
       } catch (error) {
         const passable = strategy !== "standard" && strategy !== "shared";
         if (!passable || !(error instanceof LavaFlowError) || !FALLBACK_CODES.has(error.code)) throw error;
@@ -217,7 +219,7 @@ export class MemoryAllocator implements Disposable {
     const { kind = "timeline" } = options;
     checkKind("kind", kind);
     const { device } = planFor({ kind: "gpu", device: options.device });
-    return createSemaphore(this.#devices.open(device).retain(), kind, this.#live);
+    return createSemaphore(this.#devices.open(device).retain(), kind, this.#semaphores);
   }
 
   /** The semaphore behind a handle, which it takes over as `import` does. Errors as for `import`. */
@@ -231,14 +233,14 @@ export class MemoryAllocator implements Disposable {
     const uuids = uuidsOf(handle);
     const osHandle = takeOsHandle(handle);
     const device = this.#deviceOf(handle.deviceUuid, osHandle);
-    return importSemaphore(device.retain(), handle.kind, osHandle, uuids, this.#live);
+    return importSemaphore(device.retain(), handle.kind, osHandle, uuids, this.#semaphores);
   }
 
   /** Idempotent. Closes every buffer and semaphore that is still open. */
   close(): void {
     this.#closed = true;
     const errors: unknown[] = [];
-    for (const each of [...this.#live]) {
+    for (const each of [...this.#live.all(), ...this.#semaphores]) {
       try {
         each.close();
       } catch (error) {
@@ -300,17 +302,26 @@ export class MemoryAllocator implements Disposable {
     }
   }
 
-  #makeGpu(sizeBytes: number, { device, hostVisible = false }: Plan, decision: Decision = AS_ASKED): MemoryBuffer {
+  #makeGpu(sizeBytes: number, { device, hostVisible }: Plan, decision: Decision = AS_ASKED): MemoryBuffer {
     const gpu = this.#devices.open(device);
     const memory = allocateGpu(gpu, sizeBytes, hostVisible, this.#live);
-    const { index, name } = gpu.info;
+    if (!hostVisible && decision === AS_ASKED) {
+      const { location, decision: asked } = this.#asked(gpu);
+      return ownedBuffer(memory, "gpu", location, asked);
+    }
     const how = hostVisible ? mappingOf(memory, gpu) : "";
-    return ownedBuffer(
-      memory,
-      "gpu",
-      gpuLocation(index, hostVisible),
-      because(decision, `memory of GPU ${index} (${name})${how}`),
-    );
+    return ownedBuffer(memory, "gpu", gpuLocation(gpu.info.index, hostVisible), because(decision, onGpu(gpu) + how));
+  }
+
+  /** One location and one decision for all memory on `gpu` that was asked for: making them anew took 0.1 µs of the 0.9 µs of an allocation. */
+  #asked(gpu: GpuDevice): { location: MemoryLocation; decision: Decision } {
+    let known = this.#askedOn.get(gpu);
+    if (!known) {
+      const decision = decided(`${AS_ASKED.reason}: ${onGpu(gpu)}`);
+      known = { location: gpuLocation(gpu.info.index, false), decision };
+      this.#askedOn.set(gpu, known);
+    }
+    return known;
   }
 
   #makePinned(sizeBytes: number, { device }: Plan, decision: Decision = AS_ASKED): MemoryBuffer {
@@ -326,6 +337,10 @@ export class MemoryAllocator implements Disposable {
     const location: MemoryLocation = { kind: "host", gpuPinned: true, device: gpu.info.index };
     return ownedBuffer(memory, "gpu-pinned", location, because(decision, pinningOf(memory, gpu)));
   }
+}
+
+function onGpu({ info: { index, name } }: GpuDevice): string {
+  return `memory of GPU ${index} (${name})`;
 }
 
 /** One object for all buffers of a kind. */

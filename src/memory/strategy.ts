@@ -193,8 +193,8 @@ export interface Plan {
   /** -1: none asked for. */
   numaNode: number;
   /** The GPU; undefined: none asked for. */
-  device?: number;
-  hostVisible?: boolean;
+  device: number | undefined;
+  hostVisible: boolean;
 }
 
 type LocationNames = OptionNames<MemoryLocation>;
@@ -220,7 +220,8 @@ export function planFor(location: MemoryLocation): Plan {
   if (kind === "gpu") {
     checkNames("GPU memory", location, GPU_LOCATION);
     checkFlag("hostVisible", hostVisible);
-    return { strategy: "gpu", numaNode: -1, ...deviceIn(device), ...(hostVisible ? { hostVisible } : {}) };
+    checkDevice(device);
+    return { strategy: "gpu", numaNode: -1, device, hostVisible: hostVisible === true };
   }
   checkNames("host memory", location, HOST_LOCATION);
   let strategy: MemoryStrategy = "standard";
@@ -246,7 +247,8 @@ export function planFor(location: MemoryLocation): Plan {
   if (device !== undefined && !gpuPinned) {
     throw invalidArgument("location.device", device, 'a GPU only with gpuPinned: true, or with kind: "gpu"');
   }
-  return { strategy, numaNode: numaNode ?? -1, ...deviceIn(device) };
+  checkDevice(device);
+  return { strategy, numaNode: numaNode ?? -1, device, hostVisible: false };
 }
 
 function checkFlag(name: string, flag: unknown): void {
@@ -255,13 +257,12 @@ function checkFlag(name: string, flag: unknown): void {
   }
 }
 
-function deviceIn(device: number | undefined): { device?: number } {
-  if (device === undefined) return {};
-  if (Number.isInteger(device) && device >= 0) return { device };
+function checkDevice(device: number | undefined): void {
+  if (device === undefined || (Number.isInteger(device) && device >= 0)) return;
   throw invalidArgument("location.device", device, "an index of MemoryAllocator.topology.gpus");
 }
 
-/** As `buffer.location` says it. */
+/** `buffer.location` of memory on a GPU. */
 export function gpuLocation(device: number, hostVisible: boolean): MemoryLocation {
-  return hostVisible ? { kind: "gpu", device, hostVisible } : { kind: "gpu", device };
+  return Object.freeze(hostVisible ? { kind: "gpu", device, hostVisible } : { kind: "gpu", device });
 }

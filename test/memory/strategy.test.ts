@@ -121,7 +121,7 @@ describe("planFor", () => {
     [{ kind: "gpu", hostVisible: true }, "gpu", -1, { hostVisible: true }],
   ];
   test.each(good)("%j", (location, strategy, numaNode, more = {}) => {
-    expect(planFor(location)).toEqual({ strategy, numaNode, ...more });
+    expect(planFor(location)).toEqual({ strategy, numaNode, hostVisible: false, device: undefined, ...more });
   });
 
   const bad: [string, unknown, string][] = [
