@@ -2,6 +2,7 @@
 
 import type { ERROR_CODES } from "./error-codes.ts";
 
+/** The stable codes of `LavaFlowError`. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** The call underneath a failure: which API, its own status number and its own words. */
@@ -111,6 +112,7 @@ const BRAND = Symbol.for("lava-flow.LavaFlowError");
 /** Says in an error of the native part, which knows no names, which channel it is of. */
 export let nameChannel: (error: LavaFlowError, name: string) => void;
 
+/** The error of every failure: a code, the values involved, and a remedy where there is one. */
 export class LavaFlowError extends Error {
   static {
     nameChannel = (error, name) => {

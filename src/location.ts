@@ -20,6 +20,7 @@ export interface ProcessLocation {
   mpiNode?: string;
 }
 
+/** Whether two processes run on one host. */
 export type CommunicationScope = "local" | "remote";
 
 /** Why two processes were called local or remote: the first strategy that could decide. */
@@ -42,6 +43,7 @@ const NAMES_OF_ANY_HOST = new Set(["localhost", "localhost.localdomain"]);
 const STRINGS = ["hostname", "hostId", "nodeId", "mpiNode"] as const;
 const INTEGERS = ["deviceId", "pid", "mpiRank"] as const;
 
+/** Reads and compares locations of processes. */
 export const ProcessLocation = {
   /**
    * This process. Anything in `overrides` wins over what is detected, and over the environment: LAVA_FLOW_HOST_ID for

@@ -16,6 +16,7 @@ import type { Frame } from "./wire/frame.ts";
 const SPIN_US = 50;
 const RECV_SYNC = { timeoutMs: true, spinUs: true } as const;
 
+/** The receiving end of a channel. */
 export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly name: string;
   readonly role = "consumer";

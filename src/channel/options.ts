@@ -7,6 +7,7 @@ import { timeoutOf } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import type { TransportName } from "./transport/transport.ts";
 
+/** Options of `Channel.open`. */
 export interface ChannelOptions {
   role: "producer" | "consumer";
   /**

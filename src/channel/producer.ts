@@ -15,6 +15,7 @@ import type { Loan } from "./wire/frame.ts";
 
 const DONE = Promise.resolve();
 
+/** The sending end of a channel. */
 export class Producer implements AsyncDisposable {
   readonly name: string;
   readonly role = "producer";

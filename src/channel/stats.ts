@@ -13,6 +13,7 @@ export interface ProducerStats {
   importsCached: number;
 }
 
+/** Counts of a consumer since it was opened. */
 export interface ConsumerStats {
   framesReceived: number;
   bytesReceived: number;

@@ -8,6 +8,7 @@ import { GpuQueue } from "./queue.ts";
 /** Groups of operations, after Vulkan's VkSubgroupFeatureFlagBits. */
 export type SubgroupOperation = "basic" | "vote" | "arithmetic" | "ballot" | "shuffle" | "shuffle-relative" | "quad";
 
+/** A GPU that Vulkan shows, with its properties. */
 export interface GpuInfo {
   /** The number by which it is asked for. */
   readonly index: number;

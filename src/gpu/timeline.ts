@@ -9,6 +9,7 @@ import { check } from "../native/status.ts";
 import { GpuDevice } from "./device.ts";
 import { Stop } from "./stop.ts";
 
+/** A timeline semaphore has a value that only grows; a binary one is signalled once for each wait. */
 export type SemaphoreKind = "timeline" | "binary";
 
 /** What an OS handle to a semaphore says of itself. The receiver owns the handle; closing it is its duty. */

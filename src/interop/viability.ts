@@ -2,6 +2,7 @@
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
 
+/** Whether one of the other APIs can share GPU memory here. */
 export interface InteropViability {
   api: "cuda" | "opencl" | "opengl";
   viable: boolean;

@@ -15,6 +15,7 @@ export interface HlcTimestamp {
   readonly nodeId: number;
 }
 
+/** Options of a `HybridLogicalClock`. */
 export interface ClockOptions {
   /** A whole number from 0, another one for each clock. */
   nodeId: number;

@@ -2,7 +2,9 @@
 import { invalidArgument } from "../errors.ts";
 import { checkNames } from "../native/options.ts";
 
+/** The coordinates of a tile in a grid of two dimensions. */
 export type Coordinates2d = readonly [x: number, y: number];
+/** The coordinates of a tile in a grid of three dimensions. */
 export type Coordinates3d = readonly [x: number, y: number, z: number];
 
 /** One step down and one up along each axis, x first: the order of the neighbours. */

@@ -15,6 +15,7 @@ import { Stencil, type StencilOptions } from "./stencil.ts";
 
 export type { HaloGrid } from "./halo/tiling.ts";
 
+/** Where the tiles of a grid are. */
 export interface HaloOptions {
   /** The rank that has a tile, by the tile's index; every rank has to give the same. Default: all tiles are here. */
   owner?: (tileIndex: number) => number;
@@ -26,6 +27,7 @@ export interface HaloOptions {
   timeoutMs?: number;
 }
 
+/** Counts of a halo exchange since it was created. */
 export interface HaloStats {
   readonly exchanges: number;
   /** Frames to other ranks: one for each of them and exchange. */

@@ -39,6 +39,7 @@ export type Handler<Request extends Struct | undefined = undefined, Reply extend
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing has this type
 ) => PayloadInit<Reply> | undefined | void;
 
+/** Options of `KernelRuntime.launch`. */
 export interface LaunchOptions<
   Request extends Struct | undefined = undefined,
   Reply extends Struct | undefined = undefined,

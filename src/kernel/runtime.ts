@@ -23,8 +23,10 @@ import { RingKernel } from "./ring-kernel.ts";
 import { Routes } from "./routes.ts";
 import type { Struct } from "./struct.ts";
 
+/** Where kernels run: on the processor, or on a GPU through Vulkan or Metal. */
 export type Backend = "cpu" | "vulkan" | "metal";
 
+/** Options of `KernelRuntime.create`. */
 export interface RuntimeOptions {
   /**
    * "auto" (the default) takes the first that works of metal, vulkan and cpu. A software GPU is used only where vulkan or
@@ -81,6 +83,7 @@ const NAMES: OptionNames<RuntimeOptions> = { backend: true, device: true, k2k: t
 /** The GPU of a runtime, whichever copy of the package made it. */
 let deviceOf: (runtime: KernelRuntime) => GpuDevice | null;
 
+/** Launches kernels on one backend and connects them with other runtimes. */
 export class KernelRuntime implements AsyncDisposable {
   static {
     deviceOf = sharedBetweenCopies(KernelRuntime, "KernelRuntime", (runtime) => runtime.#device);

@@ -10,6 +10,7 @@ import { KEYWORDS, RESERVED } from "./wgsl/words.ts";
 
 export type { StencilRow } from "./halo/sweep.ts";
 
+/** Options of `HaloExchange.stencil`. */
 export interface StencilOptions<P extends string = never> {
   /**
    * For a GPU: a function `cell() -> f32` and what it needs. It has `at(dx, dy)`, in three dimensions `at(dx, dy, dz)`: a

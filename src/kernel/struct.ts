@@ -8,7 +8,9 @@ import { bytesOf } from "../memory/bytes.ts";
 import { checkNumber, type Layout, layoutOf, type Numbers, read, write } from "./struct/layout.ts";
 import { accessors, declaration } from "./struct/wgsl.ts";
 
+/** The WGSL scalars that a struct may have, 4 bytes each. */
 export type Scalar = "u32" | "i32" | "f32";
+/** The WGSL vectors that a struct may have, by both of their WGSL names. */
 export type Vector = `vec${2 | 3 | 4}<${Scalar}>` | `vec${2 | 3 | 4}${"u" | "i" | "f"}`;
 
 /** `array<element, count>` of WGSL. */
@@ -17,10 +19,13 @@ export interface ArrayOf<Element extends Member = Member> {
   readonly count: number;
 }
 
+/** The type of a member of a struct. */
 // biome-ignore lint/suspicious/noExplicitAny: a struct of whatever members; with Members here the type would contain itself
 export type Member = Scalar | Vector | ArrayOf<any> | Struct<any>;
+/** The members of a struct by name, in the order of their layout. */
 export type Members = Readonly<Record<string, Member>>;
 
+/** The numbers of a vector as a tuple. */
 export type TupleOf<M> = M extends `vec2${string}`
   ? [number, number]
   : M extends `vec3${string}`

@@ -69,8 +69,10 @@ export type MemoryLocation =
       shared?: undefined;
     };
 
+/** How memory was allocated. */
 export type MemoryStrategy = "standard" | "numa" | "hugepages" | "gpu-pinned" | "shared" | "gpu";
 
+/** What matters most for a channel. It decides its depth, and whether a GPU is considered. */
 export type ChannelProfile = "high-throughput" | "low-latency" | "gpu-preferred" | "cpu-shared";
 
 export const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
@@ -81,6 +83,7 @@ export interface Decision {
   rejected: Rejection[];
 }
 
+/** A strategy that was not taken, and why. */
 export interface Rejection {
   strategy: MemoryStrategy;
   reason: string;

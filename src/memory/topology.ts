@@ -6,6 +6,7 @@ import { MPI_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check, lastError } from "../native/status.ts";
 
+/** The memory, the GPUs and the MPI of this machine. */
 export interface Topology {
   numaNodes: { id: number; freeBytes: number; totalBytes: number }[];
   /** Huge pages that were reserved, by size; transparent ones are made as needed and not counted. */
@@ -16,6 +17,7 @@ export interface Topology {
   mpi: { implementation: string; version: string; library: string } | null;
 }
 
+/** A feature that this machine lacks, and why. */
 export interface Unavailable {
   feature: string;
   reason: string;

@@ -8,6 +8,7 @@ export const DEFAULT_TIMEOUT_MS = 30_000;
 /** The longest timer there is: about 25 days. Whoever waits longer waits for ever. */
 export const TIMER_MAX_MS = 0x7fffffff;
 
+/** How long a call waits: `timeoutMs` in milliseconds (TIMEOUT after it), `signal` (ABORTED). */
 export interface Limits {
   timeoutMs?: number;
   signal?: AbortSignal;

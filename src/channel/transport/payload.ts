@@ -4,6 +4,7 @@ import { invalidArgument } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import { BYTES_ALLOWED, type Bytes, bytesOf, checkView, sizeOf } from "../../memory/bytes.ts";
 
+/** The bytes that a producer sends: a view, an ArrayBuffer or a buffer of this library. */
 export type Payload = Bytes | MemoryBuffer;
 
 const ALLOWED = `${BYTES_ALLOWED}, or a MemoryBuffer`;

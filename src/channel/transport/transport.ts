@@ -9,6 +9,7 @@ import type { Link } from "../wire/link.ts";
 import type { Payload } from "./payload.ts";
 import type { Releases } from "./releases.ts";
 
+/** How frames move: shared memory on one host, GPU memory on one host, or MPI. */
 export type TransportName = "shm" | "vulkan" | "mpi";
 
 /** What one side brings to the meeting. */

@@ -48,5 +48,6 @@ export interface Loan {
   view<T extends ArrayBufferView>(type: ViewType<T>): T;
   /** Sends the first `sizeBytes` bytes (default: all). Never finds the queue full: the loan kept its place. */
   commit(sizeBytes?: number): void;
+  /** Gives the memory back unsent. */
   abort(): void;
 }

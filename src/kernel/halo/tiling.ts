@@ -2,6 +2,7 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 
+/** The tiles of a grid. */
 export interface HaloGrid {
   /** How many tiles there are along x, y and z. */
   grid: [number, number] | [number, number, number];

@@ -3,6 +3,7 @@ import { invalidArgument } from "../../errors.ts";
 import { TIMER_MAX_MS } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 
+/** Limits of the messages between kernels. */
 export interface K2kConfig {
   /** How many messages may be without an answer yet: those that wait, and those on their way elsewhere; default 1024. */
   maxPending: number;

@@ -3,6 +3,7 @@ import { LavaFlowError } from "../../errors.ts";
 import { afterTurn } from "../../native/turn.ts";
 import type { Message } from "../backend/backend.ts";
 
+/** What became of a message to another kernel. */
 export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";
 
 /** An error where somebody on the way is gone, or refuses the message as it is. */

@@ -2,6 +2,7 @@
 import { invalidArgument } from "../../errors.ts";
 
 export type ScalarName = "u32" | "i32" | "f32";
+/** The typed array that has the elements of an array of scalars. */
 export type Numbers<S> = S extends "u32" ? Uint32Array : S extends "i32" ? Int32Array : Float32Array;
 
 export interface Field {
