@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type Feature, GPU_FEATURES, required } from "../test/requires.ts";
 import { build, type Target } from "./build.ts";
+import { apiReference } from "./docs.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 import { installDependencies } from "./setup.ts";
 import { failed, finish, passed, type Result, skipped, step } from "./step.ts";
@@ -130,6 +131,7 @@ if (import.meta.main) {
     return missing.length === 0 ? passed() : { ...skipped(""), skipped: missing.length, notes: missing };
   });
   await step("type check", async () => asResult(await tool("typescript/bin/tsc", "--noEmit")));
+  await step("API reference", async () => asResult(await apiReference("none")));
   await step("lint and format", async () =>
     asResult(await tool("@biomejs/biome/bin/biome", "ci", "--colors=off", "--error-on-warnings")),
   );
