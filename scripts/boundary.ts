@@ -4,7 +4,7 @@
  *   src/native/symbols.ts   every function, as bun:ffi declares it
  *   src/native/layout.ts    sizes and offsets of every struct, and every constant
  *   src/error-codes.ts      the statuses' names
- *   shim/src/layout.c       what the compiler of each platform has to agree with
+ *   shim/src/tools/layout.c what the compiler of each platform has to agree with
  *
  *   bun scripts/boundary.ts           writes them
  *   bun scripts/boundary.ts --check   fails where one is out of date
@@ -192,7 +192,7 @@ export function generated(header: string): Map<string, string> {
     ["src/native/symbols.ts", symbols(boundary)],
     ["src/native/layout.ts", layout(boundary)],
     ["src/error-codes.ts", errorCodes(boundary)],
-    ["shim/src/layout.c", assertions(boundary)],
+    ["shim/src/tools/layout.c", assertions(boundary)],
   ]);
 }
 

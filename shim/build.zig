@@ -28,19 +28,20 @@ const Options = struct {
     wire_version: ?[]const u8 = null,
 };
 
-/// Every .c file of src, in the order of their names so that builds can be compared; those whose names end in _posix.c or
-/// _win32.c for these systems only.
+/// Every .c file in a folder of src, in the order of their paths so that builds can be compared; those whose names end in
+/// _posix.c or _win32.c for these systems only. An include names its folder: "gpu/queue.h".
 fn addSources(b: *std.Build, module: *std.Build.Module) void {
     const windows = module.resolved_target.?.result.os.tag == .windows;
     const io = b.graph.io;
     var names: std.ArrayList([]const u8) = .empty;
     var dir = b.build_root.handle.openDir(io, "src", .{ .iterate = true }) catch @panic("no src");
     defer dir.close(io);
-    var entries = dir.iterate();
-    while (entries.next(io) catch @panic("src can't be read")) |entry| {
-        if (entry.kind != .file or !std.mem.endsWith(u8, entry.name, ".c")) continue;
-        if (std.mem.endsWith(u8, entry.name, if (windows) "_posix.c" else "_win32.c")) continue;
-        names.append(b.allocator, b.dupe(entry.name)) catch @panic("OOM");
+    var walker = dir.walk(b.allocator) catch @panic("OOM");
+    defer walker.deinit();
+    while (walker.next(io) catch @panic("src can't be read")) |entry| {
+        if (entry.kind != .file or !std.mem.endsWith(u8, entry.path, ".c")) continue;
+        if (std.mem.endsWith(u8, entry.path, if (windows) "_posix.c" else "_win32.c")) continue;
+        names.append(b.allocator, b.dupe(entry.path)) catch @panic("OOM");
     }
     std.mem.sort([]const u8, names.items, {}, struct {
         fn before(_: void, x: []const u8, y: []const u8) bool {

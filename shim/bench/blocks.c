@@ -1,7 +1,7 @@
 /* memcpy of one source block into blocks of a channel's kind of memory that take turns: the least that sending a block
  * can cost when it is copied. */
 #include "bench.h"
-#include "segment.h"
+#include "host/segment.h"
 
 #define BATCH 16
 

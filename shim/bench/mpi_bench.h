@@ -5,10 +5,10 @@
 #ifndef LF_MPI_BENCH_H
 #define LF_MPI_BENCH_H
 
+#include "base/library.h"
+#include "base/status.h"
 #include "bench.h"
-#include "library.h"
-#include "mpi.h"
-#include "status.h"
+#include "mpi/mpi.h"
 
 #define BENCH_WINDOW 64u
 #define BENCH_TAG 1

@@ -1,10 +1,10 @@
 /* A rank that has done its work and ends: it says when, and the job is over when the last of them is gone. */
 #include <time.h>
 
+#include "base/library.h"
+#include "base/status.h"
 #include "bench.h"
-#include "library.h"
-#include "mpi.h"
-#include "status.h"
+#include "mpi/mpi.h"
 
 static void must(int error, const char *what) {
   if (error == 0) return;

@@ -3,8 +3,8 @@
  * in tens of messages, and a rank that says anything. Orders of words, deaths and limits are tested in ../test, where
  * chance decides and can be repeated.
  */
-#include "directory.h"
-#include "link.h"
+#include "ipc/link.h"
+#include "names/directory.h"
 #include "test.h"
 
 static lf_job_info job;

@@ -5,8 +5,8 @@
  */
 #include <malloc.h>
 
-#include "link.h"
-#include "mail.h"
+#include "ipc/link.h"
+#include "job/control.h"
 #include "test.h"
 
 #define CHANNELS 16 /* each way */

@@ -3,9 +3,9 @@
 #ifndef LF_JOB_TEST_H
 #define LF_JOB_TEST_H
 
-#include "link.h"
-#include "mail.h"
-#include "status.h"
+#include "base/status.h"
+#include "ipc/link.h"
+#include "job/control.h"
 
 #include "joined.h"
 

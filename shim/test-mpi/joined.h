@@ -2,7 +2,7 @@
 #ifndef LF_JOINED_H
 #define LF_JOINED_H
 
-#include "job.h"
+#include "job/job.h"
 #include "test.h"
 
 #define RANKS_MAX 64

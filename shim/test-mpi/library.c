@@ -4,8 +4,8 @@
  */
 #include <signal.h>
 
-#include "mpi.h"
-#include "status.h"
+#include "base/status.h"
+#include "mpi/mpi.h"
 #include "test.h"
 
 static const lf_mpi *mpi;

@@ -1,8 +1,8 @@
 /* Memory that backs ArrayBuffers: unmapped by whoever lets it go last, once, and not before. */
 #include <stdatomic.h>
 
-#include "backing.h"
-#include "memory_host.h"
+#include "host/backing.h"
+#include "host/host_memory.h"
 
 #include "test.h"
 

@@ -1,8 +1,8 @@
 /* GPU memory through a channel: known once, in the order of both sides' work, and given back when that has ended. */
-#include "consumer.h"
-#include "producer.h"
 #include "queues.h"
 #include "rings.h"
+#include "shm/consumer.h"
+#include "shm/producer.h"
 
 #define SIZE 300000 /* with an allocation of its own */
 

@@ -1,8 +1,8 @@
 /* The hybrid logical clock and the time of day under it: among threads, and against the system's own clock. */
 #include <stdatomic.h>
 
+#include "base/realtime.h"
 #include "test.h"
-#include "wall.h"
 
 #define THREADS 4
 #define STAMPS (TEST_TSAN ? 20000 : 200000)

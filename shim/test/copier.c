@@ -1,8 +1,8 @@
 /* Copies within a GPU: the same bytes by the shader, in one piece or in several, as by the driver; and which of the two it
  * is. A software GPU takes its driver's copy, which is faster there: the tests have it take the shader. */
-#include "copier.h"
+#include "gpu/copier.h"
 
-#include "pipeline.h"
+#include "gpu/pipeline.h"
 #include "queues.h"
 
 #define KIB ((size_t)1 << 10)

@@ -1,7 +1,7 @@
 /* What a hostile producer says of GPU memory: each message and each frame gives memory that is what it says, or an error. */
-#include "consumer.h"
 #include "fuzz_posix.h"
 #include "queues.h"
+#include "shm/consumer.h"
 
 #define SIZE 5000
 

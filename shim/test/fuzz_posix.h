@@ -11,10 +11,10 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "link_posix.h"
+#include "ipc/link_posix.h"
 #include "process_posix.h"
-#include "ring.h"
 #include "rings.h"
+#include "shm/ring.h"
 
 /* ThreadSanitizer is to look for races of the shim with itself, not with a peer that breaks every rule. */
 #if defined(__clang__)

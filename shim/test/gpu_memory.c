@@ -1,10 +1,10 @@
 /* Memory of a GPU: sizes, reuse, exhaustion, and its end while work is under way. */
-#include "block_cache.c"
-#include "parts.h"
+#include "gpu/block_cache.c"
+#include "gpu/parts.h"
 
 #include <math.h>
 
-#include "handle.h"
+#include "base/handle.h"
 #include "queues.h"
 
 /* The least that has an allocation of its own. */

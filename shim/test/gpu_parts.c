@@ -1,5 +1,5 @@
 /* Small memory of a GPU as parts of blocks: whose bytes are whose, who sees a block, and when it goes. */
-#include "parts.c"
+#include "gpu/parts.c"
 
 #include "queues.h"
 

@@ -1,5 +1,5 @@
 /* Handles: what is stale, forged or of another kind is found out, and a thread takes what it made with it. */
-#include "handle.h"
+#include "base/handle.h"
 
 #include "test.h"
 

@@ -8,9 +8,9 @@
 #ifndef LF_TEST_INSIDE_H
 #define LF_TEST_INSIDE_H
 
+#include "base/status.h"
+#include "host/segment.h"
 #include "rings.h"
-#include "segment.h"
-#include "status.h"
 
 /* While set, no segment can be made: as on a machine whose memory is used up. */
 static int inside_no_memory;
@@ -89,16 +89,16 @@ static void inside_close(lf_segment *segment) {
 #define lf_segment_create inside_create
 #define lf_segment_close inside_close
 #define destroy destroy_producer
-#include "../src/pool.c"
-#include "../src/producer.c"
+#include "host/pool.c"
+#include "shm/producer.c"
 #undef lf_segment_create
 #undef lf_segment_close
 #undef destroy
 
 #define lf_segment_attach inside_attach
 #define lf_segment_close inside_detach
-#include "../src/consumer.c"
-#include "../src/region.c"
+#include "shm/consumer.c"
+#include "shm/region.c"
 #undef lf_segment_attach
 #undef lf_segment_close
 

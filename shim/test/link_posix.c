@@ -1,5 +1,5 @@
 /* The connection to the peer. Looks inside for the head of a message, which a hostile peer writes as it likes. */
-#include "../src/link_posix.c"
+#include "ipc/link_posix.c"
 
 #include <stddef.h>
 

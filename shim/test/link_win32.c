@@ -1,8 +1,8 @@
 /* What Windows does its own way: hostile messages in a named pipe, handles put into the peer, a peer that is killed. */
-#include "link_win32.h"
+#include "ipc/link_win32.h"
 
-#include "handle.h"
-#include "segment.h"
+#include "base/handle.h"
+#include "host/segment.h"
 #include "test.h"
 
 typedef struct {

@@ -1,6 +1,6 @@
 /* What opening an MPI library decides, seen from inside: who wrote it, whose launcher started this process, and what is
  * said when there is none. With real libraries: shim/test-mpi/library.c. */
-#include "mpi.c"
+#include "mpi/mpi.c"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* Compute shaders: what they do to memory, in the order of the queue, and what is refused before a driver sees it. */
-#include "pipeline.h"
+#include "gpu/pipeline.h"
 
 #include "adder.h"
 #include "queues.h"

@@ -1,5 +1,5 @@
 /* The pool's arithmetic and its lists. Looks inside: the size classes are nobody else's business. */
-#include "../src/pool.c"
+#include "host/pool.c"
 
 #include <stdio.h>
 #include <unistd.h>

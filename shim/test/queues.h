@@ -2,10 +2,10 @@
 #ifndef LF_TEST_QUEUES_H
 #define LF_TEST_QUEUES_H
 
-#include "device.h"
-#include "memory.h"
-#include "queue.h"
-#include "queue_state.h"
+#include "gpu/device.h"
+#include "gpu/queue.h"
+#include "gpu/queue_state.h"
+#include "memory/memory.h"
 #include "test.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The ring between two threads, each with its own mapping as two processes have it. Where a wake-up got lost, test_sleep
  * fails. (ThreadSanitizer sees no race between two mappings: for that, ring_inside.c has both ends use one.) */
-#include "producer.h"
 #include "rings.h"
+#include "shm/producer.h"
 
 #define MESSAGES (TEST_TSAN ? 20000u : 100000u)
 

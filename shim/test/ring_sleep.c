@@ -4,8 +4,8 @@
  */
 #include <stdatomic.h>
 
-#include "ring.h"
 #include "rings.h"
+#include "shm/ring.h"
 
 #define ROUNDS (TEST_TSAN ? 5000u : 20000u)
 

@@ -2,8 +2,8 @@
 #ifndef LF_TEST_RINGS_H
 #define LF_TEST_RINGS_H
 
-#include "handle.h"
-#include "link.h"
+#include "base/handle.h"
+#include "ipc/link.h"
 #include "test.h"
 
 /* Longer than any step of a test takes on a busy machine: who waits this long was forgotten. */

@@ -1,5 +1,5 @@
 /* Segments: what two mappings share, and what is refused. */
-#include "segment.h"
+#include "host/segment.h"
 
 #include "test.h"
 

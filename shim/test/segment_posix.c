@@ -1,5 +1,5 @@
 /* What a peer could do to a segment, and what happens when a process has nothing left to make one of. */
-#include "segment.h"
+#include "host/segment.h"
 
 #include <sys/stat.h>
 

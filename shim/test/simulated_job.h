@@ -1,13 +1,13 @@
 /*
- * Several ranks in one process, for tests of what goes by mail: job.h and mail.h without MPI. Words between two ranks
+ * Several ranks in one process, for tests of what goes by mail: job.h and control.h without MPI. Words between two ranks
  * keep their order, and everything else about their order is chance (seeded). The program is at one rank at a time.
  */
 #ifndef LF_TEST_SIMULATED_JOB_H
 #define LF_TEST_SIMULATED_JOB_H
 
-#include "../src/directory.c" /* to be each rank in turn, and to see inside */
+#include "names/directory.c" /* to be each rank in turn, and to see inside */
 
-#include "link.h"
+#include "ipc/link.h"
 #include "test.h"
 
 #define RANKS 6
@@ -47,7 +47,7 @@ static inline void be(int rank) {
 static inline void held(const lf_job *job) { CHECK_EQ(atomic_load(&job->lock), lf_thread_self()); }
 static inline int rank_of(const lf_job *job) { return job->info.rank; }
 
-/* ---- what the directory uses of job.h and mail.h ---- */
+/* ---- what the directory uses of job.h and control.h ---- */
 
 lf_job *lf_job_enter(void) {
   lf_job *job = &world[me].job;

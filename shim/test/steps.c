@@ -1,5 +1,5 @@
 /* Several commands in one submission: their order, dispatches whose size the GPU knows, and what is refused. */
-#include "pipeline.h"
+#include "gpu/pipeline.h"
 
 #include "adder.h"
 #include "queues.h"

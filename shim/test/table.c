@@ -1,5 +1,5 @@
 /* The hash table: against a plain array, with keys that collide and keys that are the same. */
-#include "table.h"
+#include "base/table.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* Ranges of a space, against a map of it that says for each unit whose it is. */
-#include "tlsf.h"
+#include "base/tlsf.h"
 
 #include "test.h"
 

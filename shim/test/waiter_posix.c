@@ -1,6 +1,6 @@
 /* The waiter's thread: first with a driver made of a mutex, so that ThreadSanitizer sees all of it, then with a real
  * one. */
-#include "waiter.h"
+#include "gpu/waiter.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -30,11 +30,11 @@ describe.skipIf(!hasZig)("declarations", () => {
     const lines = [
       "#define CL_TARGET_OPENCL_VERSION 300\n#define CL_ENABLE_BETA_EXTENSIONS",
       "#include <CL/cl.h>\n#include <CL/cl_ext.h>",
-      '#include "opencl_api.h"',
+      '#include "interop/opencl_api.h"',
       SAME,
       SAME_TYPE("result, "),
       "LF_OPENCL_FUNCTIONS(SAME_TYPE) LF_OPENCL_MEMORY_FUNCTIONS(SAME_TYPE) LF_OPENCL_SEMAPHORE_FUNCTIONS(SAME_TYPE)",
-      ...constants("opencl_api.h", "LF_CL_", (name) => OPENCL[name] ?? name.replace(/^LF_/, "")),
+      ...constants("interop/opencl_api.h", "LF_CL_", (name) => OPENCL[name] ?? name.replace(/^LF_/, "")),
     ];
     expect(await compile(lines, ["/usr/include"])).toBe("");
     // Proof that such a program finds what is wrong.
@@ -53,11 +53,11 @@ describe.skipIf(!hasZig)("declarations", () => {
     const lines = [
       "#define EGL_EGLEXT_PROTOTYPES\n#define GL_GLEXT_PROTOTYPES",
       "#include <EGL/egl.h>\n#include <EGL/eglext.h>\n#include <GL/gl.h>\n#include <GL/glext.h>",
-      '#include "opengl_api.h"',
+      '#include "interop/opengl_api.h"',
       SAME,
       SAME_TYPE("result, "),
       "LF_EGL_FUNCTIONS(SAME_TYPE) LF_GL_FUNCTIONS(SAME_TYPE) LF_EGL_DEVICE_FUNCTIONS(SAME_TYPE)",
-      ...constants("opengl_api.h", "LF_(?:EGL|GL)_", (name) => {
+      ...constants("interop/opengl_api.h", "LF_(?:EGL|GL)_", (name) => {
         const official = name.replace(/^LF_/, "");
         return /PLATFORM_DEVICE|UUID|DEDICATED|HANDLE_TYPE/.test(name) ? `${official}_EXT` : official;
       }),
@@ -69,7 +69,7 @@ describe.skipIf(!hasZig)("declarations", () => {
   test("of CUDA, in themselves", async () => {
     const sizes = { memory_handle: 104, mapped_buffer: 88, semaphore_handle: 96, semaphore_params: 144, access: 12 };
     const lines = Object.entries(sizes).map(([name, size]) => `SAME(sizeof(lf_cu_${name}), ${size});`);
-    expect(await compile(['#include "cuda_api.h"', SAME, ...lines], [])).toBe("");
+    expect(await compile(['#include "cuda/cuda_api.h"', SAME, ...lines], [])).toBe("");
   });
 
   const cuda = [...new Glob("/usr/local/cuda*/include/cuda.h").scanSync()].sort().at(-1);
@@ -94,7 +94,7 @@ describe.skipIf(!hasZig)("declarations", () => {
       const lines = [
         // By its path: the shim has a cuda.h too. From version 13 on it gives the old name to the new function.
         `#include "${cuda}"\n#undef cuDeviceGetUuid`,
-        '#include "cuda_api.h"',
+        '#include "cuda/cuda_api.h"',
         SAME,
         SAME_TYPE(""),
         ...structs.flatMap(([own, official, fields]) => [
@@ -102,7 +102,7 @@ describe.skipIf(!hasZig)("declarations", () => {
           ...fields.map((field) => `SAME(offsetof(${own}, ${field}), offsetof(${official}, ${field}));`),
         ]),
         "SAME(offsetof(lf_cu_semaphore_params, params.value), offsetof(CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS, params.fence.value));",
-        ...constants("cuda_api.h", "LF_CU_", officialCuda),
+        ...constants("cuda/cuda_api.h", "LF_CU_", officialCuda),
         ...cudaFunctions(),
       ];
       expect(await compile(lines, [])).toBe("");
@@ -142,7 +142,7 @@ function officialCuda(name: string): string {
 
 /** The functions without structs and enumerations of CUDA's among their arguments: the shim has its own names for those. */
 function cudaFunctions(): string[] {
-  const text = readFileSync(join(SOURCE, "cuda_api.h"), "utf8");
+  const text = readFileSync(join(SOURCE, "cuda/cuda_api.h"), "utf8");
   const all = [...text.matchAll(/F\((cu\w+),\s*\\?\s*(\([^\\]*?\))\)/g)];
   expect(all.length).toBeGreaterThan(35);
   const others =

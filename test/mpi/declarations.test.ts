@@ -28,12 +28,12 @@ function official(prefix: string, count: string): (name: string) => string {
 describe.skipIf(!hasZig)("declarations", () => {
   const openMpi = headerOf("openmpi", "lib/*/openmpi/include/mpi.h", "libopenmpi-dev");
   describe.skipIf(openMpi === "")("of Open MPI", () => {
-    const start = [`#include "${openMpi}"\n#include <stddef.h>`, '#include "mpi_kinds.h"', SAME];
+    const start = [`#include "${openMpi}"\n#include <stddef.h>`, '#include "mpi/mpi_kinds.h"', SAME];
     const folders = [dirname(openMpi)];
 
     test("constants and MPI_Status", async () => {
       const prefix = "LF_OPEN_MPI_";
-      const lines = [...start, ...constants("mpi_kinds.h", prefix, official(prefix, "_ucount"))];
+      const lines = [...start, ...constants("mpi/mpi_kinds.h", prefix, official(prefix, "_ucount"))];
       expect(await compile(lines, folders)).toBe("");
       // Proof that such a program finds what is wrong.
       const wrong = "SAME(LF_OPEN_MPI_ERR_TRUNCATE, MPI_ERR_OTHER);";
@@ -41,7 +41,7 @@ describe.skipIf(!hasZig)("declarations", () => {
     });
 
     test("what its handles point to", async () => {
-      const source = readFileSync(join(SOURCE, "mpi.c"), "utf8");
+      const source = readFileSync(join(SOURCE, "mpi/mpi.c"), "utf8");
       const handles = [...source.matchAll(/\{"(ompi_\w+)", &out->(\w+)\}/g)].map(([, symbol, field]) => ({
         symbol,
         name: `MPI_${(field as string).toUpperCase()}`,
@@ -64,9 +64,9 @@ describe.skipIf(!hasZig)("declarations", () => {
       const prefix = "LF_MPICH_";
       const lines = [
         `#include "${mpich}"\n#include <stddef.h>`,
-        '#include "mpi_kinds.h"',
+        '#include "mpi/mpi_kinds.h"',
         SAME,
-        ...constants("mpi_kinds.h", prefix, official(prefix, "count_lo")),
+        ...constants("mpi/mpi_kinds.h", prefix, official(prefix, "count_lo")),
         "SAME(offsetof(MPI_Status, count_hi_and_cancelled), LF_MPICH_STATUS_COUNT + 4);",
       ];
       expect(await compile(lines, folders)).toBe("");
@@ -75,13 +75,13 @@ describe.skipIf(!hasZig)("declarations", () => {
 
     // Its handles are ints. With those, the shim's types are those of the standard, but where they say "any".
     test("the functions", async () => {
-      const names = [...readFileSync(join(SOURCE, "mpi.h"), "utf8").matchAll(/^ {2}F\((\w+),/gm)].map(
+      const names = [...readFileSync(join(SOURCE, "mpi/mpi.h"), "utf8").matchAll(/^ {2}F\((\w+),/gm)].map(
         ([, name]) => name as string,
       );
       expect(names.length).toBeGreaterThan(25);
       const any = ["Comm_create_keyval", "Get_count", "Test"];
       const lines = (handle: string) => [
-        `#include "${mpich}"\n#include "${join(SOURCE, "mpi.h")}"`,
+        `#include "${mpich}"\n#include "${join(SOURCE, "mpi/mpi.h")}"`,
         handle,
         ...names.map((name) => `#define IS_ANY_${name} ${any.includes(name) ? 1 : 0}`),
         "#define SAME_TYPE(name, arguments) _Static_assert(IS_ANY_##name || __builtin_types_compatible_p(" +

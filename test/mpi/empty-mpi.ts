@@ -17,7 +17,7 @@ export function libraryOf(folder: string, name: string, lines: string[]): string
   return path;
 }
 
-const FUNCTIONS = [...readFileSync(join(ROOT, "shim/src/mpi.h"), "utf8").matchAll(/^ {2}F\((\w+),/gm)].map(
+const FUNCTIONS = [...readFileSync(join(ROOT, "shim/src/mpi/mpi.h"), "utf8").matchAll(/^ {2}F\((\w+),/gm)].map(
   ([, name]) => `MPI_${name}`,
 );
 

@@ -13,7 +13,7 @@ import { LIMIT, Ranks } from "./ranks.ts";
 /** How many ranks a program has. "growth" is right when it is right with either number. */
 const sizesOf = (program: string) => (program === "growth" ? [4, 16] : [4]);
 /** What differs in the standard ABI is a table: these use all that is in it. */
-const OF_THE_TABLE = ["beside", "host", "job", "lanes_pieces", "library", "mail"];
+const OF_THE_TABLE = ["beside", "control", "ep_fragments", "host", "job", "library"];
 /** Those of such names lose ranks. */
 const losesRanks = (program: string) => program.startsWith("deaths");
 const OUT = join(ROOT, "shim/zig-out");

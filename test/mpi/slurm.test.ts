@@ -15,7 +15,7 @@ const lack = slurmLacks();
 /** The node of each rank of a job with two ranks on each. */
 const HOSTS = NODES.flatMap((node) => [node, node]);
 
-/** How long a peer between hosts may be silent, milliseconds (LF_PEER_SILENCE_NS of shim/src/job.h). */
+/** How long a peer between hosts may be silent, milliseconds (LF_PEER_SILENCE_NS of shim/src/job/job.h). */
 const SILENCE_MS = 10_000;
 
 /** Processes in the PID namespaces of these processes. */

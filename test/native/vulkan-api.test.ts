@@ -1,4 +1,4 @@
-/** Every struct, field and constant of shim/src/vulkan_api.h against the official headers, as a C compiler sees both. */
+/** Every struct, field and constant of shim/src/gpu/vulkan_api.h against the official headers, as a C compiler sees both. */
 import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,7 +49,7 @@ function program({ all, macros }: ReturnType<typeof expressions>): string {
     "#include <vulkan/vulkan.h>",
     ...all.map((expression, i) => `enum { official_${i} = ${expression} };`),
     ...macros.map((name) => `#undef ${name}`),
-    'void compare(void) {\n#include "vulkan_api.h"',
+    'void compare(void) {\n#include "gpu/vulkan_api.h"',
     ...all.map((expression, i) => `_Static_assert((${expression}) == official_${i}, "${expression}");`),
     "}\n",
   ].join("\n");
@@ -59,7 +59,7 @@ function program({ all, macros }: ReturnType<typeof expressions>): string {
 async function compile(header: string, text: string, flags: readonly string[]): Promise<string> {
   const file = join(folder, "compare.c");
   await Bun.write(file, text);
-  await Bun.write(join(folder, "vulkan_api.h"), header);
+  await Bun.write(join(folder, "gpu/vulkan_api.h"), header);
   const command = [
     zig,
     "cc",
@@ -90,7 +90,7 @@ for (const [target, flags] of targets) {
   test.skipIf(!there)(
     `the shim's declarations of Vulkan are the official ones: ${target}`,
     async () => {
-      const header = await Bun.file(join(source, "vulkan_api.h")).text();
+      const header = await Bun.file(join(source, "gpu/vulkan_api.h")).text();
       const compared = expressions(header);
       expect(compared.all.length).toBeGreaterThan(500);
       // The Win32 structs are in the official headers only where that system is asked for.

@@ -35,7 +35,7 @@ function random(seed: number): Random {
 
 // ───────────── the attacker ─────────────
 
-/** Offsets in the segment, as shim/src/ring.h asserts them. */
+/** Offsets in the segment, as shim/src/shm/ring.h asserts them. */
 const RING = { producer: 128, taken: 256, released: 384, consumer: 512, returns: 640, memoryReleased: 33_408 };
 const SLOTS = 49_792;
 const SLOT_BYTES = 128;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metal_api.h"
+#include "metal/metal_api.h"
 
 #include "fake_metal_run.h"
 

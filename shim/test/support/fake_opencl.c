@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "opencl_api.h"
+#include "interop/opencl_api.h"
 
 #define API __attribute__((visibility("default")))
 enum {

@@ -19,7 +19,7 @@ export interface Candidate {
 export const PLACES = ["hostname", "hostId", "nodeId"] as const;
 
 const LIST_RANKS = 64;
-/** As in shim/src/directory.h. */
+/** As in shim/src/names/directory.h. */
 const KEY_BYTES_MAX = 255;
 
 const lines = new Uint8Array(new ArrayBuffer(16_384));

@@ -1,0 +1,147 @@
+#include "ep/ep.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "host/backing.h"
+
+/* ---- cells ---- */
+
+int lf_cells_grow(lf_cells *cells) {
+  uint32_t chunk = cells->count / LF_CELLS_A_CHUNK;
+  if (chunk == cells->chunk_capacity) {
+    uint32_t capacity = chunk ? chunk * 2 : 4;
+    uint8_t **chunks = realloc(cells->chunks, capacity * sizeof *chunks);
+    if (chunks) cells->chunks = chunks;
+    void **memory = realloc(cells->memory, capacity * sizeof *memory);
+    if (memory) cells->memory = memory;
+    uint32_t *free = realloc(cells->free, (size_t)capacity * LF_CELLS_A_CHUNK * sizeof *free);
+    if (free) cells->free = free;
+    if (!chunks || !memory || !free) return 0;
+    cells->chunk_capacity = capacity;
+  }
+  void *memory = malloc((size_t)LF_CELLS_A_CHUNK * LF_CELL_BYTES + 63);
+  if (!memory) return 0;
+  cells->memory[chunk] = memory;
+  cells->chunks[chunk] = (uint8_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+  for (uint32_t i = LF_CELLS_A_CHUNK; i-- > 0;) cells->free[cells->free_count++] = cells->count + i;
+  cells->count += LF_CELLS_A_CHUNK;
+  return 1;
+}
+
+static void free_chunk(void *chunk, void *memory) {
+  (void)chunk;
+  free(memory);
+}
+
+void lf_cells_close(lf_cells *cells) {
+  for (uint32_t i = 0; i < cells->count / LF_CELLS_A_CHUNK; i++)
+    lf_backing_free(cells->chunks[i], free_chunk, cells->memory[i]);
+  free(cells->chunks);
+  free(cells->memory);
+  free(cells->free);
+  memset(cells, 0, sizeof *cells);
+}
+
+/* ---- the peer ---- */
+
+/* Between two looks at the link, each a call of the system. */
+#define LOOK_NS ((uint64_t)10000000)
+/* What a process sent before it died is there, or comes out of MPI, within this time after the last that did. Looks count, too:
+ * a process that was stopped itself finds the clock far ahead, and one look may bring nothing of what MPI has not read yet.
+ * While somebody waits there are as many in half of the time. */
+#define LAST_NS ((uint64_t)100000000)
+#define LAST_LOOKS 10u
+
+int32_t lf_lane_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const char *who, uint32_t who_bytes,
+                          lf_lane_peer *out) {
+  if (rank < 0 || rank >= job->info.size)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "rank %d of a job with %d", rank, job->info.size);
+  if (!who && who_bytes) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a name of %u bytes at no address", who_bytes);
+  lf_link *link = link_handle ? lf_handle_get(LF_KIND_LINK, link_handle) : NULL;
+  if (link_handle && !link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  *out = (lf_lane_peer){.rank = rank};
+  snprintf(out->who, sizeof out->who, "%.*s", (int)(who_bytes < LF_WHO_MAX ? who_bytes : LF_WHO_MAX), who ? who : "");
+  if (!out->who[0]) snprintf(out->who, sizeof out->who, "rank %d", rank);
+  out->known = lf_peer_retain(job, rank);
+  if (!out->known) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "what is known of %s", out->who);
+  if (link) {
+    out->link = lf_link_retain(link);
+    out->known->vouched++;
+  }
+  return LF_OK;
+}
+
+/* From now on its signs of life count. */
+static void link_ended(lf_lane_peer *peer) {
+  lf_link_release(peer->link);
+  peer->link = NULL;
+  peer->known->vouched--;
+}
+
+void lf_lane_peer_close(lf_job *job, lf_lane_peer *peer) {
+  if (!peer->known) return;
+  if (peer->link) link_ended(peer);
+  lf_peer_release(job, peer->known);
+  peer->known = NULL;
+}
+
+int lf_lane_peer_died(lf_lane_peer *peer, uint64_t now) {
+  if (peer->moved) {
+    peer->moved = 0;
+    peer->known->heard = now;
+    if (peer->gone) peer->gone = now;
+    peer->looks = 0;
+  }
+  if (!peer->gone && now - peer->looked >= LOOK_NS) {
+    peer->looked = now;
+    /* While the link stands, so does the process, however long it is silent. */
+    int ended = peer->link && !lf_link_peer_alive(peer->link);
+    if (ended) link_ended(peer);
+    if (ended || peer->known->silent || (!peer->link && peer->known->dead)) peer->gone = now;
+  }
+  if (!peer->gone) return 0;
+  if (peer->looks < LAST_LOOKS) peer->looks++;
+  return peer->looks == LAST_LOOKS && now - peer->gone >= LAST_NS;
+}
+
+/* ---- trouble ---- */
+
+void lf_trouble_set(lf_trouble *trouble, int32_t code, const char *format, ...) {
+  if (trouble->code) return;
+  va_list args;
+  va_start(args, format);
+  vsnprintf(trouble->text, sizeof trouble->text, format, args);
+  va_end(args);
+  trouble->code = code;
+}
+
+void lf_trouble_take(lf_trouble *trouble) {
+  if (trouble->code) return;
+  lf_status last;
+  lf_status_last(&last);
+  memcpy(trouble->api, last.api, sizeof trouble->api);
+  memcpy(trouble->text, last.text, sizeof trouble->text);
+  trouble->native_status = last.native_status;
+  trouble->code = last.code;
+}
+
+void lf_trouble_lost(lf_trouble *trouble, lf_job *job, const lf_lane_peer *peer, const char *api, int error) {
+  lf_mpi_fail(job->mpi, api, error, "%s can't be reached", peer->who);
+  lf_trouble_take(trouble);
+  if (peer->rank == job->info.rank) return;
+  if (trouble->code == LF_EMPI_FAILED) trouble->code = LF_EPEER_DIED;
+  lf_peer_lost(job, peer->rank);
+}
+
+void lf_trouble_over(lf_trouble *trouble, const char *reason) {
+  *trouble = (lf_trouble){0};
+  lf_trouble_set(trouble, LF_EMPI_FAILED, "%s", reason ? reason : "this process has left the MPI job");
+}
+
+int32_t lf_trouble_tell(const lf_trouble *trouble) {
+  return lf_fail(trouble->code, trouble->api, trouble->native_status, "%s", trouble->text);
+}

@@ -1,0 +1,148 @@
+/*
+ * The receiving end of a lane, as receiver.c makes it and keeps it, and inbox.c takes its messages out of MPI. All of it
+ * is under the job's lock, but for the count of released frames.
+ */
+#ifndef LF_RECEIVER_H
+#define LF_RECEIVER_H
+
+#include "base/fifo.h"
+#include "base/handle.h"
+#include "ep/ep.h"
+#include "host/event.h"
+
+/* Receives that wait for the lane's next messages. MPI compares a message with those of other lanes, too, so they are no
+ * more than it takes: what comes between two looks goes through MPI's own memory where there is none. */
+#define LF_POSTED 4u
+
+typedef struct {
+  lf_mpi_request request;
+  uint32_t cell;
+} lf_posted;
+
+/* A frame that was accepted and is not received yet. */
+typedef enum { LF_ARRIVAL_CELL, LF_ARRIVAL_BLOCK, LF_ARRIVAL_APART } lf_arrival_kind;
+typedef struct {
+  uint64_t length;
+  uint64_t message_bytes; /* of its bulk; the last one is shorter */
+  uint64_t asked;         /* so many bytes MPI was asked for */
+  uint32_t missing;       /* messages of bulk that have not come */
+  uint32_t frames;        /* in a cell that has several; else 0 */
+  uint32_t place;         /* cell or block */
+  uint8_t kind;
+  uint8_t placed; /* it has its block */
+  uint8_t cut; /* the sender ended before all of it was sent */
+} lf_arrival;
+
+/* A message of bulk that is to come. */
+typedef struct {
+  lf_mpi_request request;
+  uint64_t ticket;   /* 0: of an arrival, */
+  uint32_t arrival;  /* which has this position */
+  uint32_t bytes;
+} lf_incoming;
+
+/* What stands in an unused part of a cell. */
+enum { LF_CELL_FREE = 0, LF_CELL_QUEUED = 1, LF_CELL_HELD = 2 };
+#define LF_CELL_STATE(r, cell) (*lf_cell(&(r)->cells, cell))
+
+typedef struct {
+  lf_job_end end;
+  lf_job *job;
+  /* what every receive touches */
+  lf_posted posted[LF_POSTED];
+  uint32_t first, next; /* positions in `posted` of the oldest one and of the next to be posted */
+  uint32_t lane, slots;
+  uint64_t accepted, bytes;
+  uint64_t taken_told; /* what the sender knows */
+  /* The user's thread alone writes these, also without the lock. */
+  _Atomic uint64_t taken, released;
+  const uint8_t *batch; /* the next of the frames that came in one cell */
+  uint32_t batch_left, batch_cell;
+  uint8_t batch_done;         /* the cell is to be given back */
+  _Atomic uint64_t tell_at;   /* how many taken ones are worth a message to the sender; under the lock, as the next */
+  _Atomic uint8_t tell_next;  /* the next release is */
+  lf_fifo arrivals;
+  lf_cells cells;
+  lf_lane_peer peer;
+  /* bulk */
+  lf_fifo incoming;
+  lf_fifo apart;      /* frames in pieces that were received: bytes that were not asked for yet */
+  uint32_t bulk_next; /* position in `arrivals` of the first whose bulk is not asked for */
+  uint64_t apart_held, tickets, arrived, arrived_told;
+  lf_pool pool;
+  /* the rest */
+  uint64_t released_told, returned, returned_told;
+  uint64_t wanted_released; /* the sender waits for so many; 0: it does not */
+  uint64_t incoming_bytes;  /* of `incoming` */
+  uint64_t dropped;         /* accepted frames of which the sender did not send all */
+  uint64_t address;         /* a number that no other receiver of this process had */
+  uint8_t *scratch;         /* of a closed one: where the rest goes */
+  uint8_t wanted_room;
+  uint8_t pieces;  /* frames in pieces are put where the user says */
+  uint8_t hello;   /* the first message has come */
+  uint8_t ended;   /* the last one has: LF_CREDIT_... */
+  uint8_t retire;  /* a region has to go before the next block can be had */
+  uint8_t cut;     /* a piece that the user gave a place for was never sent */
+  uint8_t working; /* counts as one who waits, as MPI has bulk under way */
+  uint8_t kept;    /* MPI may still write to its memory, when there are no rounds any more */
+  uint8_t finished; /* the user closed it; `closed` alone: the thread ended */
+  uint8_t armed, waits, closed, closed_told, over, cancelled, has_bell;
+  lf_bell bell;
+  lf_trouble trouble;
+} lf_receiver;
+
+#define LF_FIND_RECEIVER(r, handle) \
+  lf_receiver *r = lf_handle_get(LF_KIND_RECEIVER, handle); \
+  if (__builtin_expect(!r, 0)) return lf_handle_stale(LF_KIND_RECEIVER, handle)
+
+/* Tokens: 0 for what was copied out; then blocks, cells, and all frames in pieces. */
+#define LF_TOKEN_BLOCK 1u
+#define LF_TOKEN_CELL (LF_TOKEN_BLOCK + LF_BLOCKS_MAX)
+#define LF_TOKEN_APART 0x3fffffffu
+
+/* ---- inbox.c ---- */
+
+/* A look at the lane: LF_PENDING with the next message taken in, LF_EMPTY, or the trouble. Where `out` is given, and the
+ * message is a small frame, it is received at once: its length. */
+int32_t lf_inbox_look(lf_receiver *r, lf_frame *out);
+/* Posts up to `most` receives in the places of those that were used. */
+void lf_inbox_post(lf_receiver *r, uint32_t most);
+/* Asks for bulk of announced frames and takes in what has come. 1 when something moved. */
+int lf_inbox_bulk(lf_receiver *r);
+/* One message of bulk into `data`: 1, or what failed. */
+int32_t lf_inbox_expect(lf_receiver *r, void *data, uint32_t bytes, uint32_t arrival, uint64_t ticket);
+/* Takes back from MPI what it was asked for and will not come: 1 when it has nothing left. */
+int lf_inbox_cancel(lf_receiver *r);
+
+/* ---- receiver_peer.c ---- */
+
+int lf_receiver_round(lf_job_end *end, uint64_t now);
+void lf_receiver_over(lf_job_end *end, const char *reason);
+/* Tells the sender what was taken and released, where it does not know it. */
+void lf_receiver_tell(lf_receiver *r);
+/* What it asked for is there already? Then it is told. */
+void lf_receiver_answer(lf_receiver *r);
+/* Something came that the user may wait for: rings, where that was asked for. */
+void lf_receiver_stir(lf_receiver *r);
+/* Rings in any case. */
+void lf_receiver_ring(lf_receiver *r);
+void lf_receiver_free(lf_receiver *r);
+void lf_receiver_corrupt(lf_receiver *r, const char *what, uint64_t got);
+
+static inline uint64_t lf_receiver_released(const lf_receiver *r) {
+  return atomic_load_explicit(&r->released, memory_order_relaxed);
+}
+static inline uint64_t lf_receiver_taken(const lf_receiver *r) {
+  return atomic_load_explicit(&r->taken, memory_order_relaxed);
+}
+
+/* One more was received; its number. 1 in *tell when that is worth a message to the sender. */
+static inline double lf_receiver_count(lf_receiver *r, uint64_t length, int *tell) {
+  uint64_t taken = lf_receiver_taken(r);
+  atomic_store_explicit(&r->taken, taken + 1, memory_order_relaxed);
+  r->bytes += length;
+  *tell = taken + 1 >= atomic_load_explicit(&r->tell_at, memory_order_relaxed);
+  return (double)(int64_t)taken;
+}
+
+#endif

@@ -1,0 +1,451 @@
+/* The sending end of a channel over MPI: what its user calls. Places are counted here, as the receiver will find room
+ * for all that is under way. */
+#include "ep/sender.h"
+
+#include <inttypes.h>
+
+#include "base/status.h"
+#include "shm/ring.h"
+
+static void destroy(void *object) {
+  lf_sender *s = object;
+  lf_job *job = s->job;
+  lf_job_lock(job);
+  s->closed = 1;
+  s->slots = 0;
+  if (s->waits) lf_job_wait_end(job);
+  s->waits = 0;
+  if (s->has_bell) lf_bell_close(&s->bell);
+  s->has_bell = 0;
+  if (!s->over) {
+    lf_sender_end(s, !s->finished);
+    s->end.round(&s->end, lf_now()); /* mostly everything is sent by now */
+  } else if (!s->kept) {
+    lf_sender_free(s);
+  }
+  lf_job_unlock(job);
+}
+
+int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *who, uint32_t who_bytes,
+                       uint32_t *lane) {
+  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || !lane)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a sender with %u slots; a power of two from %u to %u", slots,
+                   LF_SLOTS_MIN, LF_SLOTS_MAX);
+  lf_sender *s = calloc(1, sizeof *s);
+  if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a sender of %zu bytes", sizeof *s);
+  lf_job *job = lf_job_enter();
+  if (!job) {
+    free(s);
+    return lf_status_code();
+  }
+  s->job = job;
+  s->wanted_slots = slots;
+  s->end.round = lf_sender_round;
+  s->end.over = lf_sender_over;
+  lf_pool_open_plain(&s->pool);
+  int32_t status = lf_lane_peer_open(job, rank, link, who, who_bytes, &s->peer);
+  if (status == LF_OK) status = lf_lane_take(job, s, &s->lane);
+  if (status == LF_OK) {
+    lf_lane_hello hello = {LF_LANE_MAGIC, LF_WIRE_VERSION, LF_PIECE_BYTES};
+    status = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_HELLO, slots), &hello, sizeof hello);
+    if (status == 1) status = lf_handle_make(LF_KIND_SENDER, s, destroy);
+    lf_job_add(job, &s->end);
+    if (status < 0) { /* what MPI holds goes with a later round */
+      s->closed = 1;
+      lf_sender_end(s, 0);
+    }
+  } else {
+    lf_lane_peer_close(job, &s->peer);
+    free(s);
+    s = NULL;
+  }
+  if (status > 0) *lane = s->lane;
+  lf_job_unlock(job);
+  return status;
+}
+
+int32_t lf_sender_agree(int32_t handle, double address) {
+  LF_FIND_SENDER(s, handle);
+  if (!(address >= 2 && address < 9007199254740992.0) || s->address)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f as the address of %s", address, s->peer.who);
+  lf_job_lock(s->job);
+  s->address = (uint64_t)address;
+  s->pieces_apart = s->address & 1;
+  if (!s->trouble.code && !s->peer_state) s->slots = s->wanted_slots;
+  lf_job_unlock(s->job);
+  return LF_OK;
+}
+
+/* ---- places ---- */
+
+static inline int has_slot(const lf_sender *s) { return s->head + s->reserved - s->taken < s->slots; }
+
+/* A charge of more than half of all may be there twice. */
+static inline int has_bytes(const lf_sender *s, uint64_t charge) {
+  uint64_t most = charge * 2 > LF_POOL_BYTES ? charge * 2 : LF_POOL_BYTES;
+  return s->charged - s->returned + charge <= most;
+}
+
+/* LF_OK with room for one more frame. */
+static __attribute__((noinline)) int32_t make_room(lf_sender *s, uint64_t charge) {
+  for (int look = 0;; look++) {
+    int32_t status = lf_sender_check(s);
+    if (status < 0) return status;
+    if (has_slot(s) && has_bytes(s, charge)) return LF_OK;
+    if (look) break;
+    lf_outbox_flush(s);
+    lf_sender_catch_up(s);
+  }
+  s->seen = s->moves;
+  return LF_FULL;
+}
+
+static inline int32_t room_for(lf_sender *s, uint64_t charge) {
+  if (__builtin_expect(has_slot(s), 1) && (!charge || __builtin_expect(has_bytes(s, charge), 1))) return LF_OK;
+  return make_room(s, charge);
+}
+
+/* ---- frames ---- */
+
+static int32_t post_small(lf_sender *s, const void *data, uint32_t length) {
+  int32_t status = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_FRAME, length), data, length);
+  if (__builtin_expect(status != 1, 0)) return status;
+  s->head++;
+  s->bytes += length;
+  if (length > LF_INLINE_MAX) s->charged_sent += lf_lane_charge(length);
+  return 1;
+}
+
+static int32_t post_large(lf_sender *s, lf_lane_kind kind, uint64_t length, uint64_t charge) {
+  int32_t status = lf_outbox_post(s, LF_LANE_WORD(kind, length), NULL, 0);
+  if (status != 1) return status;
+  s->head++;
+  s->bytes += length;
+  s->charged_sent += charge;
+  return 1;
+}
+
+/* 1 with a block on loan, and its place kept. LF_FULL, LF_RETIRE with its region in *retire. */
+static int32_t lend(lf_sender *s, uint64_t length, uint32_t *block, uint32_t *retire) {
+  uint64_t charge = lf_lane_charge(length);
+  int32_t status = room_for(s, charge);
+  if (status != LF_OK) return status;
+  if (!lf_pool_take(&s->pool, length, block)) {
+    lf_outbox_reap(s, 1);
+    if (!lf_pool_take(&s->pool, length, block)) {
+      status = lf_pool_grow(&s->pool, length, retire);
+      if (status == LF_FULL) s->seen = s->moves;
+      if (status != LF_OK) return status;
+      lf_pool_take(&s->pool, length, block);
+    }
+  }
+  s->reserved++;
+  s->charged += charge;
+  return 1;
+}
+
+static void unlend(lf_sender *s, uint64_t length) {
+  s->reserved--;
+  s->charged -= lf_lane_charge(length);
+}
+
+/* The block's pages, before it is written to; without the lock. 1, or HOST_OUT_OF_MEMORY with the loan taken back. */
+static int32_t ready(lf_sender *s, uint32_t block, uint64_t length) {
+  if (lf_pool_ready(&s->pool, block, length) == LF_OK) return 1;
+  lf_job_lock(s->job);
+  unlend(s, length);
+  lf_pool_give(&s->pool, block);
+  lf_job_unlock(s->job);
+  return LF_EHOST_OUT_OF_MEMORY;
+}
+
+static void *block_address(const lf_sender *s, uint32_t block) {
+  const lf_block *b = &s->pool.blocks[block];
+  return (char *)s->pool.regions[b->region].segment.address + b->offset;
+}
+
+/* Sends the first bytes of a block that was lent for `lent`. */
+static int32_t send_block(lf_sender *s, uint32_t block, uint64_t lent, uint64_t length) {
+  unlend(s, lent);
+  int32_t status = lf_sender_check(s);
+  if (status == LF_OK) {
+    uint64_t charge = lf_lane_charge(length);
+    s->charged += charge;
+    if (length <= LF_EAGER_MAX) {
+      status = post_small(s, block_address(s, block), (uint32_t)length);
+    } else {
+      status = post_large(s, LF_LANE_LARGE, length, charge);
+      if (status == 1) {
+        s->pool.blocks[block].state = LF_BLOCK_SENT;
+        return lf_outbox_bulk(s, block_address(s, block), length, block, 0);
+      }
+    }
+    if (status < 0) s->charged -= charge;
+  }
+  lf_pool_give(&s->pool, block);
+  return status;
+}
+
+static __attribute__((noinline)) int32_t send_large(lf_sender *s, const void *data, uint64_t length) {
+  uint32_t block, retire;
+  lf_job_lock(s->job);
+  int32_t status = lend(s, length, &block, &retire);
+  lf_job_unlock(s->job);
+  if (status == 1) status = ready(s, block, length);
+  if (status != 1) return status;
+  memcpy(block_address(s, block), data, length);
+  lf_job_lock(s->job);
+  status = send_block(s, block, length, length);
+  lf_outbox_reap(s, 0);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_send(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_SENDER(s, handle);
+  if (__builtin_expect(!data && length, 0))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
+  if (length > LF_EAGER_MAX) return send_large(s, data, length);
+  uint64_t charge = lf_lane_charge(length);
+  lf_job_lock(s->job);
+  int32_t status = room_for(s, charge);
+  if (status == LF_OK) {
+    status = post_small(s, data, length);
+    if (status == 1) s->charged += charge;
+    lf_outbox_reap(s, 0);
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_put(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_SENDER(s, handle);
+  if (length > LF_INLINE_MAX || __builtin_expect(!data && length, 0)) return lf_sender_send(handle, data, length);
+  lf_job_lock(s->job);
+  int32_t status = room_for(s, 0);
+  if (status == LF_OK) {
+    status = lf_outbox_put(s, data, length);
+    if (status > 0) {
+      s->head++;
+      s->bytes += length;
+    }
+    lf_outbox_reap(s, 0);
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_flush(int32_t handle) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  lf_outbox_flush(s);
+  if (s->open) lf_outbox_unlist(s);
+  int32_t status = s->trouble.code ? lf_trouble_tell(&s->trouble) : LF_OK;
+  lf_job_unlock(s->job);
+  return status;
+}
+
+/* ---- from the caller's memory ---- */
+
+static int32_t start(lf_sender *s, const void *data, uint64_t length, uint64_t *ticket) {
+  if (s->pieces_left)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of which %" PRIu64 " pieces are missing comes first",
+                   s->pieces_left);
+  uint64_t charge = lf_lane_charge(length);
+  int32_t status = room_for(s, charge);
+  if (status != LF_OK) return status;
+  *ticket = s->tickets + 1;
+  if (length > LF_EAGER_MAX) {
+    status = post_large(s, LF_LANE_LARGE, length, charge);
+    if (status == 1) {
+      s->charged += charge;
+      s->tickets++;
+      status = lf_outbox_bulk(s, data, length, LF_NO_BLOCK, *ticket);
+    }
+    return status;
+  }
+  status = post_small(s, data, (uint32_t)length);
+  if (status != 1) return status;
+  s->charged += charge;
+  s->tickets++;
+  /* It was copied; but a ticket comes after those before it. */
+  if (!lf_fifo_count(&s->bulk)) s->sent = *ticket;
+  else ((lf_bulk *)lf_fifo_at(&s->bulk, s->bulk.tail - 1, sizeof(lf_bulk)))->ticket = *ticket;
+  return 1;
+}
+
+int32_t lf_sender_start(int32_t handle, const void *data, double length, double *ticket) {
+  LF_FIND_SENDER(s, handle);
+  if (!(length >= 0 && length <= (double)LF_FRAME_MAX) || (!data && length > 0) || !ticket)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %.0f bytes%s", length, data ? "" : " at no address");
+  uint64_t given = 0;
+  lf_job_lock(s->job);
+  int32_t status = start(s, data, (uint64_t)length, &given);
+  lf_outbox_reap(s, 0);
+  lf_job_unlock(s->job);
+  *ticket = (double)given;
+  return status;
+}
+
+/* The receiver lands a frame in pieces in a block, unless it puts it elsewhere. */
+static uint64_t charge_of_pieces(const lf_sender *s, uint64_t length) {
+  return s->pieces_apart ? 0 : lf_lane_charge(length > LF_EAGER_MAX ? length : LF_EAGER_MAX + 1);
+}
+
+int32_t lf_sender_begin(int32_t handle, double length) {
+  LF_FIND_SENDER(s, handle);
+  double most = s->pieces_apart ? (double)LF_GPU_BYTES_MAX : (double)LF_FRAME_MAX;
+  if (!(length >= 1 && length <= most) || s->pieces_left)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of %.0f bytes in pieces, where %s takes %.0f%s", length,
+                   s->peer.who, most, s->pieces_left ? " and pieces of another are missing" : "");
+  uint64_t bytes = (uint64_t)length, charge = charge_of_pieces(s, bytes);
+  lf_job_lock(s->job);
+  int32_t status = room_for(s, charge);
+  if (status == LF_OK) status = post_large(s, LF_LANE_PIECES, bytes, charge);
+  if (status == 1) {
+    s->charged += charge;
+    s->pieces_left = lf_lane_messages(bytes, LF_PIECE_BYTES);
+    s->piece_bytes_left = bytes;
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_piece(int32_t handle, const void *data, double length, double *ticket) {
+  LF_FIND_SENDER(s, handle);
+  uint64_t wanted = s->piece_bytes_left < LF_PIECE_BYTES ? s->piece_bytes_left : LF_PIECE_BYTES;
+  if (!data || !ticket || !s->pieces_left || length != (double)wanted)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a piece of %.0f bytes, where one of %" PRIu64 " comes next", length,
+                   wanted);
+  lf_job_lock(s->job);
+  int32_t status = lf_sender_check(s);
+  if (status == LF_OK) status = lf_outbox_piece(s, data, (uint32_t)wanted, s->tickets + 1);
+  if (status == 1) {
+    *ticket = (double)++s->tickets;
+    s->piece_bytes_left -= wanted;
+    if (--s->pieces_left == 0) lf_outbox_resume(s);
+  }
+  lf_outbox_reap(s, 0);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_sent(int32_t handle, double *ticket) {
+  LF_FIND_SENDER(s, handle);
+  if (!ticket) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the ticket");
+  int32_t status = LF_OK;
+  lf_job_lock(s->job);
+  if (!s->over && !lf_outbox_reap(s, 1) && s->sent < s->tickets) lf_job_round(s->job, lf_now());
+  s->sent_told = s->sent;
+  *ticket = (double)s->sent;
+  /* What MPI has not sent by now, it never will: the memory stays as it is. */
+  if (s->sent < s->tickets && s->trouble.code) status = lf_trouble_tell(&s->trouble);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+/* ---- loans ---- */
+
+int32_t lf_sender_loan(int32_t handle, double length, lf_loan *out) {
+  LF_FIND_SENDER(s, handle);
+  if (!out || !(length >= 1 && length <= (double)LF_FRAME_MAX))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
+  uint32_t block, retire = 0;
+  lf_job_lock(s->job);
+  int32_t status = lend(s, (uint64_t)length, &block, &retire);
+  if (status == 1) {
+    lf_block *b = &s->pool.blocks[block];
+    b->next = (uint32_t)((uint64_t)length - 1); /* not in any list while it is on loan */
+    *out = (lf_loan){s->pool.regions[b->region].id, block, (double)b->offset};
+  } else {
+    out->region = retire;
+  }
+  lf_job_unlock(s->job);
+  return status == 1 ? ready(s, block, (uint64_t)length) : status;
+}
+
+/* How many bytes were asked for; 0 when the block is not on loan. */
+static uint64_t loaned(const lf_sender *s, uint32_t block) {
+  if (block < LF_BLOCKS_MAX && s->pool.blocks[block].state == LF_BLOCK_LOANED)
+    return (uint64_t)s->pool.blocks[block].next + 1;
+  lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
+  return 0;
+}
+
+int32_t lf_sender_commit(int32_t handle, uint32_t block, double length) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  uint64_t lent = loaned(s, block);
+  int32_t status = LF_ECLOSED;
+  if (lent && !(length >= 0 && length <= (double)lent)) {
+    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, lent);
+  } else if (lent) {
+    status = send_block(s, block, lent, (uint64_t)length);
+    lf_outbox_reap(s, 0);
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_abort(int32_t handle, uint32_t block) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  uint64_t lent = loaned(s, block);
+  if (lent) {
+    unlend(s, lent);
+    lf_pool_give(&s->pool, block);
+  }
+  lf_job_unlock(s->job);
+  return lent ? LF_OK : LF_ECLOSED;
+}
+
+int32_t lf_sender_reserve(int32_t handle) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  int32_t status = room_for(s, 0);
+  if (status == LF_OK) {
+    s->reserved++;
+    s->reserved_inline++;
+    status = 1;
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+static int32_t unreserve(lf_sender *s) {
+  if (!s->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
+  s->reserved--;
+  s->reserved_inline--;
+  return LF_OK;
+}
+
+int32_t lf_sender_commit_inline(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_SENDER(s, handle);
+  if (length > LF_INLINE_MAX || (!data && length))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
+  lf_job_lock(s->job);
+  int32_t status = unreserve(s);
+  if (status == LF_OK) status = lf_sender_check(s);
+  if (status == LF_OK) {
+    status = post_small(s, data, length);
+    lf_outbox_reap(s, 0);
+  }
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_abort_inline(int32_t handle) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  int32_t status = unreserve(s);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_close(int32_t handle) {
+  lf_sender *s = lf_handle_take(LF_KIND_SENDER, handle);
+  if (!s) return lf_handle_stale(LF_KIND_SENDER, handle);
+  s->finished = 1;
+  destroy(s);
+  return LF_OK;
+}

@@ -1,0 +1,318 @@
+#include "gpu/pipeline.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "gpu/queue.h"
+#include "gpu/spirv.h"
+#include "memory/memory.h"
+
+struct lf_pipeline {
+  lf_device *device; /* kept open by the handle: work under way ends before a device does */
+  uint32_t references;
+  uint32_t bindings, push_bytes;
+  uint32_t groups_max[3];
+  uint32_t range_max; /* bytes of a buffer that a shader reaches */
+  VkDescriptorSetLayout set_layout;
+  VkPipelineLayout layout;
+  VkPipeline pipeline;
+  VkDescriptorPool pool;
+  /* In turn, made as they are needed; `used` is the value of the work that used one last. */
+  struct {
+    VkDescriptorSet set;
+    uint64_t used;
+  } turns[LF_QUEUE_DEPTH];
+  uint64_t sets_written;
+  /* What the one that was written last has. */
+  VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
+  uint64_t destroyed; /* the device's count then */
+};
+
+static int32_t failed(lf_device *device, const char *api, VkResult result) {
+  int32_t code = LF_ESYSTEM;
+  if (result == VK_ERROR_INVALID_SHADER_NV) code = LF_ESHADER_INVALID;
+  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_POOL_MEMORY) code = LF_EGPU_OUT_OF_MEMORY;
+  return lf_device_fail(device, code, api, result, "a compute shader for %s", device->info.name);
+}
+
+static int32_t make_layouts(lf_pipeline *p) {
+  lf_device *d = p->device;
+  VkDescriptorSetLayoutBinding bindings[LF_BINDINGS_MAX];
+  for (uint32_t i = 0; i < p->bindings; i++)
+    bindings[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                 .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                 .descriptorCount = 1,
+                                                 .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+  VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                         .bindingCount = p->bindings,
+                                         .pBindings = bindings};
+  VkResult result = d->vk.CreateDescriptorSetLayout(d->device, &set, NULL, &p->set_layout);
+  if (result != VK_SUCCESS) return failed(d, "vkCreateDescriptorSetLayout", result);
+  VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = p->push_bytes};
+  VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                       .setLayoutCount = 1,
+                                       .pSetLayouts = &p->set_layout,
+                                       .pushConstantRangeCount = p->push_bytes > 0,
+                                       .pPushConstantRanges = &push};
+  result = d->vk.CreatePipelineLayout(d->device, &layout, NULL, &p->layout);
+  return result == VK_SUCCESS ? LF_OK : failed(d, "vkCreatePipelineLayout", result);
+}
+
+static int32_t make_pool(lf_pipeline *p) {
+  lf_device *d = p->device;
+  if (p->bindings == 0) return LF_OK;
+  VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, LF_QUEUE_DEPTH * p->bindings};
+  VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                     .maxSets = LF_QUEUE_DEPTH,
+                                     .poolSizeCount = 1,
+                                     .pPoolSizes = &size};
+  VkResult result = d->vk.CreateDescriptorPool(d->device, &pool, NULL, &p->pool);
+  return result == VK_SUCCESS ? LF_OK : failed(d, "vkCreateDescriptorPool", result);
+}
+
+static int32_t make_shader(lf_pipeline *p, const uint32_t *spirv, uint32_t bytes) {
+  lf_device *d = p->device;
+  VkShaderModule module;
+  VkShaderModuleCreateInfo code = {
+      .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = bytes, .pCode = spirv};
+  VkResult result = d->vk.CreateShaderModule(d->device, &code, NULL, &module);
+  if (result != VK_SUCCESS) return failed(d, "vkCreateShaderModule", result);
+  VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                      .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                .module = module,
+                                                .pName = "main"},
+                                      .layout = p->layout,
+                                      .basePipelineIndex = -1};
+  result = d->vk.CreateComputePipelines(d->device, NULL, 1, &info, NULL, &p->pipeline);
+  d->vk.DestroyShaderModule(d->device, module, NULL);
+  if (result == VK_SUCCESS) return LF_OK;
+  p->pipeline = NULL;
+  return failed(d, "vkCreateComputePipelines", result);
+}
+
+void lf_pipeline_release(lf_pipeline *p) {
+  if (--p->references > 0) return;
+  lf_device *d = p->device;
+  d->destroyed++;
+  if (p->pipeline) d->vk.DestroyPipeline(d->device, p->pipeline, NULL);
+  if (p->pool) d->vk.DestroyDescriptorPool(d->device, p->pool, NULL);
+  if (p->layout) d->vk.DestroyPipelineLayout(d->device, p->layout, NULL);
+  if (p->set_layout) d->vk.DestroyDescriptorSetLayout(d->device, p->set_layout, NULL);
+  free(p);
+}
+
+static void release_kept(void *object) { lf_pipeline_release(object); }
+
+static int32_t check_workgroup(lf_device *device, const VkPhysicalDeviceLimits *limits, const uint32_t *size) {
+  const uint32_t *max = limits->maxComputeWorkGroupSize, most = limits->maxComputeWorkGroupInvocations;
+  uint64_t all = (uint64_t)size[0] * size[1];
+  int fits = size[0] <= max[0] && size[1] <= max[1] && size[2] <= max[2] && all <= most && all * size[2] <= most;
+  return fits ? LF_OK
+              : lf_fail(LF_EINVALID_ARGUMENT, "", 0, "workgroups of %u x %u x %u: %s has room for %u x %u x %u, and %u in "
+                        "all", size[0], size[1], size[2], device->info.name, max[0], max[1], max[2], most);
+}
+
+int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                         uint32_t push_bytes, lf_pipeline **out) {
+  VkPhysicalDeviceProperties properties;
+  device->vulkan->vk.GetPhysicalDeviceProperties(device->physical, &properties);
+  const VkPhysicalDeviceLimits *limits = &properties.limits;
+  uint32_t bindings_max = limits->maxPerStageDescriptorStorageBuffers;
+  if (bindings_max > LF_BINDINGS_MAX) bindings_max = LF_BINDINGS_MAX;
+  if (bindings > bindings_max)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u storage buffers: %s has room for %u", bindings, device->info.name,
+                   bindings_max);
+  if (push_bytes > LF_PUSH_BYTES_MAX || push_bytes % 4 != 0)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of push constants: a multiple of 4, and at most %d",
+                   push_bytes, LF_PUSH_BYTES_MAX);
+  int32_t status = lf_queue_check(device);
+  uint32_t size[3] = {1, 1, 1};
+  if (status == LF_OK) status = lf_spirv_check(spirv, spirv_bytes, bindings, size);
+  if (status == LF_OK) status = check_workgroup(device, limits, size);
+  if (status < 0) return status;
+  lf_pipeline *p = calloc(1, sizeof *p);
+  if (!p) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a pipeline of %zu bytes", sizeof *p);
+  p->device = device;
+  p->references = 1;
+  p->bindings = bindings;
+  p->push_bytes = push_bytes;
+  memcpy(p->groups_max, limits->maxComputeWorkGroupCount, sizeof p->groups_max);
+  p->range_max = limits->maxStorageBufferRange;
+  status = make_layouts(p);
+  if (status == LF_OK) status = make_pool(p);
+  if (status == LF_OK) status = make_shader(p, spirv, spirv_bytes);
+  if (status < 0) {
+    lf_pipeline_release(p);
+    return status;
+  }
+  *out = p;
+  return LF_OK;
+}
+
+/* The set that is written next. Where each submission needs one, the work that used it last has ended: as many as can be
+ * under way came after it. */
+static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
+  lf_device *d = p->device;
+  uint32_t turn = p->sets_written % LF_QUEUE_DEPTH;
+  VkDescriptorSet *set = &p->turns[turn].set;
+  if (p->turns[turn].used > lf_queue_seen(d)) return LF_FULL;
+  if (!*set) {
+    VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                        .descriptorPool = p->pool,
+                                        .descriptorSetCount = 1,
+                                        .pSetLayouts = &p->set_layout};
+    VkResult result = d->vk.AllocateDescriptorSets(d->device, &info, set);
+    if (result != VK_SUCCESS) {
+      *set = NULL;
+      return failed(d, "vkAllocateDescriptorSets", result);
+    }
+  }
+  *out = *set;
+  return LF_OK;
+}
+
+static void write_set(lf_pipeline *p, VkDescriptorSet set, const VkDescriptorBufferInfo *buffers) {
+  VkWriteDescriptorSet writes[LF_BINDINGS_MAX];
+  for (uint32_t i = 0; i < p->bindings; i++)
+    writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                       .dstSet = set,
+                                       .dstBinding = i,
+                                       .descriptorCount = 1,
+                                       .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                       .pBufferInfo = &buffers[i]};
+  p->device->vk.UpdateDescriptorSets(p->device->device, p->bindings, writes, 0, NULL);
+}
+
+int32_t lf_pipeline_set(lf_pipeline *p, const VkDescriptorBufferInfo *buffers, lf_descriptors *out) {
+  *out = (lf_descriptors){0};
+  if (p->bindings == 0) return LF_OK;
+  lf_device *d = p->device;
+  size_t size = p->bindings * sizeof *buffers;
+  if (p->sets_written == 0 || p->destroyed != d->destroyed || memcmp(p->buffers, buffers, size) != 0) {
+    VkDescriptorSet set;
+    int32_t status = next_set(p, &set);
+    if (status != LF_OK) return status;
+    write_set(p, set, buffers);
+    memcpy(p->buffers, buffers, size);
+    p->destroyed = d->destroyed;
+    p->sets_written++;
+  }
+  uint32_t turn = (p->sets_written - 1) % LF_QUEUE_DEPTH;
+  p->turns[turn].used = lf_queue_last(d) + 1;
+  *out = (lf_descriptors){p->turns[turn].set, p->sets_written};
+  return LF_OK;
+}
+
+void lf_pipeline_bind(lf_pipeline *p, VkCommandBuffer commands, const lf_descriptors *descriptors, const void *push) {
+  const lf_device_functions *vk = &p->device->vk;
+  VkDescriptorSet set = descriptors->set;
+  vk->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline);
+  if (set) vk->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->layout, 0, 1, &set, 0, NULL);
+  if (p->push_bytes) vk->CmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, p->push_bytes, push);
+}
+
+int32_t lf_pipeline_record(lf_pipeline *p, VkCommandBuffer commands, const VkDescriptorBufferInfo *buffers,
+                           const void *push, uint32_t x, uint32_t y, uint32_t z) {
+  lf_descriptors descriptors;
+  int32_t status = lf_pipeline_set(p, buffers, &descriptors);
+  if (status != LF_OK) return status;
+  lf_pipeline_bind(p, commands, &descriptors, push);
+  p->device->vk.CmdDispatch(commands, x, y, z);
+  return LF_OK;
+}
+
+int32_t lf_pipeline_keep(lf_pipeline *p) {
+  int32_t status = lf_queue_keep(p->device, p, release_kept);
+  if (status == LF_OK) p->references++;
+  return status;
+}
+
+/* ---- as TypeScript sees it ---- */
+
+static void close_pipeline(void *object) {
+  lf_device *device = ((lf_pipeline *)object)->device;
+  lf_pipeline_release(object);
+  lf_device_release(device);
+}
+
+int32_t lf_pipeline_create(int32_t handle, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                           uint32_t push_bytes) {
+  lf_device *device = lf_device_get(handle);
+  if (!device) return lf_status_code();
+  lf_pipeline *pipeline;
+  int32_t status = lf_pipeline_make(device, spirv, spirv_bytes, bindings, push_bytes, &pipeline);
+  if (status < 0) return status;
+  lf_device_retain(device);
+  int32_t made = lf_handle_make(LF_KIND_PIPELINE, pipeline, close_pipeline);
+  if (made < 0) close_pipeline(pipeline);
+  return made;
+}
+
+int32_t lf_pipeline_close(int32_t handle) {
+  lf_pipeline *pipeline = lf_handle_take(LF_KIND_PIPELINE, handle);
+  if (!pipeline) return lf_handle_stale(LF_KIND_PIPELINE, handle);
+  close_pipeline(pipeline);
+  return LF_OK;
+}
+
+lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device) {
+  lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, handle);
+  if (!p) lf_handle_stale(LF_KIND_PIPELINE, handle);
+  else if (p->device != device) lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
+  else return p;
+  return NULL;
+}
+
+uint32_t lf_pipeline_bindings(const lf_pipeline *p) { return p->bindings; }
+uint32_t lf_pipeline_push_bytes(const lf_pipeline *p) { return p->push_bytes; }
+uint32_t lf_pipeline_groups_max(const lf_pipeline *p) { return p->groups_max[0]; }
+
+int32_t lf_pipeline_buffers(const lf_pipeline *p, const int32_t *memories, lf_gpu_memory **found,
+                            VkDescriptorBufferInfo *buffers) {
+  for (uint32_t i = 0; i < p->bindings; i++) {
+    lf_gpu_memory *gpu = lf_memory_gpu(memories[i]);
+    if (!gpu) return lf_status_code();
+    if (gpu->device != p->device)
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory 0x%x of binding %u belongs to another device than the shader",
+                     (unsigned)memories[i], i);
+    if (gpu->size > p->range_max)
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "binding %u has %" PRIu64 " bytes: a shader on %s reaches %u", i,
+                     gpu->size, p->device->info.name, p->range_max);
+    found[i] = gpu;
+    buffers[i] = (VkDescriptorBufferInfo){gpu->buffer, gpu->start, gpu->size};
+  }
+  return LF_OK;
+}
+
+int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t *memories, uint32_t count,
+                          const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value) {
+  lf_device *device = lf_device_get(handle);
+  if (!device) return lf_status_code();
+  lf_pipeline *p = lf_pipeline_get(pipeline_handle, device);
+  if (!p) return lf_status_code();
+  if (!value || (count && !memories) || (push_bytes && !push))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value, no memories or no push constants");
+  if (count != p->bindings || push_bytes != p->push_bytes)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                   "%u memories and %u bytes of push constants for a shader with %u and %u", count, push_bytes,
+                   p->bindings, p->push_bytes);
+  if (!x || !y || !z || x > p->groups_max[0] || y > p->groups_max[1] || z > p->groups_max[2])
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u x %u x %u workgroups: 1 to %u x %u x %u on %s", x, y, z,
+                   p->groups_max[0], p->groups_max[1], p->groups_max[2], device->info.name);
+  lf_gpu_memory *found[LF_BINDINGS_MAX];
+  VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
+  int32_t status = lf_pipeline_buffers(p, memories, found, buffers);
+  if (status < 0) return status;
+  VkCommandBuffer commands;
+  status = lf_queue_begin(device, 1, &commands);
+  if (status == LF_FULL) return lf_queue_full(device, value);
+  if (status < 0) return status;
+  status = lf_pipeline_keep(p);
+  if (status == LF_OK) status = lf_pipeline_record(p, commands, buffers, push, x, y, z);
+  for (uint32_t i = 0; status == LF_OK && i < count; i++) status = lf_queue_use(device, found[i]);
+  return lf_queue_finish(device, status, value);
+}

@@ -1,0 +1,249 @@
+/*
+ * Places of two sizes in one mapped buffer. Large transfers go through it in pieces, so that the processor copies one
+ * while the GPU copies another; small ones have places of their own, one for each submission that can be under way, so
+ * that they wait neither for each other nor for a large one. A place is free again when the timeline has reached the
+ * work that used it and, if that was a read, when its bytes were taken out.
+ */
+#include "gpu/staging.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "gpu/queue.h"
+
+#define PIECE_BYTES ((uint64_t)4 << 20)
+#define PIECES 8
+#define SMALL_BYTES ((uint64_t)16 << 10)
+#define SMALLS LF_QUEUE_DEPTH
+#define PLACES (PIECES + SMALLS)
+#define RING_BYTES (PIECES * PIECE_BYTES + SMALLS * SMALL_BYTES)
+
+typedef struct {
+  uint64_t value; /* of the work that uses it */
+  uint32_t bytes; /* that a read brings; 0: none is waited for */
+  uint32_t generation; /* of reads: a place that was given back is found out */
+} place;
+
+/* The last part of a transfer: another part of it need not be ordered after it. */
+typedef struct {
+  const lf_gpu_memory *memory;
+  uint64_t next; /* offset */
+  uint64_t value;
+  int reads;
+} part;
+
+struct lf_staging {
+  VkBuffer buffer;
+  VkDeviceMemory memory;
+  uint8_t *address;
+  place places[PLACES];
+  uint32_t small; /* where the search for a small place begins */
+  part last;
+};
+
+/* ---- the ring ---- */
+
+static void destroy(lf_device *device, lf_staging *s) {
+  if (s->buffer) device->vk.DestroyBuffer(device->device, s->buffer, NULL);
+  if (s->memory) device->vk.FreeMemory(device->device, s->memory, NULL);
+  free(s);
+}
+
+/* Host memory that stays mapped, cached and coherent. */
+static int32_t make(lf_device *device, lf_staging *s) {
+  VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                             .size = RING_BYTES,
+                             .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                             .sharingMode = VK_SHARING_MODE_EXCLUSIVE};
+  const char *api = "vkCreateBuffer";
+  VkResult result = device->vk.CreateBuffer(device->device, &info, NULL, &s->buffer);
+  if (result == VK_SUCCESS) {
+    VkBufferMemoryRequirementsInfo2 of = {.sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
+                                          .buffer = s->buffer};
+    VkMemoryRequirements2 needs = {.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2};
+    device->vk.GetBufferMemoryRequirements2(device->device, &of, &needs);
+    VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                     .allocationSize = needs.memoryRequirements.size,
+                                     .memoryTypeIndex = device->type_readback != UINT32_MAX ? device->type_readback
+                                                                                               : device->type_upload};
+    api = "vkAllocateMemory";
+    result = device->vk.AllocateMemory(device->device, &allocate, NULL, &s->memory);
+  }
+  if (result == VK_SUCCESS) {
+    api = "vkBindBufferMemory";
+    result = device->vk.BindBufferMemory(device->device, s->buffer, s->memory, 0);
+  }
+  void *address = NULL;
+  if (result == VK_SUCCESS) {
+    api = "vkMapMemory";
+    result = device->vk.MapMemory(device->device, s->memory, 0, VK_WHOLE_SIZE, 0, &address);
+  }
+  if (result != VK_SUCCESS)
+    return lf_device_fail(device, LF_EHOST_OUT_OF_MEMORY, api, result, "%llu bytes of host memory for %s",
+                          (unsigned long long)RING_BYTES, device->info.name);
+  s->address = address;
+  return LF_OK;
+}
+
+static int32_t staging_of(lf_device *device, lf_staging **out) {
+  if (!device->staging) {
+    lf_staging *s = calloc(1, sizeof *s);
+    if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a staging ring of %zu bytes", sizeof *s);
+    int32_t status = make(device, s);
+    if (status < 0) {
+      destroy(device, s);
+      return status;
+    }
+    device->staging = s;
+  }
+  *out = device->staging;
+  return LF_OK;
+}
+
+void lf_staging_close(lf_device *device) {
+  if (device->staging) destroy(device, device->staging);
+  device->staging = NULL;
+}
+
+/* ---- places ---- */
+
+static uint64_t offset_of(uint32_t index) {
+  return index < PIECES ? index * PIECE_BYTES : PIECES * PIECE_BYTES + (index - PIECES) * SMALL_BYTES;
+}
+
+static int is_free(const place *p, uint64_t reached) { return p->bytes == 0 && p->value <= reached; }
+
+/* A free place for `size` bytes or as many as fit, by index; PLACES when there is none, with the value that frees one
+ * (0: a read has to be ended). */
+static uint32_t take(lf_device *device, lf_staging *s, uint64_t size, uint64_t *value) {
+  uint32_t first = size <= SMALL_BYTES ? PIECES : 0, count = size <= SMALL_BYTES ? SMALLS : PIECES;
+  uint32_t start = size <= SMALL_BYTES ? s->small : 0; /* large ones: the first free one may still be in the cache */
+  uint64_t reached = lf_queue_seen(device), soonest = UINT64_MAX;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t index = first + (start + i) % count;
+    const place *p = &s->places[index];
+    if (is_free(p, reached)) {
+      if (first == PIECES) s->small = (index - PIECES + 1) % SMALLS;
+      return index;
+    }
+    if (p->bytes == 0 && p->value < soonest) soonest = p->value;
+  }
+  *value = soonest == UINT64_MAX ? 0 : soonest;
+  return PLACES;
+}
+
+/* ---- transfers ---- */
+
+/* GPU-pinned memory is the host's own: there is nothing to stage. */
+static int32_t check_range(lf_device *device, int32_t memory, double offset, double size, lf_range *out) {
+  int32_t status = lf_range_of(device, memory, offset, size, out);
+  if (status == LF_OK && out->memory->pinned)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                   "memory 0x%x is GPU-pinned host memory: write and read its bytes directly", (unsigned)memory);
+  return status;
+}
+
+/* One piece between a place of the ring and the GPU's memory, in from `data` or out: 1 with the value, LF_FULL with the
+ * one that makes room. */
+static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const lf_range *range, const void *data,
+                        int first, uint64_t bytes, uint64_t *value) {
+  part *last = &s->last;
+  int reads = !data;
+  /* Only what goes on exactly where the last work ended is known to touch other bytes. */
+  int goes_on = !first && last->memory == range->memory && last->next == range->offset && last->reads == reads &&
+                last->value == lf_queue_last(device);
+  VkCommandBuffer commands;
+  int32_t status = lf_queue_begin(device, !goes_on, &commands);
+  if (status == LF_FULL) {
+    double room;
+    lf_queue_full(device, &room);
+    *value = (uint64_t)room;
+  }
+  if (status != LF_OK) return status;
+  uint64_t at = offset_of(index);
+  if (data) memcpy(s->address + at, data, bytes);
+  uint64_t place = range->memory->start + range->offset;
+  VkBufferCopy region = {reads ? place : at, reads ? at : place, bytes};
+  VkBuffer source = reads ? range->memory->buffer : s->buffer;
+  VkBuffer target = reads ? s->buffer : range->memory->buffer;
+  device->vk.CmdCopyBuffer(commands, source, target, 1, &region);
+  if (reads) lf_queue_to_host(device);
+  status = lf_queue_use(device, range->memory);
+  if (status < 0) {
+    lf_queue_drop(device);
+    return status;
+  }
+  status = lf_queue_end(device, value);
+  if (status != 1) return status;
+  s->places[index].value = *value;
+  *last = (part){.memory = range->memory, .next = range->offset + bytes, .value = *value, .reads = reads};
+  return 1;
+}
+
+/* The first piece of `size` bytes, in from `data` or out: its bytes, with its place and the value that it will reach. LF_FULL
+ * with the value that makes room. */
+static int32_t stage(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
+                     lf_staging **staging, uint32_t *index, uint64_t *value) {
+  lf_device *device = lf_device_get(handle);
+  if (!device) return lf_status_code();
+  lf_range range;
+  int32_t status = check_range(device, memory, offset, size, &range);
+  if (status == LF_OK) status = lf_queue_check(device);
+  if (status == LF_OK) status = staging_of(device, staging);
+  if (status < 0) return status;
+  uint64_t bytes = range.size < PIECE_BYTES ? range.size : PIECE_BYTES;
+  *index = take(device, *staging, range.size, value);
+  if (*index == PLACES) return LF_FULL;
+  status = transfer(device, *staging, *index, &range, data, first, bytes, value);
+  return status == 1 ? (int32_t)bytes : status;
+}
+
+int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
+                       double *value) {
+  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no place for the value");
+  lf_staging *s;
+  uint32_t index;
+  uint64_t reached = 0;
+  int32_t status = stage(handle, memory, offset, data, size, first, &s, &index, &reached);
+  *value = (double)reached;
+  return status;
+}
+
+int32_t lf_queue_read(int32_t handle, int32_t memory, double offset, double size, int32_t first, lf_staged_read *out) {
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the read's description");
+  lf_staging *s;
+  uint32_t index;
+  uint64_t reached = 0;
+  int32_t status = stage(handle, memory, offset, NULL, size, first, &s, &index, &reached);
+  *out = (lf_staged_read){.value = (double)reached};
+  if (status <= 0 || status == LF_FULL) return status;
+  place *p = &s->places[index];
+  p->bytes = (uint32_t)status;
+  p->generation++;
+  out->place = p->generation << 16 | index;
+  return status;
+}
+
+int32_t lf_queue_read_end(int32_t handle, uint32_t token, void *target, double size) {
+  lf_device *device = lf_device_get(handle);
+  if (!device) return lf_status_code();
+  lf_staging *s = device->staging;
+  uint32_t index = token & 0xffff;
+  place *p = s && index < PLACES ? &s->places[index] : NULL;
+  if (!p || p->bytes == 0 || (p->generation & 0xffff) != token >> 16)
+    return lf_fail(LF_ECLOSED, "", 0, "the read 0x%x has ended, or never began", (unsigned)token);
+  if (target) {
+    int32_t status = lf_queue_has(device, p->value);
+    if (status < 0) return status;
+    if (status == 0)
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the read's value %llu is not reached yet",
+                     (unsigned long long)p->value);
+    if (!(size >= 1 && size <= p->bytes && size == (double)(uint32_t)size))
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes of a read of %u", size, p->bytes);
+    memcpy(target, s->address + offset_of(index), (size_t)size);
+  }
+  /* Without a target the read may still be under way: the place is free when its value is reached. */
+  p->bytes = 0;
+  return LF_OK;
+}

@@ -1,0 +1,191 @@
+#include "gpu/waiter.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+#include <time.h>
+
+#include "base/status.h"
+#include "host/event.h"
+#include "ipc/link.h"
+
+/* Values asked for and not reached. The queue has no more under way, and who asks twice for one gets one ring. */
+#define VALUES_MAX 256
+/* One turn of the wait in the driver: it bounds how long the thread does not see that it is to end. */
+#define TURN_NS 250000000u
+/* Drivers wake who waits in them late (NVIDIA's 0.3 ms after work of some milliseconds), so the thread first looks for
+ * itself, between naps, for as long as that is a share of the time that matters: about a tenth of a core, and not for long. */
+#define NAP_NS 20000
+#define NAPPING_NS 20000000u
+#define CLOSE_LIMIT_S 2
+
+struct lf_waiter {
+  lf_device *device; /* its function table never changes; nothing else of it is touched by the thread */
+  VkSemaphore timeline;
+  lf_bell bell; /* rung by the thread */
+  pthread_t thread;
+  pthread_mutex_t lock; /* for all below */
+  pthread_cond_t changed;
+  uint64_t values[VALUES_MAX];
+  uint32_t count;
+  uint64_t reached; /* when the thread looked last */
+  int ending, ended;
+};
+
+static VkResult look(const lf_waiter *w, uint64_t *reached) {
+  return w->device->vk.GetSemaphoreCounterValue(w->device->device, w->timeline, reached);
+}
+
+/* Waits until the timeline is beyond `reached`, or the turn is over; returns what it has come to. The wait is for the very
+ * next value, which no value that is asked for meanwhile comes before: so nothing has to break it off, and drivers that
+ * can't wait for one of two semaphores without polling (Mesa's) sleep. What can't be waited for counts as reached: who
+ * hears the bell asks the driver again and is told why. */
+static uint64_t wait_beyond(const lf_waiter *w, uint64_t reached) {
+  const lf_device *d = w->device;
+  uint64_t next = reached + 1;
+  const struct timespec nap = {.tv_nsec = NAP_NS};
+  for (uint64_t until = lf_now() + NAPPING_NS; lf_now() < until;) {
+    if (look(w, &reached) < 0) return UINT64_MAX;
+    if (reached >= next) return reached;
+    nanosleep(&nap, NULL);
+  }
+  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                              .semaphoreCount = 1,
+                              .pSemaphores = &w->timeline,
+                              .pValues = &next};
+  VkResult result = d->vk.WaitSemaphores(d->device, &wait, TURN_NS);
+  if (result >= 0) result = look(w, &reached);
+  return result < 0 ? UINT64_MAX : reached;
+}
+
+static void *wait_in_turns(void *given) {
+  lf_waiter *w = given;
+#if defined(__linux__)
+  prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread alone: a nap is short, and the default slack is 50 us */
+#endif
+  pthread_mutex_lock(&w->lock);
+  while (!w->ending) {
+    if (w->count == 0) {
+      pthread_cond_wait(&w->changed, &w->lock);
+      continue;
+    }
+    uint64_t reached = w->reached;
+    pthread_mutex_unlock(&w->lock);
+    reached = wait_beyond(w, reached);
+    pthread_mutex_lock(&w->lock);
+    w->reached = reached;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+      if (w->values[i] > reached) w->values[left++] = w->values[i];
+    if (left < w->count) lf_bell_ring(&w->bell);
+    w->count = left;
+  }
+  w->ended = 1;
+  pthread_cond_broadcast(&w->changed);
+  pthread_mutex_unlock(&w->lock);
+  return NULL;
+}
+
+static int has(const lf_waiter *w, uint64_t value) {
+  for (uint32_t i = 0; i < w->count; i++)
+    if (w->values[i] == value) return 1;
+  return 0;
+}
+
+void lf_waiter_ring_at(lf_waiter *w, uint64_t value) {
+  pthread_mutex_lock(&w->lock);
+  int known = has(w, value);
+  if (value <= w->reached || (!known && w->count == VALUES_MAX)) {
+    lf_bell_ring(&w->bell); /* at once, also where there is no place: too early is better than never */
+  } else if (!known) {
+    w->values[w->count++] = value;
+    pthread_cond_broadcast(&w->changed);
+  }
+  pthread_mutex_unlock(&w->lock);
+}
+
+int32_t lf_waiter_bell(lf_waiter *w, int64_t *out) { return lf_bell_copy(&w->bell, out); }
+
+/* ---- the thread's beginning and end ---- */
+
+static void destroy(lf_waiter *w) {
+  lf_bell_close(&w->bell);
+  pthread_cond_destroy(&w->changed);
+  pthread_mutex_destroy(&w->lock);
+  free(w);
+}
+
+/* A wait with a limit should not depend on the clock that people set; macOS has a call of its own for that. */
+static void make_condition(pthread_cond_t *condition) {
+#if defined(__APPLE__)
+  pthread_cond_init(condition, NULL);
+#else
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+#endif
+}
+
+static int wait_until_ended(lf_waiter *w) {
+  int error = 0;
+#if defined(__APPLE__)
+  struct timespec limit = {.tv_sec = CLOSE_LIMIT_S};
+  while (!w->ended && !error) error = pthread_cond_timedwait_relative_np(&w->changed, &w->lock, &limit);
+#else
+  struct timespec limit;
+  clock_gettime(CLOCK_MONOTONIC, &limit);
+  limit.tv_sec += CLOSE_LIMIT_S;
+  while (!w->ended && !error) error = pthread_cond_timedwait(&w->changed, &w->lock, &limit);
+#endif
+  return w->ended;
+}
+
+/* The runtime's signals are for its own threads: this one takes none. */
+static int start(lf_waiter *w) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&w->thread, NULL, wait_in_turns, w);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
+
+int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out) {
+  lf_waiter *w = calloc(1, sizeof *w);
+  if (!w) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a waiter of %zu bytes", sizeof *w);
+  w->device = device;
+  w->timeline = timeline;
+  pthread_mutex_init(&w->lock, NULL);
+  make_condition(&w->changed);
+  int32_t status = lf_bell_open(&w->bell);
+  int error = status < 0 ? 0 : start(w);
+  if (error) status = lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the waiter of %s", device->info.name);
+  if (status < 0) {
+    destroy(w);
+    return status;
+  }
+  *out = w;
+  return LF_OK;
+}
+
+int lf_waiter_close(lf_waiter *w) {
+  pthread_mutex_lock(&w->lock);
+  w->ending = 1;
+  pthread_cond_broadcast(&w->changed);
+  int ended = wait_until_ended(w);
+  pthread_mutex_unlock(&w->lock);
+  if (!ended) {
+    /* The driver keeps the thread. Waiting on would hang the caller too, and freeing what the thread has in its hands
+     * would crash it when it comes back: so it is left, with its few hundred bytes. */
+    pthread_detach(w->thread);
+    return 0;
+  }
+  pthread_join(w->thread, NULL);
+  destroy(w);
+  return 1;
+}

@@ -1,0 +1,26 @@
+/* Bun's event loop on Windows has nothing that a thread could make readable: no waiter, and the caller polls. */
+#include "gpu/waiter.h"
+
+int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out) {
+  (void)device;
+  (void)timeline;
+  *out = NULL;
+  return LF_EMPTY;
+}
+
+/* None of these is reached: nobody has a waiter. */
+int32_t lf_waiter_bell(lf_waiter *waiter, int64_t *out) {
+  (void)waiter;
+  (void)out;
+  return LF_EMPTY;
+}
+
+void lf_waiter_ring_at(lf_waiter *waiter, uint64_t value) {
+  (void)waiter;
+  (void)value;
+}
+
+int lf_waiter_close(lf_waiter *waiter) {
+  (void)waiter;
+  return 1;
+}

@@ -1,0 +1,152 @@
+/* Copies in CUDA: from one memory to another, on one GPU or between two, and a few bytes from and to the host. */
+#include "base/status.h"
+#include "cuda/cuda.h"
+#include "interop/interop.h"
+#include "ipc/link.h"
+
+#if defined(_WIN32)
+static void rest(void) { Sleep(1); }
+#else
+#include <time.h>
+static void rest(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
+#endif
+
+#define SETTLE_LIMIT_NS 30000000000u
+
+static int32_t look(const char *api, CUresult result, const lf_cuda_memory *m) {
+  if (result == LF_CU_SUCCESS) return LF_OK;
+  return lf_cuda_fail(LF_ESYSTEM, api, result, "work on %llu bytes", (unsigned long long)m->size);
+}
+
+/* 1 when all copies from and to it have ended, 0 when not. */
+static int32_t settled(const lf_cuda_memory *m) {
+  if (!m->last) return 1;
+  int32_t status = lf_cuda_enter(&m->device);
+  if (status < 0) return status;
+  CUresult result = m->cu->cuEventQuery(m->last);
+  status = lf_cuda_leave(result == LF_CU_NOT_READY ? LF_OK : look("cuEventQuery", result, m));
+  return status < 0 ? status : result == LF_CU_SUCCESS;
+}
+
+/* A failure ends the copies too: CUDA does nothing more in that context. */
+int32_t lf_cuda_memory_settle(const lf_cuda_memory *m) {
+  uint64_t limit = lf_now() + SETTLE_LIMIT_NS;
+  while (settled(m) == 0) {
+    if (lf_now() > limit)
+      return lf_fail(LF_ETIMEOUT, "cuEventQuery", LF_CU_NOT_READY, "a copy that uses the CUDA memory does not end");
+    rest();
+  }
+  return LF_OK;
+}
+
+/* In the memory's context, as all that follows. */
+static int32_t make_stream(lf_cuda_memory *m) {
+  int32_t status = LF_OK;
+  if (!m->stream) {
+    status = look("cuStreamCreate", m->cu->cuStreamCreate(&m->stream, LF_CU_STREAM_NON_BLOCKING), m);
+    if (status < 0) m->stream = NULL;
+  }
+  if (status == LF_OK && !m->last) {
+    status = look("cuEventCreate", m->cu->cuEventCreate(&m->last, LF_CU_EVENT_DISABLE_TIMING), m);
+    if (status < 0) m->last = NULL;
+  }
+  return status;
+}
+
+/* Where two GPUs can't reach each other, CUDA copies through the host: not an error. */
+static int32_t reach(lf_cuda_memory *m, const lf_cuda_device *peer) {
+  if (m->device.device == peer->device || (m->has_peer && m->peer == peer->device)) return LF_OK;
+  CUresult result = m->cu->cuCtxEnablePeerAccess(peer->context, 0);
+  if (result != LF_CU_SUCCESS && result != LF_CU_PEER_ACCESS_ALREADY_ENABLED &&
+      result != LF_CU_PEER_ACCESS_UNSUPPORTED && result != LF_CU_TOO_MANY_PEERS)
+    return look("cuCtxEnablePeerAccess", result, m);
+  m->has_peer = 1;
+  m->peer = peer->device;
+  return LF_OK;
+}
+
+static int inside(const lf_cuda_memory *m, double offset, double size) {
+  return lf_whole(offset) && lf_whole(size) && size >= 1 && offset + size <= (double)m->size;
+}
+
+static int32_t prepare(lf_cuda_memory *m) {
+  int32_t status = lf_cuda_enter(&m->device);
+  return status < 0 ? status : lf_cuda_leave(make_stream(m));
+}
+
+/* After what is still being copied to the source; in the context of the target. */
+static int32_t start_copy(lf_cuda_memory *t, uint64_t to, const lf_cuda_memory *s, uint64_t from, uint64_t size) {
+  int32_t status = s->reserved ? LF_OK : reach(t, &s->device);
+  if (status < 0) return status;
+  status = look("cuStreamWaitEvent", t->cu->cuStreamWaitEvent(t->stream, s->last, 0), t);
+  if (status < 0) return status;
+  if (t->device.device == s->device.device || s->reserved) {
+    status = look("cuMemcpyDtoDAsync",
+                  t->cu->cuMemcpyDtoDAsync_v2(t->pointer + to, s->pointer + from, size, t->stream), t);
+  } else {
+    status = look("cuMemcpyPeerAsync",
+                  t->cu->cuMemcpyPeerAsync(t->pointer + to, t->device.context, s->pointer + from, s->device.context,
+                                           size, t->stream),
+                  t);
+  }
+  return status < 0 ? status : look("cuEventRecord", t->cu->cuEventRecord(t->last, t->stream), t);
+}
+
+/* The source goes, or is written again, after the copy only; in the context of the source. */
+static int32_t hold_source(const lf_cuda_memory *s, const lf_cuda_memory *t) {
+  int32_t status = look("cuStreamWaitEvent", s->cu->cuStreamWaitEvent(s->stream, t->last, 0), s);
+  return status < 0 ? status : look("cuEventRecord", s->cu->cuEventRecord(s->last, s->stream), s);
+}
+
+int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, double source_offset, double size) {
+  lf_cuda_memory *t = lf_cuda_memory_get(target);
+  lf_cuda_memory *s = t ? lf_cuda_memory_get(source) : NULL;
+  if (!t || !s) return LF_ECLOSED;
+  if (t == s) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a copy within one CUDA memory");
+  if (!inside(t, target_offset, size) || !inside(s, source_offset, size))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes from offset %.0f of %llu to offset %.0f of %llu", size,
+                   source_offset, (unsigned long long)s->size, target_offset, (unsigned long long)t->size);
+  int32_t status = prepare(s);
+  if (status == LF_OK) status = prepare(t);
+  if (status == LF_OK) status = lf_cuda_enter(&t->device);
+  if (status < 0) return status;
+  status = lf_cuda_leave(start_copy(t, (uint64_t)target_offset, s, (uint64_t)source_offset, (uint64_t)size));
+  if (status == LF_OK) status = lf_cuda_enter(&s->device);
+  if (status < 0) return status;
+  status = lf_cuda_leave(hold_source(s, t));
+  return status < 0 ? status : 1;
+}
+
+int32_t lf_cuda_copied(int32_t target) {
+  const lf_cuda_memory *m = lf_cuda_memory_get(target);
+  return m ? settled(m) : LF_ECLOSED;
+}
+
+/* One of `to` and `from` is NULL. */
+static int32_t transfer(int32_t cuda, double offset, void *to, const void *from, uint32_t size) {
+  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
+  if (!m) return LF_ECLOSED;
+  if ((!to && !from) || !inside(m, offset, size))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes at offset %.0f of %llu", size, offset,
+                   (unsigned long long)m->size);
+  int32_t status = lf_cuda_enter(&m->device);
+  if (status < 0) return status;
+  status = make_stream(m);
+  if (status == LF_OK) {
+    CUdeviceptr at = m->pointer + (CUdeviceptr)offset;
+    status = to ? look("cuMemcpyDtoHAsync", m->cu->cuMemcpyDtoHAsync_v2(to, at, size, m->stream), m)
+                : look("cuMemcpyHtoDAsync", m->cu->cuMemcpyHtoDAsync_v2(at, from, size, m->stream), m);
+    /* Even if that failed: the host's memory may not be in use when this returns. */
+    CUresult result = m->cu->cuStreamSynchronize(m->stream);
+    if (status == LF_OK) status = look("cuStreamSynchronize", result, m);
+  }
+  return lf_cuda_leave(status);
+}
+
+int32_t lf_cuda_read(int32_t cuda, double offset, void *to, uint32_t size) {
+  return transfer(cuda, offset, to, NULL, size);
+}
+
+int32_t lf_cuda_write(int32_t cuda, double offset, const void *from, uint32_t size) {
+  return transfer(cuda, offset, NULL, from, size);
+}

@@ -1,0 +1,309 @@
+/* Memory as CUDA knows it: made from OS handles, or found where CUDA's user has it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "cuda/cuda.h"
+#include "gpu/external.h"
+#include "interop/interop.h"
+
+/* Keeps the first failure of several. */
+static void note(int32_t *status, const char *api, CUresult result, const lf_cuda_memory *m) {
+  if (result == LF_CU_SUCCESS || *status < 0) return;
+  *status = lf_cuda_fail(LF_ESYSTEM, api, result, "closing %llu bytes", (unsigned long long)m->size);
+}
+
+/* Also of memory that is only half made. */
+static int32_t unmake(lf_cuda_memory *m) {
+  int32_t status = lf_cuda_enter(&m->device);
+  if (status == LF_OK) {
+    if (m->last) note(&status, "cuEventDestroy", m->cu->cuEventDestroy_v2(m->last), m);
+    if (m->stream) note(&status, "cuStreamDestroy", m->cu->cuStreamDestroy_v2(m->stream), m);
+    if (m->external && m->pointer) note(&status, "cuMemFree", m->cu->cuMemFree_v2(m->pointer), m);
+    if (m->external) note(&status, "cuDestroyExternalMemory", m->cu->cuDestroyExternalMemory(m->external), m);
+    if (m->reserved) {
+      note(&status, "cuMemUnmap", m->cu->cuMemUnmap(m->pointer, m->reserved), m);
+      note(&status, "cuMemAddressFree", m->cu->cuMemAddressFree(m->pointer, m->reserved), m);
+    }
+    status = lf_cuda_leave(status);
+  }
+  status = lf_cuda_device_release(&m->device, status);
+  free(m);
+  return status;
+}
+
+/* Memory that a copy still uses after the limit is left to the process's end. */
+static void destroy(void *object) {
+  if (lf_cuda_memory_settle(object) == LF_OK) unmake(object);
+}
+
+lf_cuda_memory *lf_cuda_memory_get(int32_t handle) {
+  lf_cuda_memory *m = lf_handle_get(LF_KIND_CUDA_MEMORY, handle);
+  if (!m) lf_handle_stale(LF_KIND_CUDA_MEMORY, handle);
+  return m;
+}
+
+/* Without a device yet. */
+static int32_t make(uint64_t size, lf_cuda_memory **out) {
+  const lf_cuda_functions *cu = lf_cuda_open();
+  if (!cu) return LF_EBACKEND_UNAVAILABLE;
+  *out = calloc(1, sizeof **out);
+  if (!*out) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for a CUDA memory", sizeof **out);
+  (*out)->cu = cu;
+  (*out)->size = size;
+  return LF_OK;
+}
+
+/* Takes `m` over. With a `status` below 0, what is half made goes again and that failure is told. */
+static int32_t give_handle(lf_cuda_memory *m, int32_t status) {
+  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_CUDA_MEMORY, m, destroy);
+  if (handle >= 0) return handle;
+  lf_status first;
+  lf_status_last(&first);
+  unmake(m);
+  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+}
+
+/* In the device's context. `*taken`: the OS handle is CUDA's. */
+static int32_t map(lf_cuda_memory *m, const lf_shared_memory *shared, int *taken) {
+  lf_cu_memory_handle handle = {.size = shared->allocation, .flags = LF_CU_MEMORY_DEDICATED};
+#if defined(_WIN32)
+  handle.type = LF_CU_MEMORY_OPAQUE_WIN32;
+  handle.handle.win32.handle = lf_handle_of(shared->os);
+#else
+  handle.type = LF_CU_MEMORY_OPAQUE_FD;
+  handle.handle.fd = (int)shared->os;
+#endif
+  CUresult result = m->cu->cuImportExternalMemory(&m->external, &handle);
+  if (result != LF_CU_SUCCESS) {
+    m->external = NULL;
+    return lf_cuda_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "cuImportExternalMemory", result,
+                        "importing %llu bytes of GPU memory", (unsigned long long)shared->allocation);
+  }
+  *taken = 1;
+  lf_cu_mapped_buffer buffer = {.size = shared->size};
+  result = m->cu->cuExternalMemoryGetMappedBuffer(&m->pointer, m->external, &buffer);
+  if (result == LF_CU_SUCCESS) return LF_OK;
+  m->pointer = 0;
+  return lf_cuda_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "cuExternalMemoryGetMappedBuffer", result,
+                      "mapping %llu bytes of GPU memory", (unsigned long long)shared->size);
+}
+
+/* Takes shared->os over, also when it fails. */
+static int32_t import(const lf_shared_memory *shared) {
+  lf_cuda_memory *m;
+  int32_t status = make(shared->size, &m);
+  if (status < 0) return lf_external_refuse(shared->os);
+  status = lf_cuda_device_retain(shared->device_uuid, &m->device);
+  if (status < 0) {
+    free(m);
+    return lf_external_refuse(shared->os);
+  }
+  int taken = 0;
+  status = lf_cuda_enter(&m->device);
+  if (status == LF_OK) status = lf_cuda_leave(map(m, shared, &taken));
+  if (taken) lf_external_taken(shared->os);
+  else lf_external_refuse(shared->os);
+  return give_handle(m, status);
+}
+
+int32_t lf_cuda_import(int32_t memory) {
+  if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
+  lf_shared_memory shared;
+  int32_t status = lf_share_memory(memory, &shared);
+  return status < 0 ? status : import(&shared);
+}
+
+#if !defined(_WIN32)
+/* What such a mapping consists of, on all GPUs so far. */
+#define GRANULE ((uint64_t)2 << 20)
+#define DEVICES_MAX 32
+
+/* The device itself, and all that reach its memory. */
+static CUresult let_all_reach(const lf_cuda_memory *m, CUdeviceptr at, uint64_t bytes) {
+  lf_cu_access access[DEVICES_MAX];
+  size_t count = 0;
+  int devices = 0;
+  CUresult result = m->cu->cuDeviceGetCount(&devices);
+  for (int i = 0; result == LF_CU_SUCCESS && i < devices && count < DEVICES_MAX; i++) {
+    CUdevice device;
+    int can = 0;
+    result = m->cu->cuDeviceGet(&device, i);
+    if (result == LF_CU_SUCCESS && device != m->device.device)
+      result = m->cu->cuDeviceCanAccessPeer(&can, device, m->device.device);
+    if (result == LF_CU_SUCCESS && (can || device == m->device.device))
+      access[count++] = (lf_cu_access){.location = {LF_CU_LOCATION_DEVICE, device}, .flags = LF_CU_ACCESS_READWRITE};
+  }
+  return result == LF_CU_SUCCESS ? m->cu->cuMemSetAccess(at, bytes, access, count) : result;
+}
+
+/* In the device's context. Takes nothing over: 1, or 0 where CUDA does not want to, without a word. */
+static int map_for_all(lf_cuda_memory *m, const lf_shared_memory *shared) {
+  const lf_cuda_functions *cu = m->cu;
+  const uint64_t bytes = shared->allocation;
+  if (bytes % GRANULE != 0) return 0;
+  CUmemGenericAllocationHandle handle;
+  if (cu->cuMemImportFromShareableHandle(&handle, (void *)(uintptr_t)shared->os, LF_CU_SHAREABLE_POSIX_FD)) return 0;
+  CUdeviceptr at = 0;
+  int done = cu->cuMemAddressReserve(&at, bytes, 0, 0, 0) == LF_CU_SUCCESS;
+  if (done && cu->cuMemMap(at, bytes, 0, handle, 0) != LF_CU_SUCCESS) {
+    cu->cuMemAddressFree(at, bytes);
+    done = 0;
+  }
+  cu->cuMemRelease(handle); /* the mapping keeps it */
+  if (done && let_all_reach(m, at, bytes) != LF_CU_SUCCESS) {
+    cu->cuMemUnmap(at, bytes);
+    cu->cuMemAddressFree(at, bytes);
+    done = 0;
+  }
+  if (!done) return 0;
+  m->pointer = at;
+  m->reserved = bytes;
+  return 1;
+}
+
+/* Memory that is imported in the other way is its own GPU's alone: CUDA then copies to another GPU by way of the host, at
+ * a tenth of the speed. Returns a handle, or 0 where this one does not work; the OS handle is then as it was. */
+static int32_t import_for_all(const lf_shared_memory *shared) {
+  lf_cuda_memory *m;
+  int32_t status = make(shared->size, &m);
+  if (status < 0) return 0;
+  if (lf_cuda_device_retain(shared->device_uuid, &m->device) < 0) {
+    free(m);
+    return 0;
+  }
+  int mapped = 0;
+  status = lf_cuda_enter(&m->device);
+  if (status == LF_OK) {
+    mapped = map_for_all(m, shared);
+    status = lf_cuda_leave(LF_OK);
+  }
+  if (status < 0 || !mapped) {
+    unmake(m);
+    return 0;
+  }
+  int32_t handle = give_handle(m, LF_OK);
+  return handle < 0 ? 0 : handle;
+}
+#endif
+
+int32_t lf_cuda_import_foreign(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid) {
+  if (os_handle < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "OS handle %lld", (long long)os_handle);
+  if (!device_uuid || !lf_whole(allocation) || !lf_whole(size) || size < 1 || size > allocation) {
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes in an allocation of %.0f bytes%s", size, allocation,
+            device_uuid ? "" : ", without the UUID of its GPU");
+    return lf_external_refuse(os_handle);
+  }
+  lf_shared_memory shared = {.os = os_handle, .size = (uint64_t)size, .allocation = (uint64_t)allocation};
+  memcpy(shared.device_uuid, device_uuid, LF_UUID_BYTES);
+#if !defined(_WIN32)
+  int32_t handle = import_for_all(&shared);
+  if (handle > 0) {
+    int32_t closed = lf_os_handle_close(os_handle); /* it was only looked at */
+    return closed < 0 ? closed : handle;
+  }
+#endif
+  return import(&shared);
+}
+
+/* What of the device's memory the pointer lies in. */
+static int32_t range_of(lf_cuda_memory *m, CUdeviceptr pointer, CUdeviceptr *base, uint64_t *bytes) {
+  size_t size = 0;
+  int32_t status = lf_cuda_enter(&m->device);
+  if (status < 0) return status;
+  CUresult result = m->cu->cuMemGetAddressRange_v2(base, &size, pointer);
+  *bytes = size;
+  if (result != LF_CU_SUCCESS)
+    status = lf_cuda_fail(LF_EINVALID_ARGUMENT, "cuMemGetAddressRange", result, "device pointer 0x%llx", pointer);
+  return lf_cuda_leave(status);
+}
+
+int32_t lf_cuda_adopt(uint64_t pointer, double size) {
+  if (!lf_whole(size) || size < 1) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a memory of %g bytes", size);
+  lf_cuda_memory *m;
+  int32_t status = make((uint64_t)size, &m);
+  if (status < 0) return status;
+  unsigned int type = 0;
+  CUdevice device = 0;
+  int ordinal = 0;
+  CUresult result = m->cu->cuPointerGetAttribute(&type, LF_CU_POINTER_MEMORY_TYPE, pointer);
+  if (result == LF_CU_SUCCESS)
+    result = m->cu->cuPointerGetAttribute(&ordinal, LF_CU_POINTER_DEVICE_ORDINAL, pointer);
+  if (result != LF_CU_SUCCESS || type != LF_CU_MEMORYTYPE_DEVICE) {
+    free(m);
+    return lf_cuda_fail(LF_EINVALID_ARGUMENT, "cuPointerGetAttribute", result, "0x%llx is no device memory of CUDA's",
+                        (unsigned long long)pointer);
+  }
+  result = m->cu->cuDeviceGet(&device, ordinal);
+  status = result == LF_CU_SUCCESS ? lf_cuda_device_retain_at(device, &m->device)
+                                   : lf_cuda_fail(LF_ESYSTEM, "cuDeviceGet", result, "CUDA device %d", ordinal);
+  if (status < 0) {
+    free(m);
+    return status;
+  }
+  CUdeviceptr base = 0;
+  uint64_t bytes = 0;
+  status = range_of(m, pointer, &base, &bytes);
+  if (status == LF_OK && (uint64_t)size > bytes - (pointer - base))
+    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes at 0x%llx, but the allocation ends after %llu", size,
+                     (unsigned long long)pointer, (unsigned long long)(bytes - (pointer - base)));
+  m->pointer = pointer;
+  return give_handle(m, status);
+}
+
+int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer) {
+  const lf_cuda_memory *m = lf_cuda_memory_get(cuda);
+  if (!m) return LF_ECLOSED;
+  if (!device_uuid || !pointer) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the description");
+  memcpy(device_uuid, m->device.uuid, LF_UUID_BYTES);
+  *pointer = m->pointer;
+  return LF_OK;
+}
+
+int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle) {
+  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
+  if (!m) return LF_ECLOSED;
+  if (!allocation || !os_handle) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
+  CUdeviceptr base = 0;
+  uint64_t bytes = 0;
+  int32_t status = range_of(m, m->pointer, &base, &bytes);
+  if (status < 0) return status;
+  if (base != m->pointer)
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "the pointer lies %llu bytes into its allocation, and only whole allocations are exported",
+                   (unsigned long long)(m->pointer - base));
+  CUmemGenericAllocationHandle handle = 0;
+  CUresult result = m->cu->cuMemRetainAllocationHandle(&handle, (void *)(uintptr_t)m->pointer);
+  if (result != LF_CU_SUCCESS)
+    return lf_cuda_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "cuMemRetainAllocationHandle", result,
+                        "only memory that was made with cuMemCreate can be exported");
+#if defined(_WIN32)
+  HANDLE exported = NULL;
+  result = m->cu->cuMemExportToShareableHandle(&exported, handle, LF_CU_SHAREABLE_WIN32, 0);
+  *os_handle = lf_os_of(exported);
+#else
+  int exported = -1;
+  result = m->cu->cuMemExportToShareableHandle(&exported, handle, LF_CU_SHAREABLE_POSIX_FD, 0);
+  *os_handle = exported;
+#endif
+  if (result != LF_CU_SUCCESS)
+    status = lf_cuda_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "cuMemExportToShareableHandle", result,
+                          "only memory that was made for export (requestedHandleTypes) can be exported");
+  CUresult released = m->cu->cuMemRelease(handle);
+  if (status == LF_OK && released != LF_CU_SUCCESS) {
+    lf_cuda_fail(LF_ESYSTEM, "cuMemRelease", released, "the exported allocation");
+    return lf_external_refuse(*os_handle);
+  }
+  *allocation = (double)bytes;
+  return status;
+}
+
+int32_t lf_cuda_close(int32_t cuda) {
+  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
+  if (!m) return LF_ECLOSED;
+  int32_t status = lf_cuda_memory_settle(m);
+  if (status < 0) return status;
+  lf_handle_take(LF_KIND_CUDA_MEMORY, cuda);
+  return unmake(m);
+}

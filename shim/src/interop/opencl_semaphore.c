@@ -1,0 +1,100 @@
+/* Vulkan's binary semaphores in the order of an OpenCL queue. */
+#include <stdlib.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "gpu/external.h"
+#include "interop/interop.h"
+#include "interop/opencl.h"
+
+typedef struct {
+  const lf_opencl_functions *cl;
+  lf_opencl_semaphore_functions functions;
+  lf_opencl_target target;
+  cl_semaphore_khr semaphore; /* NULL: not imported yet */
+} opencl_semaphore;
+
+static int32_t unmake(opencl_semaphore *s) {
+  int32_t status = LF_OK;
+  if (s->semaphore)
+    status = lf_opencl_look(LF_ESYSTEM, "clReleaseSemaphoreKHR", s->functions.clReleaseSemaphoreKHR(s->semaphore));
+  status = lf_opencl_target_release(&s->target, status);
+  free(s);
+  return status;
+}
+
+static void destroy(void *object) { unmake(object); }
+
+static int32_t attach(opencl_semaphore *s, int64_t os) {
+#define LF_NAME(result, name, arguments) #name,
+  static const char *const names[] = {LF_OPENCL_SEMAPHORE_FUNCTIONS(LF_NAME) NULL};
+#undef LF_NAME
+  int32_t status = lf_opencl_extension(s->target.platform, names, (void **)&s->functions);
+  if (status < 0) return status;
+#if defined(_WIN32)
+  cl_semaphore_properties_khr type = LF_CL_SEMAPHORE_OPAQUE_WIN32;
+#else
+  cl_semaphore_properties_khr type = LF_CL_SEMAPHORE_OPAQUE_FD;
+#endif
+  cl_semaphore_properties_khr properties[8] = {LF_CL_SEMAPHORE_TYPE, LF_CL_SEMAPHORE_TYPE_BINARY, type,
+                                               (cl_semaphore_properties_khr)os};
+  /* Only where there is a choice: the list's own number differs between versions of the extension. */
+  if (s->target.devices > 1) {
+    properties[4] = LF_CL_DEVICE_HANDLE_LIST;
+    properties[5] = (cl_semaphore_properties_khr)(uintptr_t)s->target.device;
+  }
+  cl_int result = LF_CL_SUCCESS;
+  s->semaphore = s->functions.clCreateSemaphoreWithPropertiesKHR(s->target.context, properties, &result);
+  if (result != LF_CL_SUCCESS) s->semaphore = NULL;
+  return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSemaphoreWithPropertiesKHR", result);
+}
+
+int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
+  const lf_opencl_functions *cl = lf_opencl_open();
+  if (!cl) return LF_EBACKEND_UNAVAILABLE;
+  lf_shared_semaphore shared;
+  int32_t status = lf_share_semaphore(semaphore, "OpenCL", &shared);
+  if (status < 0) return status;
+  opencl_semaphore *s = calloc(1, sizeof *s);
+  if (!s) {
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *s);
+    return lf_external_refuse(shared.os);
+  }
+  s->cl = cl;
+  status = lf_opencl_target_make(shared.device_uuid, context, LF_CL_SEMAPHORE_EXTENSION, &s->target);
+  if (status < 0) {
+    free(s);
+    return lf_external_refuse(shared.os);
+  }
+  status = attach(s, shared.os);
+  if (s->semaphore) lf_external_taken(shared.os);
+  else lf_external_refuse(shared.os);
+  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENCL_SEMAPHORE, s, destroy);
+  if (handle >= 0) return handle;
+  lf_status first;
+  lf_status_last(&first);
+  unmake(s);
+  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+}
+
+static int32_t enqueue(int32_t handle, uint64_t queue, int wait) {
+  const opencl_semaphore *s = lf_handle_get(LF_KIND_OPENCL_SEMAPHORE, handle);
+  if (!s) return lf_handle_stale(LF_KIND_OPENCL_SEMAPHORE, handle);
+  if (!queue) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a cl_command_queue is needed");
+  cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
+  cl_int result = wait ? s->functions.clEnqueueWaitSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL)
+                       : s->functions.clEnqueueSignalSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL);
+  int32_t status = lf_opencl_look(LF_EINVALID_ARGUMENT,
+                                  wait ? "clEnqueueWaitSemaphoresKHR" : "clEnqueueSignalSemaphoresKHR", result);
+  /* Flushed: somebody outside of OpenCL waits for the signal, or for the wait to take it. */
+  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", s->cl->clFlush(on));
+}
+
+int32_t lf_opencl_semaphore_signal(int32_t handle, uint64_t queue) { return enqueue(handle, queue, 0); }
+
+int32_t lf_opencl_semaphore_wait(int32_t handle, uint64_t queue) { return enqueue(handle, queue, 1); }
+
+int32_t lf_opencl_semaphore_close(int32_t handle) {
+  opencl_semaphore *s = lf_handle_take(LF_KIND_OPENCL_SEMAPHORE, handle);
+  return s ? unmake(s) : lf_handle_stale(LF_KIND_OPENCL_SEMAPHORE, handle);
+}

@@ -1,0 +1,124 @@
+/* Vulkan's memory as an OpenGL buffer. */
+#include <stdlib.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "gpu/external.h"
+#include "interop/interop.h"
+#include "interop/opengl.h"
+#include "memory/memory.h"
+
+typedef struct {
+  const lf_gl_functions *gl;
+  lf_gl_context *context;
+  GLuint object, buffer; /* 0: not made yet */
+} opengl_memory;
+
+/* With the context current. */
+static void delete_names(opengl_memory *m) {
+  if (m->buffer) m->gl->glDeleteBuffers(1, &m->buffer);
+  if (m->object) m->gl->glDeleteMemoryObjectsEXT(1, &m->object);
+}
+
+static int32_t unmake(opengl_memory *m) {
+  lf_gl_current before;
+  int32_t status = lf_gl_enter(m->context, &before);
+  if (status == 1) {
+    lf_gl_clear();
+    delete_names(m);
+    status = lf_gl_leave(m->context, &before, lf_gl_look(LF_ESYSTEM, "glDeleteBuffers"));
+  }
+  status = lf_gl_context_release(m->context, status);
+  free(m);
+  return status;
+}
+
+static void destroy(void *object) { unmake(object); }
+
+static opengl_memory *get(int32_t handle) {
+  opengl_memory *m = lf_handle_get(LF_KIND_OPENGL_MEMORY, handle);
+  if (!m) lf_handle_stale(LF_KIND_OPENGL_MEMORY, handle);
+  return m;
+}
+
+/* `*taken`: the descriptor is OpenGL's. What the caller has bound stays bound. */
+static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t offset, uint64_t size, int *taken) {
+  const lf_gl_functions *gl = m->gl;
+  const GLint dedicated = 1;
+  lf_gl_clear();
+  gl->glCreateMemoryObjectsEXT(1, &m->object);
+  gl->glMemoryObjectParameterivEXT(m->object, LF_GL_DEDICATED_MEMORY_OBJECT, &dedicated);
+  int32_t status = lf_gl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glMemoryObjectParameterivEXT");
+  if (status < 0) return status;
+  gl->glImportMemoryFdEXT(m->object, shared->allocation, LF_GL_HANDLE_TYPE_OPAQUE_FD, (GLint)shared->os);
+  status = lf_gl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportMemoryFdEXT");
+  if (status < 0) return status;
+  *taken = 1;
+  GLint bound = 0;
+  gl->glGetIntegerv(LF_GL_COPY_WRITE_BUFFER, &bound);
+  gl->glGenBuffers(1, &m->buffer);
+  gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, m->buffer);
+  gl->glBufferStorageMemEXT(LF_GL_COPY_WRITE_BUFFER, (GLsizeiptr)size, m->object, offset);
+  /* No memory is allocated here: a driver that says it has none left wants a larger allocation than this. */
+  GLenum error = gl->glGetError();
+  if (error != LF_GL_NO_ERROR)
+    status = lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glBufferStorageMemEXT", (int32_t)error,
+                     "the driver makes no buffer of %llu bytes at byte %llu of an allocation of %llu (OpenGL error 0x%04x)",
+                     (unsigned long long)size, (unsigned long long)offset, (unsigned long long)shared->allocation, error);
+  gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, (GLuint)bound);
+  return status < 0 ? status : lf_gl_look(LF_ESYSTEM, "glBindBuffer");
+}
+
+int32_t lf_opengl_import(int32_t memory, double offset, double size) {
+  const lf_gl_functions *gl = lf_opengl_open();
+  if (!gl) return LF_EBACKEND_UNAVAILABLE;
+  lf_shared_memory shared;
+  int32_t status = lf_share_memory(memory, &shared);
+  if (status < 0) return status;
+  if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)shared.size ||
+      size > (double)shared.size - offset) {
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %llu", size, offset,
+            (unsigned long long)shared.size);
+    return lf_external_refuse(shared.os);
+  }
+  /* Mesa's software driver (22.3) takes the offset, and makes a buffer of the memory's beginning. */
+  if (offset > 0 && lf_memory_gpu(memory)->device->info.type == LF_GPU_CPU) {
+    lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+            "a part from byte %.0f on: OpenGL in software makes buffers of a memory's beginning only", offset);
+    return lf_external_refuse(shared.os);
+  }
+  opengl_memory *m = calloc(1, sizeof *m);
+  if (!m) {
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *m);
+    return lf_external_refuse(shared.os);
+  }
+  m->gl = gl;
+  status = lf_gl_context_take(shared.device_uuid, "GL_EXT_memory_object_fd", &m->context);
+  if (status < 0) {
+    free(m);
+    return lf_external_refuse(shared.os);
+  }
+  int taken = 0;
+  status = attach(m, &shared, (uint64_t)offset, (uint64_t)size, &taken);
+  if (!taken) lf_external_refuse(shared.os);
+  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENGL_MEMORY, m, destroy);
+  if (handle >= 0) return handle;
+  lf_status first;
+  lf_status_last(&first);
+  unmake(m);
+  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+}
+
+int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object) {
+  const opengl_memory *m = get(opengl);
+  if (!m) return LF_ECLOSED;
+  if (!buffer || !memory_object) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the names");
+  *buffer = m->buffer;
+  *memory_object = m->object;
+  return LF_OK;
+}
+
+int32_t lf_opengl_close(int32_t opengl) {
+  opengl_memory *m = lf_handle_take(LF_KIND_OPENGL_MEMORY, opengl);
+  return m ? unmake(m) : lf_handle_stale(LF_KIND_OPENGL_MEMORY, opengl);
+}

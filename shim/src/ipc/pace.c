@@ -1,0 +1,13 @@
+/* How often an end asks whether its peer lives. */
+#include "ipc/link.h"
+
+int lf_pace_look(lf_pace *pace) {
+  uint64_t now = lf_now_coarse();
+  uint32_t twice = pace->step * 2;
+  pace->step = now - pace->read >= LF_PACE_SLOW_NS ? 1 : twice < LF_PACE_STEP_MAX ? twice : LF_PACE_STEP_MAX;
+  pace->left = pace->step;
+  pace->read = now;
+  if (now - pace->asked < LF_PACE_ASK_NS) return 0;
+  pace->asked = now;
+  return 1;
+}

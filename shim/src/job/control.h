@@ -1,0 +1,84 @@
+/*
+ * Mail: short words from rank to rank, none of them on the way of a frame. What goes to one rank within one round goes
+ * in one message of MPI, so that a thousand names opened at once cost tens of messages. Receives for any source are
+ * always posted. Everything here is under the job's lock.
+ */
+#ifndef LF_CONTROL_H
+#define LF_CONTROL_H
+
+#include "job/job.h"
+
+/* One message of MPI has up to this many bytes of words. */
+#define LF_MAIL_BYTES 32768u
+/* One word has up to this many (a link's message, and where it goes). */
+#define LF_WORD_MAX (LF_LINK_MESSAGE_MAX + 16u)
+
+typedef enum {
+  LF_WORD_PING = 1,  /* are you there? control.c answers */
+  LF_WORD_PONG,
+  LF_WORD_PUBLISH,   /* directory.c: 3 to 9 */
+  LF_WORD_LOOKUP,
+  LF_WORD_FOUND,
+  LF_WORD_SEEK,
+  LF_WORD_SETTLE,
+  LF_WORD_LEAVE,
+  LF_WORD_MATCH,
+  LF_WORD_TAKEN,
+  LF_WORD_HOLD,      /* do you still hold this role? */
+  LF_WORD_HELD,
+  LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
+  LF_WORD_UNLINK,    /* it was closed */
+  LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
+  LF_WORD_PARTING,   /* finalize.c: ranks that leave the job */
+  LF_WORD_LOST       /* liveness.c: how often the receiver was out of reach for the sender */
+} lf_word;
+
+/* Puts a word into what goes to `rank` with the next round (also to this rank itself). HOST_OUT_OF_MEMORY. */
+int32_t lf_mail_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
+/* Like it, for one that may wait for others up to `patience_ns`: more of them go in one message then. */
+int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
+                            uint64_t patience_ns);
+/* Like it, for one that goes out at once, with all that waits for that rank. */
+int32_t lf_mail_post_now(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
+
+/* Who reads them. `from` is who sent it, `length` at most LF_WORD_MAX; what is in `data` is the peer's word, and may be
+ * wrong in any way. */
+void lf_directory_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+void lf_mail_link_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+void lf_sender_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length);
+
+/* Called by job.c: posts the receives; hands out what came, and sends what waits; takes the receives back. */
+int32_t lf_mail_open(lf_job *job);
+int lf_mail_round(lf_job *job, uint64_t now);
+void lf_mail_over(lf_job *job);
+/* The first half of a round (control_in.c). */
+int lf_mail_take(lf_job *job, uint64_t now);
+/* Whether everything that was posted has been taken over by MPI, but for what dead ranks don't take. */
+int lf_mail_sent(lf_job *job);
+/* When the first of those goes that wait for others in one message, as of the last round; UINT64_MAX: none waits. */
+uint64_t lf_mail_due(void);
+/* From now on none waits for others. */
+void lf_mail_hurry(void);
+/* The rank is dead: drops what waits for it. */
+void lf_mail_forget(int rank);
+/* It lives again: what is posted for it from now on goes, behind the letter that MPI still has. */
+void lf_mail_recall(int rank);
+
+/* A letter, one message of MPI, begins with this number. Then each word has its head before it. */
+#define LF_MAIL_MAGIC 0x4d464c4cu /* "LLFM" */
+typedef struct {
+  uint16_t kind;
+  uint16_t length;
+} lf_word_head;
+
+/* Letters, so far. */
+typedef struct {
+  uint64_t sent, received;
+  uint64_t dropped; /* came, and were not what a letter can be */
+  uint64_t waiting; /* not taken over by MPI yet */
+} lf_mail_counts;
+lf_mail_counts *lf_mail_count(void);
+
+#endif

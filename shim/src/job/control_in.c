@@ -1,0 +1,190 @@
+/*
+ * Mail that comes: receives for any source are posted in a row. MPI matches them in the order in which they were
+ * posted, but one that was matched may never be filled, when its sender died in the middle: those behind it are not
+ * held up for long.
+ */
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "ipc/link.h"
+#include "job/control.h"
+
+/* One posted receive. */
+typedef struct inbox inbox;
+struct inbox {
+  inbox *next;
+  lf_mpi_request request;
+  uint64_t done;  /* when it was found filled */
+  uint32_t bytes; /* then: how many, */
+  int from;       /* and from whom */
+  int stuck;      /* those behind it were let past */
+  uint8_t data[LF_MAIL_BYTES];
+};
+
+#define INBOXES 8u
+/* So long do filled receives wait for an unfilled one before them: longer than any network turns messages round. */
+#define PASS_NS 100000000u
+/* Letters taken in one round: the lock is not held for longer. */
+#define TAKEN_MAX 64
+
+static inbox *first, **inbox_end = &first;
+static uint64_t next_look; /* at all of them */
+
+static int receive(lf_job *job, inbox *b) {
+  const lf_mpi *mpi = job->mpi;
+  b->request = mpi->request_null;
+  b->done = 0;
+  b->stuck = 0;
+  b->next = NULL;
+  int error =
+      mpi->Irecv(b->data, (int)LF_MAIL_BYTES, mpi->byte, mpi->any_source, LF_TAG_MAIL, job->comm, &b->request);
+  if (error != 0) return error;
+  *inbox_end = b;
+  inbox_end = &b->next;
+  return 0;
+}
+
+int32_t lf_mail_open(lf_job *job) {
+  for (uint32_t i = 0; i < INBOXES; i++) {
+    inbox *b = malloc(sizeof *b);
+    if (!b) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a letter box of %zu bytes", sizeof *b);
+    int error = receive(job, b);
+    if (error != 0) return lf_mpi_fail(job->mpi, "MPI_Irecv", error, "a receive for mail");
+  }
+  return LF_OK;
+}
+
+static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  switch (word) {
+    case LF_WORD_PING:
+      lf_mail_post(job, from, LF_WORD_PONG, NULL, 0);
+      break;
+    case LF_WORD_PONG:
+      break; /* that it came is all it says */
+    case LF_WORD_LINK:
+      lf_parting_answer(job, from);
+      lf_mail_link_word(job, from, word, data, length);
+      break;
+    case LF_WORD_UNLINK:
+      lf_mail_link_word(job, from, word, data, length);
+      break;
+    case LF_WORD_CREDIT:
+      lf_parting_answer(job, from);
+      lf_sender_word(job, from, word, data, length);
+      break;
+    case LF_WORD_PARTING:
+      lf_parting_word(job, from, word, data, length);
+      break;
+    case LF_WORD_LOST:
+      lf_peer_word(job, from, data, length);
+      break;
+    default:
+      lf_directory_word(job, from, word, data, length);
+  }
+}
+
+/* Whether the whole letter is words: nothing of one that is not is handed out. */
+static int is_whole(const uint8_t *data, uint32_t bytes) {
+  uint32_t magic, at = sizeof magic;
+  if (bytes < sizeof magic) return 0;
+  memcpy(&magic, data, sizeof magic);
+  if (magic != LF_MAIL_MAGIC) return 0;
+  while (at < bytes) {
+    lf_word_head head;
+    if (bytes - at < sizeof head) return 0;
+    memcpy(&head, data + at, sizeof head);
+    at += (uint32_t)sizeof head;
+    if (head.kind < LF_WORD_PING || head.kind > LF_WORD_LOST || head.length > LF_WORD_MAX) return 0;
+    if (bytes - at < head.length) return 0;
+    at += head.length;
+  }
+  return 1;
+}
+
+static void read_letter(lf_job *job, const inbox *b, uint64_t now) {
+  if (b->from < 0 || b->from >= job->info.size || !is_whole(b->data, b->bytes)) {
+    lf_mail_count()->dropped++;
+    return;
+  }
+  lf_mail_count()->received++;
+  lf_peer_heard(job, b->from, now);
+  for (uint32_t at = sizeof(uint32_t); at < b->bytes;) {
+    lf_word_head head;
+    memcpy(&head, b->data + at, sizeof head);
+    at += (uint32_t)sizeof head;
+    hand_out(job, b->from, (lf_word)head.kind, b->data + at, head.length);
+    at += head.length;
+  }
+}
+
+/* Whether it is filled. What failed counts as filled with nothing, so that it is dropped. */
+static int is_filled(lf_job *job, inbox *b, uint64_t now) {
+  if (b->done) return 1;
+  const lf_mpi *mpi = job->mpi;
+  lf_mpi_status status;
+  int flag = 0, error = mpi->Test(&b->request, &flag, &status);
+  if (error == 0 && !flag) return 0;
+  b->done = now;
+  uint64_t bytes = error ? 0 : lf_mpi_bytes(mpi, &status);
+  b->bytes = bytes <= LF_MAIL_BYTES ? (uint32_t)bytes : 0;
+  b->from = error ? -1 : lf_mpi_source(mpi, &status);
+  return 1;
+}
+
+/* Takes it out of the row, reads it and posts it again. */
+static void take(lf_job *job, inbox **at, uint64_t now) {
+  inbox *b = *at;
+  *at = b->next;
+  if (!*at) inbox_end = at;
+  read_letter(job, b, now);
+  if (job->over) return;
+  int error = receive(job, b);
+  if (error != 0) lf_job_broken(job, "MPI_Irecv", error, "a receive for mail");
+}
+
+/* Looks at the whole row. What has been filled for long is not held up any more by what was posted before it: the
+ * sender of that is dead, or hangs. As it may never be filled, another takes its place. */
+static void look_behind(lf_job *job, uint64_t now) {
+  inbox *last = NULL; /* of those that have been filled for long */
+  for (inbox *b = first; b; b = b->next)
+    if (is_filled(job, b, now) && now - b->done >= PASS_NS) last = b;
+  if (!last) return;
+  for (inbox *b = first; b != last; b = b->next) {
+    if (b->done || b->stuck) continue;
+    b->stuck = 1;
+    inbox *another = malloc(sizeof *another);
+    if (another && receive(job, another) != 0) free(another);
+  }
+}
+
+int lf_mail_take(lf_job *job, uint64_t now) {
+  if (now >= next_look) {
+    next_look = now + PASS_NS / 4;
+    look_behind(job, now);
+  }
+  int taken = 0;
+  inbox **at = &first;
+  for (inbox *b; (b = *at) && taken < TAKEN_MAX && !job->over;) {
+    if (is_filled(job, b, now)) {
+      take(job, at, now);
+      taken++;
+    } else if (b->stuck) {
+      at = &b->next;
+    } else {
+      break;
+    }
+  }
+  return taken ? LF_MOVED : 0;
+}
+
+/* Their memory stays: MPI may hold on to a receive that was matched and can't be cancelled any more. */
+void lf_mail_over(lf_job *job) {
+  const lf_mpi *mpi = job->mpi;
+  for (inbox *b = first; b; b = b->next) {
+    if (b->done || mpi->Cancel(&b->request) != 0) continue;
+    lf_mpi_status status;
+    int flag = 0;
+    for (int i = 0; i < 1000 && !flag; i++)
+      if (mpi->Test(&b->request, &flag, &status) != 0) break;
+  }
+}

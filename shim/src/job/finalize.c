@@ -1,0 +1,172 @@
+/*
+ * How a process leaves the job. What its ends have under way is sent; its peers are told that its channels are over;
+ * and then it waits for the others, because MPI_Finalize does, and because it still keeps its part of the directory.
+ *
+ * The wait is a dissemination barrier: in step k a rank tells the one 2^k after it, and waits for the one 2^k before
+ * it; after log2(size) steps everybody has heard of everybody. A rank watches only the one it waits for. Where that is
+ * dead, or leaves without waiting, the barrier is broken: MPI_Finalize might never return then. That is told to all
+ * partners at once, and so goes through the whole job.
+ */
+#include "job/control.h"
+#include "job/job.h"
+
+/* What a word of LF_WORD_PARTING says, in its first byte. */
+enum {
+  TOKEN = 1, /* this far in the barrier: the second byte has the step */
+  BROKEN,    /* there will be no barrier */
+  GOODBYE,   /* the channels to this process are over */
+  GONE       /* so is its part of the directory */
+};
+
+static enum { STAYING, DRAINING, WAITING, FLUSHING } phase;
+static struct {
+  int32_t status;
+  uint64_t timeout_ns;
+  uint64_t moved;  /* when something went on */
+  uint64_t letters; /* that waited for MPI then */
+} leaving;
+static uint32_t tokens; /* bit k: who is 2^k before this rank is in step k */
+static uint32_t step;
+static lf_peer *watched;
+static int broken;
+
+static uint32_t steps_of(const lf_job *job) {
+  uint32_t steps = 0;
+  while (steps < 31 && (1u << steps) < (uint32_t)job->info.size) steps++;
+  return steps;
+}
+
+static int after(const lf_job *job, uint32_t k) {
+  return (int)(((int64_t)job->info.rank + ((int64_t)1 << k)) % job->info.size);
+}
+
+static int before(const lf_job *job, uint32_t k) {
+  return (int)(((int64_t)job->info.rank + job->info.size - ((int64_t)1 << k)) % job->info.size);
+}
+
+static void say(lf_job *job, int rank, uint8_t what, uint32_t k) {
+  const uint8_t word[2] = {what, (uint8_t)k};
+  lf_mail_post(job, rank, LF_WORD_PARTING, word, sizeof word);
+}
+
+static void say_goodbye(lf_job *job, int rank) { say(job, rank, GOODBYE, 0); }
+static void say_gone(lf_job *job, int rank) { say(job, rank, GONE, 0); }
+
+static void break_barrier(lf_job *job) {
+  if (broken) return;
+  broken = 1;
+  for (uint32_t k = 0; k < steps_of(job); k++) {
+    say(job, after(job, k), BROKEN, 0);
+    say(job, before(job, k), BROKEN, 0);
+  }
+}
+
+static int is_partner(const lf_job *job, int rank) {
+  for (uint32_t k = 0; k < steps_of(job); k++)
+    if (rank == after(job, k) || rank == before(job, k)) return 1;
+  return 0;
+}
+
+void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  (void)word;
+  if (length != 2) return;
+  switch (data[0]) {
+    case TOKEN:
+      if (data[1] < steps_of(job) && from == before(job, data[1])) tokens |= 1u << data[1];
+      break;
+    case BROKEN:
+      if (is_partner(job, from)) break_barrier(job);
+      break;
+    case GOODBYE:
+      lf_peer_parted(from, 0);
+      break;
+    case GONE:
+      lf_peer_parted(from, 1);
+      break;
+  }
+}
+
+/* ---- its own ---- */
+
+void lf_parting_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now) {
+  (void)job;
+  lf_mail_hurry();
+  phase = DRAINING;
+  leaving.status = status;
+  leaving.timeout_ns = timeout_ns;
+  leaving.moved = now;
+  leaving.letters = lf_mail_count()->waiting;
+}
+
+/* Whether it is no use to wait for what is under way: there is nothing, or it has stood still for too long. Signs of
+ * life are no movement. */
+static int is_still(lf_job *job, uint64_t now) {
+  if (lf_mail_sent(job) && !(job->said & LF_BUSY)) return 1;
+  uint64_t letters = lf_mail_count()->waiting;
+  if ((job->said & LF_MOVED) || letters < leaving.letters) leaving.moved = now;
+  leaving.letters = letters;
+  return now - leaving.moved >= leaving.timeout_ns;
+}
+
+/* A program whose MPI is somebody else's does not finalise it, so it does not wait either; the others need not wait for
+ * it. */
+static void give_all_tokens(lf_job *job) {
+  for (uint32_t k = 0; k < steps_of(job); k++) say(job, after(job, k), TOKEN, k);
+}
+
+static void leave_now(lf_job *job, uint64_t now) {
+  if (watched) lf_peer_release(job, watched);
+  watched = NULL;
+  phase = FLUSHING;
+  leaving.moved = now;
+}
+
+static void end_channels(lf_job *job, uint64_t now) {
+  int waits = leaving.status == 0 && !broken && lf_peer_any_dead() < 0 && job->info.ours;
+  lf_peer_each(job, waits ? say_goodbye : say_gone);
+  lf_job_end_all(job, NULL);
+  if (waits) {
+    phase = WAITING;
+    return;
+  }
+  if (leaving.status == 0 && !job->info.ours) give_all_tokens(job);
+  else break_barrier(job);
+  leave_now(job, now);
+}
+
+static void wait_for_others(lf_job *job, uint64_t now) {
+  if (lf_peer_any_dead() >= 0) break_barrier(job); /* found dead meanwhile */
+  while (step < steps_of(job) && !broken) {
+    if (!watched) {
+      say(job, after(job, step), TOKEN, step);
+      watched = lf_peer_retain(job, before(job, step));
+    }
+    if (tokens & 1u << step) {
+      lf_peer_release(job, watched);
+      watched = NULL;
+      step++;
+    } else if (!watched || watched->silent) {
+      break_barrier(job);
+    } else {
+      return;
+    }
+  }
+  leave_now(job, now);
+}
+
+int lf_parting_step(lf_job *job, uint64_t now) {
+  if (phase == DRAINING && is_still(job, now)) end_channels(job, now);
+  if (phase == WAITING) wait_for_others(job, now);
+  if (phase != FLUSHING || !is_still(job, now)) return 0;
+  int whole = step == steps_of(job) && !broken && job->info.ours && leaving.status == 0;
+  return whole ? LF_PARTED_FINALISE : LF_PARTED;
+}
+
+void lf_parting_answer(lf_job *job, int rank) {
+  if (phase == WAITING || phase == FLUSHING) say_goodbye(job, rank);
+}
+
+void lf_parting_host_finalises(lf_job *job) {
+  give_all_tokens(job);
+  lf_peer_each(job, say_gone);
+}

@@ -1,0 +1,24 @@
+/* What channels need of memory: the segment behind a shared block, or the GPU's memory behind a block of that. */
+#ifndef LF_MEMORY_H
+#define LF_MEMORY_H
+
+#include "gpu/gpu_memory.h"
+#include "host/segment.h"
+#include "lavaflow.h"
+
+/* The segment of a shared block, which has whole pages, and the bytes that were asked for; NULL with the failure
+ * recorded when the handle is stale or the block is not shared. */
+const lf_segment *lf_memory_segment(int32_t handle, uint64_t *size);
+
+/* Makes a shared block of `size` bytes of an attached segment, which it takes over (also when it fails). Returns its
+ * handle. */
+int32_t lf_memory_adopt(lf_segment *segment, uint64_t size);
+
+/* The same for GPU memory, which lives as long as its handle; NULL with the failure recorded when the handle is stale or
+ * of another kind of memory. */
+lf_gpu_memory *lf_memory_gpu(int32_t handle);
+
+/* Makes a block of GPU memory, which it takes over (also when it fails). Returns its handle. */
+int32_t lf_memory_adopt_gpu(lf_gpu_memory *gpu);
+
+#endif

@@ -1,0 +1,282 @@
+/* The receiving end: how it begins, what it knows of the producer's memory, and how frames are given back. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "gpu/queue.h"
+#include "shm/consumer.h"
+
+static void release_consumer(lf_consumer *c) {
+  lf_regions_close(&c->regions, !lf_link_peer_alive(c->link));
+  free(c->ending);
+  lf_segment_close(&c->segment);
+  lf_link_release(c->link);
+  free(c);
+}
+
+/* The thread ended with the consumer open: the peer finds it dead, as it would a process. */
+static void abandon_consumer(void *object) {
+  lf_consumer *c = object;
+  lf_link *link = lf_link_retain(c->link);
+  release_consumer(c);
+  lf_link_hang_up(link);
+  lf_link_release(link);
+}
+
+static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_count) {
+  lf_ring_head head;
+  lf_copy_private(&head, &ring->head, sizeof head);
+  if (head.magic != LF_RING_MAGIC) return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "no ring in the peer's segment");
+  if (head.wire_version != LF_WIRE_VERSION)
+    return lf_fail(LF_EWIRE_VERSION_MISMATCH, "", 0, "the peer's segment has wire version %u, this process %u",
+                   head.wire_version, LF_WIRE_VERSION);
+  uint32_t slots = head.slot_count;
+  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || head.slot_bytes != LF_SLOT_BYTES ||
+      head.block_count != LF_BLOCKS_MAX || head.total_bytes != size || size != lf_ring_bytes(slots))
+    return lf_fail(LF_ECORRUPT_SEGMENT, "", 0,
+                   "the peer's segment of %" PRIu64 " bytes says %u slots of %u bytes, %u blocks, %" PRIu64 " bytes", size,
+                   slots, head.slot_bytes, head.block_count, head.total_bytes);
+  *slot_count = slots;
+  return LF_OK;
+}
+
+int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
+  lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
+  if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  lf_message *message;
+  int32_t status = lf_link_take(link, &message);
+  if (status != 1) return status;
+  uint64_t size;
+  if (message->kind >= LF_KIND_FIRST_FREE)
+    return lf_fail(LF_ESYSTEM, "", 0, "the producer could not share its memory: %.*s", (int)message->length,
+                   (const char *)message->data);
+  if (message->kind != LF_KIND_SEGMENT || message->length != sizeof size || message->os < 0)
+    return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the peer sent message kind %u where its segment should come",
+                   message->kind);
+  memcpy(&size, message->data, sizeof size);
+  if (size < lf_ring_bytes(LF_SLOTS_MIN) || size > lf_ring_bytes(LF_SLOTS_MAX))
+    return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the peer's segment has %" PRIu64 " bytes", size);
+  lf_consumer *c = calloc(1, sizeof *c);
+  if (!c) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a consumer of %zu bytes", sizeof *c);
+  c->fenced = fenced;
+  c->pace = LF_PACE_START;
+  c->link = lf_link_retain(link);
+  status = lf_segment_attach(message->os, (size_t)size, &c->segment);
+  lf_os_handle_close(message->os); /* the mapping is enough */
+  message->os = -1;
+  if (status == LF_OK) status = check_head(c->segment.address, size, &c->slot_count);
+  if (status == LF_OK) {
+    c->ring = c->segment.address;
+    c->slots = lf_ring_slots(c->ring);
+    status = lf_handle_make(LF_KIND_CONSUMER, c, abandon_consumer);
+  }
+  if (status < 0) release_consumer(c);
+  return status;
+}
+
+int32_t lf_consumer_corrupt(lf_consumer *c, const char *what, uint64_t got) {
+  c->failed = LF_ECORRUPT_SEGMENT;
+  return lf_corrupt_producer(what, got, c->position);
+}
+
+int lf_consumer_peer_alive(lf_consumer *c) {
+  int alive = lf_link_peer_alive(c->link);
+  if (!alive) lf_regions_abandon(&c->regions);
+  return alive;
+}
+
+int32_t lf_consumer_failed(lf_consumer *c) {
+  return lf_fail(c->failed, "", 0, "this channel failed before at message %" PRIu64, c->position);
+}
+
+/* ---- regions ---- */
+
+int32_t lf_consumer_use_device(int32_t handle, int32_t device_handle, const uint8_t *uuids) {
+  LF_FIND_CONSUMER(c, handle);
+  lf_device *device = lf_device_get(device_handle);
+  if (!device) return lf_status_code();
+  if (!uuids || c->regions.device)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, uuids ? "this consumer uses a device already" : "no UUIDs");
+  lf_regions_use(&c->regions, device, uuids);
+  return LF_OK;
+}
+
+/* Reads the producer's messages about regions. Even a hostile producer can't keep this going: each message adds a
+ * region, of which there is a limit, or drops one that was not dropped yet. */
+int32_t lf_consumer_read_link(lf_consumer *c) {
+  for (;;) {
+    lf_message *message;
+    int32_t status = lf_link_take(c->link, &message);
+    if (status == LF_EMPTY || status == LF_EPEER_DIED) return LF_OK;
+    if (status == 1) status = lf_regions_read(&c->regions, message, c->position);
+    if (status < 0) {
+      c->failed = status;
+      return status;
+    }
+  }
+}
+
+int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_CONSUMER(c, handle);
+  lf_region *r = lf_regions_find(&c->regions, id);
+  if (!r || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  *out = (lf_region_info){.address = (uint64_t)(uintptr_t)r->address,
+                          .size = (double)r->size,
+                          .allocation = (double)r->allocation,
+                          .memory = r->memory,
+                          .kind = r->kind,
+                          .host_visible = r->host_visible};
+  return LF_OK;
+}
+
+int32_t lf_consumer_claim(int32_t handle, uint32_t id, int64_t *out) {
+  LF_FIND_CONSUMER(c, handle);
+  lf_region *r = lf_regions_find(&c->regions, id);
+  if (!r || !out || r->os < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no OS handle of region 0x%x to claim", id);
+  *out = r->os;
+  r->os = -1;
+  return LF_OK;
+}
+
+int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
+  LF_FIND_CONSUMER(c, handle);
+  lf_region *r = lf_regions_find(&c->regions, id);
+  if (!r || !lf_region_may_go(r, c->position))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
+  lf_regions_remove(&c->regions, r);
+  return LF_OK;
+}
+
+/* ---- giving back ---- */
+
+/* The producer may have the frame's memory again. */
+static void let_go(lf_consumer *c) {
+  c->released++;
+  atomic_store_explicit(&c->ring->released, c->released, memory_order_release);
+  lf_consumer_wake_peer(c);
+}
+
+/* The same for a frame of a MemoryBuffer. Only this side writes the counter: what a hostile producer stores there it
+ * reads itself. */
+static void let_go_memory(lf_consumer *c, const lf_region *r) {
+  _Atomic uint32_t *counter = &c->ring->memory_released[r->counter];
+  atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
+  let_go(c);
+}
+
+/* Where this side's last work on the memory ends, or 0: it has, or its device is lost and nothing runs any more. */
+static uint64_t work_on(lf_consumer *c, const lf_gpu_memory *gpu) {
+  if (gpu->last_use <= c->reached) return 0;
+  c->reached = lf_queue_seen(gpu->device);
+  return gpu->last_use <= c->reached || gpu->device->lost ? 0 : gpu->last_use;
+}
+
+static int32_t end_later(lf_consumer *c, lf_region *r, uint64_t value) {
+  if (c->ending_count == c->ending_capacity) {
+    uint32_t capacity = c->ending_capacity ? c->ending_capacity * 2 : 16;
+    ending_frame *more = realloc(c->ending, capacity * sizeof *more);
+    if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u frames whose work is under way", capacity);
+    c->ending = more;
+    c->ending_capacity = capacity;
+  }
+  c->ending[c->ending_count++] = (ending_frame){value, (uint32_t)(r - c->regions.all)};
+  r->ending++;
+  return LF_PENDING;
+}
+
+void lf_consumer_end_frames(lf_consumer *c) {
+  lf_device *device = c->regions.device;
+  uint64_t seen = lf_queue_seen(device), now = device->lost ? UINT64_MAX : seen;
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < c->ending_count; i++) {
+    if (c->ending[i].value > now) {
+      c->ending[left++] = c->ending[i];
+    } else {
+      lf_region *r = &c->regions.all[c->ending[i].place];
+      r->ending--;
+      let_go_memory(c, r);
+    }
+  }
+  c->ending_count = left;
+}
+
+static int32_t release_memory(lf_consumer *c, uint32_t place) {
+  lf_region *r = place < c->regions.capacity ? &c->regions.all[place] : NULL;
+  if (!r || !r->live || r->kind == LF_REGION_POOLED || !r->outstanding)
+    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", 0x80000000u | place);
+  uint64_t value = r->gpu ? work_on(c, r->gpu) : 0;
+  int32_t status = value ? end_later(c, r, value) : LF_OK;
+  if (status >= 0) r->outstanding--;
+  if (status == LF_OK) let_go_memory(c, r);
+  return status;
+}
+
+static int32_t release_block(lf_consumer *c, uint32_t block) {
+  if (block >= LF_BLOCKS_MAX || !c->block_region[block])
+    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", block + 1);
+  c->regions.all[c->block_region[block] - 1].outstanding--;
+  c->block_region[block] = 0;
+  uint64_t word = (uint64_t)block << 32 | lf_sequence(c->returned);
+  atomic_store_explicit(&c->ring->returns[c->returned % LF_BLOCKS_MAX], word, memory_order_release);
+  c->returned++;
+  let_go(c);
+  return LF_OK;
+}
+
+int32_t lf_consumer_release(int32_t handle, uint32_t token) {
+  LF_FIND_CONSUMER(c, handle);
+  if (__builtin_expect(c->released + c->ending_count >= c->position, 0))
+    return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
+  if (token & 0x80000000u) return release_memory(c, token & ~0x80000000u);
+  if (token) return release_block(c, token - 1);
+  let_go(c);
+  return LF_OK;
+}
+
+int32_t lf_consumer_settle(int32_t handle, int32_t all, double *value) {
+  LF_FIND_CONSUMER(c, handle);
+  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
+  if (c->regions.device) lf_consumer_peer_alive(c);
+  if (c->ending_count) lf_consumer_end_frames(c);
+  uint64_t last = 0, first = UINT64_MAX;
+  for (uint32_t i = 0; i < c->ending_count; i++)
+    if (c->ending[i].value < first) first = c->ending[i].value;
+  for (uint32_t i = 0; all && i < c->regions.capacity; i++) {
+    uint64_t work = c->regions.all[i].gpu ? work_on(c, c->regions.all[i].gpu) : 0;
+    if (work > last) last = work;
+  }
+  *value = all ? (double)last : c->ending_count ? (double)first : 0;
+  return *value > 0;
+}
+
+int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_CONSUMER(c, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+  memset(out, 0, sizeof *out);
+  uint64_t at = c->position;
+  while (at - c->position < c->slot_count &&
+         (uint32_t)lf_slot_word(&c->slots[at & (c->slot_count - 1)]) == lf_sequence(at))
+    at++;
+  out->queued = (double)(at - c->position);
+  for (uint32_t i = 0; i < c->regions.capacity; i++) {
+    if (!c->regions.all[i].live) continue;
+    out->regions++;
+    out->region_bytes += (double)c->regions.all[i].size;
+  }
+  out->imports = c->regions.imports;
+  out->frames = (double)c->position;
+  out->bytes = (double)c->bytes;
+  out->held = (double)(c->position - c->released - c->ending_count);
+  if (atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire)) out->peer = 1;
+  else if (!lf_consumer_peer_alive(c)) out->peer = 2;
+  return LF_OK;
+}
+
+int32_t lf_consumer_close(int32_t handle) {
+  lf_consumer *c = lf_handle_take(LF_KIND_CONSUMER, handle);
+  if (!c) return lf_handle_stale(LF_KIND_CONSUMER, handle);
+  atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
+  lf_consumer_wake_peer(c);
+  release_consumer(c);
+  return LF_OK;
+}

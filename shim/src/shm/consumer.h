@@ -1,0 +1,65 @@
+/* The consumer, as consumer.c makes it and keeps it, and receive.c reads the ring with it. */
+#ifndef LF_CONSUMER_H
+#define LF_CONSUMER_H
+
+#include "base/handle.h"
+#include "ipc/link.h"
+#include "shm/region.h"
+#include "shm/ring.h"
+
+/* A frame that its user gave back while work of this side on its memory was under way. */
+typedef struct {
+  uint64_t value; /* of the device's queue: where that work ends */
+  uint32_t place; /* of its region */
+} ending_frame;
+
+typedef struct {
+  /* what every receive touches */
+  lf_slot *slots;
+  lf_ring *ring;
+  uint64_t position; /* slots read */
+  uint64_t bytes;
+  uint64_t released;
+  uint32_t slot_count;
+  int32_t fenced;
+  int32_t failed;
+  uint32_t misses; /* empty looks since the peer was last seen alive */
+  lf_pace pace;    /* of empty looks */
+  lf_link *link;
+  uint64_t reached; /* by the device's queue, as last seen */
+  uint32_t ending_count;
+  lf_regions regions;
+  /* the rest */
+  ending_frame *ending;
+  uint32_t ending_capacity;
+  uint64_t returned;
+  lf_segment segment;
+  uint32_t block_region[LF_BLOCKS_MAX]; /* region place + 1 of a block that the user holds, else 0 */
+} lf_consumer;
+
+#define LF_FIND_CONSUMER(c, handle) \
+  lf_consumer *c = lf_handle_get(LF_KIND_CONSUMER, handle); \
+  if (__builtin_expect(!c, 0)) return lf_handle_stale(LF_KIND_CONSUMER, handle)
+
+static inline void lf_consumer_wake_peer(lf_consumer *c) {
+  lf_barrier_of_waker(c->fenced);
+  if (__builtin_expect(atomic_load_explicit(&c->ring->producer.waiting, memory_order_relaxed), 0) &&
+      atomic_exchange_explicit(&c->ring->producer.waiting, 0, memory_order_relaxed))
+    lf_link_ring(c->link);
+}
+
+/* Asks the kernel. A producer that is gone signals its timeline no more: what waits for it here goes on. */
+int lf_consumer_peer_alive(lf_consumer *c);
+
+/* Reads the producer's messages about regions. An error stays in c->failed. */
+int32_t lf_consumer_read_link(lf_consumer *c);
+
+/* Lets go of the frames whose work has ended. */
+void lf_consumer_end_frames(lf_consumer *c);
+
+/* For good: what the producer wrote can't be; CORRUPT_SEGMENT. */
+int32_t lf_consumer_corrupt(lf_consumer *c, const char *what, uint64_t got);
+/* As it failed before. */
+int32_t lf_consumer_failed(lf_consumer *c);
+
+#endif

@@ -1,0 +1,455 @@
+/* The sending end: owns the segment and the pool, keeps its positions in private memory, trusts nothing it reads. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "gpu/queue.h"
+#include "shm/producer.h"
+
+#define COLLECT_FIRST (64u << 10)
+
+/* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_producer_pending). */
+#define LAST_WORK_NS ((uint64_t)2000000000)
+
+void lf_producer_wake_peer(lf_producer *p) {
+  lf_barrier_of_waker(p->fenced);
+  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
+}
+
+static void release_producer(lf_producer *p) {
+  lf_pool_close(&p->pool);
+  lf_segment_close(&p->segment);
+  lf_link_release(p->link);
+  if (p->device) lf_device_release(p->device);
+  free(p->known);
+  free(p->counters);
+  free(p->dropping);
+  free(p);
+}
+
+/* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
+static void end_work(const lf_producer *p) {
+  if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
+}
+
+/* The thread ended with the producer open: the peer finds it dead, as it would a process. */
+static void abandon_producer(void *object) {
+  lf_producer *p = object;
+  lf_link *link = lf_link_retain(p->link);
+  end_work(p);
+  release_producer(p);
+  lf_link_hang_up(link);
+  lf_link_release(link);
+}
+
+int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
+  lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
+  if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  if (slot_count < LF_SLOTS_MIN || slot_count > LF_SLOTS_MAX || (slot_count & (slot_count - 1)))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
+                   LF_SLOTS_MIN, LF_SLOTS_MAX);
+  lf_producer *p = calloc(1, sizeof *p);
+  lf_known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
+  lf_counter *counters = calloc(LF_COUNTERS, sizeof *counters);
+  if (!p || !known || !counters) {
+    free(p);
+    free(known);
+    free(counters);
+    return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a producer of %zu bytes", sizeof *p);
+  }
+  p->known = known;
+  p->counters = counters;
+  p->link = lf_link_retain(link);
+  p->slot_count = slot_count;
+  p->fenced = fenced;
+  p->pace = LF_PACE_START;
+  lf_pool_open(&p->pool);
+  int32_t status = lf_segment_create(lf_ring_bytes(slot_count), &p->segment);
+  if (status == LF_OK) {
+    p->ring = p->segment.address;
+    p->slots = lf_ring_slots(p->ring);
+    for (uint32_t i = 0; i < slot_count; i++)
+      atomic_store_explicit(&p->slots[i].word, lf_sequence((uint64_t)i - slot_count), memory_order_relaxed);
+    uint64_t total = lf_ring_bytes(slot_count);
+    p->ring->head =
+        (lf_ring_head){LF_RING_MAGIC, LF_WIRE_VERSION, slot_count, LF_SLOT_BYTES, LF_BLOCKS_MAX, total};
+    status = lf_link_put(link, LF_KIND_SEGMENT, &total, sizeof total, p->segment.os);
+    if (status == LF_FULL) status = lf_fail(LF_EPEER_DIED, "sendmsg", 0, "the peer does not read its connection");
+  }
+  if (status == 1) {
+    /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
+    lf_os_handle_close(p->segment.os);
+    p->segment.os = -1;
+    status = lf_handle_make(LF_KIND_PRODUCER, p, abandon_producer);
+  }
+  if (status < 0) release_producer(p);
+  return status;
+}
+
+/* For good: there is no room any more, so every send comes by make_room, which refuses it. */
+static void fail_for_good(lf_producer *p, int32_t code) {
+  p->failed = code;
+  p->taken = p->head - p->slot_count;
+}
+
+int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got) {
+  fail_for_good(p, LF_ECORRUPT_SEGMENT);
+  return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
+                 what, got, p->head);
+}
+
+static int32_t failed(lf_producer *p) {
+  if (p->failed == LF_EPEER_DIED) return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
+  return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
+}
+
+/* For who has read the flag: it is not read again, as a hostile consumer may have taken it back. */
+static int32_t peer_closed(void) { return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel"); }
+
+/* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
+int32_t lf_producer_check_peer(lf_producer *p) {
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
+  if (!lf_link_peer_alive(p->link)) {
+    /* It may have closed between the two looks. */
+    if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
+    if (!p->failed) fail_for_good(p, LF_EPEER_DIED);
+    return failed(p);
+  }
+  return LF_OK;
+}
+
+/* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
+static int32_t read_taken(lf_producer *p) {
+  uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
+  if (taken == p->taken) return 0;
+  if (taken > p->head || taken < p->taken) return lf_producer_corrupt(p, "position", taken);
+  p->taken = taken;
+  return 1;
+}
+
+/* Takes back the blocks that the consumer released: how many, or an error. */
+static int32_t collect(lf_producer *p) {
+  int32_t count = 0;
+  for (; count < (int32_t)LF_BLOCKS_MAX; count++) {
+    uint64_t word =
+        atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_acquire);
+    if ((uint32_t)word != lf_sequence(p->returned)) break;
+    uint32_t block = (uint32_t)(word >> 32);
+    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return lf_producer_corrupt(p, "block", block);
+    lf_pool_give(&p->pool, block);
+    p->returned++;
+  }
+  return count;
+}
+
+/* Nothing went: FULL, unless the consumer is gone. The kernel is asked once a millisecond at the most. */
+int32_t lf_producer_full(lf_producer *p) {
+  uint64_t now = lf_now();
+  if (now >= p->next_look) {
+    p->next_look = now + 1000000u;
+    int32_t status = lf_producer_check_peer(p);
+    if (status < 0) return status;
+  } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
+    return peer_closed();
+  }
+  return LF_FULL;
+}
+
+int32_t lf_producer_wake(lf_producer *p) {
+  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
+  if (!atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) return 1;
+  lf_link_ring(p->link);
+  if (!lf_link_known_gone(p->link)) return 1;
+  int32_t status = lf_producer_check_peer(p);
+  return status < 0 ? status : 1;
+}
+
+/* LF_OK with room for one more message. */
+int32_t lf_producer_make_room(lf_producer *p) {
+  if (p->failed) return failed(p);
+  int32_t status = read_taken(p);
+  if (status < 0) return status;
+  return lf_producer_has_room(p) ? LF_OK : lf_producer_full(p);
+}
+
+/* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
+static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
+  if (!lf_pool_take(&p->pool, length, block)) {
+    int32_t status = collect(p);
+    if (status < 0) return status;
+    if (!lf_pool_take(&p->pool, length, block)) {
+      status = lf_pool_grow(&p->pool, length, retire);
+      if (status == LF_FULL) return lf_producer_full(p);
+      if (status != LF_OK) return status;
+      lf_pool_take(&p->pool, length, block);
+    }
+  }
+  int32_t ready = lf_pool_ready(&p->pool, *block, length);
+  if (__builtin_expect(ready < 0, 0)) {
+    lf_pool_give(&p->pool, *block);
+    return ready;
+  }
+  lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
+  if (__builtin_expect(!region->announced, 0)) {
+    lf_region_message message = {.region = region->id, .kind = LF_REGION_POOLED, .size = region->segment.size};
+    int32_t status = lf_producer_announce(p, &message, region->segment.os);
+    if (status != 1) {
+      lf_pool_give(&p->pool, *block);
+      return status;
+    }
+    region->announced = 1;
+    lf_os_handle_close(region->segment.os);
+    region->segment.os = -1;
+  }
+  return 1;
+}
+
+static int32_t publish_block(lf_producer *p, uint32_t block, uint64_t length, int staged) {
+  lf_block *b = &p->pool.blocks[block];
+  b->state = LF_BLOCK_SENT;
+  lf_descriptor descriptor = {.region = p->pool.regions[b->region].id,
+                              .block = block,
+                              .offset = b->offset,
+                              .length = length,
+                              .staged = staged != 0};
+  int32_t status = lf_producer_publish_region(p, &descriptor);
+  /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
+   * An error stays in p->failed. */
+  if (status == 1 && lf_pool_empty(&p->pool, b)) collect(p);
+  return status;
+}
+
+static int32_t send_block(lf_producer *p, const void *data, uint64_t length) {
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
+    if (status != LF_OK) return status;
+  }
+  /* A copy this long is faster into a block that was used a moment ago than into one that left the cache. */
+  if (length >= COLLECT_FIRST) {
+    int32_t collected = collect(p);
+    if (collected < 0) return collected;
+  }
+  uint32_t block, retire;
+  int32_t status = take_block(p, length, &block, &retire);
+  if (status != 1) return status;
+  memcpy((char *)p->pool.regions[p->pool.blocks[block].region].segment.address + p->pool.blocks[block].offset, data,
+         length);
+  return publish_block(p, block, length, 0);
+}
+
+int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_PRODUCER(p, handle);
+  if (__builtin_expect(!data && length, 0))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
+  if (length > LF_INLINE_MAX) return send_block(p, data, length);
+  if (__builtin_expect(!lf_producer_has_room(p), 0)) {
+    int32_t status = lf_producer_make_room(p);
+    if (status != LF_OK) return status;
+  }
+  lf_slot *slot = lf_producer_slot(p);
+  lf_copy_inline(slot->payload, data, length);
+  p->bytes += length;
+  return lf_producer_publish(p, slot, length);
+}
+
+/* ---- loans ---- */
+
+int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!out || !(length >= 1 && length <= 4294967296.0))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
+    if (status != LF_OK) return status;
+  }
+  uint32_t block, retire = 0;
+  int32_t status = take_block(p, (uint64_t)length, &block, &retire);
+  if (status != 1) {
+    out->region = retire;
+    return status;
+  }
+  lf_block *b = &p->pool.blocks[block];
+  p->reserved++;
+  out->region = p->pool.regions[b->region].id;
+  out->block = block;
+  out->offset = (double)b->offset;
+  return 1;
+}
+
+static lf_block *loaned(lf_producer *p, uint32_t block) {
+  if (block < LF_BLOCKS_MAX && p->pool.blocks[block].state == LF_BLOCK_LOANED) return &p->pool.blocks[block];
+  lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
+  return NULL;
+}
+
+int32_t lf_producer_commit(int32_t handle, uint32_t block, double length, int32_t staged) {
+  LF_FIND_PRODUCER(p, handle);
+  lf_block *b = loaned(p, block);
+  if (!b) return LF_ECLOSED;
+  lf_pool_region *region = &p->pool.regions[b->region];
+  if (!(length >= 0 && length <= (double)region->block_bytes))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, region->block_bytes);
+  if (p->failed) return failed(p);
+  p->reserved--;
+  return publish_block(p, block, (uint64_t)length, staged);
+}
+
+int32_t lf_producer_abort(int32_t handle, uint32_t block) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!loaned(p, block)) return LF_ECLOSED;
+  p->reserved--;
+  lf_pool_give(&p->pool, block);
+  return LF_OK;
+}
+
+int32_t lf_producer_reserve(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!lf_producer_has_room(p)) {
+    int32_t status = lf_producer_make_room(p);
+    if (status != LF_OK) return status;
+  }
+  p->reserved++;
+  p->reserved_inline++;
+  return 1;
+}
+
+static int32_t unreserve(lf_producer *p) {
+  if (!p->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
+  p->reserved--;
+  p->reserved_inline--;
+  return LF_OK;
+}
+
+int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_PRODUCER(p, handle);
+  if (length > LF_INLINE_MAX || (!data && length))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
+  int32_t status = unreserve(p);
+  if (status < 0) return status;
+  if (p->failed) return failed(p);
+  lf_slot *slot = lf_producer_slot(p);
+  lf_copy_inline(slot->payload, data, length);
+  p->bytes += length;
+  return lf_producer_publish(p, slot, length);
+}
+
+int32_t lf_producer_abort_inline(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  return unreserve(p);
+}
+
+/* ---- regions ---- */
+
+int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_PRODUCER(p, handle);
+  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
+  if (!region || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
+  return LF_OK;
+}
+
+int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
+  for (uint32_t i = 0; i < p->pool.region_capacity; i++) {
+    lf_pool_region *region = &p->pool.regions[i];
+    if (!region->segment.address || region->free != region->blocks) continue;
+    *out = region->id;
+    return 1;
+  }
+  return LF_EMPTY;
+}
+
+int32_t lf_producer_retire(int32_t handle, uint32_t id) {
+  LF_FIND_PRODUCER(p, handle);
+  lf_pool_region *region = lf_pool_region_of(&p->pool, id);
+  int announced = region && region->announced;
+  int32_t status = lf_pool_retire(&p->pool, id);
+  if (status < 0 || !announced) return status;
+  region->announced = 1; /* its number stays taken until the peer was told */
+  return lf_producer_drop(p, id);
+}
+
+int32_t lf_producer_trim(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  if (p->failed) return 0;
+  int32_t collected = collect(p);
+  if (collected < 0) return collected;
+  if (lf_pool_trim(&p->pool, lf_now())) return 1;
+  return lf_pool_may_trim(&p->pool) ? LF_EMPTY : 0;
+}
+
+/* ---- waiting ---- */
+
+int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
+  LF_FIND_PRODUCER(p, handle);
+  if (p->failed) return failed(p);
+  if (p->dropping_count) lf_producer_retry_drops(p);
+  atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
+  lf_barrier_of_sleeper(p->fenced);
+  int32_t peer = lf_producer_check_peer(p);
+  if (until_released) {
+    uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
+    if (released > p->head || released < p->released) return lf_producer_corrupt(p, "count of released frames", released);
+    p->released = released;
+    if (released == p->head) return 1;
+    return peer < 0 ? peer : 0;
+  }
+  if (peer < 0) return peer;
+  int32_t moved = read_taken(p);
+  if (moved < 0) return moved;
+  int32_t collected = collect(p);
+  if (collected < 0) return collected;
+  return moved || collected;
+}
+
+int32_t lf_producer_look(int32_t handle) {
+  LF_FIND_PRODUCER(p, handle);
+  return p->failed ? failed(p) : lf_producer_check_peer(p);
+}
+
+int32_t lf_producer_moved(int32_t handle, int32_t until_released, int32_t spins) {
+  LF_FIND_PRODUCER(p, handle);
+  if (p->failed) return 1;
+  int full = !lf_producer_has_room(p);
+  for (int32_t i = 0; i < spins; i++) {
+    if (until_released) {
+      if (atomic_load_explicit(&p->ring->released, memory_order_relaxed) == p->head) return 1;
+    } else if (full) {
+      if (atomic_load_explicit(&p->ring->taken, memory_order_relaxed) != p->taken) return 1;
+    } else { /* a block is what is missing */
+      uint64_t word = atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_relaxed);
+      if ((uint32_t)word == lf_sequence(p->returned)) return 1;
+    }
+    lf_relax();
+  }
+  return atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed) != 0;
+}
+
+int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+  uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
+  memset(out, 0, sizeof *out);
+  out->queued = released <= p->head ? (double)(p->head - released) : 0;
+  for (uint32_t i = 0; i < p->pool.region_capacity; i++) out->regions += p->pool.regions[i].segment.address != NULL;
+  out->region_bytes = (double)lf_pool_held(&p->pool);
+  out->imports = p->imports;
+  out->frames = (double)p->head;
+  out->bytes = (double)p->bytes;
+  uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
+  if (taken <= p->head && released <= taken) out->held = (double)(taken - released);
+  int32_t peer = lf_producer_check_peer(p);
+  out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
+  return LF_OK;
+}
+
+int32_t lf_producer_close(int32_t handle) {
+  lf_producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
+  if (!p) return lf_handle_stale(LF_KIND_PRODUCER, handle);
+  end_work(p);
+  atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
+  lf_producer_wake_peer(p);
+  release_producer(p);
+  return LF_OK;
+}

@@ -1,0 +1,116 @@
+/* The producer, as producer.c makes it and keeps it, and rcache.c sends MemoryBuffers with it. */
+#ifndef LF_PRODUCER_H
+#define LF_PRODUCER_H
+
+#include "base/handle.h"
+#include "gpu/gpu_memory.h"
+#include "host/pool.h"
+#include "ipc/link.h"
+#include "shm/ring.h"
+
+/* A MemoryBuffer that the peer has mapped or imported, found by the index of its handle. */
+typedef struct {
+  int32_t memory;
+  uint32_t region;
+  uint64_t size;
+  lf_gpu_memory *gpu; /* NULL for shared memory; valid while the handle is */
+  uint32_t counter;
+} lf_known_memory;
+
+/* What this side knows of a counter in the ring's memory_released. All modulo 2^32. */
+typedef struct {
+  uint32_t sent;
+  uint32_t released; /* as last read */
+  uint32_t users;    /* known MemoryBuffers */
+} lf_counter;
+
+typedef struct {
+  /* what every send touches */
+  lf_slot *slots;
+  lf_ring *ring;
+  uint64_t head;  /* messages committed */
+  uint64_t bytes;
+  uint64_t taken; /* by the consumer, as last read */
+  uint32_t slot_count;
+  uint32_t reserved; /* slots kept for loans */
+  int32_t fenced;
+  int32_t failed; /* an error that stays: the segment can't be trusted any more */
+  lf_pace pace;
+  lf_link *link;
+  lf_known_memory *known; /* by the index of a memory handle */
+  lf_counter *counters;   /* LF_COUNTERS */
+  uint64_t reached;       /* by the device's queue, as last seen */
+  /* the rest */
+  uint64_t released;
+  uint64_t returned; /* blocks that came back */
+  uint64_t next_look;
+  uint32_t reserved_inline;
+  uint32_t imports;
+  lf_device *device; /* whose memory can be sent, or NULL */
+  uint64_t awaited;  /* the highest value of its timeline that the peer may wait for */
+  uint8_t share_timeline;
+  uint8_t timeline_sent;
+  lf_segment segment;
+  uint32_t *dropping; /* regions whose drop the peer could not be told yet */
+  uint32_t dropping_count, dropping_capacity;
+  lf_pool pool;
+} lf_producer;
+
+#define LF_FIND_PRODUCER(p, handle) \
+  lf_producer *p = lf_handle_get(LF_KIND_PRODUCER, handle); \
+  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
+
+/* ---- producer.c ---- */
+
+void lf_producer_wake_peer(lf_producer *p);
+/* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
+int32_t lf_producer_wake(lf_producer *p);
+/* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
+int32_t lf_producer_check_peer(lf_producer *p);
+/* For good: what the consumer wrote can't be; CORRUPT_SEGMENT. */
+int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got);
+/* Nothing went: FULL, unless the consumer is gone. */
+int32_t lf_producer_full(lf_producer *p);
+/* LF_OK with room for one more message. */
+int32_t lf_producer_make_room(lf_producer *p);
+
+/* ---- rcache.c ---- */
+
+/* 1 when the peer has been told of the region; LF_FULL. `os` stays the caller's. */
+int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os);
+/* Tells the peer, now or when it can, that the region goes. */
+int32_t lf_producer_drop(lf_producer *p, uint32_t id);
+void lf_producer_retry_drops(lf_producer *p);
+
+/* ---- sending ---- */
+
+static inline int lf_producer_has_room(const lf_producer *p) {
+  return p->head + p->reserved - p->taken < p->slot_count;
+}
+
+static inline lf_slot *lf_producer_slot(lf_producer *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
+
+/* Makes the message visible. 1, or why nobody will read it. */
+static inline int32_t lf_producer_publish(lf_producer *p, lf_slot *slot, uint32_t length) {
+  uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
+  atomic_store_explicit(&slot->word, word, memory_order_release);
+  p->head++;
+  lf_barrier_of_waker(p->fenced);
+  if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return lf_producer_wake(p);
+  /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
+  if (lf_pace_due(&p->pace)) {
+    if (p->dropping_count) lf_producer_retry_drops(p);
+    int32_t status = lf_producer_check_peer(p);
+    if (status < 0) return status;
+  }
+  return 1;
+}
+
+static inline int32_t lf_producer_publish_region(lf_producer *p, const lf_descriptor *descriptor) {
+  lf_slot *slot = lf_producer_slot(p);
+  p->bytes += descriptor->length;
+  memcpy(slot->payload, descriptor, sizeof *descriptor);
+  return lf_producer_publish(p, slot, LF_LENGTH_REGION);
+}
+
+#endif

@@ -1,0 +1,280 @@
+/*
+ * MemoryBuffers that the peer knows: announced once with an OS handle, then sent as a descriptor. GPU memory goes out
+ * with its order: work of this side that is still under way is what the peer's queue waits for, or what the send does.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "gpu/queue.h"
+#include "interop/interop.h"
+#include "memory/memory.h"
+#include "shm/producer.h"
+
+/* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
+static int32_t put_drop(lf_producer *p, uint32_t id) {
+  lf_drop_message drop = {id, 0, p->head};
+  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
+  if (status != 1) return status;
+  p->pool.regions[LF_INDEX(id)].announced = 0;
+  lf_producer_wake_peer(p);
+  return 1;
+}
+
+/* Drops that the peer's full connection refused earlier. */
+void lf_producer_retry_drops(lf_producer *p) {
+  while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
+}
+
+int32_t lf_producer_drop(lf_producer *p, uint32_t id) {
+  int32_t status = put_drop(p, id);
+  if (status == LF_FULL) {
+    if (p->dropping_count == p->dropping_capacity) {
+      uint32_t capacity = p->dropping_capacity ? p->dropping_capacity * 2 : 16;
+      uint32_t *more = realloc(p->dropping, capacity * sizeof *more);
+      if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u regions to drop", capacity);
+      p->dropping = more;
+      p->dropping_capacity = capacity;
+    }
+    p->dropping[p->dropping_count++] = id;
+    return LF_OK;
+  }
+  /* A peer that is gone has unmapped everything. */
+  return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
+}
+
+/* 1 when it went. */
+static int32_t put(lf_producer *p, uint32_t kind, const void *message, uint32_t length, int64_t os) {
+  int32_t status = lf_link_put(p->link, kind, message, length, os);
+  if (status == LF_EPEER_DIED) return lf_producer_check_peer(p);
+  return status == LF_FULL ? lf_producer_full(p) : status;
+}
+
+int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os) {
+  if (p->dropping_count) lf_producer_retry_drops(p);
+  return put(p, LF_KIND_REGION, message, sizeof *message, os);
+}
+
+/* ---- GPU memory ---- */
+
+int32_t lf_producer_use_device(int32_t handle, int32_t device_handle, int32_t share_timeline) {
+  LF_FIND_PRODUCER(p, handle);
+  lf_device *device = lf_device_get(device_handle);
+  if (!device) return lf_status_code();
+  if (p->device) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "this producer uses a device already");
+  p->device = lf_device_retain(device);
+  p->share_timeline = share_timeline != 0;
+  return LF_OK;
+}
+
+static void name_device(uint8_t *uuids, const lf_device *device) {
+  memcpy(uuids, device->info.device_uuid, LF_UUID_BYTES);
+  memcpy(uuids + LF_UUID_BYTES, device->info.driver_uuid, LF_UUID_BYTES);
+}
+
+/* 1 when the peer has it, LF_FULL, LF_PENDING. */
+static int32_t send_timeline(lf_producer *p) {
+  lf_timeline_message message;
+  name_device(message.uuids, p->device);
+  int64_t os;
+  int32_t status = lf_queue_share(p->device, &os);
+  if (status != LF_OK) return status;
+  status = put(p, LF_KIND_TIMELINE, &message, sizeof message, os);
+  lf_os_handle_close(os);
+  p->timeline_sent = status == 1;
+  return status;
+}
+
+/* Many times what it takes to copy what is moved before its first send. */
+#define MOVE_NS ((uint64_t)20 * 1000 * 1000)
+
+/* The OS handle is open only while it is sent. */
+static int32_t announce_gpu(lf_producer *p, uint32_t id, uint32_t counter, lf_gpu_memory *gpu) {
+  if (gpu->device != p->device)
+    return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "memory of another device than the channel's (%s)",
+                   p->device->info.name);
+  if (p->share_timeline && !p->timeline_sent) {
+    int32_t status = send_timeline(p);
+    if (status != 1) return status;
+  }
+  int64_t os;
+  int is_last = gpu->block && lf_queue_seen(p->device) == lf_queue_last(p->device);
+  int32_t status = lf_gpu_memory_export(gpu, &os);
+  if (status != LF_OK) return status == LF_FULL ? LF_PENDING : status;
+  /* Where nothing else is under way, the copy that small memory needs before its first send is not worth a LF_PENDING. */
+  if (is_last && !p->share_timeline) status = lf_queue_wait(p->device, gpu->moved_at, MOVE_NS);
+  if (status < 0) {
+    lf_os_handle_close(os);
+    return status;
+  }
+  lf_region_message message = {.region = id,
+                               .kind = LF_REGION_GPU,
+                               .size = gpu->size,
+                               .allocation = gpu->allocation,
+                               .host_visible = gpu->host_visible,
+                               .counter = counter};
+  name_device(message.uuids, p->device);
+  status = lf_producer_announce(p, &message, os);
+  lf_os_handle_close(os);
+  return status;
+}
+
+/* Memory that came from a peer of this process, whose work on it may go on: our queue waits for it, so that whoever waits
+ * for our queue does. */
+static int32_t take_over(lf_device *device, lf_gpu_memory *gpu) {
+  if (!lf_semaphore_reached(gpu->peer, gpu->peer_value)) {
+    VkCommandBuffer commands;
+    uint64_t value;
+    int32_t status = lf_queue_begin(device, 1, &commands);
+    if (status != LF_OK) return status == LF_FULL ? LF_PENDING : status;
+    status = lf_queue_use(device, gpu);
+    if (status < 0) lf_queue_drop(device);
+    else status = lf_queue_end(device, &value);
+    if (status < 0) return status;
+  }
+  lf_semaphore_release(gpu->peer);
+  gpu->peer = NULL;
+  return LF_OK;
+}
+
+/* LF_OK with what the peer has to wait for in *wait, or LF_PENDING. Apart from the send, whose every instruction counts. */
+__attribute__((noinline)) static int32_t order(lf_producer *p, lf_gpu_memory *gpu, uint64_t *wait) {
+  if (gpu->peer) {
+    int32_t status = take_over(p->device, gpu);
+    if (status != LF_OK) return status;
+  }
+  int32_t status = lf_queue_check(p->device);
+  if (status < 0) return status;
+  p->reached = lf_queue_seen(p->device);
+  if (gpu->last_use <= p->reached) return LF_OK;
+  /* Who can look at the bytes would not wait for the timeline. */
+  if (p->share_timeline && !gpu->host_visible) {
+    *wait = gpu->last_use;
+    if (p->awaited < *wait) p->awaited = *wait;
+    return LF_OK;
+  }
+  return LF_PENDING;
+}
+
+int32_t lf_producer_pending(int32_t handle, double *value) {
+  LF_FIND_PRODUCER(p, handle);
+  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
+  int pending = p->awaited && p->awaited > lf_queue_seen(p->device);
+  *value = pending ? (double)p->awaited : 0;
+  return pending;
+}
+
+/* ---- what was released ---- */
+
+/* Frames of the counter's MemoryBuffers that the consumer has not released, in *count. */
+static int32_t count_unreleased(lf_producer *p, uint32_t index, uint32_t *count) {
+  lf_counter *counter = &p->counters[index];
+  uint32_t released = atomic_load_explicit(&p->ring->memory_released[index], memory_order_acquire);
+  if (released - counter->released > counter->sent - counter->released)
+    return lf_producer_corrupt(p, "count of a buffer's released frames", released);
+  counter->released = released;
+  *count = counter->sent - released;
+  return LF_OK;
+}
+
+/* One that counts nothing else, or, where there is none left, one that other buffers have too: these then count as
+ * unreleased together. */
+static int32_t take_counter(lf_producer *p, uint32_t region, uint32_t *index) {
+  *index = LF_INDEX(region) % LF_COUNTERS;
+  for (uint32_t i = 0; i < LF_COUNTERS; i++) {
+    if (p->counters[i].users) continue;
+    uint32_t count;
+    int32_t status = count_unreleased(p, i, &count);
+    if (status < 0) return status;
+    if (count) continue; /* of a buffer that is closed, with frames at the peer */
+    *index = i;
+    break;
+  }
+  return LF_OK;
+}
+
+int32_t lf_producer_unreleased(int32_t handle, int32_t memory) {
+  LF_FIND_PRODUCER(p, handle);
+  const lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (p->failed || memory <= 0 || known->memory != memory) return 0;
+  uint32_t count;
+  int32_t status = count_unreleased(p, known->counter, &count);
+  if (status < 0) return status;
+  /* Who closed, or is gone, has unmapped everything. */
+  if (!count || lf_producer_check_peer(p) < 0) return 0;
+  return count < INT32_MAX ? (int32_t)count : INT32_MAX;
+}
+
+/* ---- sending ---- */
+
+int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
+  LF_FIND_PRODUCER(p, handle);
+  lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
+  known->memory = 0;
+  p->counters[known->counter].users--;
+  p->imports--;
+  return lf_producer_drop(p, known->region);
+}
+
+/* 1 when the peer knows of the memory. */
+__attribute__((noinline)) static int32_t introduce(lf_producer *p, int32_t handle, lf_known_memory *known,
+                                                   int32_t memory) {
+  uint64_t size;
+  lf_gpu_memory *gpu = p->device ? lf_memory_gpu(memory) : NULL;
+  const lf_segment *segment = gpu ? NULL : lf_memory_segment(memory, &size);
+  if (!gpu && !segment) return lf_status_code();
+  if (known->memory) { /* its handle was reused: the old one was closed without a word to us */
+    int32_t status = lf_producer_forget_memory(handle, known->memory);
+    if (status < 0) return status;
+  }
+  lf_pool_region *region = lf_pool_new_region(&p->pool);
+  if (!region) return LF_EHOST_OUT_OF_MEMORY;
+  uint32_t id = region->id, counter;
+  int32_t status = take_counter(p, id, &counter);
+  if (status < 0) return status;
+  lf_region_message message = {.region = id, .kind = LF_REGION_HOST, .size = size, .counter = counter};
+  status = gpu ? announce_gpu(p, id, counter, gpu) : lf_producer_announce(p, &message, segment->os);
+  if (status != 1) return status;
+  region->announced = 1;
+  *known = (lf_known_memory){memory, id, gpu ? gpu->size : size, gpu, counter};
+  p->counters[counter].users++;
+  p->imports++;
+  return 1;
+}
+
+/* `whole` 0: the bytes from `offset` on, which have to be there. */
+static inline int32_t send(int32_t handle, int32_t memory, int whole, double offset, double size) {
+  LF_FIND_PRODUCER(p, handle);
+  if (__builtin_expect(!lf_producer_has_room(p), 0)) {
+    int32_t status = lf_producer_make_room(p);
+    if (status != LF_OK) return status;
+  }
+  lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  if (__builtin_expect(known->memory != memory || !lf_handle_get(LF_KIND_MEMORY, memory), 0)) {
+    int32_t status = introduce(p, handle, known, memory);
+    if (status != 1) return status;
+  }
+  lf_descriptor descriptor = {.region = known->region, .block = LF_NO_BLOCK, .length = known->size};
+  if (!whole) {
+    if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)known->size ||
+        size > (double)known->size - offset)
+      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %" PRIu64, size, offset,
+                     known->size);
+    descriptor.offset = (uint64_t)offset;
+    descriptor.length = (uint64_t)size;
+  }
+  lf_gpu_memory *gpu = known->gpu;
+  if (__builtin_expect(gpu && (gpu->peer || gpu->last_use > p->reached), 0)) {
+    int32_t status = order(p, gpu, &descriptor.wait);
+    if (status != LF_OK) return status;
+  }
+  p->counters[known->counter].sent++;
+  return lf_producer_publish_region(p, &descriptor);
+}
+
+int32_t lf_producer_send_memory(int32_t handle, int32_t memory) { return send(handle, memory, 1, 0, 0); }
+
+int32_t lf_producer_send_part(int32_t handle, int32_t memory, double offset, double size) {
+  return send(handle, memory, 0, offset, size);
+}

@@ -1,0 +1,194 @@
+/*
+ * The shared segment of a channel: a ring of slots from one producer to one consumer, and a smaller one of block
+ * numbers the other way. docs/segment-layout.md draws it.
+ *
+ * A slot's first word publishes it: sequence number and length in one 64-bit store. So an idle consumer watches the
+ * very line that the message arrives in, and no index crosses between the cores. Everything else that both sides touch
+ * stands 128 bytes apart (two cache lines: processors fetch them in pairs) and is read rarely.
+ *
+ * Nothing here is trusted by the side that did not write it. Both keep their positions in private memory.
+ */
+#ifndef LF_RING_H
+#define LF_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "host/segment.h"
+#include "lavaflow.h"
+
+#define LF_RING_MAGIC 0x474e495256414c00u /* "\0LAVRING" */
+#define LF_SLOT_BYTES 128
+#define LF_LINE 128
+#define LF_SLOTS_MIN 2u
+#define LF_SLOTS_MAX 65536u
+/* Blocks that may exist at once: the return ring has a place for each, so it never overflows. */
+#define LF_BLOCKS_MAX 4096u
+#define LF_NO_BLOCK 0xffffffffu
+/* Counters of released frames of MemoryBuffers: one for each buffer, as long as the peer knows no more of them. */
+#define LF_COUNTERS 4096u
+
+/* A slot's length field when the payload lies in a region. */
+#define LF_LENGTH_REGION 0xffffffu
+
+typedef struct {
+  _Alignas(LF_SLOT_BYTES) _Atomic uint64_t word; /* sequence | length << 32 */
+  uint8_t payload[LF_INLINE_MAX];
+} lf_slot;
+
+/* The payload of a slot with LF_LENGTH_REGION. */
+typedef struct {
+  uint32_t region;
+  uint32_t block; /* LF_NO_BLOCK for a MemoryBuffer */
+  uint64_t offset;
+  uint64_t length;
+  uint64_t wait;     /* GPU memory: where on the producer's timeline its work on it ends; 0: it has ended */
+  uint32_t staged;   /* 1: a block with a copy of a MemoryBuffer that the consumer can't reach */
+  uint32_t reserved; /* 0 */
+} lf_descriptor;
+
+/* One side's word to the other: does it sleep, has it closed. Read together on every message, so in one line. */
+#define LF_FLAG_WAITING ((uint64_t)1)
+#define LF_FLAG_CLOSED ((uint64_t)1 << 32)
+typedef struct {
+  _Alignas(LF_LINE) _Atomic uint32_t waiting;
+  _Atomic uint32_t closed;
+} lf_side;
+
+/* What the consumer checks once, on its private copy. */
+typedef struct {
+  uint64_t magic;
+  uint32_t wire_version;
+  uint32_t slot_count;
+  uint32_t slot_bytes;
+  uint32_t block_count;
+  uint64_t total_bytes;
+} lf_ring_head;
+
+typedef struct {
+  lf_ring_head head;
+  lf_side producer;
+  _Alignas(LF_LINE) _Atomic uint64_t taken;    /* by the consumer: slots it has read */
+  _Alignas(LF_LINE) _Atomic uint64_t released; /* by the consumer: frames its user gave back */
+  lf_side consumer;
+  _Alignas(LF_LINE) _Atomic uint64_t returns[LF_BLOCKS_MAX]; /* by the consumer: sequence | block << 32 */
+  _Atomic uint32_t memory_released[LF_COUNTERS]; /* by the consumer: frames of MemoryBuffers, by the region's counter */
+} lf_ring;
+
+/* As docs/segment-layout.md has it. */
+_Static_assert(sizeof(lf_slot) == 128 && offsetof(lf_slot, payload) == 8, "a slot");
+_Static_assert(offsetof(lf_ring, producer) == 128 && offsetof(lf_side, closed) == 4, "the producer's flags");
+_Static_assert(offsetof(lf_ring, taken) == 256 && offsetof(lf_ring, released) == 384, "the consumer's counts");
+_Static_assert(offsetof(lf_ring, consumer) == 512, "the consumer's flags");
+_Static_assert(offsetof(lf_ring, returns) == 640 && offsetof(lf_ring, memory_released) == 33408, "what comes back");
+_Static_assert(sizeof(lf_ring) == 49792, "the slots");
+
+static inline lf_slot *lf_ring_slots(lf_ring *ring) { return (lf_slot *)((char *)ring + sizeof(lf_ring)); }
+static inline size_t lf_ring_bytes(uint32_t slot_count) {
+  return sizeof(lf_ring) + (size_t)slot_count * sizeof(lf_slot);
+}
+
+/* A region announced over the link, with the OS handle of its memory. */
+typedef struct {
+  uint32_t region;
+  uint32_t kind; /* LF_REGION_... */
+  uint64_t size;
+  uint64_t allocation;              /* GPU memory: bytes that the producer's driver allocated; else 0 */
+  uint32_t host_visible;            /* GPU memory; else 0 */
+  uint32_t counter;                 /* in memory_released; 0 for pooled blocks */
+  uint8_t uuids[2 * LF_UUID_BYTES]; /* GPU memory: of its device and driver; else 0 */
+} lf_region_message;
+
+/* The timeline of the producer's device, with its OS handle: before the first region of GPU memory. */
+typedef struct {
+  uint8_t uuids[2 * LF_UUID_BYTES];
+} lf_timeline_message;
+
+/* More than any driver gives at once. */
+#define LF_GPU_BYTES_MAX ((uint64_t)1 << 48)
+
+/* A region that goes: when the consumer has read all frames up to `position`, nothing in it is used any more. */
+typedef struct {
+  uint32_t region;
+  uint32_t reserved;
+  uint64_t position;
+} lf_drop_message;
+
+/* A region's number: the producer's index, and a generation above it so that an old number never means a new one. */
+#define LF_INDEX(id) ((id) & 0xffffu)
+#define LF_REGIONS_MAX 0x10000u
+
+static inline uint64_t lf_slot_word(const lf_slot *slot) {
+  return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)&slot->word, memory_order_acquire);
+}
+
+static inline uint32_t lf_sequence(uint64_t position) { return (uint32_t)(position + 1); }
+
+static inline uint64_t lf_side_read(lf_side *side) {
+  uint64_t waiting = atomic_load_explicit(&side->waiting, memory_order_relaxed);
+  uint64_t closed = atomic_load_explicit(&side->closed, memory_order_relaxed);
+  return (waiting ? LF_FLAG_WAITING : 0) | (closed ? LF_FLAG_CLOSED : 0);
+}
+
+/* Copies up to 64 bytes without a call: pairs of overlapping moves of a fixed size. */
+static inline void lf_copy_64(char *d, const char *s, uint32_t n) {
+  if (n >= 32) {
+    memcpy(d + n - 32, s + n - 32, 32);
+    memcpy(d, s, 32);
+  } else if (n >= 16) {
+    memcpy(d + n - 16, s + n - 16, 16);
+    memcpy(d, s, 16);
+  } else if (n >= 8) {
+    memcpy(d + n - 8, s + n - 8, 8);
+    memcpy(d, s, 8);
+  } else if (n >= 4) {
+    memcpy(d + n - 4, s + n - 4, 4);
+    memcpy(d, s, 4);
+  } else {
+    for (uint32_t i = 0; i < n; i++) d[i] = s[i];
+  }
+}
+
+/* Copies up to LF_INLINE_MAX bytes. What lies in the slot's second line goes first, and no store crosses into the first
+ * one: the stores to the line that the other side watches then stand together, and the line moves once. */
+static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
+  char *d = to;
+  const char *s = from;
+  if (n <= 56) {
+    lf_copy_64(d, s, n);
+  } else {
+    lf_copy_64(d + 56, s + 56, n - 56);
+    memcpy(d, s, 56);
+  }
+}
+
+/* A private copy of what the peer can change. Without the barrier the compiler might read the original once more after
+ * the copy was checked. */
+static inline void lf_copy_private(void *to, const void *from, size_t n) {
+  memcpy(to, from, n);
+  __asm__ volatile("" ::: "memory");
+}
+
+/* Tells the processor that this is a spin. */
+static inline void lf_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/*
+ * Going to sleep is Dekker's problem: "I wait" and "there is something" must not pass each other. The sleeper pays for
+ * both: a membarrier makes every running thread of the two processes pass a full barrier, so the other side needs none
+ * on its fast path (a fence there would wait for the slot's line on every message). Where there is no membarrier,
+ * `fenced` is set on both sides and both use a fence.
+ */
+void lf_barrier_of_sleeper(int fenced);
+static inline void lf_barrier_of_waker(int fenced) {
+  if (fenced) atomic_thread_fence(memory_order_seq_cst);
+  else atomic_signal_fence(memory_order_seq_cst);
+}
+
+#endif
