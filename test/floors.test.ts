@@ -152,7 +152,7 @@ describe("floors", () => {
     expect([...new Set(users)]).toEqual(["native"]);
   });
 
-  test("only channel/connect/route.ts names the transports", () => {
+  test("only channel/connect/route.ts imports the transports", () => {
     const users = sources.filter(({ inside }) => inside.some((name) => TRANSPORTS.includes(name)));
     expect(users.map(({ path }) => path)).toEqual(["channel/connect/route.ts"]);
   });
@@ -177,6 +177,16 @@ describe("floors", () => {
 
   test("no ring of files imports itself", () => {
     expect(findCycle(new Map(sources.map(({ path, inside }) => [path, inside])))).toEqual([]);
+  });
+
+  test("no circle of folders imports itself in channel/", () => {
+    const folders = new Map<string, string[]>();
+    for (const { path, inside } of sources.filter(({ path }) => path.startsWith("channel/"))) {
+      const from = dirname(path);
+      const others = inside.map((name) => dirname(name)).filter((to) => to !== from);
+      folders.set(from, [...(folders.get(from) ?? []), ...others]);
+    }
+    expect(findCycle(folders)).toEqual([]);
   });
 
   test(`no file has more than ${LONGEST_FILE} lines`, () => {

@@ -2,10 +2,10 @@
 import { invalidArgument } from "../errors.ts";
 import { type ProcessLocation, validateLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
-import type { ChannelProfile } from "../memory/strategy.ts";
+import { type ChannelProfile, PROFILES } from "../memory/strategy.ts";
 import { timeoutOf } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
-import type { TransportName } from "./transport/transport.ts";
+import { TRANSPORT_NAMES, type TransportName } from "./transport/transport.ts";
 
 /** Options of `Channel.open`. */
 export interface ChannelOptions {
@@ -49,9 +49,6 @@ const NAMES: OptionNames<ChannelOptions> = {
 /** The largest frame: what one ArrayBuffer of the engine can show. */
 const FRAME_MAX = 2 ** 32;
 
-const PROFILES: readonly unknown[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
-const TRANSPORTS: readonly unknown[] = ["shm", "vulkan", "mpi"];
-
 export function checkSize(sizeBytes: number): void {
   if (Number.isInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= FRAME_MAX) return;
   throw invalidArgument("sizeBytes", sizeBytes, `a whole number of bytes from 0 to ${FRAME_MAX}`);
@@ -73,8 +70,8 @@ export function checkOptions(name: string, options: ChannelOptions): void {
   if (role !== "producer" && role !== "consumer") throw invalidArgument("role", role, '"producer" or "consumer"');
   if (profile !== undefined && !PROFILES.includes(profile))
     throw invalidArgument("profile", profile, PROFILES.join(", "));
-  if (transport !== undefined && !TRANSPORTS.includes(transport)) {
-    throw invalidArgument("transport", transport, TRANSPORTS.join(", "));
+  if (transport !== undefined && !TRANSPORT_NAMES.includes(transport)) {
+    throw invalidArgument("transport", transport, TRANSPORT_NAMES.join(", "));
   }
   if (scope !== undefined && scope !== "job" && scope !== "host") {
     throw invalidArgument("scope", scope, '"job" or "host"');

@@ -2,7 +2,7 @@
  * From a name to a peer with whom everything is agreed. Until then, a peer that dies or is another one does not matter.
  * A rank of a job looks in two places at once: on its host, and in the job.
  */
-import { type ErrorCode, LavaFlowError } from "../../errors.ts";
+import { isCode, LavaFlowError } from "../../errors.ts";
 import { validateLocation } from "../../location.ts";
 import { aborted, type Limits } from "../../native/limits.ts";
 import { type Job, joiningText, joinJob, type NoJob, pollJob } from "../job/job.ts";
@@ -297,8 +297,4 @@ function ranksOfHost(): number | undefined {
 /** A peer that went away, was not the right one or did not finish: another may come, as long as there is time. */
 function passes(error: unknown): error is Error {
   return error instanceof Mismatch || isCode(error, "PEER_DIED", "TIMEOUT");
-}
-
-function isCode(error: unknown, ...codes: ErrorCode[]): error is LavaFlowError {
-  return error instanceof LavaFlowError && codes.includes(error.code);
 }

@@ -12,18 +12,19 @@
  *     what is to be shared, or failed   ->
  *                                       <-  accepted (and on which terms), or why not
  */
-import { LavaFlowError } from "../../errors.ts";
+import { isCode, LavaFlowError } from "../../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../../location.ts";
-import type { ChannelProfile } from "../../memory/strategy.ts";
-import type {
-  Acceptance,
-  ConsumerEnd,
-  Meeting,
-  Offer,
-  Party,
-  ProducerEnd,
-  Transport,
-  TransportName,
+import { type ChannelProfile, PROFILES } from "../../memory/strategy.ts";
+import {
+  type Acceptance,
+  type ConsumerEnd,
+  type Meeting,
+  type Offer,
+  type Party,
+  type ProducerEnd,
+  TRANSPORT_NAMES,
+  type Transport,
+  type TransportName,
 } from "../transport/transport.ts";
 import type { Deadline } from "../wait/deadline.ts";
 import { HostLink, type Link, MESSAGE } from "../wire/link.ts";
@@ -52,10 +53,8 @@ export interface Hello {
   pin?: TransportName;
 }
 
-const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
 /** Two hashes. */
 const PLACE_MAX = 200;
-const TRANSPORTS: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
 /** This side's first word. */
 export function greet(link: Link, party: Party): void {
@@ -64,7 +63,7 @@ export function greet(link: Link, party: Party): void {
     link.send(MESSAGE.hello, { role, location, place, profile, wishes: wishes(party), pin });
   } catch (error) {
     // A peer of another version has gone already, but said so before: that is read next.
-    if (!(error instanceof LavaFlowError && error.code === "PEER_DIED")) throw error;
+    if (!isCode(error, "PEER_DIED")) throw error;
   }
 }
 
@@ -217,12 +216,12 @@ function meetsInJob(mine: string | null, peer: string | null): boolean {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof LavaFlowError && (error.code === "PEER_DIED" || error.code === "WIRE_VERSION_MISMATCH");
+  return isCode(error, "PEER_DIED", "WIRE_VERSION_MISMATCH");
 }
 
 /** The time is up, or the caller's signal was aborted: of no importance to the transport. */
 function isOver(error: unknown): boolean {
-  return error instanceof LavaFlowError && (error.code === "TIMEOUT" || error.code === "ABORTED");
+  return isCode(error, "TIMEOUT", "ABORTED");
 }
 
 function messageOf(error: unknown): string {
@@ -236,10 +235,10 @@ function readHello(value: unknown, role: string): Hello {
   if (typeof hello !== "object" || hello === null) throw bad("form");
   if ((hello.role !== "producer" && hello.role !== "consumer") || hello.role === role) throw bad("role");
   if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
-  if (hello.pin !== undefined && !TRANSPORTS.includes(hello.pin as TransportName)) throw bad("pin");
+  if (hello.pin !== undefined && !TRANSPORT_NAMES.includes(hello.pin as TransportName)) throw bad("pin");
   const { place = null, wishes: wished } = hello;
   if (place !== null && (typeof place !== "string" || place.length > PLACE_MAX)) throw bad("place");
-  if (!Array.isArray(wished) || !wished.every((name) => TRANSPORTS.includes(name))) throw bad("wishes");
+  if (!Array.isArray(wished) || !wished.every((name) => TRANSPORT_NAMES.includes(name))) throw bad("wishes");
   try {
     return { ...hello, place, location: validateLocation(hello.location) } as Hello;
   } catch {

@@ -1,4 +1,4 @@
-/** Which path a channel takes, and why not the others. The only file that names the transports. */
+/** Which path a channel takes, and why not the others. The only file that imports the transports. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import { mpi } from "../transport/mpi.ts";

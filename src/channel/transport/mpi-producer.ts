@@ -1,5 +1,5 @@
 /** The sending end of a channel over MPI. */
-import { LavaFlowError } from "../../errors.ts";
+import { isCode, LavaFlowError } from "../../errors.ts";
 import { MemoryBuffer } from "../../memory/buffer.ts";
 import { bytesOf, stays } from "../../memory/bytes.ts";
 import { holdView } from "../../native/handle.ts";
@@ -250,7 +250,7 @@ export class MpiProducer implements ProducerEnd {
       return true;
     } catch (error) {
       // Where the peer is gone, nothing leaves any more.
-      return !(error instanceof LavaFlowError && error.code === "PEER_DIED");
+      return !isCode(error, "PEER_DIED");
     }
   }
 

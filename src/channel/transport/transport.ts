@@ -9,8 +9,10 @@ import type { Link } from "../wire/link.ts";
 import type { Payload } from "./payload.ts";
 import type { Releases } from "./releases.ts";
 
+export const TRANSPORT_NAMES = ["shm", "vulkan", "mpi"] as const;
+
 /** How frames move: shared memory on one host, GPU memory on one host, or MPI. */
-export type TransportName = "shm" | "vulkan" | "mpi";
+export type TransportName = (typeof TRANSPORT_NAMES)[number];
 
 /** What one side brings to the meeting. */
 export interface Party {
