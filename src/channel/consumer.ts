@@ -4,7 +4,7 @@ import { checkLimits, type Limits, timeoutOf } from "../native/limits.ts";
 import { checkNames } from "../native/options.ts";
 import { turnDue } from "../native/turn.ts";
 import type { Route } from "./connect/route.ts";
-import { closedHere, closeEnd, type Opened } from "./endpoint.ts";
+import { Endpoint, type Opened } from "./endpoint.ts";
 import { FrameIterator } from "./frame-iterator.ts";
 import type { ConsumerStats } from "./stats.ts";
 import type { ConsumerEnd } from "./transport/transport.ts";
@@ -21,15 +21,12 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly name: string;
   readonly role = "consumer";
   readonly route: Route;
-  readonly #opened: Opened<ConsumerEnd>;
-  /** Null once this side has closed the channel. */
-  #end: ConsumerEnd | null;
-  #closing: Promise<void> | null = null;
+  readonly #endpoint: Endpoint<ConsumerEnd>;
   readonly #queue: WaitQueue;
   readonly #failed: (error: unknown) => void;
-  readonly #receive = () => this.#openEnd().tryRecv();
-  readonly #arm = () => this.#openEnd().arm();
-  readonly #why = () => whyNoFrame(this.#end);
+  readonly #receive = () => this.#endpoint.end().tryRecv();
+  readonly #arm = () => this.#endpoint.end().arm();
+  readonly #why = () => whyNoFrame(this.#endpoint.endOrNull);
   /** Of the last `recvSync`: a loop gives the same object, and looking at its names takes a third of receiving a frame. */
   #waitOptions: object | undefined = undefined;
 
@@ -37,21 +34,20 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   constructor(opened: Opened<ConsumerEnd>) {
     this.name = opened.name;
     this.route = opened.route;
-    this.#opened = opened;
-    this.#end = opened.end;
+    this.#endpoint = new Endpoint(opened);
     this.#queue = opened.queue;
     this.#failed = opened.failed;
   }
 
   get stats(): ConsumerStats {
-    const { frames, bytes, full: _, ...rest } = this.#openEnd().stats();
+    const { frames, bytes, full: _, ...rest } = this.#endpoint.end().stats();
     return { framesReceived: frames, bytesReceived: bytes, ...rest };
   }
 
   /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything committed was received. */
   tryRecv(): Frame | null {
     try {
-      return this.#openEnd().tryRecv();
+      return this.#endpoint.end().tryRecv();
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -61,7 +57,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   /** The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CHANNEL_CLOSED or PEER_DIED (drained), CLOSED. */
   recv(options?: Limits): Promise<Frame> {
     try {
-      const end = this.#openEnd();
+      const end = this.#endpoint.end();
       if (options !== undefined) checkLimits("recv", options);
       if (options?.signal === undefined && this.#queue.idle && !turnDue()) {
         const frame = end.tryRecv() ?? (this.#queue.soon() ? end.tryRecv() : null);
@@ -83,7 +79,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * latency there is. Null when `timeoutMs` (default 30 000) passed.
    */
   recvSync(options?: { timeoutMs?: number; spinUs?: number }): Frame | null {
-    const end = this.#openEnd();
+    const end = this.#endpoint.end();
     if (options !== this.#waitOptions) {
       checkNames("recvSync", options, RECV_SYNC);
       this.#waitOptions = options;
@@ -109,7 +105,13 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * loop's body has not released is released when the next one is asked for.
    */
   [Symbol.asyncIterator](): AsyncIterator<Frame> {
-    return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end === null, this.#failed);
+    return new FrameIterator(
+      this.#queue,
+      this.#receive,
+      this.#arm,
+      () => this.#endpoint.endOrNull === null,
+      this.#failed,
+    );
   }
 
   /**
@@ -117,21 +119,10 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * side on the peer's buffers, and what the peer's GPU waits for, has ended (at most 30 s later).
    */
   close(): Promise<void> {
-    return (this.#closing ??= this.#close());
-  }
-
-  #close(): Promise<void> {
-    const end = this.#end;
-    this.#end = null;
-    return closeEnd(end, this.#opened);
+    return this.#endpoint.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #openEnd(): ConsumerEnd {
-    if (this.#end !== null) return this.#end;
-    throw closedHere(this.name);
   }
 }

@@ -1,39 +1,62 @@
-/** What both ends of a channel have in common: what `Channel.open` made for them, and an orderly close. */
+/** What a Producer and a Consumer have in common: what `Channel.open` made for them, and an orderly close. */
 import { LavaFlowError } from "../errors.ts";
 import type { Route } from "./connect/route.ts";
 import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
 import type { WaitQueue } from "./wait/wait-queue.ts";
 
-/** What `Channel.open` has made for an end. */
+/** What `Channel.open` makes. */
 export interface Opened<End extends ProducerEnd | ConsumerEnd> {
   readonly name: string;
   readonly route: Route;
   readonly end: End;
-  /** Calls that wait for room, or for a frame: each gets its turn after those before it. */
+  /** Calls that wait for credits, or for a frame: first come, first served. */
   readonly queue: WaitQueue;
-  /** Calls that wait until everything is released: they hold nobody up. */
+  /** Calls that wait until every frame is released. They do not delay the calls of `queue`. */
   readonly drains: WaitQueue;
-  /** Calls whose payload has not left its own memory. */
+  /** Calls whose payload MPI still reads from its own memory. */
   readonly flights: WaitQueue;
-  /** Closes the end, the connection and the role. */
+  /** Closes the end and the connection, and gives the role back. */
   readonly leave: () => void;
-  /** Is told of each failure of the end. */
+  /** Called with each error of the end. */
   readonly failed: (error: unknown) => void;
 }
 
-/** The end finds itself closed in every call by now. `end` is null where it was closed before. */
-export async function closeEnd<End extends ProducerEnd | ConsumerEnd>(
-  end: End | null,
-  { queue, drains, flights, leave }: Opened<End>,
-): Promise<void> {
-  queue.wake();
-  drains.wake();
-  const settled = end?.settled();
-  if (settled) await settled;
-  leave();
-  flights.wake();
-}
+export class Endpoint<End extends ProducerEnd | ConsumerEnd> {
+  readonly #opened: Opened<End>;
+  /** Null once this side has closed the channel. */
+  #end: End | null;
+  #closing: Promise<void> | null = null;
 
-export function closedHere(name: string): LavaFlowError {
-  return new LavaFlowError("CLOSED", `channel "${name}" was closed here`, { remedy: "Open it again" });
+  constructor(opened: Opened<End>) {
+    this.#opened = opened;
+    this.#end = opened.end;
+  }
+
+  /** Throws CLOSED once this side has closed the channel. */
+  end(): End {
+    if (this.#end !== null) return this.#end;
+    const message = `channel "${this.#opened.name}" was closed here`;
+    throw new LavaFlowError("CLOSED", message, { remedy: "Open it again" });
+  }
+
+  get endOrNull(): End | null {
+    return this.#end;
+  }
+
+  /** Resolves when work under way that needs the end has finished, at most 30 s later. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const { end, queue, drains, flights, leave } = this.#opened;
+    this.#end = null;
+    // Every waiting call tries again, and fails with CLOSED.
+    queue.wake();
+    drains.wake();
+    const settled = end.settled();
+    if (settled) await settled;
+    leave();
+    flights.wake();
+  }
 }

@@ -4,7 +4,7 @@ import { checkUnchanged } from "../memory/bytes.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { nextTurn, turnDue } from "../native/turn.ts";
 import type { Route } from "./connect/route.ts";
-import { closedHere, closeEnd, type Opened } from "./endpoint.ts";
+import { Endpoint, type Opened } from "./endpoint.ts";
 import { checkSize } from "./options.ts";
 import type { ProducerStats } from "./stats.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./transport/payload.ts";
@@ -20,23 +20,19 @@ export class Producer implements AsyncDisposable {
   readonly name: string;
   readonly role = "producer";
   readonly route: Route;
-  readonly #opened: Opened<ProducerEnd>;
-  /** Null once this side has closed the channel. */
-  #end: ProducerEnd | null;
-  #closing: Promise<void> | null = null;
+  readonly #endpoint: Endpoint<ProducerEnd>;
   readonly #queue: WaitQueue;
   readonly #drains: WaitQueue;
   readonly #flights: WaitQueue;
   readonly #failed: (error: unknown) => void;
-  readonly #armForRoom = () => this.#openEnd().arm("room");
-  readonly #why = () => whyNotReleased(this.#end);
+  readonly #armForRoom = () => this.#endpoint.end().arm("room");
+  readonly #why = () => whyNotReleased(this.#endpoint.endOrNull);
 
   /** @internal */
   constructor(opened: Opened<ProducerEnd>) {
     this.name = opened.name;
     this.route = opened.route;
-    this.#opened = opened;
-    this.#end = opened.end;
+    this.#endpoint = new Endpoint(opened);
     this.#queue = opened.queue;
     this.#drains = opened.drains;
     this.#flights = opened.flights;
@@ -44,7 +40,7 @@ export class Producer implements AsyncDisposable {
   }
 
   get stats(): ProducerStats {
-    const { frames, bytes, ...rest } = this.#openEnd().stats();
+    const { frames, bytes, ...rest } = this.#endpoint.end().stats();
     return { framesSent: frames, bytesSent: bytes, ...rest };
   }
 
@@ -61,7 +57,7 @@ export class Producer implements AsyncDisposable {
    */
   send(payload: Payload, options?: Limits): Promise<void> {
     try {
-      const end = this.#openEnd();
+      const end = this.#endpoint.end();
       if (options !== undefined) checkLimits("send", options);
       if (options?.signal === undefined && this.#queue.idle) {
         const ticket = end.start(payload);
@@ -79,7 +75,7 @@ export class Producer implements AsyncDisposable {
     const view = payload instanceof MemoryBuffer ? null : viewOfPayload(payload);
     const sizeBytes = view ? lengthOf(view, Number.POSITIVE_INFINITY) : 0;
     const attempt = () => {
-      const to = this.#openEnd();
+      const to = this.#endpoint.end();
       if (view) checkUnchanged("payload", view, sizeBytes);
       const ticket = to.start(view ?? payload);
       return ticket === null ? null : ticket === 0 ? DONE : this.#leaves(to, ticket);
@@ -100,7 +96,7 @@ export class Producer implements AsyncDisposable {
    */
   trySend(payload: Payload): boolean {
     try {
-      const end = this.#openEnd();
+      const end = this.#endpoint.end();
       return this.#queue.idle && end.trySend(payload);
     } catch (error) {
       this.#failed(error);
@@ -110,7 +106,7 @@ export class Producer implements AsyncDisposable {
 
   /** Room to write a frame in place: no copy at all. Null when the queue is full. */
   tryLoan(sizeBytes: number): Loan | null {
-    const end = this.#openEnd();
+    const end = this.#endpoint.end();
     checkSize(sizeBytes);
     if (!this.#queue.idle) return null;
     try {
@@ -123,19 +119,19 @@ export class Producer implements AsyncDisposable {
 
   /** The same, when there is room. Rejects as `send` does. */
   async loan(sizeBytes: number, options?: Limits): Promise<Loan> {
-    this.#openEnd();
+    this.#endpoint.end();
     checkSize(sizeBytes);
     checkLimits("loan", options);
-    const attempt = () => this.#openEnd().tryLoan(sizeBytes);
+    const attempt = () => this.#endpoint.end().tryLoan(sizeBytes);
     return this.#queue.wait(attempt, this.#armForRoom, "no room for a loan", options, this.#why);
   }
 
   /** Resolves when all that was sent was received and released by the peer: its buffers may be written again. */
   async flush(options?: Limits): Promise<void> {
     checkLimits("flush", options);
-    const attempt = () => (this.#openEnd().drained() && this.#queue.idle ? true : null);
+    const attempt = () => (this.#endpoint.end().drained() && this.#queue.idle ? true : null);
     // With sends waiting for room, what is released so far is not all.
-    const arm = () => this.#openEnd().arm("released") && this.#queue.idle;
+    const arm = () => this.#endpoint.end().arm("released") && this.#queue.idle;
     await this.#drains.wait(attempt, arm, "not all frames were released", options, this.#why);
   }
 
@@ -150,22 +146,11 @@ export class Producer implements AsyncDisposable {
    * (at most 30 s later).
    */
   close(): Promise<void> {
-    return (this.#closing ??= this.#close());
-  }
-
-  #close(): Promise<void> {
-    const end = this.#end;
-    this.#end = null;
-    return closeEnd(end, this.#opened);
+    return this.#endpoint.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #openEnd(): ProducerEnd {
-    if (this.#end !== null) return this.#end;
-    throw closedHere(this.name);
   }
 }
 
