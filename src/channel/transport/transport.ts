@@ -9,10 +9,9 @@ import type { Link } from "../wire/link.ts";
 import type { Payload } from "./payload.ts";
 import type { Releases } from "./releases.ts";
 
-export const TRANSPORT_NAMES = ["shm", "vulkan", "mpi"] as const;
-
 /** How frames move: shared memory on one host, GPU memory on one host, or MPI. */
-export type TransportName = (typeof TRANSPORT_NAMES)[number];
+export type TransportName = "shm" | "vulkan" | "mpi";
+export const TRANSPORT_NAMES: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
 /** What one side brings to the meeting. */
 export interface Party {
