@@ -20,7 +20,7 @@ const LEFT: Record<string, string> = {
   "shim/src":
     "ahead, allocate window, bell, bells, beside, bulk, company, foreign, gate, hand out, home, known memory, lane, lanes, let go, letter, letters, look, looked, looks, mail, mark, nobody, parting, partner, partners, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, somebody, stir, trouble, wall micros, whoever",
   "shim/test":
-    "ahead, allocate window, bell, bells, board, foreign, gate, home, lane, lanes, letter, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, so often, somebody, wall micros, way, whoever",
+    "ahead, allocate window, bell, bells, board, foreign, gate, home, lane, letter, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, so often, somebody, wall micros, way, whoever",
   "shim/test-mpi":
     "bell, bells, beside, bulk, home, lane, lanes, letter, letters, looks, mail, mark, marks, meet, nobody, parting, partner, piece, pieces, place, room, seek, seeks, settle, settles, so many, way",
   src: "place, so often",
@@ -46,7 +46,7 @@ const LEFT: Record<string, string> = {
     "beside, home, inward, look, mark, nobody, partner, partners, piece, pieces, place, places, room, so many, somebody, terms, wall clock, whoever",
   "test/memory": "look, nobody, place, places, somebody, whoever",
   "test/mpi":
-    "beside, board, boards, company, greet, lanes, look, mail, mark, nobody, piece, place, somebody, trouble, whoever",
+    "beside, board, boards, company, greet, look, mark, nobody, piece, place, somebody, trouble, whoever",
   "test/native": "nobody, places, whoever",
   "test/package": "place",
   "test/process":
