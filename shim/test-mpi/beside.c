@@ -1,5 +1,6 @@
 /* Another part of the program uses MPI too, on a communicator of its own and without knowing of lava-flow's lock, while
  * channels and the job's thread are at work. Four ranks. */
+#include "base/monotonic.h"
 #include "ep_test.h"
 
 #define FRAMES 3000u

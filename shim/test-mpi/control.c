@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/monotonic.h"
 #include "job_test.h"
 
 /* ---- words of all sizes, both ways and to itself ---- */

@@ -3,6 +3,7 @@
  * in tens of messages, and a rank that says anything. Orders of words, deaths and limits are tested in ../test, where
  * chance decides and can be repeated.
  */
+#include "base/monotonic.h"
 #include "ipc/link.h"
 #include "names/directory.h"
 #include "test.h"

@@ -1,6 +1,7 @@
 /* Frames over lanes: sizes, ways to send, order, holding, room. Four ranks: the even ones send to the odd ones, and some
  * tests are of a rank with itself. */
 #include "ep_test.h"
+#include "host/pool.h"
 
 static int other(void) { return rank ^ 1; }
 static int even(void) { return rank & ~1; }

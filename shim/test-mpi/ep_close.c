@@ -1,5 +1,6 @@
 /* How channels end: closed on one side or the other, with frames under way; and lanes that are used again. Four ranks:
  * the even ones send to the odd ones. */
+#include "base/monotonic.h"
 #include "ep_test.h"
 
 static int even(void) { return rank & ~1; }

@@ -1,5 +1,6 @@
 /* Ends whose peer sends what it should not: each gets CORRUPT_SEGMENT, in words that name the peer, and the process goes
  * on. Four ranks: the even ones are hostile, by messages and mail of their own. */
+#include "base/monotonic.h"
 #include "ep_test.h"
 #include "job/control.h"
 

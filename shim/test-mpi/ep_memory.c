@@ -1,4 +1,5 @@
 /* What large frames took goes back while their channel stays open. Two of the ranks; the others wait. */
+#include "base/monotonic.h"
 #include "ep_test.h"
 
 #define MIB ((uint64_t)1 << 20)

@@ -6,6 +6,7 @@
 
 #include "ep/ep.h"
 
+#include "base/monotonic.h"
 #include "joined.h"
 
 #define LIMIT_NS ((uint64_t)120 * 1000000000) /* only ends a hang */

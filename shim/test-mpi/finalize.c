@@ -1,5 +1,6 @@
 /* One rank leaves the job long before the others: what it has under way arrives, its channels are over, and it keeps
  * its part of the directory until all leave. Four ranks. */
+#include "base/monotonic.h"
 #include "job_test.h"
 
 #define LARGE_BYTES (8u << 20)

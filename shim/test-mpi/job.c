@@ -1,4 +1,5 @@
 /* The job: its beginning, its ends and their rounds, its lock, and peers that live. Four ranks. */
+#include "base/monotonic.h"
 #include "job_test.h"
 
 static void opens(void) {

@@ -7,6 +7,7 @@
 #include "ipc/link.h"
 #include "job/control.h"
 
+#include "base/monotonic.h"
 #include "joined.h"
 
 #define LIMIT_NS ((uint64_t)60 * 1000000000) /* only ends a hang */

@@ -1,4 +1,5 @@
 /* GPU memory through a channel: known once, in the order of both sides' work, and given back when that has ended. */
+#include "host/pool.h"
 #include "queues.h"
 #include "rings.h"
 #include "shm/consumer.h"

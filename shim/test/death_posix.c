@@ -1,6 +1,7 @@
 /* One of two processes is killed at any moment; LAVA_FLOW_KILLS says how often (default 300). */
 #include <stdatomic.h>
 
+#include "base/monotonic.h"
 #include "process_posix.h"
 #include "rings.h"
 

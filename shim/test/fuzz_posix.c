@@ -1,5 +1,6 @@
 /* Words that a hostile peer writes into the ring, between the calls and during them. */
 #include "fuzz_posix.h"
+#include "host/pool.h"
 
 typedef enum { AS_PRODUCER, AS_CONSUMER } side;
 

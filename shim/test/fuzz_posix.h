@@ -11,9 +11,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include "host/pool.h"
 #include "ipc/link_posix.h"
 #include "process_posix.h"
 #include "rings.h"
+#include "base/thread.h"
 #include "shm/ring.h"
 
 /* ThreadSanitizer is to look for races of the shim with itself, not with a peer that breaks every rule. */

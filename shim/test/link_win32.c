@@ -2,6 +2,7 @@
 #include "ipc/link_win32.h"
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "host/segment.h"
 #include "test.h"
 

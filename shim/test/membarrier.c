@@ -4,6 +4,8 @@
  */
 #include <stdatomic.h>
 
+#include "base/thread.h"
+#include "host/membarrier.h"
 #include "rings.h"
 #include "shm/ring.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "host/pool.h"
 #include "test.h"
 
 static void classes_fit(void) {

@@ -1,4 +1,5 @@
 /* Two ends meet under a name: in any order, many at once, one of each role. */
+#include "base/monotonic.h"
 #include "rings.h"
 
 /* That two links are the ends of one connection: what one says the other hears. */

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/monotonic.h"
 #include "process_posix.h"
 #include "rings.h"
 

@@ -1,4 +1,5 @@
 /* What a user of the ring never sees, or sees after 4,000,000,000 messages. */
+#include "host/pool.h"
 #include "inside.h"
 
 #define MESSAGES (TEST_TSAN ? 8000u : 20000u)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "rings.h"
+#include "base/thread.h"
 #include "shm/ring.h"
 
 #define ROUNDS (TEST_TSAN ? 5000u : 20000u)

@@ -3,6 +3,7 @@
 #define LF_TEST_RINGS_H
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "ipc/link.h"
 #include "test.h"
 

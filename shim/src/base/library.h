@@ -9,6 +9,10 @@
  * `why`. Libraries are never closed: their threads and exit handlers may still run. */
 void *lf_library_open(const char *const *names, char *why, size_t why_bytes);
 
+/* Opens the library that the environment's `variable` names ("off": none), else the first of `names` that is there. NULL
+ * with the reason in `why`. */
+void *lf_library_find(const char *variable, const char *const *names, char *why, size_t why_bytes);
+
 /* NULL when there is no such symbol. */
 void *lf_library_symbol(void *library, const char *name);
 

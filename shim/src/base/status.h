@@ -15,4 +15,7 @@ int32_t lf_fail_errno(int32_t code, const char *api, int32_t error, const char *
 /* The code of this thread's last failure: what to return when a function said NULL because it failed. */
 int32_t lf_status_code(void);
 
+/* The result of lf_..._viable: gives `viable` back, with the reason in `why`. */
+int32_t lf_status_viable(int viable, const char *reason, uint32_t capacity, char *why);
+
 #endif

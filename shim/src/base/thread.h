@@ -30,6 +30,14 @@ void lf_sleeper_wake(lf_sleeper *sleeper);
 int32_t lf_thread_start(void (*body)(void));
 /* Gives way to whoever wants this processor. */
 void lf_thread_yield(void);
+/* Tells the processor that this is a spin. */
+static inline void lf_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
 /* Sleeps for about so long. */
 void lf_thread_nap(uint64_t ns);
 /* Processor time that this thread has used, in ns; 0 where the system does not know it closely enough. */

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
-#include "interop/interop.h"
+#include "base/uuid.h"
 
 #if defined(_WIN32)
 static const char *const library_names[] = {"nvcuda.dll", NULL};
@@ -35,7 +36,7 @@ static int refuses(const char *api, CUresult result) {
 }
 
 static void open_cuda(void) {
-  void *library = lf_interop_library("LAVA_FLOW_CUDA", library_names, reason, sizeof reason);
+  void *library = lf_library_find("LAVA_FLOW_CUDA", library_names, reason, sizeof reason);
   if (!library) return;
 #define LF_NAME(name, arguments) #name,
   static const char *const names[] = {LF_CUDA_FUNCTIONS(LF_NAME) NULL};
@@ -64,7 +65,7 @@ static int cuda_is_open(void) {
 
 int32_t lf_cuda_viable(uint32_t capacity, char *why) {
   int open = cuda_is_open();
-  return lf_interop_tell(open, reason, capacity, why);
+  return lf_status_viable(open, reason, capacity, why);
 }
 
 const lf_cuda_functions *lf_cuda_open(void) {

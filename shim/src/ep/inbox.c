@@ -1,9 +1,11 @@
 /* Messages coming out of MPI, and the memory they are put into. What a message says is checked here. */
 #include <inttypes.h>
 
+#include "base/channel_limits.h"
+#include "base/copy.h"
 #include "base/status.h"
 #include "ep/receiver.h"
-#include "shm/ring.h"
+#include "host/pool.h"
 
 /* Bulk that MPI is asked for at once: so many bytes, or two messages. With more of them large frames would be in more
  * blocks than the caches hold. */

@@ -1,7 +1,8 @@
 /* Messages on their way into MPI, and the memory they are sent from. */
+#include "base/copy.h"
 #include "base/status.h"
 #include "ep/sender.h"
-#include "shm/ring.h"
+#include "host/pool.h"
 
 static int32_t failed(lf_sender *s, int error, const char *api) {
   lf_trouble_lost(&s->trouble, s->job, &s->peer, api, error);

@@ -3,9 +3,12 @@
 
 #include <inttypes.h>
 
+#include "base/channel_limits.h"
+#include "base/copy.h"
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "base/thread.h"
-#include "shm/ring.h"
+#include "host/pool.h"
 
 /* Looks between two rounds of a receiver that spins: signs of life and credits can wait for so long. */
 #define LOOKS 256

@@ -9,6 +9,7 @@
 #include "base/handle.h"
 #include "ep/ep.h"
 #include "host/event.h"
+#include "host/pool.h"
 
 /* Receives that wait for the lane's next messages. MPI compares a message with those of other lanes, too, so they are no
  * more than it takes: what comes between two looks goes through MPI's own memory where there is none. */

@@ -1,8 +1,10 @@
 /* What a receiver tells its sender, how it waits for it, and how it ends. */
 #include <inttypes.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "ep/receiver.h"
+#include "host/pool.h"
 #include "job/control.h"
 
 void lf_receiver_corrupt(lf_receiver *r, const char *what, uint64_t got) {

@@ -4,8 +4,10 @@
 
 #include <inttypes.h>
 
+#include "base/channel_limits.h"
+#include "base/monotonic.h"
 #include "base/status.h"
-#include "shm/ring.h"
+#include "host/pool.h"
 
 static void destroy(void *object) {
   lf_sender *s = object;

@@ -9,6 +9,7 @@
 #include "base/handle.h"
 #include "ep/ep.h"
 #include "host/event.h"
+#include "host/pool.h"
 
 /* A message of the lane. */
 typedef struct {

@@ -1,8 +1,10 @@
 /* What a sender hears of its receiver, how it waits for that, and how it ends. */
 #include <inttypes.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "ep/sender.h"
+#include "host/pool.h"
 #include "job/control.h"
 
 /* ---- lanes ---- */

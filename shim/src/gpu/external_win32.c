@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/status.h"
 #include "base/win32.h"
 #include "host/segment.h"
 

@@ -1,14 +1,14 @@
 /* What the queue has reached, and how the outside learns of it. submission.c is how work gets there. */
 #include <stdlib.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "gpu/copier.h"
 #include "gpu/external.h"
 #include "gpu/queue_state.h"
 #include "gpu/staging.h"
-#include "ipc/link.h"
 #include "memory/memory.h"
-#include "shm/ring.h"
 
 #define CLOSE_LIMIT_NS 10000000000u
 #define SPIN_LIMIT_US 1000000.0

@@ -2,13 +2,10 @@
 #include <inttypes.h>
 
 #include "base/status.h"
+#include "base/whole.h"
 #include "gpu/copier.h"
 #include "gpu/queue.h"
 #include "memory/memory.h"
-
-#define WHOLE_MAX 9007199254740992.0 /* 2^53: doubles above skip integers */
-
-static int whole(double value) { return value >= 0 && value <= WHOLE_MAX && value == (double)(uint64_t)value; }
 
 int32_t lf_range_of(lf_device *device, int32_t memory, double offset, double size, lf_range *out) {
   lf_gpu_memory *gpu = lf_memory_gpu(memory);
@@ -16,7 +13,7 @@ int32_t lf_range_of(lf_device *device, int32_t memory, double offset, double siz
   if (gpu->device != device)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory 0x%x belongs to %s as another device has it, not to this one",
                    (unsigned)memory, gpu->device->info.name);
-  if (!whole(offset) || !whole(size) || size < 1)
+  if (!lf_whole(offset) || !lf_whole(size) || size < 1)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g: whole numbers, and at least one byte",
                    size, offset);
   if ((uint64_t)offset > gpu->size || (uint64_t)size > gpu->size - (uint64_t)offset)

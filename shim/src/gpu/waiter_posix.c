@@ -8,9 +8,9 @@
 #endif
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "host/event.h"
-#include "ipc/link.h"
 
 /* Values asked for and not reached. The queue has no more under way, and who asks twice for one gets one ring. */
 #define VALUES_MAX 256

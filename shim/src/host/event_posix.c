@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
-#include "ipc/link_posix.h"
+#include "host/socket_posix.h"
 
 #if !defined(MSG_NOSIGNAL)
 #define MSG_NOSIGNAL 0 /* macOS: lf_socket_prepare says it for the whole socket */

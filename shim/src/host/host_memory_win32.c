@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/status.h"
 #include "base/win32.h"
 #include "host/backing.h"
 #include "host/memory_limit.h"

@@ -1,5 +1,6 @@
+#include "host/membarrier.h"
+
 #include "lavaflow.h"
-#include "shm/ring.h"
 
 #if defined(__linux__)
 #include <linux/membarrier.h>

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/status.h"
 #include "base/win32.h"
 
 int32_t lf_room_for(uint64_t size) {

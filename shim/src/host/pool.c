@@ -1,6 +1,7 @@
 #include "host/pool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "host/host_memory.h"

@@ -6,7 +6,16 @@
 #ifndef LF_POOL_H
 #define LF_POOL_H
 
-#include "shm/ring.h"
+#include "host/segment.h"
+#include "lavaflow.h"
+
+/* Blocks that may exist at once: the return ring has a place for each, so it never overflows. */
+#define LF_BLOCKS_MAX 4096u
+#define LF_NO_BLOCK 0xffffffffu
+
+/* A region's number: the producer's index, and a generation above it so that an old number never means a new one. */
+#define LF_INDEX(id) ((id) & 0xffffu)
+#define LF_REGIONS_MAX 0x10000u
 
 /* What a channel may keep in flight; a payload of more than half of it may have two of its size. */
 #define LF_POOL_BYTES ((uint64_t)64 << 20)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/status.h"
 #include "base/win32.h"
 #include "host/backing.h"
 #include "host/memory_limit.h"

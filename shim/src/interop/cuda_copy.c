@@ -1,8 +1,8 @@
 /* Copies in CUDA: from one memory to another, on one GPU or between two, and a few bytes from and to the host. */
+#include "base/monotonic.h"
 #include "base/status.h"
+#include "base/whole.h"
 #include "cuda/cuda.h"
-#include "interop/interop.h"
-#include "ipc/link.h"
 
 #if defined(_WIN32)
 static void rest(void) { Sleep(1); }

@@ -3,6 +3,7 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "base/whole.h"
 #include "cuda/cuda.h"
 #include "gpu/external.h"
 #include "interop/interop.h"

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
-#include "interop/interop.h"
+#include "base/uuid.h"
 
 #if defined(_WIN32)
 static const char *const library_names[] = {"OpenCL.dll", NULL};
@@ -84,7 +85,7 @@ static int32_t has_extension(cl_device_id device, const char *extension) {
 }
 
 static void open_opencl(void) {
-  void *library = lf_interop_library("LAVA_FLOW_OPENCL", library_names, reason, sizeof reason);
+  void *library = lf_library_find("LAVA_FLOW_OPENCL", library_names, reason, sizeof reason);
   if (!library) return;
 #define LF_NAME(result, name, arguments) #name,
   static const char *const names[] = {LF_OPENCL_FUNCTIONS(LF_NAME) NULL};
@@ -124,7 +125,7 @@ static int opencl_is_open(void) {
 
 int32_t lf_opencl_viable(uint32_t capacity, char *why) {
   int open = opencl_is_open();
-  return lf_interop_tell(open, reason, capacity, why);
+  return lf_status_viable(open, reason, capacity, why);
 }
 
 const lf_opencl_functions *lf_opencl_open(void) {

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
-#include "interop/interop.h"
+#include "base/uuid.h"
 
 #define EGL_BAD_ACCESS_ 0x3002 /* the context is current on another thread */
 #define DEVICES_MAX 32
@@ -30,7 +31,7 @@ static void open_opengl(void) {
   static const char *const gl_names[] = {LF_GL_FUNCTIONS(LF_NAME) NULL};
   static const char *const device_names[] = {LF_EGL_DEVICE_FUNCTIONS(LF_NAME) NULL};
 #undef LF_NAME
-  void *library = lf_interop_library("LAVA_FLOW_EGL", library_names, missing, sizeof missing);
+  void *library = lf_library_find("LAVA_FLOW_EGL", library_names, missing, sizeof missing);
   if (!library) return;
   const char *lacks = lf_library_symbols(library, egl_names, (void **)&egl);
   void **table = (void **)&gl;
@@ -216,7 +217,7 @@ static void probe(void) {
 int32_t lf_opengl_viable(uint32_t capacity, char *why) {
   static lf_once once = LF_ONCE;
   lf_once_run(&once, probe);
-  return lf_interop_tell(viable, reason, capacity, why);
+  return lf_status_viable(viable, reason, capacity, why);
 }
 
 /* The context that is current, or the one made before on this thread: made current again, if it was put aside. */

@@ -62,11 +62,6 @@ int32_t lf_link_handle(lf_link *link);
 lf_link *lf_link_retain(lf_link *link);
 void lf_link_release(lf_link *link);
 
-/* Nanoseconds of a clock that never goes back. */
-uint64_t lf_now(void);
-/* The same clock, some milliseconds late, at a tenth of the cost where the system has such a one. */
-uint64_t lf_now_coarse(void);
-
 /*
  * When an end that never waits has to ask the kernel whether its peer lives: that is a system call, so it is asked every
  * 20 ms, however often the end is used; and the clock is read once in 16 uses, or with each where uses are far apart.

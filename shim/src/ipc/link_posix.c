@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "host/segment.h"
 
@@ -41,32 +42,6 @@ struct lf_link {
   header head;
   lf_message message;
 };
-
-uint64_t lf_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-uint64_t lf_now_coarse(void) {
-#if defined(CLOCK_MONOTONIC_COARSE)
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-#else
-  return lf_now();
-#endif
-}
-
-int lf_socket_prepare(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return -1;
-#if defined(SO_NOSIGPIPE)
-  int on = 1;
-  if (setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) != 0) return -1;
-#endif
-  return 0;
-}
 
 static int spare_descriptor(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 

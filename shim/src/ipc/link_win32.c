@@ -4,13 +4,12 @@
  * outlive a sender that dies. A peer could name any handle that this process has; but it runs as the same user, who
  * may close handles here without asking.
  */
+#include "base/status.h"
 #include "ipc/link_win32.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "host/segment.h"
 
 #define MAGIC 0x574c464cu /* "LFLW" */
 #define HANDLES_MAX 2     /* the bells; every other message has one at the most */
@@ -44,16 +43,6 @@ struct lf_link {
   packet in, out;
   lf_message message;
 };
-
-uint64_t lf_now_coarse(void) { return GetTickCount64() * 1000000u; }
-
-uint64_t lf_now(void) {
-  LARGE_INTEGER ticks, per_second; /* neither call fails since Windows XP */
-  QueryPerformanceCounter(&ticks);
-  QueryPerformanceFrequency(&per_second);
-  uint64_t now = (uint64_t)ticks.QuadPart, second = (uint64_t)per_second.QuadPart;
-  return now / second * 1000000000u + now % second * 1000000000u / second;
-}
 
 int32_t lf_link_adopt(HANDLE pipe, HANDLE process, DWORD pid, lf_link **out) {
   lf_link *link = calloc(1, sizeof *link);

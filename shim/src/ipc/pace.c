@@ -1,4 +1,5 @@
 /* How often an end asks whether its peer lives. */
+#include "base/monotonic.h"
 #include "ipc/link.h"
 
 int lf_pace_look(lf_pace *pace) {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "base/status.h"
 
 /* Whoever removes the directory does so in several steps: a rendezvous that makes it anew waits so long, lest it come between. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/handle.h"
+#include "base/status.h"
 
 #define NAME_MAX_BYTES 64
 #define DIRECTORY_MAX_BYTES 32767

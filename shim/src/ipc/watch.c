@@ -16,6 +16,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "host/segment.h"
 #include "ipc/rendezvous_posix.h"
 

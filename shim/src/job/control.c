@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
+#include "base/monotonic.h"
 #include "base/rank_map.h"
 #include "base/status.h"
-#include "ipc/link.h"
 
 typedef struct letter letter;
 struct letter {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "ipc/link.h"
 #include "job/control.h"
 
 /* One posted receive. */

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "base/thread.h"
-#include "ipc/link.h"
 #include "job/control.h"
 #include "mpi/mpi_library.h"
 
@@ -66,14 +66,6 @@ lf_job *lf_job_enter(void) {
 #define YIELDS 40   /* turns after which this one sleeps between them, and no longer only yields */
 #define NAP_NS 20000u
 
-static void pause_briefly(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
 static int is_held(lf_job *j) { return atomic_load_explicit(&j->lock, memory_order_relaxed) != 0; }
 
 static int take(lf_job *j) {
@@ -87,7 +79,7 @@ void lf_job_lock_slowly(lf_job *j, int held) {
     /* It is ours, but who takes it again and again gets it again and again: somebody else has waited for long. */
     lf_job_unlock(j);
     for (int i = 0; i < SPINS && !is_held(j) && atomic_load_explicit(&j->starving, memory_order_relaxed); i++)
-      pause_briefly();
+      lf_relax();
     if (!is_held(j)) lf_thread_yield(); /* it may need this processor */
   }
   for (int turn = 0;; turn++) {
@@ -96,7 +88,7 @@ void lf_job_lock_slowly(lf_job *j, int held) {
         if (turn > PATIENCE) atomic_fetch_sub(&j->starving, 1);
         return;
       }
-      pause_briefly();
+      lf_relax();
     }
     if (turn == PATIENCE) atomic_fetch_add(&j->starving, 1);
     if (turn < YIELDS) lf_thread_yield();

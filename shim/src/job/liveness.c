@@ -7,9 +7,9 @@
  * that stays dead; who does so afterwards gets another. */
 #include <stdlib.h>
 
+#include "base/monotonic.h"
 #include "base/rank_map.h"
 #include "base/status.h"
-#include "ipc/link.h"
 #include "job/control.h"
 #include "job/job.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "base/whole.h"
 #include "cuda/cuda.h"
 #include "gpu/external.h"
 #include "host/host_memory.h"
@@ -82,11 +83,9 @@ static int32_t describe(int32_t handle, uint64_t size, int32_t strategy, const l
 }
 
 /* Sizes on a GPU are checked against what it has: here, that the number is one. */
-static int whole_gpu_size(double size) {
-  return size >= 1 && size <= 9007199254740992.0 && size == (double)(uint64_t)size;
-}
+static int whole_gpu_size(double size) { return size >= 1 && lf_whole(size); }
 
-static int whole_size(double size) { return size >= 1 && size <= SIZE_LIMIT && size == (double)(uint64_t)size; }
+static int whole_size(double size) { return size >= 1 && size <= SIZE_LIMIT && lf_whole(size); }
 
 int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_memory_info *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");

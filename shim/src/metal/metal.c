@@ -6,8 +6,8 @@
 
 #include "base/handle.h"
 #include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
-#include "interop/interop.h"
 
 lf_metal_messages lf_metal;
 static lf_objc_functions objc;
@@ -49,7 +49,7 @@ static int open_libraries(void **runtime, void **metal) {
   }
 #endif
   static const char *const none[] = {NULL};
-  *runtime = *metal = lf_interop_library("LAVA_FLOW_METAL", none, reason, sizeof reason);
+  *runtime = *metal = lf_library_find("LAVA_FLOW_METAL", none, reason, sizeof reason);
   return *metal != NULL;
 }
 
@@ -115,10 +115,10 @@ int32_t lf_metal_lost(const lf_metal_device *device) {
 }
 
 int32_t lf_metal_viable(uint32_t capacity, char *why) {
-  if (!is_open()) return lf_interop_tell(0, reason, capacity, why);
+  if (!is_open()) return lf_status_viable(0, reason, capacity, why);
   void *pool = lf_metal_pool_push();
   lf_id device = mtl.MTLCreateSystemDefaultDevice();
-  int32_t result = lf_interop_tell(device != NULL, device ? text_of(LF_SEND(device, name)) : "Metal has no device here",
+  int32_t result = lf_status_viable(device != NULL, device ? text_of(LF_SEND(device, name)) : "Metal has no device here",
                                    capacity, why);
   lf_metal_release(device);
   lf_metal_pool_pop(pool);

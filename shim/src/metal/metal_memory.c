@@ -2,8 +2,8 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "base/whole.h"
 #include "host/backing.h"
-#include "interop/interop.h"
 #include "metal/metal.h"
 
 static void release(void *contents, void *object) {

@@ -1,10 +1,10 @@
 #include <stdio.h>
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "base/status.h"
-#include "ipc/link.h"
+#include "base/thread.h"
 #include "metal/metal.h"
-#include "shm/ring.h"
 
 #define SPIN_LIMIT_US 1000000.0
 

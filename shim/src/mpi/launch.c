@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
-#include "interop/interop.h"
-#include "job/job.h"
-
-#define PATH_BYTES 4096
-
 const char *lf_launch_text(const char *variable) {
   const char *text = getenv(variable);
   return text && text[0] ? text : NULL;
@@ -65,53 +59,4 @@ void lf_launch_read(lf_launch *out) {
     const char *random = lf_launch_text("OMPI_MCA_orte_precondition_transports");
     if (space) snprintf(out->job, sizeof out->job, "%s%s%s", space, random ? ":" : "", random ? random : "");
   }
-}
-
-/* A clause for a process with no rank's variables, which srun would have given them to. 0: it is no such one. */
-static int lacks_pmi(char *why, size_t bytes) {
-  int tasks = lf_launch_number("SLURM_STEP_NUM_TASKS");
-  if (tasks <= 1 || lf_launch_number("SLURM_PROCID") < 0 || !lf_launch_text("SLURM_STEP_ID")) return 0;
-  snprintf(why, bytes, "is one of %d tasks that srun started without PMI: MPI needs srun --mpi=pmix or --mpi=pmi2", tasks);
-  return 1;
-}
-
-static int standing_of(lf_launch *launch, const char *directory, char *why, size_t bytes) {
-  if (launch->protocol == LF_LAUNCHED_BY_NONE) return lacks_pmi(why, bytes) ? LF_LAUNCH_PLAIN : LF_LAUNCH_NONE;
-  return lf_launch_owns(launch, directory, why, bytes) ? LF_LAUNCH_RANK : LF_LAUNCH_PLAIN;
-}
-
-/* ---- what is asked for ---- */
-
-static lf_launch_info known;
-static _Thread_local const char *given; /* the runtime directory, of the call that examines */
-
-static void examine(void) {
-  lf_launch launch;
-  lf_launch_read(&launch);
-  known.standing = standing_of(&launch, given, known.reason, sizeof known.reason);
-  known.rank = launch.gone ? -1 : launch.rank;
-  known.size = launch.gone ? 0 : launch.size;
-  known.open_mpi = launch.open_mpi;
-  if (launch.gone || launch.protocol == LF_LAUNCHED_BY_NONE) launch.job[0] = 0;
-  if (!launch.job[0]) lf_launch_name_batch_job(&launch);
-  memcpy(known.job, launch.job, sizeof known.job);
-}
-
-int32_t lf_launch_examine(const char *directory, uint32_t directory_bytes, lf_launch_info *out) {
-  static lf_once once = LF_ONCE;
-  char path[PATH_BYTES];
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for what started this process");
-  /* A directory that can't be is refused, with its remedy, where the rendezvous is opened. */
-  if (!directory || directory_bytes >= sizeof path || memchr(directory, 0, directory_bytes)) directory_bytes = 0;
-  if (directory_bytes) memcpy(path, directory, directory_bytes);
-  path[directory_bytes] = 0;
-  given = path[0] ? path : NULL;
-  lf_once_run(&once, examine);
-  given = NULL;
-  *out = known;
-  if (out->standing == LF_LAUNCH_RANK || !lf_job_in_process()) return LF_OK;
-  /* This program initialised MPI itself: then it is a rank, whatever the environment says. */
-  out->standing = LF_LAUNCH_RANK;
-  out->reason[0] = 0;
-  return LF_OK;
 }

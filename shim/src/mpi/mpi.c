@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
-#include "interop/interop.h"
 #include "mpi/launch.h"
 #include "mpi/mpi_kinds.h"
 #include "mpi/mpi_library.h"

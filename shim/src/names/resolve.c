@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "base/status.h"
 #include "ipc/link.h"
 #include "names/control_connection.h"

@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/copy.h"
 #include "base/status.h"
 #include "gpu/queue.h"
+#include "host/pool.h"
 #include "shm/consumer.h"
 
 static void release_consumer(lf_consumer *c) {

@@ -3,6 +3,8 @@
 #define LF_CONSUMER_H
 
 #include "base/handle.h"
+#include "host/membarrier.h"
+#include "host/pool.h"
 #include "ipc/link.h"
 #include "shm/region.h"
 #include "shm/ring.h"

@@ -2,8 +2,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/copy.h"
+#include "base/monotonic.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "gpu/queue.h"
+#include "host/membarrier.h"
+#include "host/pool.h"
 #include "shm/producer.h"
 
 #define COLLECT_FIRST (64u << 10)

@@ -4,6 +4,7 @@
 
 #include "base/handle.h"
 #include "gpu/gpu_memory.h"
+#include "host/membarrier.h"
 #include "host/pool.h"
 #include "ipc/link.h"
 #include "shm/ring.h"

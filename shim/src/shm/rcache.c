@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "base/whole.h"
 #include "gpu/queue.h"
-#include "interop/interop.h"
+#include "host/pool.h"
 #include "memory/memory.h"
 #include "shm/producer.h"
 

@@ -1,7 +1,12 @@
 /* Reading the ring. Every word that the producer wrote is read once, into private memory, and checked there. */
 #include <inttypes.h>
 
+#include "base/copy.h"
+#include "base/monotonic.h"
 #include "base/status.h"
+#include "base/thread.h"
+#include "host/membarrier.h"
+#include "host/pool.h"
 #include "shm/consumer.h"
 
 /* Woken at least four times a second: a bell that was lost to a signal or a bug costs time, not the channel. And more

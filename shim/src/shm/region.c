@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "host/pool.h"
 #include "memory/memory.h"
 
 #define HOST_BYTES_MAX ((uint64_t)1 << 32)

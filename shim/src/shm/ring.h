@@ -15,17 +15,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "host/segment.h"
+#include "base/channel_limits.h"
+#include "host/pool.h"
 #include "lavaflow.h"
 
 #define LF_RING_MAGIC 0x474e495256414c00u /* "\0LAVRING" */
 #define LF_SLOT_BYTES 128
 #define LF_LINE 128
-#define LF_SLOTS_MIN 2u
-#define LF_SLOTS_MAX 65536u
-/* Blocks that may exist at once: the return ring has a place for each, so it never overflows. */
-#define LF_BLOCKS_MAX 4096u
-#define LF_NO_BLOCK 0xffffffffu
 /* Counters of released frames of MemoryBuffers: one for each buffer, as long as the peer knows no more of them. */
 #define LF_COUNTERS 4096u
 
@@ -105,19 +101,12 @@ typedef struct {
   uint8_t uuids[2 * LF_UUID_BYTES];
 } lf_timeline_message;
 
-/* More than any driver gives at once. */
-#define LF_GPU_BYTES_MAX ((uint64_t)1 << 48)
-
 /* A region that goes: when the consumer has read all frames up to `position`, nothing in it is used any more. */
 typedef struct {
   uint32_t region;
   uint32_t reserved;
   uint64_t position;
 } lf_drop_message;
-
-/* A region's number: the producer's index, and a generation above it so that an old number never means a new one. */
-#define LF_INDEX(id) ((id) & 0xffffu)
-#define LF_REGIONS_MAX 0x10000u
 
 static inline uint64_t lf_slot_word(const lf_slot *slot) {
   return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)&slot->word, memory_order_acquire);
@@ -129,66 +118,6 @@ static inline uint64_t lf_side_read(lf_side *side) {
   uint64_t waiting = atomic_load_explicit(&side->waiting, memory_order_relaxed);
   uint64_t closed = atomic_load_explicit(&side->closed, memory_order_relaxed);
   return (waiting ? LF_FLAG_WAITING : 0) | (closed ? LF_FLAG_CLOSED : 0);
-}
-
-/* Copies up to 64 bytes without a call: pairs of overlapping moves of a fixed size. */
-static inline void lf_copy_64(char *d, const char *s, uint32_t n) {
-  if (n >= 32) {
-    memcpy(d + n - 32, s + n - 32, 32);
-    memcpy(d, s, 32);
-  } else if (n >= 16) {
-    memcpy(d + n - 16, s + n - 16, 16);
-    memcpy(d, s, 16);
-  } else if (n >= 8) {
-    memcpy(d + n - 8, s + n - 8, 8);
-    memcpy(d, s, 8);
-  } else if (n >= 4) {
-    memcpy(d + n - 4, s + n - 4, 4);
-    memcpy(d, s, 4);
-  } else {
-    for (uint32_t i = 0; i < n; i++) d[i] = s[i];
-  }
-}
-
-/* Copies up to LF_INLINE_MAX bytes. What lies in the slot's second line goes first, and no store crosses into the first
- * one: the stores to the line that the other side watches then stand together, and the line moves once. */
-static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
-  char *d = to;
-  const char *s = from;
-  if (n <= 56) {
-    lf_copy_64(d, s, n);
-  } else {
-    lf_copy_64(d + 56, s + 56, n - 56);
-    memcpy(d, s, 56);
-  }
-}
-
-/* A private copy of what the peer can change. Without the barrier the compiler might read the original once more after
- * the copy was checked. */
-static inline void lf_copy_private(void *to, const void *from, size_t n) {
-  memcpy(to, from, n);
-  __asm__ volatile("" ::: "memory");
-}
-
-/* Tells the processor that this is a spin. */
-static inline void lf_relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("isb" ::: "memory");
-#endif
-}
-
-/*
- * Going to sleep is Dekker's problem: "I wait" and "there is something" must not pass each other. The sleeper pays for
- * both: a membarrier makes every running thread of the two processes pass a full barrier, so the other side needs none
- * on its fast path (a fence there would wait for the slot's line on every message). Where there is no membarrier,
- * `fenced` is set on both sides and both use a fence.
- */
-void lf_barrier_of_sleeper(int fenced);
-static inline void lf_barrier_of_waker(int fenced) {
-  if (fenced) atomic_thread_fence(memory_order_seq_cst);
-  else atomic_signal_fence(memory_order_seq_cst);
 }
 
 #endif

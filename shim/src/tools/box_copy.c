@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "interop/interop.h"
+#include "base/whole.h"
 
 /* The words up to the last one of a box, and that one; UINT64_MAX where they are too many to count. */
 static uint64_t reach(uint32_t first, const lf_box *box, uint32_t row, uint32_t plane) {

@@ -9,6 +9,7 @@
 
 #include "base/realtime.h"
 #include "base/status.h"
+#include "base/whole.h"
 #include "lavaflow.h"
 
 #define LOGICAL_BITS 12
@@ -16,9 +17,6 @@
 #define MICROS_MAX 4503599627370495.0 /* 2^52 - 1, which is in the year 2112 */
 
 static int is_time(double micros) { return micros >= 0 && micros <= MICROS_MAX; }
-
-/* Of something that is_time, or a counter. */
-static int is_whole(double number) { return (double)(uint64_t)number == number; }
 
 static void put(uint64_t word, double *out) {
   out[0] = (double)(word >> LOGICAL_BITS);
@@ -60,8 +58,8 @@ int32_t lf_clock_tick(void *word, double wall, double *out) {
 int32_t lf_clock_update(void *word, double wall, double physical, double logical, double max_drift, double *out) {
   if (!word || (uintptr_t)word % 8 || !out || (wall >= 0 && !is_time(wall)) || wall != wall)
     return no_clock(word, out, wall);
-  if (!is_time(physical) || !(logical >= 0 && logical <= (double)LOGICAL_MAX) || !is_whole(physical) ||
-      !is_whole(logical) || !(max_drift >= 0))
+  if (!is_time(physical) || !(logical >= 0 && logical <= (double)LOGICAL_MAX) || !lf_whole(physical) ||
+      !lf_whole(logical) || !(max_drift >= 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a stamp of %.17g us and %.17g, where whole numbers up to %.0f us and %.0f "
                    "can be, or a drift of %g us", physical, logical, MICROS_MAX, (double)LOGICAL_MAX, max_drift);
   uint64_t now = on_the_wall(wall);

@@ -1,0 +1,18 @@
+/* What a process does once. */
+#ifndef LF_ONCE_H
+#define LF_ONCE_H
+
+#if defined(_WIN32)
+#include "base/win32.h"
+typedef INIT_ONCE lf_once;
+#define LF_ONCE INIT_ONCE_STATIC_INIT
+#else
+#include <pthread.h>
+typedef pthread_once_t lf_once;
+#define LF_ONCE PTHREAD_ONCE_INIT
+#endif
+
+/* Runs `open` once in the process, whichever thread comes first; the others wait for it. */
+void lf_once_run(lf_once *once, void (*open)(void));
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef LF_UUID_H
+#define LF_UUID_H
+
+#include "lavaflow.h"
+
+/* 32 hexadecimal digits. */
+typedef struct {
+  char text[2 * LF_UUID_BYTES + 1];
+} lf_uuid_text;
+lf_uuid_text lf_uuid_print(const uint8_t *uuid);
+
+#endif
