@@ -45,8 +45,7 @@ const LEFT: Record<string, string> = {
   "test/kernel":
     "beside, home, inward, look, mark, nobody, partner, partners, piece, pieces, place, places, room, so many, somebody, terms, wall clock, whoever",
   "test/memory": "look, nobody, place, places, somebody, whoever",
-  "test/mpi":
-    "beside, board, boards, company, greet, look, mark, nobody, piece, place, somebody, trouble, whoever",
+  "test/mpi": "beside, board, boards, company, greet, look, mark, nobody, piece, place, somebody, trouble, whoever",
   "test/native": "nobody, places, whoever",
   "test/package": "place",
   "test/process":
