@@ -3,7 +3,7 @@ import { callOf, isCode, nameChannel, placeOf, putFirst } from "../errors.ts";
 import { ProcessLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import { Consumer } from "./consumer.ts";
-import { Bell } from "./wait/event.ts";
+import { EventFd } from "./wait/event.ts";
 import "./job/launch.ts"; // at the start of a program: what this process is to its launcher, its children have to be told
 import { type ChannelOptions, checkOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
@@ -41,12 +41,12 @@ export class Channel {
     const call = callOf(Channel.open);
     const openedAt = placeOf(call);
     const party = { name, role, location, profile, allocator, pin: transport, expected: peer, scope, openedAt };
-    // A producer looks again now and then: room in the link itself has no bell.
+    // A producer looks again now and then: room in the link itself has no event.
     const queue = new WaitQueue(name, role === "producer" ? 20 : 0, openedAt);
     const drains = new WaitQueue(name, 20, openedAt);
     const flights = new WaitQueue(name, 0, openedAt);
     let leaveName = () => {};
-    // A channel that has failed for good has no use for its role: the next one can meet the peer's next start. What its
+    // A channel that has failed for good has no use for its role: the next one can connect the peer's next start. What its
     // user still holds stays until `close`.
     const failed = (error: unknown) => {
       if (!isCode(error, ...LOST)) return;
@@ -60,46 +60,46 @@ export class Channel {
       queue.wake();
       if (!drains.idle) drains.wake();
     };
-    const letGo = () => {
+    const closeAllocator = () => {
       if (allocator !== options.allocator) allocator.close();
     };
     // Half of the package, which a program that opens no channel does without. At once, as opening takes the role at once.
-    const { meet } = require("./connect/connect.ts") as typeof import("./connect/connect.ts");
-    const met = await meet(party, options, wake).catch((error) => {
-      letGo();
+    const { connect } = require("./connect/connect.ts") as typeof import("./connect/connect.ts");
+    const connected = await connect(party, options, wake).catch((error) => {
+      closeAllocator();
       putFirst(error, call);
       throw error;
     });
-    const { agreement, link } = met;
-    leaveName = () => met.leave();
+    const { agreement, link } = connected;
+    leaveName = () => connected.leave();
     const end = (agreement.producer ?? agreement.consumer) as ProducerEnd | ConsumerEnd;
-    let bell: Bell | null = null;
+    let event: EventFd | null = null;
     const leave = () => {
       end.close();
-      bell?.close();
+      event?.close();
       link.close();
       leaveName();
-      letGo();
+      closeAllocator();
     };
     try {
-      bell = await Bell.hang(end.bellDescriptor(), (ended) => {
-        end.rang(ended);
+      event = await EventFd.open(end.eventFd(), (ended) => {
+        end.notified(ended);
         wake();
       });
       const { producer, consumer } = agreement;
-      const looks = (look: (spins: number) => boolean) => (end.looks ? look : null);
+      const busyPoll = (poll: (spins: number) => boolean) => (end.busyPolls ? poll : null);
       queue.attach(
-        bell,
-        looks((spins) => producer?.moved("room", spins) ?? consumer?.moved(spins) ?? false),
+        event,
+        busyPoll((spins) => producer?.moved("credits", spins) ?? consumer?.moved(spins) ?? false),
         failed,
       );
       drains.attach(
-        bell,
-        looks((spins) => producer?.moved("released", spins) ?? false),
+        event,
+        busyPoll((spins) => producer?.moved("released", spins) ?? false),
         failed,
       );
-      flights.attach(bell, null, failed);
-      producer?.releases?.attach(bell, openedAt, failed);
+      flights.attach(event, null, failed);
+      producer?.releases?.attach(event, openedAt, failed);
     } catch (error) {
       leave();
       putFirst(error, call);

@@ -3,8 +3,8 @@ import { invalidArgument } from "../errors.ts";
 import { checkLimits, type Limits, timeoutOf } from "../native/limits.ts";
 import { checkNames } from "../native/options.ts";
 import { turnDue } from "../native/turn.ts";
+import { ChannelEnd, type Opened } from "./channel-end.ts";
 import type { Route } from "./connect/route.ts";
-import { Endpoint, type Opened } from "./endpoint.ts";
 import { FrameIterator } from "./frame-iterator.ts";
 import type { ConsumerStats } from "./stats.ts";
 import type { ConsumerEnd } from "./transport/transport.ts";
@@ -21,12 +21,12 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly name: string;
   readonly role = "consumer";
   readonly route: Route;
-  readonly #endpoint: Endpoint<ConsumerEnd>;
+  readonly #end: ChannelEnd<ConsumerEnd>;
   readonly #queue: WaitQueue;
   readonly #failed: (error: unknown) => void;
-  readonly #receive = () => this.#endpoint.end().tryRecv();
-  readonly #arm = () => this.#endpoint.end().arm();
-  readonly #why = () => whyNoFrame(this.#endpoint.endOrNull);
+  readonly #receive = () => this.#end.get().tryRecv();
+  readonly #arm = () => this.#end.get().arm();
+  readonly #why = () => whyNoFrame(this.#end.getOrNull());
   /** Of the last `recvSync`: a loop gives the same object, and looking at its names takes a third of receiving a frame. */
   #waitOptions: object | undefined = undefined;
 
@@ -34,20 +34,20 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   constructor(opened: Opened<ConsumerEnd>) {
     this.name = opened.name;
     this.route = opened.route;
-    this.#endpoint = new Endpoint(opened);
+    this.#end = new ChannelEnd(opened);
     this.#queue = opened.queue;
     this.#failed = opened.failed;
   }
 
   get stats(): ConsumerStats {
-    const { frames, bytes, full: _, ...rest } = this.#endpoint.end().stats();
+    const { frames, bytes, full: _, ...rest } = this.#end.get().stats();
     return { framesReceived: frames, bytesReceived: bytes, ...rest };
   }
 
   /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything committed was received. */
   tryRecv(): Frame | null {
     try {
-      return this.#endpoint.end().tryRecv();
+      return this.#end.get().tryRecv();
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -57,10 +57,10 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   /** The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CHANNEL_CLOSED or PEER_DIED (drained), CLOSED. */
   recv(options?: Limits): Promise<Frame> {
     try {
-      const end = this.#endpoint.end();
+      const end = this.#end.get();
       if (options !== undefined) checkLimits("recv", options);
       if (options?.signal === undefined && this.#queue.idle && !turnDue()) {
-        const frame = end.tryRecv() ?? (this.#queue.soon() ? end.tryRecv() : null);
+        const frame = end.tryRecv() ?? (this.#queue.pollOnce() ? end.tryRecv() : null);
         if (frame !== null) return frame.received;
       }
       return this.#recvLater(options);
@@ -79,7 +79,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * latency there is. Null when `timeoutMs` (default 30 000) passed.
    */
   recvSync(options?: { timeoutMs?: number; spinUs?: number }): Frame | null {
-    const end = this.#endpoint.end();
+    const end = this.#end.get();
     if (options !== this.#waitOptions) {
       checkNames("recvSync", options, RECV_SYNC);
       this.#waitOptions = options;
@@ -105,13 +105,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * loop's body has not released is released when the next one is asked for.
    */
   [Symbol.asyncIterator](): AsyncIterator<Frame> {
-    return new FrameIterator(
-      this.#queue,
-      this.#receive,
-      this.#arm,
-      () => this.#endpoint.endOrNull === null,
-      this.#failed,
-    );
+    return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end.getOrNull() === null, this.#failed);
   }
 
   /**
@@ -119,7 +113,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * side on the peer's buffers, and what the peer's GPU waits for, has ended (at most 30 s later).
    */
   close(): Promise<void> {
-    return this.#endpoint.close();
+    return this.#end.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -35,9 +35,9 @@ export class FrameIterator implements AsyncIterator<Frame> {
 
   next(): Promise<IteratorResult<Frame>> {
     try {
-      this.#letGo();
+      this.#release();
       if (this.#queue.idle && !turnDue()) {
-        const frame = this.#receive() ?? (this.#queue.soon() ? this.#receive() : null);
+        const frame = this.#receive() ?? (this.#queue.pollOnce() ? this.#receive() : null);
         if (frame !== null) return this.#hold(frame).next;
       }
       return this.#queue.wait(this.#attempts, this.#arm, "no frame came", FOR_EVER, nothing, this.#call);
@@ -49,7 +49,7 @@ export class FrameIterator implements AsyncIterator<Frame> {
   }
 
   return(): Promise<IteratorResult<Frame>> {
-    this.#letGo();
+    this.#release();
     return Promise.resolve(ENDED);
   }
 
@@ -74,7 +74,7 @@ export class FrameIterator implements AsyncIterator<Frame> {
     return frame;
   }
 
-  #letGo(): void {
+  #release(): void {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;

@@ -3,8 +3,8 @@ import { MemoryBuffer } from "../memory/buffer.ts";
 import { checkUnchanged } from "../memory/bytes.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { nextTurn, turnDue } from "../native/turn.ts";
+import { ChannelEnd, type Opened } from "./channel-end.ts";
 import type { Route } from "./connect/route.ts";
-import { Endpoint, type Opened } from "./endpoint.ts";
 import { checkSize } from "./options.ts";
 import type { ProducerStats } from "./stats.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./transport/payload.ts";
@@ -20,19 +20,19 @@ export class Producer implements AsyncDisposable {
   readonly name: string;
   readonly role = "producer";
   readonly route: Route;
-  readonly #endpoint: Endpoint<ProducerEnd>;
+  readonly #end: ChannelEnd<ProducerEnd>;
   readonly #queue: WaitQueue;
   readonly #drains: WaitQueue;
   readonly #flights: WaitQueue;
   readonly #failed: (error: unknown) => void;
-  readonly #armForRoom = () => this.#endpoint.end().arm("room");
-  readonly #why = () => whyNotReleased(this.#endpoint.endOrNull);
+  readonly #armForCredits = () => this.#end.get().arm("credits");
+  readonly #why = () => whyNotReleased(this.#end.getOrNull());
 
   /** @internal */
   constructor(opened: Opened<ProducerEnd>) {
     this.name = opened.name;
     this.route = opened.route;
-    this.#endpoint = new Endpoint(opened);
+    this.#end = new ChannelEnd(opened);
     this.#queue = opened.queue;
     this.#drains = opened.drains;
     this.#flights = opened.flights;
@@ -40,7 +40,7 @@ export class Producer implements AsyncDisposable {
   }
 
   get stats(): ProducerStats {
-    const { frames, bytes, ...rest } = this.#endpoint.end().stats();
+    const { frames, bytes, ...rest } = this.#end.get().stats();
     return { framesSent: frames, bytesSent: bytes, ...rest };
   }
 
@@ -57,7 +57,7 @@ export class Producer implements AsyncDisposable {
    */
   send(payload: Payload, options?: Limits): Promise<void> {
     try {
-      const end = this.#endpoint.end();
+      const end = this.#end.get();
       if (options !== undefined) checkLimits("send", options);
       if (options?.signal === undefined && this.#queue.idle) {
         const ticket = end.start(payload);
@@ -75,12 +75,12 @@ export class Producer implements AsyncDisposable {
     const view = payload instanceof MemoryBuffer ? null : viewOfPayload(payload);
     const sizeBytes = view ? lengthOf(view, Number.POSITIVE_INFINITY) : 0;
     const attempt = () => {
-      const to = this.#endpoint.end();
+      const to = this.#end.get();
       if (view) checkUnchanged("payload", view, sizeBytes);
       const ticket = to.start(view ?? payload);
       return ticket === null ? null : ticket === 0 ? DONE : this.#leaves(to, ticket);
     };
-    return this.#queue.wait<unknown>(attempt, this.#armForRoom, "no room to send", options, this.#why).then(nothing);
+    return this.#queue.wait<unknown>(attempt, this.#armForCredits, "no room to send", options, this.#why).then(nothing);
   }
 
   /** Resolves when the bytes of a started frame have left. */
@@ -96,7 +96,7 @@ export class Producer implements AsyncDisposable {
    */
   trySend(payload: Payload): boolean {
     try {
-      const end = this.#endpoint.end();
+      const end = this.#end.get();
       return this.#queue.idle && end.trySend(payload);
     } catch (error) {
       this.#failed(error);
@@ -106,7 +106,7 @@ export class Producer implements AsyncDisposable {
 
   /** Room to write a frame in place: no copy at all. Null when the queue is full. */
   tryLoan(sizeBytes: number): Loan | null {
-    const end = this.#endpoint.end();
+    const end = this.#end.get();
     checkSize(sizeBytes);
     if (!this.#queue.idle) return null;
     try {
@@ -119,19 +119,19 @@ export class Producer implements AsyncDisposable {
 
   /** The same, when there is room. Rejects as `send` does. */
   async loan(sizeBytes: number, options?: Limits): Promise<Loan> {
-    this.#endpoint.end();
+    this.#end.get();
     checkSize(sizeBytes);
     checkLimits("loan", options);
-    const attempt = () => this.#endpoint.end().tryLoan(sizeBytes);
-    return this.#queue.wait(attempt, this.#armForRoom, "no room for a loan", options, this.#why);
+    const attempt = () => this.#end.get().tryLoan(sizeBytes);
+    return this.#queue.wait(attempt, this.#armForCredits, "no room for a loan", options, this.#why);
   }
 
   /** Resolves when all that was sent was received and released by the peer: its buffers may be written again. */
   async flush(options?: Limits): Promise<void> {
     checkLimits("flush", options);
-    const attempt = () => (this.#endpoint.end().drained() && this.#queue.idle ? true : null);
+    const attempt = () => (this.#end.get().drained() && this.#queue.idle ? true : null);
     // With sends waiting for room, what is released so far is not all.
-    const arm = () => this.#endpoint.end().arm("released") && this.#queue.idle;
+    const arm = () => this.#end.get().arm("released") && this.#queue.idle;
     await this.#drains.wait(attempt, arm, "not all frames were released", options, this.#why);
   }
 
@@ -146,7 +146,7 @@ export class Producer implements AsyncDisposable {
    * (at most 30 s later).
    */
   close(): Promise<void> {
-    return this.#endpoint.close();
+    return this.#end.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

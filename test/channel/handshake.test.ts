@@ -1,6 +1,6 @@
 /** A peer that says something else than it should while the two get to know each other. */
 import { describe, expect, test } from "bun:test";
-import { Rendezvous } from "../../src/channel/connect/host-listener.ts";
+import { HostListener } from "../../src/channel/connect/host-listener.ts";
 import { type Link, MESSAGE } from "../../src/channel/wire/link.ts";
 import { Channel } from "../../src/index.ts";
 import { native } from "../../src/native/load.ts";
@@ -91,7 +91,7 @@ describe("what comes after the hello", () => {
   test("nothing: TIMEOUT says how far it came", async () => {
     const name = unique();
     const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 200 }));
-    const rendezvous = new Rendezvous(name, "producer");
+    const rendezvous = new HostListener(name, "producer");
     let link: Link | null = null;
     while (!link) {
       await new Promise(setImmediate);
@@ -107,7 +107,7 @@ describe("what comes after the hello", () => {
   test("a peer that goes away in the middle: the next one is met", async () => {
     const name = unique();
     const opening = Channel.open(name, { role: "consumer" });
-    const rendezvous = new Rendezvous(name, "producer");
+    const rendezvous = new HostListener(name, "producer");
     let link: Link | null = null;
     while (!link) {
       await new Promise(setImmediate);
@@ -127,7 +127,7 @@ test("a producer that dies when it has shared its memory, before it is accepted:
   const before = held();
   const name = unique();
   const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 300 }));
-  const rendezvous = new Rendezvous(name, "producer");
+  const rendezvous = new HostListener(name, "producer");
   const turn = () => new Promise(setImmediate);
   let link = rendezvous.poll();
   for (; !link; link = rendezvous.poll()) await turn();

@@ -1,6 +1,6 @@
 /** A peer in the test's own hand: it says what it likes while the two get to know each other. */
 import { expect } from "bun:test";
-import { Rendezvous } from "../../src/channel/connect/host-listener.ts";
+import { HostListener } from "../../src/channel/connect/host-listener.ts";
 import type { Link } from "../../src/channel/wire/link.ts";
 import { type ChannelOptions, type ErrorCode, ProcessLocation } from "../../src/index.ts";
 import { native } from "../../src/native/load.ts";
@@ -37,7 +37,7 @@ export async function tell(
 ): Promise<Error> {
   const name = unique();
   const opening = failure(code, () => openChannel(name, { ...options, role, timeoutMs: 5000 }));
-  const rendezvous = new Rendezvous(name, OTHER[role]);
+  const rendezvous = new HostListener(name, OTHER[role]);
   let link: Link | null = null;
   try {
     while (!link) {

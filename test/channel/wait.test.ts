@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FrameIterator } from "../../src/channel/frame-iterator.ts";
 import { haveSeveral } from "../../src/channel/transport/processors.ts";
-import type { Bell } from "../../src/channel/wait/event.ts";
+import type { EventFd } from "../../src/channel/wait/event.ts";
 import { WaitQueue } from "../../src/channel/wait/wait-queue.ts";
 import { LavaFlowError } from "../../src/errors.ts";
 import { eventually, failure } from "./support.ts";
@@ -10,7 +10,7 @@ import { eventually, failure } from "./support.ts";
 const queue = () => new WaitQueue("test", 0, "");
 const never = () => false;
 
-test("an attempt that wakes its own queue is made once, and those behind it in their order", async () => {
+test("an attempt that wakes its own queue runs once, and the waiters behind it keep their order", async () => {
   const waiting = queue();
   const done: string[] = [];
   let open = false;
@@ -34,12 +34,12 @@ test("an attempt that wakes its own queue is made once, and those behind it in t
   expect(waiting.idle).toBe(true);
 });
 
-test("who finds nothing, and wakes the queue by looking, looks again", async () => {
+test("an attempt that finds nothing and wakes its queue is repeated", async () => {
   const waiting = queue();
-  let looks = 0;
+  let polls = 0;
   const found = waiting.wait(
     () => {
-      if (++looks === 3) return "found";
+      if (++polls === 3) return "found";
       waiting.wake();
       return null;
     },
@@ -48,7 +48,7 @@ test("who finds nothing, and wakes the queue by looking, looks again", async () 
     undefined,
   );
   expect(await found).toBe("found");
-  expect(looks).toBe(3);
+  expect(polls).toBe(3);
   expect(waiting.idle).toBe(true);
 });
 
@@ -56,7 +56,7 @@ const busy = (ms: number) => {
   for (const end = performance.now() + ms; performance.now() < end; );
 };
 
-test("what came while the thread was busy is found when the time is up, by those behind others too", async () => {
+test("a wait whose time is up tries once more, behind other waiters too", async () => {
   const waiting = queue();
   let there = false;
   const attempt = () => (there ? true : null);
@@ -66,7 +66,7 @@ test("what came while the thread was busy is found when the time is up, by those
   expect(await Promise.all(all)).toEqual(all.map(() => true));
 });
 
-test("one whose time is up behind others is rejected, and those others wait on", async () => {
+test("a waiter that times out behind others is rejected, and the others keep waiting", async () => {
   const waiting = queue();
   let there = false;
   const attempt = () => (there ? true : null);
@@ -80,7 +80,7 @@ test("one whose time is up behind others is rejected, and those others wait on",
   expect(waiting.idle).toBe(true);
 });
 
-test("those in the middle, at the front and at the end give up, and the others keep their order", async () => {
+test("waiters that are aborted in the middle, at the front and at the end leave the others in order", async () => {
   const waiting = queue();
   let open = false;
   const order: number[] = [];
@@ -104,7 +104,7 @@ test("those in the middle, at the front and at the end give up, and the others k
   expect(order).toEqual([1, 2, 4, 5]);
 });
 
-test("many that all find what they wait for leave the event loop its turns", async () => {
+test("many waiters that succeed in a row let the event loop run in between", async () => {
   const waiting = queue();
   let open = false;
   let done = 0;
@@ -123,17 +123,17 @@ test("many that all find what they wait for leave the event loop its turns", asy
   expect(doneByThen).toBeLessThan(all.length);
 });
 
-/** A queue whose peer answers `gapMs` after each wait began; what it looked and how often it slept. */
+/** A queue whose peer answers `gapMs` after each wait began, and counts of its polls and sleeps. */
 function watched() {
   const waiting = queue();
-  const seen = { looks: 0, sleeps: 0 };
-  const bell = { listen() {}, rest() {} } as unknown as Bell;
+  const seen = { polls: 0, sleeps: 0 };
+  const event = { ref() {}, unref() {} } as unknown as EventFd;
   let there = false;
-  const look = () => {
-    seen.looks++;
+  const poll = () => {
+    seen.polls++;
     return there;
   };
-  waiting.attach(bell, look, () => {});
+  waiting.attach(event, poll, () => {});
   const arm = () => {
     seen.sleeps++;
     return false;
@@ -159,38 +159,38 @@ function watched() {
 /** A gap that no window bridges: what an end does next depends on how long it has waited. */
 const longGap = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 
-test("who has waited for long sleeps at once", async () => {
+test("after a long wait the next wait parks without polling", async () => {
   const { seen, wait, come } = watched();
   for (let i = 0; i < 3; i++) {
     const waits = wait();
     await longGap();
-    expect(seen).toEqual({ looks: 0, sleeps: i + 1 });
+    expect(seen).toEqual({ polls: 0, sleeps: i + 1 });
     come(true);
     await waits;
   }
 });
 
-test("after a short wait the next one looks before it sleeps, for a while only", async () => {
+test("after a short wait the next wait polls for a limited time before it parks", async () => {
   const { seen, wait, come } = watched();
-  // A turn of the loop that something else took its time in is none to look in.
-  for (let i = 0; i < 100 && seen.looks === 0; i++) {
+  // A turn of the loop that other work made long suppresses polling, so the first waits may not poll.
+  for (let i = 0; i < 100 && seen.polls === 0; i++) {
     const short = wait();
     come(true);
     await short;
     const { sleeps } = seen;
     const waits = wait();
     await eventually(() => seen.sleeps > sleeps, "it sleeps");
-    const { looks } = seen;
+    const { polls } = seen;
     for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
-    expect(seen.looks).toBe(looks);
+    expect(seen.polls).toBe(polls);
     come(true);
     await waits;
   }
-  expect(seen.looks).toBeGreaterThan(0);
+  expect(seen.polls).toBeGreaterThan(0);
   expect(seen.sleeps).toBeGreaterThan(1);
 });
 
-test("what else can run does so before anybody looks", async () => {
+test("other microtasks and ticks run before a waiter polls", async () => {
   const [a, b] = [watched(), watched()];
   for (const each of [a, b]) {
     const waits = each.wait();
@@ -200,7 +200,7 @@ test("what else can run does so before anybody looks", async () => {
   const both = [a.wait(), b.wait()];
   let ran = false;
   queueMicrotask(() => {
-    ran = a.seen.looks + b.seen.looks === 0;
+    ran = a.seen.polls + b.seen.polls === 0;
     b.come(true);
   });
   await both[1];
@@ -209,7 +209,7 @@ test("what else can run does so before anybody looks", async () => {
   await both[0];
 });
 
-test("processors of two sides", () => {
+test("two sides share one processor only if both lists name it alone", () => {
   expect(haveSeveral("0-1", "0-1")).toBe(true);
   expect(haveSeveral("0,4", undefined)).toBe(true);
   expect(haveSeveral("3", "3")).toBe(false);
@@ -218,7 +218,7 @@ test("processors of two sides", () => {
   for (const odd of ["", "x", 7, null, "0-", "1".repeat(5000)]) expect(haveSeveral("3", odd)).toBe(false);
 });
 
-test("a wait that was not captured shows the line that opened the channel", async () => {
+test("the error of a wait without a captured call shows the line that opened the channel", async () => {
   const waiting = new WaitQueue("test", 0, "/app/main.ts:12:7");
   const limits = { timeoutMs: 1 };
   let second: Promise<unknown> | undefined;
@@ -238,7 +238,7 @@ test("a wait that was not captured shows the line that opened the channel", asyn
   expect(stack).toMatch(/^LavaFlowError: TIMEOUT: second .*\n {4}at Channel\.open \(\/app\/main\.ts:12:7\)\n/);
 });
 
-test("a loop shows its own line, also where its wait was not captured", async () => {
+test("the error of a loop shows the loop's line, also without a captured wait", async () => {
   const waiting = queue();
   let broken = false;
   const receive = () => {
@@ -271,7 +271,7 @@ test("a loop shows its own line, also where its wait was not captured", async ()
 });
 
 // Last: what it leaves behind keeps the thread busy for a while.
-test("twenty thousand that wait cost each as much as two thousand", async () => {
+test("the cost of a waiter does not grow from two thousand to twenty thousand waiters", async () => {
   const cost = async (count: number): Promise<number> => {
     const waiting = queue();
     const before = process.cpuUsage();
@@ -286,11 +286,11 @@ test("twenty thousand that wait cost each as much as two thousand", async () => 
   };
   /** The least of several: the engine compiles and collects garbage when it likes. */
   const least = async (count: number) => Math.min(await cost(count), await cost(count), await cost(count));
-  // Were all looked through for each that comes or goes, it would be ten times as much.
+  // If each insertion or removal scanned the queue, the ratio would be ten.
   expect(await least(20_000)).toBeLessThan(4 * (await least(2000)) + 1);
 });
 
-test("an error of the first attempt shows the call that waits, not the one that opened the channel", async () => {
+test("the error of a first attempt shows the call that waits, not the line that opened the channel", async () => {
   const waiting = new WaitQueue("test", 0, "/elsewhere/opened.ts:1:1");
   const attempt = () => {
     throw new LavaFlowError("PEER_DIED", "the peer died");

@@ -10,7 +10,7 @@ const LARGE = [300_000, 1 << 20, 3_000_001];
 const PROFILES: ChannelProfile[] = ["cpu-shared", "low-latency", "high-throughput"];
 
 /** How many of the programs have an end in each place. Starting a process costs as much as fifty programs. */
-const PLACES: [Host, number][] = [
+const LOOKUP_FIELDS: [Host, number][] = [
   ["here", 0.85],
   ["copy", 0.05],
   ["worker", 0.04],
@@ -47,7 +47,7 @@ class Maker {
 
   #host(): Host {
     let left = this.#next();
-    for (const [host, share] of PLACES) {
+    for (const [host, share] of LOOKUP_FIELDS) {
       left -= share;
       if (left < 0) return host;
     }

@@ -6,7 +6,7 @@ import { check } from "../../native/status.ts";
 import type { Deadline } from "../wait/deadline.ts";
 import { endWithProcess } from "./exit.ts";
 import { keyOf, launch } from "./launch.ts";
-import { Roster } from "./peer-table.ts";
+import { PeerTable } from "./peer-table.ts";
 
 export interface Job {
   readonly rank: number;
@@ -22,7 +22,7 @@ export interface Job {
   readonly processor: string;
   /** Which MPI, and its version. */
   readonly library: string;
-  readonly roster: Roster;
+  readonly peerTable: PeerTable;
 }
 
 /** Why this process is of no job; `told` where a peer should learn of it, as something says that it should be of one. */
@@ -74,11 +74,11 @@ function describe(): Job {
     node: number(JOB_INFO.node),
     processor: text(info, JOB_INFO.processor, JOB_INFO.sizeof),
     library: describeLibrary(),
-    roster: new Roster(rank, size),
+    peerTable: new PeerTable(rank, size),
   };
 }
 
-/** How far this thread is: MPI is initialised when it has a job, and others find it when the job's roster says so. */
+/** How far this thread is: MPI is initialised when it has a job, and others find it when the job's peerTable says so. */
 let job: Job | null = null;
 let begun = false;
 let patientUntil = 0;
@@ -95,18 +95,18 @@ function step(): Job | null {
     if (check(shim, shim.lf_job_open()) === CONSTANTS.LF_PENDING) return null;
     job = describe();
     enteredJob({ mpiRank: job.rank, mpiNode: `${job.id}:${job.node}` });
-    job.roster.announce(ProcessLocation.detect());
-    finishLater(job.roster);
+    job.peerTable.announce(ProcessLocation.detect());
+    finishLater(job.peerTable);
     patientUntil = performance.now() + ANNOUNCE_MS;
   }
-  return job.roster.announced() || performance.now() > patientUntil ? job : null;
+  return job.peerTable.announced() || performance.now() > patientUntil ? job : null;
 }
 
 /** Others look for this rank also when whoever joined has given up meanwhile. */
-function finishLater(roster: Roster): void {
+function finishLater(peerTable: PeerTable): void {
   const timer = setInterval(() => {
     try {
-      if (!roster.announced()) return;
+      if (!peerTable.announced()) return;
     } catch {
       // The job is over.
     }

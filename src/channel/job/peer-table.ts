@@ -16,7 +16,7 @@ export interface Candidate {
   text: string;
 }
 
-export const PLACES = ["hostname", "hostId", "nodeId"] as const;
+export const LOOKUP_FIELDS = ["hostname", "hostId", "nodeId"] as const;
 
 const LIST_RANKS = 64;
 /** As in shim/src/names/directory.h. */
@@ -75,7 +75,7 @@ class Lookup {
   }
 }
 
-export class Roster {
+export class PeerTable {
   readonly #rank: number;
   readonly #size: number;
   /** What this rank published, asked for by itself: an answer means that it is known. Null once it has signed off. */
@@ -91,7 +91,7 @@ export class Roster {
   /** Publishes where this rank is. */
   announce(location: ProcessLocation): void {
     const text = `${location.hostname.slice(0, 200)} (pid ${location.pid})`;
-    for (const field of PLACES) {
+    for (const field of LOOKUP_FIELDS) {
       const value = location[field];
       if (!value) continue;
       const key = keyOf(field, value);

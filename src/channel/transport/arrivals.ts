@@ -13,7 +13,7 @@ import { GpuWait } from "./gpu-wait.ts";
 const { LF_FULL } = CONSTANTS;
 
 /** Frames that are taken out of the ring before their turn, so that the next copy runs while this one is looked at. */
-export const AHEAD = 2;
+export const ARRIVALS_MAX = 2;
 
 /** How long a receiver that blocks leaves the GPU alone, microseconds. */
 const NAP_US = 50;
@@ -111,7 +111,7 @@ interface Arrival {
 /** What arrivals ask of the end that they are a part of. */
 interface Owner {
   /** The shim's handle of CUDA memory for a region of another GPU. */
-  foreign(region: number): number;
+  remoteMemory(region: number): number;
   /** The payload of a frame that lies in a block. */
   bytesOf(frame: CellFrame): Uint8Array;
   /** The sender may have its memory again. */
@@ -156,22 +156,22 @@ export class Arrivals {
   /** A copy of a MemoryBuffer, in a block. */
   upload(frame: CellFrame): void {
     this.#add(frame, () => {
-      return new Upload(this.#device, this.#blocks.take(frame.sizeBytes), this.#owner.bytesOf(frame));
+      return new Upload(this.#device, this.#blocks.acquire(frame.sizeBytes), this.#owner.bytesOf(frame));
     });
   }
 
   /** A MemoryBuffer on another GPU. */
   fetch(frame: CellFrame): void {
     this.#add(frame, () => {
-      const source = this.#owner.foreign(frame.region);
-      const block = this.#blocks.take(frame.sizeBytes);
+      const source = this.#owner.remoteMemory(frame.region);
+      const block = this.#blocks.acquire(frame.sizeBytes);
       return new PeerCopy(this.#device, block, source, frame.offset, this.#target(block), frame.sizeBytes);
     });
   }
 
   /** What comes in pieces: `begin` says how it gets into a block. */
   assemble(frame: CellFrame, begin: (block: CopyBlock) => Copy): void {
-    this.#add(frame, () => begin(this.#blocks.take(frame.sizeBytes)));
+    this.#add(frame, () => begin(this.#blocks.acquire(frame.sizeBytes)));
   }
 
   #add(frame: CellFrame, begin: Arrival["begin"]): void {
@@ -201,7 +201,7 @@ export class Arrivals {
   }
 
   /** Lets the copies of those behind the first go on. What goes wrong with them is told when it is their turn. */
-  prepare(): void {
+  advance(): void {
     for (const arrival of this.#queue.slice(1)) {
       try {
         this.#step(arrival);
@@ -224,7 +224,7 @@ export class Arrivals {
     } catch (error) {
       // Half a copy is none: its block may be written to still, and is closed with that.
       arrival.copy.block.close();
-      this.#blocks.give(arrival.copy.block);
+      this.#blocks.release(arrival.copy.block);
       arrival.copy = null;
       throw error;
     }
@@ -250,12 +250,12 @@ export class Arrivals {
   #poll(): void {
     if (this.#polling) return;
     this.#polling = true;
-    const look = () => {
+    const poll = () => {
       this.#polling = false;
       this.#wake();
     };
-    if (performance.now() < this.#busyUntil) setImmediate(look);
-    else setTimeout(look, 1);
+    if (performance.now() < this.#busyUntil) setImmediate(poll);
+    else setTimeout(poll, 1);
   }
 
   /** Blocks for a moment, in which the first may go on; for a copy without a bell not from the start: its end may be near. */
@@ -267,7 +267,7 @@ export class Arrivals {
 
   /** The receiver has released a copy. */
   recycle(block: CopyBlock): void {
-    this.#blocks.give(block);
+    this.#blocks.release(block);
   }
 
   /** What is on its way is not waited for: the shim keeps memory that the GPU works on. */

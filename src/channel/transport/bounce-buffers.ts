@@ -9,12 +9,12 @@ import { CONSTANTS } from "../../native/layout.ts";
 const { LF_PIECE_BYTES } = CONSTANTS;
 
 /** How many pieces are under way at once: enough that nobody waits for who is late. */
-export const PIECES = 8;
+export const FRAGMENTS = 8;
 
 /** Rooms that MPI may read or write for as long as the process lives. */
-const left: PieceRoom[] = [];
+const left: BounceBuffers[] = [];
 
-export class PieceRoom {
+export class BounceBuffers {
   readonly #device: GpuDevice;
   readonly #pinned: NativeMemory | null;
   readonly #bytes: Uint8Array;
@@ -23,7 +23,7 @@ export class PieceRoom {
     this.#device = device.retain();
     this.#pinned = pinnedIfPossible(device);
     // Not of a typed array's own small store, which moves.
-    this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(PIECES * LF_PIECE_BYTES));
+    this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(FRAGMENTS * LF_PIECE_BYTES));
   }
 
   /** The shim's handle of memory that the device knows; 0 where the device has to copy by way of its staging ring. */
@@ -31,12 +31,12 @@ export class PieceRoom {
     return this.#pinned?.gpu ? this.#pinned.handle : 0;
   }
 
-  offset(place: number): number {
-    return place * LF_PIECE_BYTES;
+  offset(slot: number): number {
+    return slot * LF_PIECE_BYTES;
   }
 
-  view(place: number, sizeBytes: number): Uint8Array {
-    return this.#bytes.subarray(place * LF_PIECE_BYTES, place * LF_PIECE_BYTES + sizeBytes);
+  view(slot: number, sizeBytes: number): Uint8Array {
+    return this.#bytes.subarray(slot * LF_PIECE_BYTES, slot * LF_PIECE_BYTES + sizeBytes);
   }
 
   /** `unused`: nothing is read or written here any more. Else the room stays for good. */
@@ -49,7 +49,7 @@ export class PieceRoom {
 
 function pinnedIfPossible(device: GpuDevice): NativeMemory | null {
   try {
-    return allocatePinned(device, PIECES * LF_PIECE_BYTES, null);
+    return allocatePinned(device, FRAGMENTS * LF_PIECE_BYTES, null);
   } catch (error) {
     if (error instanceof LavaFlowError) return null; // ordinary memory does too: one more copy by the CPU
     throw error;

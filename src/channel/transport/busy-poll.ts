@@ -3,13 +3,13 @@
 /** So long nothing may have moved, milliseconds. Whoever waits for longer is woken. */
 const BUSY_MS = 2;
 
-export class BusyTurns {
-  readonly #look: () => void;
+export class BusyPoll {
+  readonly #poll: () => void;
   #moved = 0;
   #coming = false;
 
-  constructor(look: () => void) {
-    this.#look = look;
+  constructor(poll: () => void) {
+    this.#poll = poll;
   }
 
   moved(): void {
@@ -23,7 +23,7 @@ export class BusyTurns {
       this.#coming = true;
       setImmediate(() => {
         this.#coming = false;
-        this.#look();
+        this.#poll();
       });
     }
     return true;

@@ -22,7 +22,7 @@ export const ARRIVING = 4;
  * The shim's tokens of frames that are MemoryBuffers have the highest bit; the rest is the place of their region. Read as
  * signed numbers, which the engine keeps in registers, they are below 0, and blocks above it.
  */
-export const PLACE = 0x7fffffff;
+export const REGION_INDEX = 0x7fffffff;
 
 /** What a frame needs of the end that it came out of. */
 export interface FrameOwner {

@@ -49,7 +49,7 @@ export class CopyBlocks {
   }
 
   /** GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST. */
-  take(sizeBytes: number): CopyBlock {
+  acquire(sizeBytes: number): CopyBlock {
     const at = this.#free.findLastIndex(({ buffer }) => buffer.sizeBytes === sizeBytes);
     if (at >= 0) return this.#free.splice(at, 1)[0] as CopyBlock;
     const block = new CopyBlock(this.#device, sizeBytes);
@@ -58,7 +58,7 @@ export class CopyBlocks {
   }
 
   /** The receiver has released it. What it has asked of the GPU before is handed over first. */
-  give(block: CopyBlock): void {
+  release(block: CopyBlock): void {
     if (this.#device.queue.submitted) this.#keep(block);
     else
       submitted(this.#device)

@@ -4,8 +4,8 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Copy } from "./arrivals.ts";
-import { PIECES, PieceRoom } from "./bounce-buffers.ts";
-import { BusyTurns } from "./busy-poll.ts";
+import { BounceBuffers, FRAGMENTS } from "./bounce-buffers.ts";
+import { BusyPoll } from "./busy-poll.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 
 const { LF_PIECE_BYTES, LF_FULL } = CONSTANTS;
@@ -13,27 +13,27 @@ const { LF_PIECE_BYTES, LF_FULL } = CONSTANTS;
 const number = new Float64Array(new ArrayBuffer(8));
 
 /** What a receiving end keeps for all its frames in pieces: they use one room, one after the other. */
-export class PieceReceiver {
+export class FragmentReceiver {
   readonly #shim = native();
   readonly #receiver: number;
   readonly #device: GpuDevice;
-  readonly #room: PieceRoom;
-  /** By place: the ticket of what MPI puts there, and the value of the queue at which the GPU has taken it out. */
-  readonly #tickets: number[] = new Array(PIECES).fill(0);
-  readonly #values: number[] = new Array(PIECES).fill(0);
+  readonly #buffers: BounceBuffers;
+  /** By slot: the ticket of what MPI puts there, and the value of the queue at which the GPU has taken it out. */
+  readonly #tickets: number[] = new Array(FRAGMENTS).fill(0);
+  readonly #values: number[] = new Array(FRAGMENTS).fill(0);
   /** Pieces that were expected of MPI, and that were handed to the GPU, of all frames. */
   #expected = 0;
   #handed = 0;
 
   /** While pieces come. */
-  readonly turns: BusyTurns;
+  readonly busyPoll: BusyPoll;
 
   /** `wake` is called when it is worth looking again. */
   constructor(receiver: number, device: GpuDevice, wake: () => void) {
-    this.turns = new BusyTurns(wake);
+    this.busyPoll = new BusyPoll(wake);
     this.#receiver = receiver;
     this.#device = device;
-    this.#room = new PieceRoom(device);
+    this.#buffers = new BounceBuffers(device);
   }
 
   /** The frame that comes next, into a block. */
@@ -41,43 +41,43 @@ export class PieceReceiver {
     return new Incoming(this, block, sizeBytes);
   }
 
-  /** Asks MPI for the next piece where there is a place for it. */
+  /** Asks MPI for the next piece where there is a slot for it. */
   expect(sizeBytes: number): boolean {
-    const place = this.#expected % PIECES;
-    if (this.#expected - this.#handed === PIECES) return false;
-    const value = this.#values[place] as number;
+    const slot = this.#expected % FRAGMENTS;
+    if (this.#expected - this.#handed === FRAGMENTS) return false;
+    const value = this.#values[slot] as number;
     if (value > 0 && !this.#device.queue.reached(value)) return false;
-    const view = this.#room.view(place, sizeBytes);
+    const view = this.#buffers.view(slot, sizeBytes);
     check(this.#shim, this.#shim.lf_receiver_piece(this.#receiver, view, sizeBytes, number), "a piece of a buffer");
-    this.#tickets[place] = number[0] as number;
-    this.#values[place] = 0;
+    this.#tickets[slot] = number[0] as number;
+    this.#values[slot] = 0;
     this.#expected++;
     return true;
   }
 
   /** Hands the next piece to the GPU: the value to wait for; 0 where none has come; below 0 where there is no room before. */
   hand(block: CopyBlock, offset: number, sizeBytes: number): number {
-    const place = this.#handed % PIECES;
+    const slot = this.#handed % FRAGMENTS;
     check(this.#shim, this.#shim.lf_receiver_arrived(this.#receiver, number), "a buffer in pieces");
-    if (this.#handed === this.#expected || (this.#tickets[place] as number) > (number[0] as number)) return 0;
-    const value = this.#toGpu(place, block, offset, sizeBytes);
+    if (this.#handed === this.#expected || (this.#tickets[slot] as number) > (number[0] as number)) return 0;
+    const value = this.#toGpu(slot, block, offset, sizeBytes);
     if (value < 0) return value;
-    this.#values[place] = value;
+    this.#values[slot] = value;
     this.#handed++;
     return value;
   }
 
-  #toGpu(place: number, { memory }: CopyBlock, offset: number, sizeBytes: number): number {
+  #toGpu(slot: number, { memory }: CopyBlock, offset: number, sizeBytes: number): number {
     const { handle } = this.#device;
-    const { memory: pinned } = this.#room;
+    const { memory: pinned } = this.#buffers;
     if (pinned !== 0) {
-      const from = this.#room.offset(place);
+      const from = this.#buffers.offset(slot);
       const result = this.#shim.lf_queue_copy(handle, pinned, from, memory, offset, sizeBytes, number);
       const full = check(this.#shim, result, "a piece of a buffer") === LF_FULL;
       return full ? -(number[0] as number) : (number[0] as number);
     }
     for (let done = 0; done < sizeBytes; ) {
-      const rest = this.#room.view(place, sizeBytes).subarray(done);
+      const rest = this.#buffers.view(slot, sizeBytes).subarray(done);
       const result = this.#shim.lf_queue_write(handle, memory, offset + done, rest, rest.length, 1, number);
       if (check(this.#shim, result, "a piece of a buffer") !== LF_FULL) done += result;
       else if ((number[0] as number) > 0) this.#shim.lf_queue_reached(handle, number[0] as number, 1000);
@@ -91,13 +91,13 @@ export class PieceReceiver {
 
   /** What MPI may still write to stays. */
   close(): void {
-    this.#room.leave(this.#expected === this.#handed);
+    this.#buffers.leave(this.#expected === this.#handed);
   }
 }
 
 class Incoming implements Copy {
   readonly block: CopyBlock;
-  readonly #receiver: PieceReceiver;
+  readonly #receiver: FragmentReceiver;
   readonly #sizeBytes: number;
   #expected = 0;
   #handed = 0;
@@ -106,7 +106,7 @@ class Incoming implements Copy {
   /** Where the queue goes on with it; 0 while it is MPI that is waited for. */
   next = 0;
 
-  constructor(receiver: PieceReceiver, block: CopyBlock, sizeBytes: number) {
+  constructor(receiver: FragmentReceiver, block: CopyBlock, sizeBytes: number) {
     this.#receiver = receiver;
     this.block = block;
     this.#sizeBytes = sizeBytes;
@@ -137,7 +137,7 @@ class Incoming implements Copy {
       }
     }
     this.next = working ? this.#value : 0;
-    if (this.#expected + this.#handed > before) this.#receiver.turns.moved();
+    if (this.#expected + this.#handed > before) this.#receiver.busyPoll.moved();
     return this.#handed >= size && !this.#isWorking();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Buffers on a GPU on their way to another host: the GPU reads one piece into pinned host memory while MPI sends the
+ * Buffers on a GPU on their buffers to another host: the GPU reads one piece into pinned host memory while MPI sends the
  * piece before it from there, and the receiver's GPU takes in the one before that.
  */
 import type { GpuDevice } from "../../gpu/device.ts";
@@ -7,15 +7,15 @@ import { deviceOf, holdMemory, type MemoryBuffer, nativePlace } from "../../memo
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { PIECES, PieceRoom } from "./bounce-buffers.ts";
-import { BusyTurns } from "./busy-poll.ts";
+import { BounceBuffers, FRAGMENTS } from "./bounce-buffers.ts";
+import { BusyPoll } from "./busy-poll.ts";
 import { GpuWait } from "./gpu-wait.ts";
 
 const { LF_PIECE_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
 
 const number = new Float64Array(new ArrayBuffer(8));
 
-/** The buffer that is under way: so much of it is asked of the GPU, and so much is with MPI. Bytes. */
+/** The buffer that is under buffers: so much of it is asked of the GPU, and so much is with MPI. Bytes. */
 interface Sending {
   memory: number;
   /** Where it begins there. */
@@ -23,18 +23,18 @@ interface Sending {
   sizeBytes: number;
   asked: number;
   posted: number;
-  letGo: (() => void) | null;
+  unhold: (() => void) | null;
 }
 
 /** What one GPU's buffers go through. */
-interface Way {
+interface DeviceBuffers {
   device: GpuDevice;
-  room: PieceRoom;
+  slots: BounceBuffers;
   wait: GpuWait;
 }
 
-/** A place in the room. */
-interface Place {
+/** A slot in the slots. */
+interface Slot {
   /** The last piece that was sent from here. */
   ticket: number;
   /** Where the queue has read the next one; 0: elsewhere, and `read` says whether it has. */
@@ -42,13 +42,13 @@ interface Place {
   read: boolean;
 }
 
-export class PieceSender {
+export class FragmentSender {
   readonly #shim = native();
   readonly #sender: number;
   readonly #wake: () => void;
-  readonly #places: Place[] = Array.from({ length: PIECES }, () => ({ ticket: 0, value: 0, read: false }));
-  readonly #turns = new BusyTurns(() => this.step());
-  #way: Way | null = null;
+  readonly #slots: Slot[] = Array.from({ length: FRAGMENTS }, () => ({ ticket: 0, value: 0, read: false }));
+  readonly #busyPoll = new BusyPoll(() => this.step());
+  #buffers: DeviceBuffers | null = null;
   #sending: Sending | null = null;
   /** Pieces asked of the GPU, and posted, of all buffers: where the next one goes. */
   #asked = 0;
@@ -63,7 +63,7 @@ export class PieceSender {
     this.#wake = wake;
   }
 
-  /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no room. */
+  /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no slots. */
   start(buffer: MemoryBuffer): { started: number } | { result: number } {
     const { memory, offset } = nativePlace(buffer);
     if (this.#failed) throw this.#failed.error;
@@ -73,28 +73,28 @@ export class PieceSender {
     const result = this.#shim.lf_sender_begin(this.#sender, sizeBytes);
     if (result !== 1) return { result };
     // Its user may close it: what was announced is sent all the same.
-    this.#sending = { memory, offset, sizeBytes, asked: 0, posted: 0, letGo: holdMemory(buffer) };
+    this.#sending = { memory, offset, sizeBytes, asked: 0, posted: 0, unhold: holdMemory(buffer) };
     const started = this.#read + 1;
     this.step();
     return { started };
   }
 
-  /** Whether that buffer was read to its end, so that it may be written again. Throws what went wrong on the way. */
+  /** Whether that buffer was read to its end, so that it may be written again. Throws what went wrong on the buffers. */
   hasRead(started: number): boolean {
     if (this.#failed) throw this.#failed.error;
     return this.#read >= started;
   }
 
-  /** Whether a buffer is under way. */
+  /** Whether a buffer is under buffers. */
   get busy(): boolean {
     return this.#sending !== null && this.#failed === null;
   }
 
   #prepare(device: GpuDevice): void {
-    if (this.#way?.device === device) return;
+    if (this.#buffers?.device === device) return;
     this.#giveBack();
     const wait = new GpuWait(device, () => this.step());
-    this.#way = { device, room: new PieceRoom(device), wait };
+    this.#buffers = { device, slots: new BounceBuffers(device), wait };
   }
 
   /** Does what can be done now, and sees to it that it is called again. */
@@ -102,19 +102,19 @@ export class PieceSender {
     const sending = this.#sending;
     if (sending === null || this.#failed) return;
     try {
-      this.#advance(sending, this.#way as Way);
+      this.#advance(sending, this.#buffers as DeviceBuffers);
     } catch (error) {
       this.#failed = { error };
     }
     if (sending.posted < sending.sizeBytes && !this.#failed) return;
     this.#sending = null;
     this.#read++;
-    sending.letGo?.();
+    sending.unhold?.();
     this.#wake();
   }
 
-  #advance(sending: Sending, way: Way): void {
-    const { device, wait } = way;
+  #advance(sending: Sending, buffers: DeviceBuffers): void {
+    const { device, wait } = buffers;
     // Work on the buffer that the shim does not know of yet comes first.
     if (sending.asked === 0 && !device.queue.submitted) {
       wait.submitted();
@@ -122,13 +122,13 @@ export class PieceSender {
     }
     for (;;) {
       const before = this.#asked + this.#posted;
-      const full = this.#ask(sending, way);
-      this.#post(sending, way);
+      const full = this.#ask(sending, buffers);
+      this.#post(sending, buffers);
       if (sending.posted === sending.sizeBytes) return;
-      if (this.#asked + this.#posted > before) this.#turns.moved();
-      if (this.#turns.again()) return;
+      if (this.#asked + this.#posted > before) this.#busyPoll.moved();
+      if (this.#busyPoll.again()) return;
       if (this.#asked > this.#posted) {
-        const { value } = this.#places[this.#posted % PIECES] as Place;
+        const { value } = this.#slots[this.#posted % FRAGMENTS] as Slot;
         if (value > 0) wait.reach(value);
         return;
       }
@@ -142,34 +142,34 @@ export class PieceSender {
   }
 
   /** Has the GPU read pieces into the places that are free. The value to wait for where its queue is full, else 0. */
-  #ask(sending: Sending, { device, room }: Way): number {
+  #ask(sending: Sending, { device, slots }: DeviceBuffers): number {
     const { memory, offset, sizeBytes } = sending;
     check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
     const left = number[0] as number;
-    while (sending.asked < sizeBytes && this.#asked - this.#posted < PIECES) {
-      const at = this.#asked % PIECES;
-      const place = this.#places[at] as Place;
-      if (place.ticket > left) return 0;
+    while (sending.asked < sizeBytes && this.#asked - this.#posted < FRAGMENTS) {
+      const at = this.#asked % FRAGMENTS;
+      const slot = this.#slots[at] as Slot;
+      if (slot.ticket > left) return 0;
       const length = Math.min(LF_PIECE_BYTES, sizeBytes - sending.asked);
-      place.value = 0;
-      place.read = false;
-      if (room.memory === 0) {
+      slot.value = 0;
+      slot.read = false;
+      if (slots.memory === 0) {
         const done = () => {
-          place.read = true;
+          slot.read = true;
           this.step();
         };
         const failed = (error: unknown) => {
           this.#failed ??= { error };
           this.#wake();
         };
-        device.queue.read(memory, offset + sending.asked, room.view(at, length)).then(done, failed);
+        device.queue.read(memory, offset + sending.asked, slots.view(at, length)).then(done, failed);
       } else {
         const { handle } = device;
-        const to = room.offset(at);
+        const to = slots.offset(at);
         const from = offset + sending.asked;
-        const result = this.#shim.lf_queue_copy(handle, memory, from, room.memory, to, length, number);
+        const result = this.#shim.lf_queue_copy(handle, memory, from, slots.memory, to, length, number);
         if (check(this.#shim, result, "a piece of a buffer") === LF_FULL) return number[0] as number;
-        place.value = number[0] as number;
+        slot.value = number[0] as number;
       }
       sending.asked += length;
       this.#asked++;
@@ -178,14 +178,14 @@ export class PieceSender {
   }
 
   /** Gives the pieces that were read to MPI, in their order. */
-  #post(sending: Sending, { device, room }: Way): void {
+  #post(sending: Sending, { device, slots }: DeviceBuffers): void {
     while (this.#posted < this.#asked) {
-      const at = this.#posted % PIECES;
-      const place = this.#places[at] as Place;
-      if (!(place.read || (place.value > 0 && device.queue.reached(place.value)))) return;
-      const view = room.view(at, Math.min(LF_PIECE_BYTES, sending.sizeBytes - sending.posted));
+      const at = this.#posted % FRAGMENTS;
+      const slot = this.#slots[at] as Slot;
+      if (!(slot.read || (slot.value > 0 && device.queue.reached(slot.value)))) return;
+      const view = slots.view(at, Math.min(LF_PIECE_BYTES, sending.sizeBytes - sending.posted));
       check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a piece of a buffer");
-      place.ticket = number[0] as number;
+      slot.ticket = number[0] as number;
       sending.posted += view.length;
       this.#posted++;
     }
@@ -193,22 +193,22 @@ export class PieceSender {
 
   /** Whatever MPI or the GPU still has to do with stays. */
   close(): void {
-    this.#sending?.letGo?.();
+    this.#sending?.unhold?.();
     this.#sending = null;
     this.#giveBack();
   }
 
   #giveBack(): void {
-    const way = this.#way;
-    if (way === null) return;
-    this.#way = null;
+    const buffers = this.#buffers;
+    if (buffers === null) return;
+    this.#buffers = null;
     let sent = false;
     try {
       check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
-      sent = this.#asked === this.#posted && this.#places.every(({ ticket }) => ticket <= (number[0] as number));
+      sent = this.#asked === this.#posted && this.#slots.every(({ ticket }) => ticket <= (number[0] as number));
     } catch {
       // The peer is gone: MPI may keep what it has.
     }
-    way.room.leave(sent);
+    buffers.slots.leave(sent);
   }
 }

@@ -37,10 +37,10 @@ export class GpuWait {
 /** Resolves when all that was called so far has been handed to the GPU. Rejects as the queue does. */
 export async function submitted({ queue }: GpuDevice): Promise<void> {
   if (queue.submitted) return;
-  const turn = queue.hold();
+  const lock = queue.hold();
   try {
-    await turn.done;
+    await lock.done;
   } finally {
-    turn.release();
+    lock.release();
   }
 }

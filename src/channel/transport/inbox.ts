@@ -146,7 +146,7 @@ export class Inbox {
   }
 
   /** Lets go what stands in the way of frames that nobody has asked for yet; `retirable` says which region does. */
-  makeRoom(retirable: (out: Uint32Array) => number): void {
+  retireRegions(retirable: (out: Uint32Array) => number): void {
     while (check(native(), retirable(regionId)) === 1) this.#retire(regionId[0] as number);
   }
 

@@ -4,14 +4,14 @@ import type { MemoryBuffer } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import { bellDescriptor } from "../wait/event.ts";
+import { readEventFd } from "../wait/event.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 import { endStats } from "./end-stats.ts";
-import { PieceReceiver } from "./fragment-receiver.ts";
+import { FragmentReceiver } from "./fragment-receiver.ts";
 import { Inbox } from "./inbox.ts";
-import type { Lane, RankPeer } from "./mpi-parameters.ts";
+import type { RankPeer, RemoteEndpoint } from "./mpi-parameters.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
 const address = new Float64Array(new ArrayBuffer(8));
@@ -19,12 +19,12 @@ const address = new Float64Array(new ArrayBuffer(8));
 interface GpuPart {
   device: GpuDevice;
   arrivals: Arrivals;
-  pieces: PieceReceiver;
+  fragments: FragmentReceiver;
 }
 
 export class MpiConsumer implements ConsumerEnd, FrameOwner {
   /** The job's thread looks. */
-  readonly looks = false;
+  readonly busyPolls = false;
   readonly #shim = native();
   readonly #handle: number;
   readonly #inbox: Inbox;
@@ -35,7 +35,12 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   /**
    * The other end of a lane of `peer`. Buffers on a GPU come into memory of `device`; `wake` is called when one has come.
    */
-  static open(peer: RankPeer, { lane, slots }: Lane, device: GpuDevice | null, wake: () => void): MpiConsumer {
+  static open(
+    peer: RankPeer,
+    { lane, slots }: RemoteEndpoint,
+    device: GpuDevice | null,
+    wake: () => void,
+  ): MpiConsumer {
     const shim = native();
     const { rank, link, who } = peer;
     const handle = shim.lf_receiver_open(rank, link, lane, slots, device ? 1 : 0, who, who.length);
@@ -57,14 +62,14 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
 
   #useDevice(device: GpuDevice, wake: () => void): GpuPart {
     const owner = {
-      foreign: none,
+      remoteMemory: none,
       bytesOf: none,
       giveBack: (token: number) => this.release(token),
     };
     return {
       device,
       arrivals: new Arrivals(device, owner, wake),
-      pieces: new PieceReceiver(this.#handle, device, wake),
+      fragments: new FragmentReceiver(this.#handle, device, wake),
     };
   }
 
@@ -74,8 +79,8 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return result === CONSTANTS.LF_EMPTY ? null : (address[0] as number);
   }
 
-  bellDescriptor(): number {
-    return bellDescriptor((out) => this.#shim.lf_receiver_bell(this.#handle, out));
+  eventFd(): number {
+    return readEventFd((out) => this.#shim.lf_receiver_bell(this.#handle, out));
   }
 
   tryRecv(): CellFrame | null {
@@ -105,8 +110,8 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   /** Whether the frame has to come to this side's GPU first; then it is on its way. */
   #arrives(frame: CellFrame): boolean {
     if (frame.state !== IN_REGION || frame.reach !== CONSTANTS.LF_REACH_STAGED) return false;
-    const { arrivals, pieces } = this.#gpu as GpuPart;
-    arrivals.assemble(frame, (block) => pieces.into(block, frame.sizeBytes));
+    const { arrivals, fragments } = this.#gpu as GpuPart;
+    arrivals.assemble(frame, (block) => fragments.into(block, frame.sizeBytes));
     return true;
   }
 
@@ -132,7 +137,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
 
   arm(): boolean {
     const gpu = this.#gpu;
-    if (gpu && gpu.arrivals.length > 0 && (gpu.pieces.turns.again() || gpu.arrivals.armAtGpu())) return false;
+    if (gpu && gpu.arrivals.length > 0 && (gpu.fragments.busyPoll.again() || gpu.arrivals.armAtGpu())) return false;
     return check(this.#shim, this.#shim.lf_receiver_arm(this.#handle)) === 1;
   }
 
@@ -141,8 +146,8 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return false;
   }
 
-  rang(): void {
-    this.#inbox.makeRoom((out) => this.#shim.lf_receiver_retirable(this.#handle, out));
+  notified(): void {
+    this.#inbox.retireRegions((out) => this.#shim.lf_receiver_retirable(this.#handle, out));
   }
 
   settled(): null {
@@ -165,12 +170,12 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     this.#gpu?.arrivals.close();
     this.#inbox.close();
     this.#shim.lf_receiver_close(this.#handle);
-    this.#gpu?.pieces.close();
+    this.#gpu?.fragments.close();
     this.#gpu?.device.release();
   }
 }
 
 /** No frame over MPI lies in memory of another GPU, or in a block before it comes to this one. */
 function none(): never {
-  throw new Error("a frame over MPI comes in pieces, or as bytes");
+  throw new Error("a frame over MPI comes in fragments, or as bytes");
 }

@@ -1,11 +1,11 @@
 /** What two ranks say to each other of a channel over MPI, read as the words of another process. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
-import { words } from "./peer-text.ts";
-import type { Meeting } from "./transport.ts";
+import { printable } from "./peer-text.ts";
+import type { Negotiation } from "./transport.ts";
 
 /** What a rank brings. */
-export interface RankAbility {
+export interface RankCapability {
   job: string;
   rank: number;
   /** The GPU that it would use; absent where it asks for none, or has none. */
@@ -18,8 +18,8 @@ export interface NoRank {
 }
 
 export interface Ranks {
-  producer: RankAbility | NoRank;
-  consumer: RankAbility | NoRank;
+  producer: RankCapability | NoRank;
+  consumer: RankCapability | NoRank;
 }
 
 /** The peer as the shim is told of it. */
@@ -32,7 +32,7 @@ export interface RankPeer {
 }
 
 /** One producer's way to one consumer. */
-export interface Lane {
+export interface RemoteEndpoint {
   lane: number;
   /** How many frames may be under way. */
   slots: number;
@@ -44,25 +44,25 @@ function isIndex(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
 }
 
-function readAbility(value: unknown): RankAbility | NoRank {
-  const said = value as Partial<Record<keyof (RankAbility & NoRank), unknown>> | null | undefined;
+function readCapability(value: unknown): RankCapability | NoRank {
+  const said = value as Partial<Record<keyof (RankCapability & NoRank), unknown>> | null | undefined;
   if (typeof said !== "object" || said === null) return { missing: "it says nothing of MPI" };
-  if (typeof said.missing === "string") return { missing: words(said.missing) };
+  if (typeof said.missing === "string") return { missing: printable(said.missing) };
   const { job, rank, gpu } = said;
   if (typeof job !== "string" || !isIndex(rank)) return { missing: "it says nothing valid of its rank" };
-  return typeof gpu === "string" ? { job, rank, gpu: words(gpu) } : { job, rank };
+  return typeof gpu === "string" ? { job, rank, gpu: printable(gpu) } : { job, rank };
 }
 
-export function ranksOf(meeting: Meeting): Ranks {
-  const { mine, peer } = meeting.abilities("mpi");
-  const here = readAbility(mine);
-  const there = readAbility(peer);
-  return meeting.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
+export function ranksOf(negotiation: Negotiation): Ranks {
+  const { mine, peer } = negotiation.capabilities("mpi");
+  const here = readCapability(mine);
+  const there = readCapability(peer);
+  return negotiation.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
 }
 
 /** Both ranks of two sides that have one. */
-export function bothRanks(meeting: Meeting): { producer: RankAbility; consumer: RankAbility } {
-  return ranksOf(meeting) as { producer: RankAbility; consumer: RankAbility };
+export function bothRanks(negotiation: Negotiation): { producer: RankCapability; consumer: RankCapability } {
+  return ranksOf(negotiation) as { producer: RankCapability; consumer: RankCapability };
 }
 
 export function describeRank(rank: number, { hostname, pid }: ProcessLocation): string {
@@ -70,15 +70,15 @@ export function describeRank(rank: number, { hostname, pid }: ProcessLocation): 
 }
 
 /** What the producer offered. CORRUPT_SEGMENT where that can't be. */
-export function readLane(value: unknown): Lane {
-  const { lane, slots } = (value ?? {}) as Partial<Record<keyof Lane, unknown>>;
+export function readEndpoint(value: unknown): RemoteEndpoint {
+  const { lane, slots } = (value ?? {}) as Partial<Record<keyof RemoteEndpoint, unknown>>;
   if (isIndex(lane) && isIndex(slots) && slots > 0 && slots <= SLOTS_MAX) return { lane, slots };
   throw new LavaFlowError("CORRUPT_SEGMENT", "the producer offered a lane that can't be");
 }
 
 /** Where the consumer says that it is. CORRUPT_SEGMENT where that can't be. */
-export function readAddress(terms: unknown): number {
-  const { address } = (terms ?? {}) as { address?: unknown };
+export function readAddress(parameters: unknown): number {
+  const { address } = (parameters ?? {}) as { address?: unknown };
   if (typeof address === "number" && Number.isSafeInteger(address) && address >= 0) return address;
   throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted a lane at an address that can't be");
 }

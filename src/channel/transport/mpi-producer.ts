@@ -6,10 +6,10 @@ import { holdView } from "../../native/handle.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { bellDescriptor } from "../wait/event.ts";
+import { readEventFd } from "../wait/event.ts";
 import type { Loan } from "../wire/frame.ts";
 import { endStats } from "./end-stats.ts";
-import { PieceSender } from "./fragment-sender.ts";
+import { FragmentSender } from "./fragment-sender.ts";
 import type { RankPeer } from "./mpi-parameters.ts";
 import { BLOCK_MAX, Outbox } from "./outbox.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
@@ -18,19 +18,19 @@ import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 const { LF_UNTIL_ROOM, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
 
 /** From here on sending straight from the payload's memory, and waiting until it has left, costs less than a copy. */
-const STRAIGHT_MIN = 64 * 1024;
+const IN_PLACE_MIN = 64 * 1024;
 
-const UNTIL = { room: LF_UNTIL_ROOM, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
+const UNTIL = { credits: LF_UNTIL_ROOM, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
 
 /** How long, and how often, an end that closes looks whether all has left. */
-const SETTLE_MS = 30_000;
-const LOOK_MS = 5;
+const CLOSE_MS = 30_000;
+const CLOSE_POLL_MS = 5;
 
 /** Memory whose bytes never left, as the peer died: MPI may read it for as long as the process lives. */
 const stranded: unknown[] = [];
 
 const number = new Float64Array(new ArrayBuffer(8));
-const laneNumber = new Uint32Array(new ArrayBuffer(4));
+const endpointNumber = new Uint32Array(new ArrayBuffer(4));
 
 /** A payload that MPI reads. */
 interface Flight {
@@ -42,45 +42,50 @@ interface Flight {
 
 export class MpiProducer implements ProducerEnd {
   /** What the consumer has to be told. */
-  readonly lane: number;
+  readonly endpoint: number;
   /** The job's thread looks. */
-  readonly looks = false;
+  readonly busyPolls = false;
   /** The peer gets bytes of its own. */
   readonly releases = null;
   readonly #shim = native();
   readonly #handle: number;
   readonly #outbox: Outbox;
-  readonly #gathers: boolean;
+  readonly #coalesces: boolean;
   /** Small frames wait for the end of this turn. */
-  #gathered = false;
+  #coalesced = false;
   /** For buffers on a GPU. Their tickets are below 0. */
-  readonly #pieces: PieceSender;
+  readonly #fragments: FragmentSender;
   /** In the order of their tickets. */
   readonly #flights: Flight[] = [];
   /** The last ticket whose bytes have left. */
   #left = 0;
   /** Where somebody waits for the last of them. */
-  #onSettled: (() => void) | null = null;
+  #onLanded: (() => void) | null = null;
   #closed = false;
 
   /**
-   * `gathers`: small frames that are sent in one turn of the event loop share messages of MPI. `wake` is called when a
+   * `coalesces`: small frames that are sent in one turn of the event loop share messages of MPI. `wake` is called when a
    * payload that was not ready may be.
    */
   static open(
     { rank, link, who }: RankPeer,
-    { slots, gathers }: { slots: number; gathers: boolean },
+    { slots, coalesces }: { slots: number; coalesces: boolean },
     wake: Wake,
   ): MpiProducer {
-    const handle = native().lf_sender_open(rank, link, slots, who, who.length, laneNumber);
-    return new MpiProducer(check(native(), handle, "sending to the consumer"), laneNumber[0] as number, gathers, wake);
+    const handle = native().lf_sender_open(rank, link, slots, who, who.length, endpointNumber);
+    return new MpiProducer(
+      check(native(), handle, "sending to the consumer"),
+      endpointNumber[0] as number,
+      coalesces,
+      wake,
+    );
   }
 
-  private constructor(handle: number, lane: number, gathers: boolean, wake: Wake) {
+  private constructor(handle: number, endpoint: number, coalesces: boolean, wake: Wake) {
     const shim = this.#shim;
     this.#handle = handle;
-    this.lane = lane;
-    this.#gathers = gathers;
+    this.endpoint = endpoint;
+    this.#coalesces = coalesces;
     this.#outbox = new Outbox(
       handle,
       {
@@ -96,8 +101,8 @@ export class MpiProducer implements ProducerEnd {
       },
       wake,
     );
-    this.#pieces = new PieceSender(handle, () => {
-      this.#settle();
+    this.#fragments = new FragmentSender(handle, () => {
+      this.#checkLanded();
       wake();
     });
   }
@@ -107,8 +112,8 @@ export class MpiProducer implements ProducerEnd {
     check(this.#shim, this.#shim.lf_sender_agree(this.#handle, address));
   }
 
-  bellDescriptor(): number {
-    return bellDescriptor((out) => this.#shim.lf_sender_bell(this.#handle, out));
+  eventFd(): number {
+    return readEventFd((out) => this.#shim.lf_sender_bell(this.#handle, out));
   }
 
   // ───────────── sending ─────────────
@@ -116,7 +121,7 @@ export class MpiProducer implements ProducerEnd {
   trySend(payload: Payload): boolean {
     if (ArrayBuffer.isView(payload)) return this.#copy(payload);
     if (payload instanceof MemoryBuffer) {
-      return payload.isGpu ? this.#inPieces(payload) !== null : this.#copy(payload.bytes);
+      return payload.isGpu ? this.#sendFragments(payload) !== null : this.#copy(payload.bytes);
     }
     return this.#copy(viewOfPayload(payload));
   }
@@ -124,39 +129,39 @@ export class MpiProducer implements ProducerEnd {
   start(payload: Payload): number | null {
     if (ArrayBuffer.isView(payload)) return this.#startView(payload);
     if (payload instanceof MemoryBuffer) {
-      if (payload.isGpu) return this.#inPieces(payload);
-      if (payload.sizeBytes >= STRAIGHT_MIN) return this.#straight(payload.bytes);
+      if (payload.isGpu) return this.#sendFragments(payload);
+      if (payload.sizeBytes >= IN_PLACE_MIN) return this.#sendInPlace(payload.bytes);
       return this.trySend(payload) ? 0 : null;
     }
     return this.#startView(viewOfPayload(payload));
   }
 
   #startView(view: ArrayBufferView): number | null {
-    if (lengthOf(view, BLOCK_MAX) >= STRAIGHT_MIN && stays(view)) return this.#straight(view);
+    if (lengthOf(view, BLOCK_MAX) >= IN_PLACE_MIN && stays(view)) return this.#sendInPlace(view);
     return this.#copy(view) ? 0 : null;
   }
 
   /** The ticket of a buffer on a GPU, which is read from now on; null when there is no room. */
-  #inPieces(buffer: MemoryBuffer): number | null {
-    const begun = this.#pieces.start(buffer);
-    if ("started" in begun) return this.#pieces.hasRead(begun.started) ? 0 : -begun.started;
+  #sendFragments(buffer: MemoryBuffer): number | null {
+    const begun = this.#fragments.start(buffer);
+    if ("started" in begun) return this.#fragments.hasRead(begun.started) ? 0 : -begun.started;
     this.#outbox.retry(begun.result);
     return null;
   }
 
   #copy(view: ArrayBufferView): boolean {
     const length = lengthOf(view);
-    if (this.#gathers) return this.#gather(view, length);
+    if (this.#coalesces) return this.#coalesce(view, length);
     const result = this.#shim.lf_sender_send(this.#handle, view as Uint8Array, length);
     return result === 1 || (this.#outbox.retry(result) && this.#copy(view));
   }
 
-  #gather(view: ArrayBufferView, length: number): boolean {
+  #coalesce(view: ArrayBufferView, length: number): boolean {
     const result = this.#shim.lf_sender_put(this.#handle, view as Uint8Array, length);
     if (result === 1) return true;
-    if (result !== 2) return this.#outbox.retry(result) && this.#gather(view, length);
-    if (!this.#gathered) {
-      this.#gathered = true;
+    if (result !== 2) return this.#outbox.retry(result) && this.#coalesce(view, length);
+    if (!this.#coalesced) {
+      this.#coalesced = true;
       queueMicrotask(this.#send);
     }
     return true;
@@ -164,12 +169,12 @@ export class MpiProducer implements ProducerEnd {
 
   /** What was gathered; what fails shows at the next send. */
   readonly #send = () => {
-    this.#gathered = false;
+    this.#coalesced = false;
     if (!this.#closed) this.#shim.lf_sender_flush(this.#handle);
   };
 
   /** What the shim has mapped stays so until the bytes have left, whoever closes it. */
-  #straight(given: ArrayBufferView): number | null {
+  #sendInPlace(given: ArrayBufferView): number | null {
     const view = bytesOf("payload", given);
     const landed = holdView(view);
     const result = this.#shim.lf_sender_start(this.#handle, view, view.length, number);
@@ -180,23 +185,23 @@ export class MpiProducer implements ProducerEnd {
     }
     const ticket = number[0] as number;
     this.#flights.push({ ticket, view, landed });
-    this.#look();
+    this.#progress();
     return ticket <= this.#left ? 0 : ticket;
   }
 
   left(ticket: number): boolean {
-    if (ticket < 0 && this.#pieces.hasRead(-ticket)) return true;
+    if (ticket < 0 && this.#fragments.hasRead(-ticket)) return true;
     if (ticket >= 0 && ticket <= this.#left) return true;
     if (this.#closed) throw new LavaFlowError("CLOSED", "the channel was closed before the frame had left");
     if (ticket < 0) return false;
-    const result = this.#look();
+    const result = this.#progress();
     if (ticket <= this.#left) return true;
     check(this.#shim, result);
     return false;
   }
 
   /** Lets go what the bytes have left. Below 0 when the rest can't leave any more. */
-  #look(): number {
+  #progress(): number {
     number[0] = this.#left;
     const result = this.#shim.lf_sender_sent(this.#handle, number);
     this.#left = number[0] as number;
@@ -224,27 +229,27 @@ export class MpiProducer implements ProducerEnd {
     return false;
   }
 
-  rang(): void {
-    this.#pieces.step();
-    this.#settle();
+  notified(): void {
+    this.#fragments.step();
+    this.#checkLanded();
   }
 
-  #settle(): void {
-    if (this.#onSettled !== null && !this.#isFlying()) this.#onSettled();
+  #checkLanded(): void {
+    if (this.#onLanded !== null && !this.#inFlight()) this.#onLanded();
   }
 
   /** What MPI still reads would be missing at the peer. One that has closed takes it too, and rings no more. */
   settled(): Promise<void> | null {
-    if (!this.#isFlying()) return null;
+    if (!this.#inFlight()) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const end = performance.now() + SETTLE_MS;
-    const timer = setInterval(() => (performance.now() < end ? this.#settle() : resolve()), LOOK_MS);
-    this.#onSettled = resolve;
+    const end = performance.now() + CLOSE_MS;
+    const timer = setInterval(() => (performance.now() < end ? this.#checkLanded() : resolve()), CLOSE_POLL_MS);
+    this.#onLanded = resolve;
     return promise.finally(() => clearInterval(timer));
   }
 
-  #isFlying(): boolean {
-    if (this.#look() < 0 || (this.#flights.length === 0 && !this.#pieces.busy)) return false;
+  #inFlight(): boolean {
+    if (this.#progress() < 0 || (this.#flights.length === 0 && !this.#fragments.busy)) return false;
     try {
       this.arm("left");
       return true;
@@ -266,7 +271,7 @@ export class MpiProducer implements ProducerEnd {
     if (this.#closed) return;
     this.#closed = true;
     stranded.push(...this.#flights);
-    this.#pieces.close();
+    this.#fragments.close();
     this.#outbox.close();
     this.#shim.lf_sender_close(this.#handle);
   }

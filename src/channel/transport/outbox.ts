@@ -96,7 +96,7 @@ export class Outbox {
   }
 
   /** Gives a block back that is not sent. */
-  giveBlock(block: number): number {
+  abortBlock(block: number): number {
     return this.#calls.abort(this.#handle, block);
   }
 
@@ -139,7 +139,7 @@ export class Outbox {
 
   abort(loan: CellLoan): void {
     const small = loan.state === SMALL;
-    this.#end(loan, small ? this.#calls.abortInline(this.#handle) : this.giveBlock(loan.block));
+    this.#end(loan, small ? this.#calls.abortInline(this.#handle) : this.abortBlock(loan.block));
   }
 
   #end(loan: CellLoan, result: number): void {

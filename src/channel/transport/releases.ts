@@ -2,7 +2,7 @@
 import { holdBy, type MemoryBuffer } from "../../memory/buffer.ts";
 import type { Holder } from "../../memory/holders.ts";
 import type { Limits } from "../../native/limits.ts";
-import type { Bell } from "../wait/event.ts";
+import type { EventFd } from "../wait/event.ts";
 import { WaitQueue } from "../wait/wait-queue.ts";
 
 /** A sleeping end looks again after this many milliseconds: as for the wait until everything is released. */
@@ -22,7 +22,7 @@ export class Releases {
   readonly #wake: (failure: unknown) => void;
   /** Those that somebody waits for. */
   readonly #waiting = new Set<Passed>();
-  #bell: Bell | null = null;
+  #event: EventFd | null = null;
   #openedAt = "";
   #failed: (error: unknown) => void = () => {};
 
@@ -34,8 +34,8 @@ export class Releases {
   }
 
   /** `openedAt` as for a WaitQueue; `failed` is told what one who waits fails of. */
-  attach(bell: Bell, openedAt: string, failed: (error: unknown) => void): void {
-    this.#bell = bell;
+  attach(event: EventFd, openedAt: string, failed: (error: unknown) => void): void {
+    this.#event = event;
     this.#openedAt = openedAt;
     this.#failed = failed;
   }
@@ -43,9 +43,9 @@ export class Releases {
   /** From now on the buffer knows of this channel. Returns what ends that: then nothing counts as unreleased. */
   add(buffer: MemoryBuffer, memory: number): () => void {
     const passed = new Passed(this.#channel, this, memory);
-    const letGo = holdBy(buffer, passed);
+    const unhold = holdBy(buffer, passed);
     return () => {
-      letGo();
+      unhold();
       passed.end();
     };
   }
@@ -76,7 +76,7 @@ export class Releases {
 
   newQueue(): WaitQueue {
     const queue = new WaitQueue(this.#channel, RECHECK_MS, this.#openedAt);
-    if (this.#bell !== null) queue.attach(this.#bell, null, this.#failed);
+    if (this.#event !== null) queue.attach(this.#event, null, this.#failed);
     return queue;
   }
 

@@ -5,15 +5,15 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { exported } from "../../native/os-handle.ts";
 import { check, lastError } from "../../native/status.ts";
-import { bellDescriptor } from "../wait/event.ts";
+import { readEventFd } from "../wait/event.ts";
 import type { Link } from "../wire/link.ts";
-import { AHEAD, Arrivals } from "./arrivals.ts";
-import { type CellFrame, COPIED, type FrameOwner, IN_REGION, PLACE } from "./cell-frame.ts";
+import { ARRIVALS_MAX, Arrivals } from "./arrivals.ts";
+import { type CellFrame, COPIED, type FrameOwner, IN_REGION, REGION_INDEX } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 import { endStats } from "./end-stats.ts";
 import { GpuWait, submitted } from "./gpu-wait.ts";
 import { Inbox } from "./inbox.ts";
-import type { RingTerms } from "./ring.ts";
+import type { RingParameters } from "./ring.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
 const { LF_EMPTY, LF_PENDING, LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
@@ -29,17 +29,17 @@ interface GpuPart {
   /** UUIDs of the producer's GPU and driver. */
   producer: Uint8Array;
   /** CUDA's view of its memory, by region. */
-  foreign: Map<number, number>;
+  remote: Map<number, number>;
 }
 
 export class ShmConsumer implements ConsumerEnd, FrameOwner {
-  readonly looks: boolean;
+  readonly busyPolls: boolean;
   readonly #shim = native();
   readonly #handle: number;
   readonly #link: Link;
   readonly #inbox: Inbox;
   /**
-   * The MemoryBuffers that receivers see, by the place of their region, which is in the token; one that they closed is
+   * The MemoryBuffers that receivers see, by the index of their region, which is in the token; one that they closed is
    * made again for the next frame.
    */
   readonly #buffers: ({ region: number; buffer: MemoryBuffer } | undefined)[] = [];
@@ -49,15 +49,15 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   #closed = false;
 
   /** Null while the producer's segment has not arrived. */
-  static open(link: Link, { fenced, looks }: RingTerms): ShmConsumer | null {
+  static open(link: Link, { fenced, busyPoll }: RingParameters): ShmConsumer | null {
     const shim = native();
     const handle = check(shim, shim.lf_consumer_open(link.handle, fenced), "attaching to the producer's segment");
-    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link, looks);
+    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link, busyPoll);
   }
 
-  private constructor(handle: number, link: Link, looks: boolean) {
+  private constructor(handle: number, link: Link, busyPoll: boolean) {
     const shim = this.#shim;
-    this.looks = looks;
+    this.busyPolls = busyPoll;
     this.#handle = handle;
     this.#link = link;
     const calls = {
@@ -69,24 +69,24 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     this.#inbox = new Inbox(handle, calls, this);
   }
 
-  bellDescriptor(): number {
-    return bellDescriptor((out) => this.#shim.lf_link_bell(this.#link.handle, out));
+  eventFd(): number {
+    return readEventFd((out) => this.#shim.lf_link_bell(this.#link.handle, out));
   }
 
   /** From now on buffers on a GPU are received as such: `producer` has the UUIDs of theirs, `device` is this side's. */
   useDevice(device: GpuDevice, producer: Uint8Array, wake: () => void): void {
     check(this.#shim, this.#shim.lf_consumer_use_device(this.#handle, device.handle, producer));
     const owner = {
-      foreign: (region: number) => this.#foreign(region),
+      remoteMemory: (region: number) => this.#importRemote(region),
       bytesOf: (frame: CellFrame) => this.bytesOf(frame),
       giveBack: (token: number) => this.#giveBack(token),
     };
     this.#gpu = {
       device: device.retain(),
       arrivals: new Arrivals(device, owner, wake),
-      releases: new GpuWait(device, () => this.#settle()),
+      releases: new GpuWait(device, () => this.#releaseDone()),
       producer,
-      foreign: new Map(),
+      remote: new Map(),
     };
   }
 
@@ -122,7 +122,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   #arrived(arrivals: Arrivals): CellFrame | null {
     const first = arrivals.next();
     try {
-      while (arrivals.length > 0 && arrivals.length < AHEAD) {
+      while (arrivals.length > 0 && arrivals.length < ARRIVALS_MAX) {
         const frame = this.#inbox.receive();
         if (frame === null) break;
         if (!this.#arrives(frame)) arrivals.add(frame);
@@ -130,7 +130,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     } catch {
       // The end of the channel comes after those on their way, and is told then.
     }
-    arrivals.prepare();
+    arrivals.advance();
     if (arrivals.length === 0) this.#arriving = null;
     return first;
   }
@@ -146,16 +146,16 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   /** CUDA's view of the producer's memory in a region. */
-  #foreign(region: number): number {
-    const { foreign, producer } = this.#gpu as GpuPart;
-    const known = foreign.get(region);
+  #importRemote(region: number): number {
+    const { remote, producer } = this.#gpu as GpuPart;
+    const known = remote.get(region);
     if (known !== undefined) return known;
     const { sizeBytes, allocationBytes } = this.#inbox.regions.mapping(region);
     check(this.#shim, this.#shim.lf_consumer_claim(this.#handle, region, exported));
     const handle = exported[0] as bigint;
     const result = this.#shim.lf_cuda_import_foreign(handle, allocationBytes, sizeBytes, producer);
     const made = check(this.#shim, result, "the producer's memory in CUDA");
-    foreign.set(region, made);
+    remote.set(region, made);
     return made;
   }
 
@@ -180,18 +180,18 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   /** All of the memory that a frame's buffer lies in. */
   #wholeOf(frame: CellFrame): MemoryBuffer {
-    const place = frame.token & PLACE;
-    const known = this.#buffers[place];
+    const index = frame.token & REGION_INDEX;
+    const known = this.#buffers[index];
     if (known !== undefined) return known.buffer;
-    const buffer = this.#adopt(frame.region, place);
-    this.#buffers[place] = { region: frame.region, buffer };
+    const buffer = this.#adopt(frame.region, index);
+    this.#buffers[index] = { region: frame.region, buffer };
     return buffer;
   }
 
-  #adopt(region: number, place: number): MemoryBuffer {
+  #adopt(region: number, index: number): MemoryBuffer {
     const { memory, address, sizeBytes, allocationBytes, kind, hostVisible } = this.#inbox.regions.mapping(region);
     const release = () => {
-      this.#buffers[place] = undefined;
+      this.#buffers[index] = undefined;
     };
     if (kind !== LF_REGION_GPU) return adoptMemory(memory, address, sizeBytes, release);
     const { device } = this.#gpu as GpuPart;
@@ -217,12 +217,12 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   #giveBack(token: number): void {
     const result = this.#shim.lf_consumer_release(this.#handle, token);
-    if (result === LF_PENDING) this.#settle();
+    if (result === LF_PENDING) this.#releaseDone();
     else if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
 
   /** Releases what can be by now, and comes back when more can. */
-  #settle(): void {
+  #releaseDone(): void {
     if (this.#closed || this.#gpu === null) return;
     const value = this.#workUntil(false);
     if (value > 0) this.#gpu.releases.reach(value);
@@ -236,13 +236,13 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   forget(region: number): void {
     this.#buffers.find((shown) => shown?.region === region)?.buffer.close();
-    this.#closeForeign(region);
+    this.#closeRemote(region);
   }
 
-  #closeForeign(id: number): void {
-    const cuda = this.#gpu?.foreign.get(id);
+  #closeRemote(id: number): void {
+    const cuda = this.#gpu?.remote.get(id);
     if (cuda === undefined) return;
-    this.#gpu?.foreign.delete(id);
+    this.#gpu?.remote.delete(id);
     this.#shim.lf_cuda_close(cuda);
   }
 
@@ -260,9 +260,9 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   /** The end of the producer's process ends what waits for its GPU work. */
-  rang(ended: boolean): void {
+  notified(ended: boolean): void {
     if (ended) this.#shim.lf_consumer_look(this.#handle);
-    this.#settle();
+    this.#releaseDone();
   }
 
   settled(): Promise<void> | null {
@@ -294,7 +294,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     this.#closed = true;
     for (const shown of this.#buffers) shown?.buffer.close();
     this.#gpu?.arrivals.close();
-    for (const id of [...(this.#gpu?.foreign.keys() ?? [])]) this.#closeForeign(id);
+    for (const id of [...(this.#gpu?.remote.keys() ?? [])]) this.#closeRemote(id);
     this.#inbox.close();
     this.#shim.lf_consumer_close(this.#handle);
     this.#gpu?.device.release();

@@ -5,7 +5,7 @@ import { deviceOf, MemoryBuffer, nativeMemory, nativePlace, onClose, wholeBuffer
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import { bellDescriptor } from "../wait/event.ts";
+import { readEventFd } from "../wait/event.ts";
 import type { Loan } from "../wire/frame.ts";
 import type { Link } from "../wire/link.ts";
 import { endStats } from "./end-stats.ts";
@@ -13,7 +13,7 @@ import { GpuWait } from "./gpu-wait.ts";
 import { Outbox } from "./outbox.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
 import { Releases } from "./releases.ts";
-import type { RingTerms } from "./ring.ts";
+import type { RingParameters } from "./ring.ts";
 import { Staging } from "./staging.ts";
 import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 import { LARGE_BYTES, Trim } from "./trim.ts";
@@ -26,7 +26,7 @@ const NONE = Symbol();
 const awaited = new Float64Array(new ArrayBuffer(8));
 
 export class ShmProducer implements ProducerEnd {
-  readonly looks: boolean;
+  readonly busyPolls: boolean;
   readonly releases: Releases;
   readonly #shim = native();
   readonly #handle: number;
@@ -55,15 +55,15 @@ export class ShmProducer implements ProducerEnd {
   #closed = false;
 
   /** `name` is the channel's; `wake` is called when a payload that was not ready may be. */
-  static open(link: Link, slots: number, { fenced, looks }: RingTerms, name: string, wake: Wake): ShmProducer {
+  static open(link: Link, slots: number, { fenced, busyPoll }: RingParameters, name: string, wake: Wake): ShmProducer {
     const shim = native();
     const handle = check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment");
-    return new ShmProducer(handle, link, looks, name, wake);
+    return new ShmProducer(handle, link, busyPoll, name, wake);
   }
 
-  private constructor(handle: number, link: Link, looks: boolean, name: string, wake: Wake) {
+  private constructor(handle: number, link: Link, busyPoll: boolean, name: string, wake: Wake) {
     const shim = this.#shim;
-    this.looks = looks;
+    this.busyPolls = busyPoll;
     this.#handle = handle;
     this.#link = link;
     this.#wake = wake;
@@ -91,8 +91,8 @@ export class ShmProducer implements ProducerEnd {
     this.#staging = new Staging(this.#outbox, commit, wake);
   }
 
-  bellDescriptor(): number {
-    return bellDescriptor((out) => this.#shim.lf_link_bell(this.#link.handle, out));
+  eventFd(): number {
+    return readEventFd((out) => this.#shim.lf_link_bell(this.#link.handle, out));
   }
 
   /**
@@ -263,7 +263,7 @@ export class ShmProducer implements ProducerEnd {
     return false;
   }
 
-  rang(ended: boolean): void {
+  notified(ended: boolean): void {
     this.releases.wake();
     if (ended && this.#shim.lf_producer_look(this.#handle) < 0) this.#wake(lastError(this.#shim));
   }

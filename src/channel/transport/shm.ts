@@ -1,40 +1,46 @@
 /** Shared memory: a ring and pooled blocks in segments that both processes map. The protocol is the shim's. */
 import type { Link } from "../wire/link.ts";
-import { noRing, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
+import { noRing, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
-import type { Meeting, Transport } from "./transport.ts";
+import type { Negotiation, Transport } from "./transport.ts";
 import { gpusOf } from "./vulkan-parameters.ts";
 
 export const shm: Transport = {
   name: "shm",
 
-  wished: () => true,
+  requested: () => true,
 
-  capabilities: ringAbilities,
+  capabilities: ringCapabilities,
 
-  refusal: (meeting) => noRing(meeting, "shm"),
+  refusal: (negotiation) => noRing(negotiation, "shm"),
 
-  reason(meeting: Meeting): string {
-    const proof = `same kernel (${meeting.scope.reason}), proved by mapping the producer's segment`;
-    const { producer, consumer } = gpusOf(meeting);
+  reason(negotiation: Negotiation): string {
+    const proof = `same kernel (${negotiation.scope.reason}), proved by mapping the producer's segment`;
+    const { producer, consumer } = gpusOf(negotiation);
     if ("name" in producer && "missing" in consumer) {
       return `${proof}; buffers on a GPU are staged, as the consumer has none to use (${consumer.missing})`;
     }
     return proof;
   },
 
-  openProducer(link: Link, meeting: Meeting, wake: () => void) {
+  openProducer(link: Link, negotiation: Negotiation, wake: () => void) {
     return {
-      producer: ShmProducer.open(link, slotsOf(meeting), ringTerms(meeting, "shm"), meeting.name, wake),
+      producer: ShmProducer.open(
+        link,
+        slotsOf(negotiation),
+        ringParameters(negotiation, "shm"),
+        negotiation.name,
+        wake,
+      ),
       agree() {},
     };
   },
 
-  openConsumer(link: Link, meeting: Meeting) {
+  openConsumer(link: Link, negotiation: Negotiation) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, ringTerms(meeting, "shm"));
-      return consumer && { consumer, terms: null };
+      const consumer = ShmConsumer.open(link, ringParameters(negotiation, "shm"));
+      return consumer && { consumer, parameters: null };
     };
     return { poll, close() {} };
   },

@@ -50,7 +50,7 @@ export class Staging {
     if (copy.state === "copying") return false;
     this.#copy = null;
     if (copy.state === "failed") {
-      this.#outbox.giveBlock(copy.block);
+      this.#outbox.abortBlock(copy.block);
       throw copy.error;
     }
     this.#commit(copy.block, buffer.sizeBytes);
@@ -59,7 +59,7 @@ export class Staging {
 
   #begin(buffer: MemoryBuffer): boolean {
     // One that nobody asked for again.
-    if (this.#copy) this.#outbox.giveBlock(this.#copy.block);
+    if (this.#copy) this.#outbox.abortBlock(this.#copy.block);
     this.#copy = null;
     const { sizeBytes } = buffer;
     if (sizeBytes > BLOCK_MAX) {

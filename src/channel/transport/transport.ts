@@ -13,7 +13,7 @@ import type { Releases } from "./releases.ts";
 export type TransportName = "shm" | "vulkan" | "mpi";
 export const TRANSPORT_NAMES: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
-/** What one side brings to the meeting. */
+/** What one side brings to the negotiation. */
 export interface Party {
   name: string;
   role: "producer" | "consumer";
@@ -24,16 +24,16 @@ export interface Party {
   /** The MPI job that this process is a part of, or why it is of none. */
   job: Job | Joining | NoJob;
   /** Where others of the job meet this process without it; null where none does. */
-  place: string | null;
+  directoryId: string | null;
   /** Why nobody of this host can be met; undefined where that works. */
-  barred?: string;
+  hostRefusal?: string;
   pin?: TransportName;
   /** Whom to expect; undefined: anybody. */
   expected?: Partial<ProcessLocation>;
 }
 
 /** What both sides know of each other once they have met, the same on both but for who is who. */
-export interface Meeting {
+export interface Negotiation {
   name: string;
   role: "producer" | "consumer";
   scope: ScopeDecision;
@@ -48,7 +48,7 @@ export interface Meeting {
   job: Job | Joining | NoJob;
   allocator: MemoryAllocator;
   /** `capabilities()` of this transport in this process and in the peer (which may say anything). */
-  abilities(transport: TransportName): { mine: unknown; peer: unknown };
+  capabilities(transport: TransportName): { mine: unknown; peer: unknown };
 }
 
 /** Something has come that an end waits for; or it failed of `failure` where no call of the channel could tell. */
@@ -57,30 +57,30 @@ export type Wake = (failure?: unknown) => void;
 export interface Transport {
   readonly name: TransportName;
   /** Whether this side asks for it. One that neither side asks for is not examined: that can take its time. */
-  wished(party: Party): boolean;
+  requested(party: Party): boolean;
   /** What this process can bring: plain data, sent to the peer. Never throws. */
   capabilities(party: Party): unknown;
-  /** Why it can't serve these two, or null. A pure function of the meeting, so that both sides agree. */
-  refusal(meeting: Meeting): string | null;
-  /** Why it is the right one, once it serves; `terms` are the consumer's, as the producer heard them. */
-  reason(meeting: Meeting, terms: unknown): string;
+  /** Why it can't serve these two, or null. A pure function of the negotiation, so that both sides agree. */
+  refusal(negotiation: Negotiation): string | null;
+  /** Why it is the right one, once it serves; `parameters` are the consumer's, as the producer heard them. */
+  reason(negotiation: Negotiation, parameters: unknown): string;
   /** What has to be there before the next two. A failure becomes the reason against this transport. */
-  prepare?(meeting: Meeting, deadline: Deadline): Promise<void>;
+  prepare?(negotiation: Negotiation, deadline: Deadline): Promise<void>;
   /** Makes what is to be shared and sends it to the peer. A failure becomes the reason against this transport. */
-  openProducer(link: Link, meeting: Meeting, wake: Wake): Offer;
+  openProducer(link: Link, negotiation: Negotiation, wake: Wake): Offer;
   /** Takes what the producer sends. A failure becomes the reason against it. */
-  openConsumer(link: Link, meeting: Meeting, wake: Wake): Acceptance;
+  openConsumer(link: Link, negotiation: Negotiation, wake: Wake): Acceptance;
 }
 
 export interface Offer {
   producer: ProducerEnd;
-  /** The consumer has accepted, on these terms. CORRUPT_SEGMENT where they can't be. */
-  agree(terms: unknown): void;
+  /** The consumer has accepted, on these parameters. CORRUPT_SEGMENT where they can't be. */
+  agree(parameters: unknown): void;
 }
 
 export interface Acceptance {
   /** Null while not all of it has come. Throws what it fails of. */
-  poll(): { consumer: ConsumerEnd; terms: unknown } | null;
+  poll(): { consumer: ConsumerEnd; parameters: unknown } | null;
   /** The producer is not waited for any longer. Not after `poll` gave an end. */
   close(): void;
 }
@@ -103,12 +103,12 @@ export interface EndStats {
  */
 interface End {
   /** Whether `moved` is worth calling again and again. */
-  readonly looks: boolean;
+  readonly busyPolls: boolean;
   stats(): EndStats;
   /** What becomes readable when it is worth looking again; the caller owns it. -1 where the system has none. */
-  bellDescriptor(): number;
+  eventFd(): number;
   /** The bell rang; `ended`: and never will again, as the peer is gone. */
-  rang(ended: boolean): void;
+  notified(ended: boolean): void;
   /** Resolves when closing takes nothing away from work under way; null: it takes nothing now. Never rejects. */
   settled(): Promise<void> | null;
   /** Detaches every view, then frees. */
@@ -116,7 +116,7 @@ interface End {
 }
 
 /** There is room; all was released; more bytes have left their payload's memory. */
-export type Until = "room" | "released" | "left";
+export type Until = "credits" | "released" | "left";
 
 export interface ProducerEnd extends End {
   /** Of buffers that are passed without a copy; null where none is. */

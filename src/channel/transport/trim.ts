@@ -6,7 +6,7 @@ import { afterTurn, turnDue } from "../../native/turn.ts";
 export const LARGE_BYTES = 2 ** 25;
 
 /** As often as the shim looks what is idle. */
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 export class Trim {
   readonly #step: () => number;
@@ -20,7 +20,7 @@ export class Trim {
   /** A large block is used: from now on it is looked after, until there is none. */
   begin(): void {
     if (this.#timer !== null) return;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.#poll(), POLL_MS);
     this.#timer.unref();
   }
 
@@ -29,14 +29,14 @@ export class Trim {
     this.#timer = null;
   }
 
-  #look(): void {
+  #poll(): void {
     while (this.#timer !== null) {
       const result = this.#step();
       if (result === CONSTANTS.LF_EMPTY) return;
       if (result !== 1)
         this.end(); // what failed, the channel's next call says
       else if (turnDue()) {
-        afterTurn(() => this.#look());
+        afterTurn(() => this.#poll());
         return;
       }
     }

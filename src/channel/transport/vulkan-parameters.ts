@@ -1,11 +1,11 @@
 /** What two sides say of their GPUs, and the way between them that follows from it. */
 import { LavaFlowError } from "../../errors.ts";
 import { gpuInUse } from "../../memory/allocator.ts";
-import { words } from "./peer-text.ts";
-import type { Meeting, Party } from "./transport.ts";
+import { printable } from "./peer-text.ts";
+import type { Negotiation, Party } from "./transport.ts";
 
 /** The GPU that a side would use. */
-export interface GpuAbility {
+export interface GpuCapability {
   name: string;
   /** 16 bytes each, as hex. */
   deviceUuid: string;
@@ -20,8 +20,8 @@ export interface NoGpu {
 }
 
 export interface Gpus {
-  producer: GpuAbility | NoGpu;
-  consumer: GpuAbility | NoGpu;
+  producer: GpuCapability | NoGpu;
+  consumer: GpuCapability | NoGpu;
 }
 
 /** Whether a side wants buffers on a GPU to stay on one. */
@@ -32,35 +32,35 @@ export function asksForGpu({ profile, location, allocator }: Party): boolean {
 const UUID = /^[0-9a-f]{32}$/;
 
 /** The peer's words are checked like any input, and no control character of them reaches a terminal. */
-function readAbility(value: unknown): GpuAbility | NoGpu {
-  const said = value as Partial<Record<keyof (GpuAbility & NoGpu), unknown>> | null;
+function readCapability(value: unknown): GpuCapability | NoGpu {
+  const said = value as Partial<Record<keyof (GpuCapability & NoGpu), unknown>> | null;
   if (typeof said !== "object" || said === null) return { missing: "nobody asked for it" };
-  if (typeof said.missing === "string") return { missing: words(said.missing) };
+  if (typeof said.missing === "string") return { missing: printable(said.missing) };
   const { name, deviceUuid, driverUuid, timeline } = said;
   if (typeof name !== "string" || typeof timeline !== "boolean" || !isUuid(deviceUuid) || !isUuid(driverUuid)) {
     return { missing: "it says nothing valid of its GPU" };
   }
-  return { name: words(name), deviceUuid, driverUuid, timeline };
+  return { name: printable(name), deviceUuid, driverUuid, timeline };
 }
 
 function isUuid(value: unknown): value is string {
   return typeof value === "string" && UUID.test(value);
 }
 
-export function gpusOf(meeting: Meeting): Gpus {
-  const { mine, peer } = meeting.abilities("vulkan");
-  const here = readAbility(mine);
-  const there = readAbility(peer);
-  return meeting.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
+export function gpusOf(negotiation: Negotiation): Gpus {
+  const { mine, peer } = negotiation.capabilities("vulkan");
+  const here = readCapability(mine);
+  const there = readCapability(peer);
+  return negotiation.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
 }
 
 /** Both GPUs of two sides that have one. */
-export function bothGpus(meeting: Meeting): { producer: GpuAbility; consumer: GpuAbility } {
-  return gpusOf(meeting) as { producer: GpuAbility; consumer: GpuAbility };
+export function bothGpus(negotiation: Negotiation): { producer: GpuCapability; consumer: GpuCapability } {
+  return gpusOf(negotiation) as { producer: GpuCapability; consumer: GpuCapability };
 }
 
 /** One driver's view of one GPU: what one side exports means the same on the other. */
-export function sameGpu({ producer, consumer }: { producer: GpuAbility; consumer: GpuAbility }): boolean {
+export function sameGpu({ producer, consumer }: { producer: GpuCapability; consumer: GpuCapability }): boolean {
   return producer.deviceUuid === consumer.deviceUuid && producer.driverUuid === consumer.driverUuid;
 }
 
@@ -68,25 +68,28 @@ export function sameGpu({ producer, consumer }: { producer: GpuAbility; consumer
  * direct: the consumer imports the producer's memory. cuda: it copies out of the producer's GPU into its own. staged: the
  * producer copies into shared memory, and the consumer from there into its own GPU.
  */
-export type Way = "direct" | "cuda" | "staged";
+export type Path = "direct" | "cuda" | "staged";
 
-export interface Terms {
-  way: Way;
-  /** Why it is no better one. */
+export interface GpuPath {
+  path: Path;
+  /** Why no faster path serves. */
   why: string;
 }
 
 /** What the consumer answered. CORRUPT_SEGMENT where that can't be. */
-export function readTerms(value: unknown, gpus: { producer: GpuAbility; consumer: GpuAbility }): Terms {
-  const { way, why } = (value ?? {}) as Partial<Record<keyof Terms, unknown>>;
+export function readPath(value: unknown, gpus: { producer: GpuCapability; consumer: GpuCapability }): GpuPath {
+  const { way, why } = (value ?? {}) as { way?: unknown; why?: unknown };
   const fits = sameGpu(gpus) ? way === "direct" : way === "cuda" || way === "staged";
-  if (fits && typeof why === "string") return { way: way as Way, why: words(why) };
+  if (fits && typeof why === "string") return { path: way as Path, why: printable(why) };
   throw new LavaFlowError("CORRUPT_SEGMENT", `the consumer accepted a GPU channel on terms that can't be`);
 }
 
-export function describeTerms({ way, why }: Terms, gpus: { producer: GpuAbility; consumer: GpuAbility }): string {
+export function describePath(
+  { path, why }: GpuPath,
+  gpus: { producer: GpuCapability; consumer: GpuCapability },
+): string {
   const { producer, consumer } = gpus;
-  if (way === "direct") {
+  if (path === "direct") {
     const order =
       producer.timeline && consumer.timeline
         ? "their queues keep order by a shared timeline"
@@ -94,7 +97,7 @@ export function describeTerms({ way, why }: Terms, gpus: { producer: GpuAbility;
     return `both sides use the same GPU (${producer.name}, by its UUID), and ${order}`;
   }
   const pair = `two GPUs of one host (${producer.name}, ${consumer.name})`;
-  return way === "cuda"
+  return path === "cuda"
     ? `${pair}: the consumer copies buffers to its own by CUDA peer copy`
     : `${pair}: buffers on a GPU are staged through shared memory (${why})`;
 }

@@ -1,6 +1,6 @@
 /**
  * GPU memory between two processes of one host. Everything else goes as over shared memory; a buffer on the producer's
- * GPU goes the best way that the two GPUs allow.
+ * GPU takes the fastest path that the two GPUs allow.
  */
 import { type GpuDevice, notFound } from "../../gpu/device.ts";
 import { channelDevice } from "../../memory/allocator.ts";
@@ -8,95 +8,101 @@ import { uuidsOf } from "../../memory/handle.ts";
 import { native } from "../../native/load.ts";
 import { lastError } from "../../native/status.ts";
 import type { Link } from "../wire/link.ts";
-import { noRing, type RingAbilities, ringAbilities, ringTerms, slotsOf } from "./ring.ts";
+import { noRing, type RingCapabilities, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
 import { ShmProducer } from "./shm-producer.ts";
-import type { Meeting, Party, Transport } from "./transport.ts";
+import type { Negotiation, Party, Transport } from "./transport.ts";
 import {
   asksForGpu,
   bothGpus,
-  describeTerms,
-  type GpuAbility,
+  describePath,
+  type GpuCapability,
+  type GpuPath,
   gpusOf,
   type NoGpu,
-  readTerms,
+  readPath,
   sameGpu,
-  type Terms,
 } from "./vulkan-parameters.ts";
 
 const NOT_ASKED =
   "neither side asks for a GPU (the profile gpu-preferred, the transport vulkan, a location with a deviceId, or an allocator that has used one)";
 
 /** The GPU that this side said it would use. */
-function ownDevice({ allocator, mine }: Meeting): GpuDevice {
+function ownDevice({ allocator, mine }: Negotiation): GpuDevice {
   const { device, reason } = channelDevice(allocator, mine.deviceId);
   if (device) return device;
   throw notFound(reason);
 }
 
-function abilityOf({ info }: GpuDevice): GpuAbility | NoGpu {
+function capabilityOf({ info }: GpuDevice): GpuCapability | NoGpu {
   const { name, deviceUuid, driverUuid } = info;
   if (!info.externalMemory) return { missing: `the driver of ${name} can't share memory between processes` };
   return { name, deviceUuid, driverUuid, timeline: info.externalTimeline };
 }
 
 /** How the consumer gets at buffers on the producer's GPU. */
-function termsFor(meeting: Meeting): Terms {
-  const gpus = bothGpus(meeting);
-  if (sameGpu(gpus)) return { way: "direct", why: "" };
+function pathFor(negotiation: Negotiation): GpuPath {
+  const gpus = bothGpus(negotiation);
+  if (sameGpu(gpus)) return { path: "direct", why: "" };
   const shim = native();
   const viable = shim.lf_cuda_peer_viable(uuidsOf(gpus.producer), uuidsOf(gpus.consumer));
-  if (viable === 1) return { way: "cuda", why: "" };
-  return { way: "staged", why: `no CUDA peer copy: ${lastError(shim).reason}` };
+  if (viable === 1) return { path: "cuda", why: "" };
+  return { path: "staged", why: `no CUDA peer copy: ${lastError(shim).reason}` };
 }
 
 export const vulkan: Transport = {
   name: "vulkan",
 
-  wished: (party: Party) => (party.pin === undefined ? asksForGpu(party) : party.pin === "vulkan"),
+  requested: (party: Party) => (party.pin === undefined ? asksForGpu(party) : party.pin === "vulkan"),
 
-  capabilities(party: Party): RingAbilities & (GpuAbility | NoGpu) {
-    const ring = ringAbilities(party);
+  capabilities(party: Party): RingCapabilities & (GpuCapability | NoGpu) {
+    const ring = ringCapabilities(party);
     const { device, reason } = channelDevice(party.allocator, party.location.deviceId);
-    return { ...ring, ...(device ? abilityOf(device) : { missing: reason }) };
+    return { ...ring, ...(device ? capabilityOf(device) : { missing: reason }) };
   },
 
-  refusal(meeting: Meeting): string | null {
-    if (meeting.abilities("vulkan").mine === undefined) return NOT_ASKED;
-    const ring = noRing(meeting, "vulkan");
+  refusal(negotiation: Negotiation): string | null {
+    if (negotiation.capabilities("vulkan").mine === undefined) return NOT_ASKED;
+    const ring = noRing(negotiation, "vulkan");
     if (ring !== null) return ring;
-    const { producer, consumer } = gpusOf(meeting);
+    const { producer, consumer } = gpusOf(negotiation);
     if ("missing" in producer) return `the producer has no GPU: ${producer.missing}`;
     if ("missing" in consumer) return `the consumer has no GPU: ${consumer.missing}`;
     return null;
   },
 
-  reason(meeting: Meeting, terms: unknown): string {
-    const gpus = bothGpus(meeting);
-    return describeTerms(readTerms(terms, gpus), gpus);
+  reason(negotiation: Negotiation, parameters: unknown): string {
+    const gpus = bothGpus(negotiation);
+    return describePath(readPath(parameters, gpus), gpus);
   },
 
-  openProducer(link: Link, meeting: Meeting, wake: () => void) {
-    const gpus = bothGpus(meeting);
-    const device = ownDevice(meeting);
-    const producer = ShmProducer.open(link, slotsOf(meeting), ringTerms(meeting, "vulkan"), meeting.name, wake);
-    const agree = (terms: unknown) => {
-      const { way } = readTerms(terms, gpus);
-      if (way === "staged") return;
-      const share = way === "direct" && gpus.producer.timeline && gpus.consumer.timeline;
+  openProducer(link: Link, negotiation: Negotiation, wake: () => void) {
+    const gpus = bothGpus(negotiation);
+    const device = ownDevice(negotiation);
+    const producer = ShmProducer.open(
+      link,
+      slotsOf(negotiation),
+      ringParameters(negotiation, "vulkan"),
+      negotiation.name,
+      wake,
+    );
+    const agree = (parameters: unknown) => {
+      const { path } = readPath(parameters, gpus);
+      if (path === "staged") return;
+      const share = path === "direct" && gpus.producer.timeline && gpus.consumer.timeline;
       producer.useDevice(device, share);
     };
     return { producer, agree };
   },
 
-  openConsumer(link: Link, meeting: Meeting, wake: () => void) {
+  openConsumer(link: Link, negotiation: Negotiation, wake: () => void) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, ringTerms(meeting, "vulkan"));
+      const consumer = ShmConsumer.open(link, ringParameters(negotiation, "vulkan"));
       if (!consumer) return null;
       try {
-        const terms = termsFor(meeting);
-        consumer.useDevice(ownDevice(meeting), uuidsOf(bothGpus(meeting).producer), wake);
-        return { consumer, terms };
+        const { path: way, why } = pathFor(negotiation);
+        consumer.useDevice(ownDevice(negotiation), uuidsOf(bothGpus(negotiation).producer), wake);
+        return { consumer, parameters: { way, why } };
       } catch (error) {
         consumer.close();
         throw error;

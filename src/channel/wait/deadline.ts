@@ -78,7 +78,7 @@ export class Deadline {
   }
 
   /** The next pauses are long: what just failed would only fail again. */
-  settle(): void {
+  slowDown(): void {
     this.#turns = PATIENT_TURNS;
   }
 

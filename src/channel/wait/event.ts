@@ -10,86 +10,86 @@ import { Watch } from "../../native/watch.ts";
 /** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
 const POLL_MS = 1;
 
-/** So often it is looked for a peer's death once its bell has ended, though nobody waits for the peer. */
-const LAST_LOOKS = 100;
+/** So often it is looked for a peer's death once its event has ended, though nobody waits for the peer. */
+const EXIT_POLLS = 100;
 
 const descriptor = new BigInt64Array(new ArrayBuffer(8));
 
 /** The descriptor that one of the shim's `…_bell` functions gives; -1 where the system has none to watch. */
-export function bellDescriptor(copy: (out: BigInt64Array) => number): number {
+export function readEventFd(copy: (out: BigInt64Array) => number): number {
   return check(native(), copy(descriptor)) === CONSTANTS.LF_EMPTY ? -1 : Number(descriptor[0]);
 }
 
-export class Bell {
+export class EventFd {
   #watch: Watch | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
-  #lastLook: ReturnType<typeof setTimeout> | undefined;
-  #polls = false;
+  #exitPoll: ReturnType<typeof setTimeout> | undefined;
+  #polling = false;
   #closed = false;
-  #listeners = 0;
-  readonly #onRing: () => void;
+  #refs = 0;
+  readonly #onEvent: () => void;
 
-  private constructor(onRing: (ended: boolean) => void) {
+  private constructor(onEvent: (ended: boolean) => void) {
     // Where there is no descriptor, nothing else tells of a peer that is gone.
-    this.#onRing = () => onRing(this.#polls);
+    this.#onEvent = () => onEvent(this.#polling);
   }
 
   /**
-   * `onRing` runs when it rang, and when the peer is gone: with `ended` true from then on. The descriptor, -1 for none, is
-   * closed with the bell.
+   * `onEvent` runs when it rang, and when the peer is gone: with `ended` true from then on. The descriptor, -1 for none, is
+   * closed with the event.
    */
-  static async hang(fd: number, onRing: (ended: boolean) => void): Promise<Bell> {
-    const bell = new Bell(onRing);
+  static async open(fd: number, onEvent: (ended: boolean) => void): Promise<EventFd> {
+    const event = new EventFd(onEvent);
     if (fd < 0) {
-      bell.#polls = true;
-      return bell;
+      event.#polling = true;
+      return event;
     }
-    // A dying peer's bell may end a moment before the connection that proves the death: from then on, look for it.
+    // A dying peer's event may end a moment before the connection that proves the death: from then on, look for it.
     const onEnd = () => {
-      if (bell.#closed) return;
-      bell.#polls = true;
-      bell.#poll();
-      bell.#onRing();
-      bell.#lookAgain(LAST_LOOKS);
+      if (event.#closed) return;
+      event.#polling = true;
+      event.#poll();
+      event.#onEvent();
+      event.#pollForExit(EXIT_POLLS);
     };
-    bell.#watch = await Watch.open(fd, { onReadable: bell.#onRing, onEnd });
-    return bell;
+    event.#watch = await Watch.open(fd, { onReadable: event.#onEvent, onEnd });
+    return event;
   }
 
   /** One more waits: that keeps the process alive until it rings. */
-  listen(): void {
-    if (this.#listeners++ > 0) return;
+  ref(): void {
+    if (this.#refs++ > 0) return;
     this.#watch?.ref();
     this.#poll();
   }
 
   /** One less waits. An open channel alone does not keep the process alive. */
-  rest(): void {
-    if (--this.#listeners > 0) return;
+  unref(): void {
+    if (--this.#refs > 0) return;
     this.#watch?.unref();
     this.#stopPolling();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#lastLook);
+    clearTimeout(this.#exitPoll);
     this.#stopPolling();
     this.#watch?.close();
     this.#watch = null;
   }
 
   #poll(): void {
-    if (this.#polls && this.#listeners > 0) this.#timer ??= setInterval(this.#onRing, POLL_MS);
+    if (this.#polling && this.#refs > 0) this.#timer ??= setInterval(this.#onEvent, POLL_MS);
   }
 
   /** Not for those who wait: work on a GPU may wait for a peer that has died, and goes on once that is seen. */
-  #lookAgain(looks: number): void {
-    if (looks === 0 || this.#closed) return;
-    this.#lastLook = setTimeout(() => {
-      this.#onRing();
-      this.#lookAgain(looks - 1);
+  #pollForExit(left: number): void {
+    if (left === 0 || this.#closed) return;
+    this.#exitPoll = setTimeout(() => {
+      this.#onEvent();
+      this.#pollForExit(left - 1);
     }, POLL_MS);
-    this.#lastLook.unref();
+    this.#exitPoll.unref();
   }
 
   #stopPolling(): void {

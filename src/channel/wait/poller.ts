@@ -30,7 +30,7 @@ const SPINS_AMONG = 4;
 const ROUNDS = 4;
 const ENTRIES = 32;
 
-const polled: Poll[] = [];
+const pollers: Poller[] = [];
 let scheduled = false;
 let entries = 0;
 /** What may be spent in vain, microseconds, as of `savedAt`. */
@@ -41,8 +41,8 @@ let yieldedAt = 0;
 let restUntil = 0;
 
 /** One end that waits. */
-export class Poll {
-  readonly #look: (spins: number) => boolean;
+export class Poller {
+  readonly #poll: (spins: number) => boolean;
   readonly #wake: () => void;
   readonly #sleep: () => void;
   #waits = false;
@@ -60,8 +60,8 @@ export class Poll {
    * `look` looks as often as it is told, and says whether trying again may help; then `wake` is called. `sleep` is called
    * when nothing has come within the window.
    */
-  constructor(look: (spins: number) => boolean, wake: () => void, sleep: () => void) {
-    this.#look = look;
+  constructor(poll: (spins: number) => boolean, wake: () => void, sleep: () => void) {
+    this.#poll = poll;
     this.#wake = wake;
     this.#sleep = sleep;
   }
@@ -70,9 +70,9 @@ export class Poll {
    * Looks at once, without a wait: where the peer answers as fast as it can, what a wait costs is most of the time. Only
    * after a wait that was as short, so what is spent in vain is one such look for each of those.
    */
-  soon(): boolean {
+  pollOnce(): boolean {
     if (!this.#quick) return false;
-    return (this.#quick = this.#look(SPINS_ALONE));
+    return (this.#quick = this.#poll(SPINS_ALONE));
   }
 
   /** Somebody has to wait. False: not by looking. */
@@ -87,7 +87,7 @@ export class Poll {
       return false;
     }
     this.#polling = true;
-    polled.push(this);
+    pollers.push(this);
     schedule();
     return true;
   }
@@ -105,7 +105,7 @@ export class Poll {
   stop(): void {
     if (!this.#polling) return;
     this.#polling = false;
-    polled.splice(polled.indexOf(this), 1);
+    pollers.splice(pollers.indexOf(this), 1);
   }
 
   #learn(gap: number): void {
@@ -118,8 +118,8 @@ export class Poll {
   }
 
   /** Whether there was something. */
-  look(spins: number): boolean {
-    if (!this.#look(spins)) return false;
+  poll(spins: number): boolean {
+    if (!this.#poll(spins)) return false;
     this.stop();
     this.#wake();
     return true;
@@ -131,7 +131,7 @@ export class Poll {
     return (now - this.#since) * 1000 >= this.#window;
   }
 
-  giveUp(): void {
+  expire(): void {
     saved -= this.#window;
     this.#spent = true;
     this.stop();
@@ -139,7 +139,7 @@ export class Poll {
   }
 
   /** Without being charged for it: the time is somebody else's. */
-  giveWay(): void {
+  yield(): void {
     this.#spent = true;
     this.stop();
     this.#sleep();
@@ -170,31 +170,31 @@ function enter(): void {
 function run(): void {
   scheduled = false;
   if (++entries % ENTRIES === 0) putToSleep();
-  for (let round = 1; polled.length > 0; round++) {
+  for (let round = 1; pollers.length > 0; round++) {
     if (turnDue()) {
       scheduled = true;
       yieldedAt = performance.now();
       afterTurn(resume);
       return;
     }
-    if (lookAtAll()) {
-      if (polled.length > 0) schedule();
+    if (pollAll()) {
+      if (pollers.length > 0) schedule();
       return;
     }
     if (round % ROUNDS === 0) putToSleep();
   }
 }
 
-function lookAtAll(): boolean {
-  const spins = polled.length === 1 ? SPINS_ALONE : SPINS_AMONG;
-  for (let i = 0; i < polled.length; i++) if ((polled[i] as Poll).look(spins)) return true;
+function pollAll(): boolean {
+  const spins = pollers.length === 1 ? SPINS_ALONE : SPINS_AMONG;
+  for (let i = 0; i < pollers.length; i++) if ((pollers[i] as Poller).poll(spins)) return true;
   return false;
 }
 
 /** Those whose window is over. */
 function putToSleep(): void {
   const now = performance.now();
-  for (const each of polled.filter((poll) => poll.late(now))) each.giveUp();
+  for (const each of pollers.filter((poll) => poll.late(now))) each.expire();
 }
 
 /** The event loop has had its turn. */
@@ -203,5 +203,5 @@ function resume(): void {
   queueMicrotask(enter);
   if (now - yieldedAt <= BUSY_MS) return;
   restUntil = now + REST_MS;
-  for (const each of [...polled]) each.giveWay();
+  for (const each of [...pollers]) each.yield();
 }

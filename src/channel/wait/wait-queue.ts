@@ -2,8 +2,8 @@
 import { type Call, namesUser, putFirst } from "../../errors.ts";
 import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../../native/limits.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
-import type { Bell } from "./event.ts";
-import { Poll } from "./poller.ts";
+import type { EventFd } from "./event.ts";
+import { Poller } from "./poller.ts";
 
 /** A peer that keeps changing things must not keep other channels waiting: after so many tries they have a turn. */
 const TRIES = 64;
@@ -52,12 +52,12 @@ export class WaitQueue {
   #last: Waiter | null = null;
   /** Those whose time is up, and who are to be tried once more: their limits. */
   readonly #late = new Map<Waiter, number>();
-  #bell: Bell | null = null;
-  #poll: Poll | null = null;
+  #event: EventFd | null = null;
+  #poller: Poller | null = null;
   #failed: (error: unknown) => void = () => {};
   /** Stands for the calls that are not captured: that of `Channel.open`. */
   readonly #opening: Call;
-  #listening = false;
+  #watching = false;
   /** The first one has asked the peer for its bell, and nothing has come since. */
   #asleep = false;
   #waking = false;
@@ -67,7 +67,7 @@ export class WaitQueue {
   #postponed = false;
   #recheck: ReturnType<typeof setInterval> | null = null;
   /** It will see whether nobody waits any more. */
-  #resting = false;
+  #unwatching = false;
 
   /**
    * `recheckMs`: look again at least this often while somebody waits; 0 for never (only the bell counts). `openedAt`: the
@@ -79,22 +79,22 @@ export class WaitQueue {
     this.#opening = { stack: openedAt && `\n    at Channel.open (${openedAt})` };
   }
 
-  /** `look`: as for a `Poll`; null where those who wait sleep at once. `failed` is told what one who waits fails of. */
-  attach(bell: Bell, look: ((spins: number) => boolean) | null, failed: (error: unknown) => void): void {
-    this.#bell = bell;
+  /** `look`: as for a `Poller`; null where those who wait sleep at once. `failed` is told what one who waits fails of. */
+  attach(event: EventFd, poll: ((spins: number) => boolean) | null, failed: (error: unknown) => void): void {
+    this.#event = event;
     this.#failed = failed;
-    if (look === null) return;
+    if (poll === null) return;
     const wake = () => this.wake();
-    this.#poll = new Poll(look, wake, () => this.#try(false));
+    this.#poller = new Poller(poll, wake, () => this.#try(false));
   }
 
   get idle(): boolean {
     return this.#first === null;
   }
 
-  /** As for a `Poll`. */
-  soon(): boolean {
-    return this.#poll?.soon() ?? false;
+  /** As for a `Poller`. */
+  pollOnce(): boolean {
+    return this.#poller?.pollOnce() ?? false;
   }
 
   /**
@@ -163,7 +163,7 @@ export class WaitQueue {
       try {
         const result = waiter.attempt();
         if (result !== null) {
-          this.#poll?.end(true);
+          this.#poller?.end(true);
           this.#remove(waiter);
           waiter.resolve(result);
           continue;
@@ -171,18 +171,18 @@ export class WaitQueue {
         if (this.#woken) continue;
         if (this.#late.size > 0) this.#rejectLate();
         if (waiter.over) continue;
-        if (mayPoll && this.#poll?.begin()) return;
+        if (mayPoll && this.#poller?.begin()) return;
         if (waiter.arm() || this.#woken) continue;
-        this.#listen();
+        this.#watch();
         this.#asleep = true;
         return;
       } catch (error) {
-        this.#poll?.end(false);
+        this.#poller?.end(false);
         this.#failed(error);
         this.#reject(waiter, error);
       }
     }
-    this.#restSoon();
+    this.#unwatchSoon();
   }
 
   #postpone(): void {
@@ -247,26 +247,26 @@ export class WaitQueue {
     return `${what} on "${this.#name}"`;
   }
 
-  #listen(): void {
-    if (this.#listening) return;
-    this.#listening = true;
-    this.#bell?.listen();
+  #watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#event?.ref();
     if (this.#recheckMs > 0) this.#recheck = setInterval(() => this.wake(), this.#recheckMs);
   }
 
   /** Who has got what it waited for goes on first, and most wait again at once. */
-  #restSoon(): void {
-    this.#poll?.end(false);
-    if (!this.#listening || this.#resting) return;
-    this.#resting = true;
-    queueMicrotask(this.#rest);
+  #unwatchSoon(): void {
+    this.#poller?.end(false);
+    if (!this.#watching || this.#unwatching) return;
+    this.#unwatching = true;
+    queueMicrotask(this.#unwatch);
   }
 
-  readonly #rest = () => {
-    this.#resting = false;
+  readonly #unwatch = () => {
+    this.#unwatching = false;
     if (this.#first !== null) return;
-    this.#listening = false;
-    this.#bell?.rest();
+    this.#watching = false;
+    this.#event?.unref();
     if (this.#recheck !== null) clearInterval(this.#recheck);
     this.#recheck = null;
   };

@@ -5,7 +5,7 @@ import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 
 /** Message kinds of the handshake. The shim uses the numbers below 16. */
-export const MESSAGE = { hello: 16, verdict: 17, failed: 18, accepted: 19, lane: 20 } as const;
+export const MESSAGE = { hello: 16, verdict: 17, failed: 18, accepted: 19, endpoint: 20 } as const;
 
 const received = new Uint8Array(new ArrayBuffer(CONSTANTS.LF_LINK_MESSAGE_MAX));
 const head = new Uint32Array(new ArrayBuffer(LINK_MESSAGE.sizeof));
@@ -77,25 +77,25 @@ export class HostLink extends Link {
 }
 
 /** Between two ranks of a job, wherever they run. */
-export class MailLink extends Link {
+export class ControlLink extends Link {
   readonly handle = 0;
-  readonly #mail: number;
+  readonly #control: number;
 
   /** Owns the native handle from here on. */
-  constructor(mail: number) {
+  constructor(connection: number) {
     super();
-    this.#mail = mail;
+    this.#control = connection;
   }
 
   protected put(kind: number, bytes: Uint8Array): number {
-    return native().lf_mail_send(this.#mail, kind, bytes, bytes.byteLength);
+    return native().lf_mail_send(this.#control, kind, bytes, bytes.byteLength);
   }
 
   protected take(bytes: Uint8Array, message: Uint32Array): number {
-    return native().lf_mail_receive(this.#mail, bytes, message);
+    return native().lf_mail_receive(this.#control, bytes, message);
   }
 
   protected free(): void {
-    native().lf_mail_close(this.#mail);
+    native().lf_mail_close(this.#control);
   }
 }

@@ -21,7 +21,7 @@ export interface Opened<End extends ProducerEnd | ConsumerEnd> {
   readonly failed: (error: unknown) => void;
 }
 
-export class Endpoint<End extends ProducerEnd | ConsumerEnd> {
+export class ChannelEnd<End extends ProducerEnd | ConsumerEnd> {
   readonly #opened: Opened<End>;
   /** Null once this side has closed the channel. */
   #end: End | null;
@@ -33,13 +33,13 @@ export class Endpoint<End extends ProducerEnd | ConsumerEnd> {
   }
 
   /** Throws CLOSED once this side has closed the channel. */
-  end(): End {
+  get(): End {
     if (this.#end !== null) return this.#end;
     const message = `channel "${this.#opened.name}" was closed here`;
     throw new LavaFlowError("CLOSED", message, { remedy: "Open it again" });
   }
 
-  get endOrNull(): End | null {
+  getOrNull(): End | null {
     return this.#end;
   }
 
