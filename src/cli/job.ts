@@ -1,10 +1,10 @@
 /** The doctor of a whole job: every rank examines its machine, and rank 0 hears of all of them over channels. */
 
-import { placeOf } from "../channel/connect/job-listener.ts";
-import { candidates, capabilities, type Route, wishes } from "../channel/connect/route.ts";
+import { directoryIdOf } from "../channel/connect/job-listener.ts";
+import { candidates, capabilities, type Route, requested } from "../channel/connect/route.ts";
 import { type Job, joinJob } from "../channel/job/job.ts";
 import { launch } from "../channel/job/launch.ts";
-import type { Meeting, Party, TransportName } from "../channel/transport/transport.ts";
+import type { Negotiation, Party, TransportName } from "../channel/transport/transport.ts";
 import { Deadline } from "../channel/wait/deadline.ts";
 import {
   Channel,
@@ -66,14 +66,20 @@ function nameOf(job: Job, rank: number): string {
 }
 
 function describe(job: Job, machine: Machine, { profile, allocator, location }: Options): Said {
-  const place = placeOf(
+  const directoryId = directoryIdOf(
     job.key,
     location.hostId || `node ${job.node}`,
     machine.runtimeDirectory.usable ? machine.runtimeDirectory.path : null,
   );
-  const party: Party = { name: "doctor", role: "producer", location, profile, allocator, job, place };
-  const abilities = capabilities(party, new Set(wishes(party)));
-  return { version: machine.version, processor: job.processor, place, abilities, machine: { ...machine, location } };
+  const party: Party = { name: "doctor", role: "producer", location, profile, allocator, job, directoryId };
+  const abilities = capabilities(party, new Set(requested(party)));
+  return {
+    version: machine.version,
+    processor: job.processor,
+    place: directoryId,
+    abilities,
+    machine: { ...machine, location },
+  };
 }
 
 async function gather(job: Job, first: Said, options: Options): Promise<JobReport> {
@@ -143,7 +149,7 @@ function isMachine({ gpus, missing, mpi }: Machine): boolean {
 /** By the rules that both sides of a channel go by. */
 function expectedRoute(job: Job, from: Said, to: Said, { profile, allocator }: Options): TransportName | null {
   const [mine, peer] = [from.machine.location, to.machine.location];
-  const meeting: Meeting = {
+  const negotiation: Negotiation = {
     name: "doctor",
     role: "producer",
     scope: detectScope(mine, peer),
@@ -154,9 +160,9 @@ function expectedRoute(job: Job, from: Said, to: Said, { profile, allocator }: O
     connected: from.place === to.place,
     job,
     allocator,
-    abilities: (transport) => ({ mine: from.abilities[transport], peer: to.abilities[transport] }),
+    capabilities: (transport) => ({ mine: from.abilities[transport], peer: to.abilities[transport] }),
   };
-  return candidates(meeting).viable[0]?.name ?? null;
+  return candidates(negotiation).viable[0]?.name ?? null;
 }
 
 function surprise(rank: number, { transport, rejected }: Route, expected: TransportName | null): string {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { version } from "../../package.json" with { type: "json" };
-import { Rendezvous } from "../channel/connect/host-listener.ts";
+import { HostListener } from "../channel/connect/host-listener.ts";
 import { runtimeDirectory } from "../channel/wire/runtime-directory.ts";
 import { GpuDevice, listGpus } from "../gpu/device.ts";
 import { type GpuInfo, LavaFlowError, MemoryAllocator, ProcessLocation, type Topology } from "../index.ts";
@@ -169,7 +169,7 @@ function allocateShared(allocator: MemoryAllocator): true {
 
 /** The same for the place where processes meet. */
 function openRuntimeDirectory(): true {
-  new Rendezvous(`doctor-${randomUUID()}`, "producer").close();
+  new HostListener(`doctor-${randomUUID()}`, "producer").close();
   return true;
 }
 

@@ -1,6 +1,6 @@
 /**
- * From a name to a peer with whom everything is agreed. Until then, a peer that dies or is another one does not matter.
- * A rank of a job looks in two places at once: on its host, and in the job.
+ * From a name to a peer and an agreed route. Until then, a peer that exits or that is not the expected one only costs time.
+ * A rank of a job listens on its host and in the job at once.
  */
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { validateLocation } from "../../location.ts";
@@ -10,67 +10,72 @@ import { keyOf, type Launch, launch, noJob } from "../job/launch.ts";
 import type { Party } from "../transport/transport.ts";
 import { Deadline, type Known } from "../wait/deadline.ts";
 import type { Link } from "../wire/link.ts";
-import { asksTheJob, checkRank, resolveExpected } from "./expected-peer.ts";
-import { type Agreement, greet, hearHello, Mismatch, shakeHands, UNFINISHED } from "./handshake.ts";
-import { Rendezvous } from "./host-listener.ts";
-import { JobRendezvous, placeOf } from "./job-listener.ts";
+import { checkRank, needsPeerTable, resolveExpected } from "./expected-peer.ts";
+import { type Agreement, Mismatch, receiveHello, sendHello, shakeHands, UNFINISHED } from "./handshake.ts";
+import { HostListener } from "./host-listener.ts";
+import { directoryIdOf, JobListener } from "./job-listener.ts";
+import type { Listener } from "./listener.ts";
 import { enterPending } from "./role-holder.ts";
 
-type Door = Rendezvous | JobRendezvous;
-
-/** Why a process is of no job, though it was started as a rank. */
+/** The errors of joining the job after which a rank still serves peers of its host. */
 const NO_JOB = ["MPI_UNAVAILABLE", "MPI_FAILED", "WIRE_VERSION_MISMATCH"] as const;
 
-export interface Met {
+export interface Connected {
   agreement: Agreement;
   link: Link;
   /** Gives the role back. */
   leave(): void;
 }
 
-/** What a channel asks for. `scope` is as in ChannelOptions; `openedAt` says where in the user's program it is opened. */
-export type Wanted = Omit<Party, "job" | "place"> & { scope: "job" | "host"; openedAt: string };
+/** The arguments of an open. `scope` is as in ChannelOptions; `openedAt` is the line of the user's program that opens. */
+export type Wanted = Omit<Party, "job" | "directoryId"> & { scope: "job" | "host"; openedAt: string };
 
-/** `wake` is called when something has come that an end waits for and the peer does not ring for. */
-export async function meet(given: Wanted, limits: Limits, wake: () => void): Promise<Met> {
-  // Time alone ends nothing before somebody was looked for: also at once, and where the thread was held up.
+/** `wake` is called for an event that the peer does not notify of, such as the end of GPU work. */
+export async function connect(given: Wanted, limits: Limits, wake: () => void): Promise<Connected> {
+  // The deadline is checked after the first poll only: an open with a timeout of 0 finds a peer that waits already.
   if (limits.signal?.aborted) throw aborted(`opening "${given.name}"`, limits.signal);
   const deadline = new Deadline(limits);
-  const lobby = new Lobby();
-  const settle = enterPending(`${given.scope} ${given.role} ${given.name}`, given.name, (error) => {
+  const connector = new Connector();
+  const leavePending = enterPending(`${given.scope} ${given.role} ${given.name}`, given.name, (error) => {
     deadline.interrupt(error);
-    lobby.leave();
+    connector.leave();
   });
   try {
-    const party = await lobby.enter({ ...given, location: validateLocation(given.location) }, deadline);
-    return await lobby.wait(party, deadline, wake);
+    const party = await connector.listen({ ...given, location: validateLocation(given.location) }, deadline);
+    return await connector.connect(party, deadline, wake);
   } catch (error) {
-    lobby.leave();
+    connector.leave();
     if (deadline.interrupted !== null) throw deadline.interrupted;
-    throw lobby.barred !== null && isCode(error, "TIMEOUT") ? lobby.barred : error;
+    throw connector.hostError !== null && isCode(error, "TIMEOUT") ? connector.hostError : error;
   } finally {
-    settle();
+    leavePending();
   }
 }
 
-class Lobby {
-  /** Why there can be no meeting on this host: of importance only when nobody comes through the job. */
-  barred: unknown = null;
-  readonly #doors: Door[] = [];
-  /** Those who have come and not said hello yet, by where they came: while one is silent, one elsewhere may speak. */
-  readonly #silent = new Map<Door, Link>();
-  /** While the job is not joined: what is known by now of this side. */
+class Connector {
+  /** Why this rank can't listen on its host. Thrown only if no peer connects through the job. */
+  hostError: unknown = null;
+  #host: HostListener | null = null;
+  #job: JobListener | null = null;
+  /** Connections without a hello, one a listener: a peer that says nothing does not delay a peer of the other listener. */
+  readonly #accepted = new Map<Listener, Link>();
+  /** Set while the job is not joined: returns the party as it is known by now. */
   #joining: ((party: Party) => Party) | null = null;
-  /** For the error when nobody is agreed with. */
+  /** For the error at the deadline. */
   #note = "";
-  /** Why the job's rendezvous can't be asked just now. */
+  /** Why the job's listener can't be polled at the moment. */
   #unreachable = "";
+  /** What was wrong with the last peer. */
   #last = "";
-  /** Stands for the names of the other scope, as far as this process is of a job. */
+  /** The key of the other scope's names; null for a process of no job. */
   #otherKey: string | null = null;
 
-  /** Takes the role: on this host at once, in the job when that is joined. */
-  async enter(given: Wanted, deadline: Deadline): Promise<Party> {
+  get #listeners(): Listener[] {
+    return [this.#host, this.#job].filter((listener) => listener !== null);
+  }
+
+  /** Takes the role: on this host at once, in the job when it is joined. */
+  async listen(given: Wanted, deadline: Deadline): Promise<Party> {
     const { pin, location, expected, scope } = given;
     const launched = launch();
     const { outside, told, rank, size } = launched;
@@ -80,47 +85,47 @@ class Lobby {
     if (launched.job) this.#otherKey = scope === "job" ? "" : keyOf(launched.job);
     const local = (missing: string): Party => {
       this.#openHost(given, job, key, false);
-      return { ...given, job: { missing, told }, place: null };
+      return { ...given, job: { missing, told }, directoryId: null };
     };
-    if (outside !== null) return this.#nowhereElse(local(`it ${outside}`), launched);
+    if (outside !== null) return this.#checkReach(local(`it ${outside}`), launched);
     if (scope === "host") return local('it meets processes of its host only (scope "host")');
     if (size !== undefined) checkRank(expected, size);
-    this.#begin();
-    // Where others of the job tell whom to meet, or it has no name before it is joined, it is waited for.
-    if (pin === "mpi" || asksTheJob(expected) || !job || rank === undefined || !location.hostId) {
+    this.#beginJoining();
+    // These need the joined job: a pin to MPI, a lookup of the expected peer, and a launcher that names no job or no rank.
+    if (pin === "mpi" || needsPeerTable(expected) || !job || rank === undefined || !location.hostId) {
       return this.#joined(given, await this.#join(pin === "mpi", deadline), launched, deadline);
     }
     const directory = this.#openHost(given, job, key, true);
-    const place = placeOf(key, location.hostId, directory);
+    const directoryId = directoryIdOf(key, location.hostId, directory);
     this.#joining = (party) => this.#advance(party, launched, deadline);
-    return { ...given, location: { mpiRank: rank, ...location }, job: { joining: true, key, rank }, place };
+    return { ...given, location: { mpiRank: rank, ...location }, job: { joining: true, key, rank }, directoryId };
   }
 
-  /** MPI begins when all ranks have come to it: the others need not wait for this one, whatever becomes of it. */
-  #begin(): void {
+  /** MPI initialises once every rank has begun to join. Beginning here keeps the other ranks from waiting for this one. */
+  #beginJoining(): void {
     try {
       pollJob();
     } catch {
-      // Whoever joins is told.
+      // The next poll fails with the same error.
     }
   }
 
-  /** The job has been waited for, and nothing was opened. */
+  /** The job was joined, or can't be; no listener is open yet. */
   async #joined(given: Wanted, job: Job | NoJob, launched: Launch, deadline: Deadline): Promise<Party> {
     const key = launched.job ? keyOf(launched.job) : "key" in job ? job.key : "";
     if (key) this.#otherKey = "";
     const directory = this.#openHost(given, launched.job, key, true);
     if ("missing" in job) {
-      if (directory === null) throw this.barred;
-      return this.#nowhereElse({ ...given, job, place: null }, launched);
+      if (directory === null) throw this.hostError;
+      return this.#checkReach({ ...given, job, directoryId: null }, launched);
     }
     const { peer, note } = await resolveExpected(given.expected, job, deadline);
     this.#note = note;
-    const place = placeOf(key, given.location.hostId || `node ${job.node}`, directory);
-    return this.#openJob({ ...given, expected: peer, job, place }, job);
+    const directoryId = directoryIdOf(key, given.location.hostId || `node ${job.node}`, directory);
+    return this.#openJob({ ...given, expected: peer, job, directoryId }, job);
   }
 
-  /** Joins beside the wait for a peer of this host: the party as it is known now. */
+  /** Joins the job while peers of this host may connect. */
   #advance(party: Party, launched: Launch, deadline: Deadline): Party {
     let job: Job | null;
     try {
@@ -128,8 +133,8 @@ class Lobby {
     } catch (error) {
       if (!isCode(error, ...NO_JOB)) throw error;
       this.#joining = null;
-      if (this.barred !== null) throw this.barred;
-      return this.#nowhereElse({ ...party, job: { missing: error.reason, told: true }, place: null }, launched);
+      if (this.hostError !== null) throw this.hostError;
+      return this.#checkReach({ ...party, job: { missing: error.reason, told: true }, directoryId: null }, launched);
     }
     if (job === null) return party;
     this.#joining = null;
@@ -140,25 +145,24 @@ class Lobby {
 
   #openJob(party: Party, job: Job): Party {
     const { rank: mpiRank, id, node } = job;
-    this.#doors.push(new JobRendezvous(job, party.name, party.role, party.place as string));
-    const barred = this.barred instanceof LavaFlowError ? this.barred.reason : undefined;
-    return { ...party, location: { mpiRank, mpiNode: `${id}:${node}`, ...party.location }, barred };
+    this.#job = new JobListener(job, party.name, party.role, party.directoryId as string);
+    const hostRefusal = this.hostError instanceof LavaFlowError ? this.hostError.reason : undefined;
+    return { ...party, location: { mpiRank, mpiNode: `${id}:${node}`, ...party.location }, hostRefusal };
   }
 
-  /** The runtime directory; null where it can't be used, which is no matter yet for a rank of a job. */
+  /** The runtime directory; null if it is unusable, which a rank of a job can do without. */
   #openHost({ name, role, openedAt }: Wanted, job: string, key: string, launched: boolean): string | null {
     try {
-      const rendezvous = new Rendezvous(name, role, job, key, openedAt);
-      this.#doors.push(rendezvous);
-      return rendezvous.directory;
+      this.#host = new HostListener(name, role, job, key, openedAt);
+      return this.#host.directory;
     } catch (error) {
       if (!launched || !isCode(error, "PERMISSION_DENIED", "SYSTEM")) throw error;
-      this.barred = error;
+      this.hostError = error;
       return null;
     }
   }
 
-  /** Without a job there is still this host, unless the channel is pinned to MPI. */
+  /** `pinned` to MPI, the channel needs the job; else a process that can't join still has its host. */
   async #join(pinned: boolean, deadline: Deadline): Promise<Job | NoJob> {
     try {
       return await joinJob(deadline);
@@ -168,8 +172,8 @@ class Lobby {
     }
   }
 
-  /** Nobody of another host can come. MPI_UNAVAILABLE where nobody else is expected. */
-  #nowhereElse(party: Party, launched: Launch): Party {
+  /** MPI_UNAVAILABLE if MPI failed and the expected peer is on another host. */
+  #checkReach(party: Party, launched: Launch): Party {
     const { job, expected, location } = party;
     if (!("missing" in job) || !job.told) return party;
     this.#note = `; no rank of another host can be met: ${job.missing}`;
@@ -185,108 +189,113 @@ class Lobby {
     });
   }
 
-  async wait(entered: Party, deadline: Deadline, wake: () => void): Promise<Met> {
+  async connect(entered: Party, deadline: Deadline, wake: () => void): Promise<Connected> {
     for (let party = entered; ; ) {
       if (this.#joining) party = this.#joining(party);
-      for (const door of [...this.#doors]) this.#look(door, party, deadline);
-      for (const [door, link] of this.#silent) {
-        const agreement = await this.#agree(door, link, party, deadline, wake);
+      for (const listener of this.#listeners) this.#accept(listener, party, deadline);
+      for (const [listener, link] of this.#accepted) {
+        const agreement = await this.#agree(listener, link, party, deadline, wake);
         if (agreement === null) continue;
-        for (const place of this.#doors) place.settle();
-        this.#dismiss();
+        for (const each of this.#listeners) each.stop();
+        this.#closeAccepted();
         return { agreement, link, leave: () => this.leave() };
       }
       deadline.check(
-        () => this.#nobody(party),
-        () => this.#whyNobody(),
+        () => this.#noPeerText(party),
+        () => this.#whyNoPeer(),
       );
-      await this.#rest(deadline);
+      await this.#idle(deadline);
     }
   }
 
-  /** Asleep where the kernel tells of everything that can come: a peer in a job, or one that is silent, has to be looked for. */
-  async #rest(deadline: Deadline): Promise<void> {
-    const [door] = this.#doors;
-    const only = this.#doors.length === 1 && !this.#joining && this.#silent.size === 0 && deadline.slow;
-    if (only && door instanceof Rendezvous && (await door.sleep(deadline))) deadline.moved();
+  /** Sleeps if the host's listener is the only source of events. The job, and a peer without a hello, have to be polled. */
+  async #idle(deadline: Deadline): Promise<void> {
+    const onlyHost = this.#job === null && !this.#joining && this.#accepted.size === 0;
+    if (onlyHost && deadline.slow && (await this.#host?.sleep(deadline))) deadline.moved();
     else await deadline.pause();
   }
 
-  /** Whoever comes is greeted. */
-  #look(door: Door, party: Party, deadline: Deadline): void {
-    const link = this.#silent.has(door) ? null : this.#poll(door, party);
+  #accept(listener: Listener, party: Party, deadline: Deadline): void {
+    if (this.#accepted.has(listener)) return;
+    const link = listener === this.#job ? this.#pollJob(this.#job, party) : listener.poll();
     if (link === null) return;
-    this.#silent.set(door, link);
-    greet(link, party);
+    this.#accepted.set(listener, link);
+    sendHello(link, party);
     deadline.moved();
   }
 
-  /** Where MPI is gone there is still this host; the rank that keeps the name for the job may be out of reach for a while. */
-  #poll(door: Door, { pin }: Party): Link | null {
+  /** If MPI fails, the host's listener still serves. The rank that keeps the name may be unreachable for a while. */
+  #pollJob(listener: JobListener, { pin }: Party): Link | null {
     try {
-      const link = door.poll();
-      if (!(door instanceof Rendezvous)) this.#unreachable = "";
+      const link = listener.poll();
+      this.#unreachable = "";
       return link;
     } catch (error) {
-      const needed = door instanceof Rendezvous || this.barred !== null;
+      const needed = this.hostError !== null;
       if (!needed && isCode(error, "PEER_DIED")) {
-        this.#unreachable = `; in the job nobody can be met: ${(error as LavaFlowError).reason}`;
+        this.#unreachable = `; in the job nobody can be met: ${error.reason}`;
         return null;
       }
       if (needed || pin === "mpi" || !isCode(error, "MPI_FAILED")) throw error;
-      this.#note += `; in the job nobody can be met: ${(error as LavaFlowError).reason}`;
-      this.#doors.splice(this.#doors.indexOf(door), 1);
-      door.close();
+      this.#note += `; in the job nobody can be met: ${error.reason}`;
+      this.#job = null;
+      listener.close();
       return null;
     }
   }
 
-  /** Null while the peer is silent, and when it was the wrong one. */
-  async #agree(door: Door, link: Link, party: Party, deadline: Deadline, wake: () => void): Promise<Agreement | null> {
+  /** Null while the peer has sent no hello, and if it is the wrong peer. */
+  async #agree(
+    listener: Listener,
+    link: Link,
+    party: Party,
+    deadline: Deadline,
+    wake: () => void,
+  ): Promise<Agreement | null> {
     try {
-      const hello = hearHello(link, party);
+      const hello = receiveHello(link, party);
       if (hello === null) return null;
       deadline.moved();
       const agreement = await shakeHands(link, hello, party, deadline, wake);
-      this.#silent.delete(door);
+      this.#accepted.delete(listener);
       return agreement;
     } catch (error) {
-      this.#silent.delete(door);
+      this.#accepted.delete(listener);
       link.close();
-      if (!passes(error)) throw error;
+      if (!concernsOnePeer(error)) throw error;
       if (this.#last === "" || error instanceof Mismatch) this.#last = error.message;
-      deadline.settle();
+      deadline.slowDown();
       return null;
     }
   }
 
-  #nobody({ name, role }: Party): string {
+  #noPeerText({ name, role }: Party): string {
     const other = role === "producer" ? "consumer" : "producer";
-    const where = this.#doors.map((door) => door.describe()).join(" or ");
+    const where = this.#listeners.map((listener) => listener.describe()).join(" or ");
     const joining = this.#joining && `; in the job nobody could be met yet: ${joiningText()}`;
-    const last = this.#last || (this.#silent.size > 0 ? UNFINISHED : "");
+    const last = this.#last || (this.#accepted.size > 0 ? UNFINISHED : "");
     const note = `${joining ?? ""}${this.#note}${this.#unreachable}`;
     return `no ${other} opened "${name}" ${where}${note}${last && ` (the last peer: ${last})`}`;
   }
 
-  /** What is known on this host; in the job, the silence of one rank says nothing of the others. */
-  #whyNobody(): Known {
-    const door = this.#doors.find((each) => each instanceof Rendezvous);
-    return door?.whyNobody(this.#last !== "" || this.#silent.size > 0, this.#otherKey) ?? { why: "" };
+  /** Only the host's runtime directory can tell: one rank's silence says nothing of the other ranks. */
+  #whyNoPeer(): Known {
+    const came = this.#last !== "" || this.#accepted.size > 0;
+    return this.#host?.whyNoPeer(came, this.#otherKey) ?? { why: "" };
   }
 
-  #dismiss(): void {
-    for (const link of this.#silent.values()) link.close();
-    this.#silent.clear();
+  #closeAccepted(): void {
+    for (const link of this.#accepted.values()) link.close();
+    this.#accepted.clear();
   }
 
   leave(): void {
-    this.#dismiss();
-    for (const door of this.#doors) door.close();
+    this.#closeAccepted();
+    for (const listener of this.#listeners) listener.close();
   }
 }
 
-/** How many ranks the launcher has started on this host; undefined where it does not say. */
+/** How many ranks the launcher started on this host; undefined if the launcher does not say. */
 function ranksOfHost(): number | undefined {
   const { OMPI_COMM_WORLD_LOCAL_SIZE, MPI_LOCALNRANKS, SLURM_STEP_TASKS_PER_NODE } = process.env;
   const count = OMPI_COMM_WORLD_LOCAL_SIZE ?? MPI_LOCALNRANKS;
@@ -294,7 +303,7 @@ function ranksOfHost(): number | undefined {
   return /^1(\(x\d+\))?$/.test(SLURM_STEP_TASKS_PER_NODE ?? "") ? 1 : undefined;
 }
 
-/** A peer that went away, was not the right one or did not finish: another may come, as long as there is time. */
-function passes(error: unknown): error is Error {
+/** The peer exited, was the wrong one or did not finish. The next peer may succeed. */
+function concernsOnePeer(error: unknown): error is Error {
   return error instanceof Mismatch || isCode(error, "PEER_DIED", "TIMEOUT");
 }

@@ -2,7 +2,7 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
 import type { Job } from "../job/job.ts";
-import { type Candidate, PLACES } from "../job/peer-table.ts";
+import { type Candidate, LOOKUP_FIELDS } from "../job/peer-table.ts";
 import type { Deadline } from "../wait/deadline.ts";
 
 /** Of many candidates, so many are listed. */
@@ -21,15 +21,15 @@ export function checkRank(peer: Partial<ProcessLocation> | undefined, size: numb
 }
 
 /** What is said of a peer by where it is. Where more is said, nobody has to be asked whom that means. */
-function placesIn(peer: Partial<ProcessLocation> | undefined): [string, string][] {
+function lookupFieldsOf(peer: Partial<ProcessLocation> | undefined): [string, string][] {
   const said = Object.entries(peer ?? {}).filter(([, value]) => value !== undefined);
   if (said.some(([field]) => ["mpiRank", "mpiNode", "deviceId", "pid"].includes(field))) return [];
-  return said.filter((entry): entry is [string, string] => (PLACES as readonly string[]).includes(entry[0]));
+  return said.filter((entry): entry is [string, string] => (LOOKUP_FIELDS as readonly string[]).includes(entry[0]));
 }
 
 /** Whether only the job can tell which rank is meant. */
-export function asksTheJob(peer: Partial<ProcessLocation> | undefined): boolean {
-  return placesIn(peer).length > 0;
+export function needsPeerTable(peer: Partial<ProcessLocation> | undefined): boolean {
+  return lookupFieldsOf(peer).length > 0;
 }
 
 /**
@@ -42,10 +42,10 @@ export async function resolveExpected(
   deadline: Deadline,
 ): Promise<Expected> {
   checkRank(peer, job.size);
-  const places = placesIn(peer);
-  if (places.length === 0) return { peer, note: "" };
-  const what = places.map(([field, value]) => `${field} ${JSON.stringify(value)}`).join(" and ");
-  const candidates = await job.roster.find(places, deadline);
+  const fields = lookupFieldsOf(peer);
+  if (fields.length === 0) return { peer, note: "" };
+  const what = fields.map(([field, value]) => `${field} ${JSON.stringify(value)}`).join(" and ");
+  const candidates = await job.peerTable.find(fields, deadline);
   if (candidates.length > 1) throw ambiguous(what, candidates);
   const [only] = candidates;
   if (only) return { peer: { ...peer, mpiRank: only.rank }, note: "" };

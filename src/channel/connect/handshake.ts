@@ -18,7 +18,7 @@ import { type ChannelProfile, PROFILES } from "../../memory/strategy.ts";
 import {
   type Acceptance,
   type ConsumerEnd,
-  type Meeting,
+  type Negotiation,
   type Offer,
   type Party,
   type ProducerEnd,
@@ -28,7 +28,7 @@ import {
 } from "../transport/transport.ts";
 import type { Deadline } from "../wait/deadline.ts";
 import { HostLink, type Link, MESSAGE } from "../wire/link.ts";
-import { candidates, capabilities, noRoute, type Route, wishes } from "./route.ts";
+import { candidates, capabilities, noRoute, type Route, requested } from "./route.ts";
 
 export interface Agreement {
   route: Route;
@@ -47,20 +47,22 @@ export interface Hello {
   profile: ChannelProfile;
   location: ProcessLocation;
   /** As in Party. */
-  place: string | null;
+  directoryId: string | null;
   /** Transports that it asks for. */
-  wishes: TransportName[];
+  requested: TransportName[];
   pin?: TransportName;
 }
 
-/** Two hashes. */
-const PLACE_MAX = 200;
+/** Characters of a runtime-directory id, which is two hashes of at most 64 and a colon. */
+const DIRECTORY_ID_MAX = 200;
+/** Characters that an error message quotes of the peer's reason. */
+const REASON_MAX = 1000;
 
 /** This side's first word. */
-export function greet(link: Link, party: Party): void {
-  const { role, location, place, profile, pin } = party;
+export function sendHello(link: Link, party: Party): void {
+  const { role, location, directoryId, profile, pin } = party;
   try {
-    link.send(MESSAGE.hello, { role, location, place, profile, wishes: wishes(party), pin });
+    link.send(MESSAGE.hello, { role, location, place: directoryId, profile, wishes: requested(party), pin });
   } catch (error) {
     // A peer of another version has gone already, but said so before: that is read next.
     if (!isCode(error, "PEER_DIED")) throw error;
@@ -68,8 +70,8 @@ export function greet(link: Link, party: Party): void {
 }
 
 /** The peer's first word, or null while it has not come. */
-export function hearHello(link: Link, { role }: Party): Hello | null {
-  const value = hear(link, MESSAGE.hello);
+export function receiveHello(link: Link, { role }: Party): Hello | null {
+  const value = receive(link, MESSAGE.hello);
   return value === undefined ? null : readHello(value, role);
 }
 
@@ -84,17 +86,18 @@ export async function shakeHands(
   const { role, location, profile, pin, allocator } = party;
   const connected = link instanceof HostLink;
   // Two ranks of one job meet in one way only, or each might wait for the other on another link.
-  if (connected && meetsInJob(party.place, peer.place)) throw new Mismatch("a rank that is met through the job");
+  if (connected && connectsInJob(party.directoryId, peer.directoryId))
+    throw new Mismatch("a rank that is met through the job");
   const objection = unexpected(party.expected, peer.location);
   const pins = [pin, peer.pin].filter((name) => name !== undefined);
-  const examined = [...wishes(party), ...peer.wishes].filter((name) => pins.every((pinned) => pinned === name));
-  const abilities = objection === null ? capabilities(party, new Set(examined)) : {};
-  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities });
+  const examined = [...requested(party), ...peer.requested].filter((name) => pins.every((pinned) => pinned === name));
+  const offered = objection === null ? capabilities(party, new Set(examined)) : {};
+  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities: offered });
   const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
   if (objection !== null) throw new Mismatch(objection);
   if (!verdict.ok) throw new Mismatch(`the peer expects somebody else: ${verdict.reason}`);
 
-  const meeting: Meeting = {
+  const negotiation: Negotiation = {
     name: party.name,
     role,
     scope: detectScope(location, peer.location),
@@ -106,11 +109,17 @@ export async function shakeHands(
     connected,
     job: party.job,
     allocator,
-    abilities: (transport) => ({ mine: abilities[transport], peer: verdict.abilities[transport] }),
+    capabilities: (transport) => ({ mine: offered[transport], peer: verdict.capabilities[transport] }),
   };
-  const { viable, rejected } = candidates(meeting);
+  const { viable, rejected } = candidates(negotiation);
   for (const transport of viable) {
-    const { terms, ...tried } = await (role === "producer" ? offer : accept)(link, meeting, transport, deadline, wake);
+    const { parameters, ...tried } = await (role === "producer" ? offer : accept)(
+      link,
+      negotiation,
+      transport,
+      deadline,
+      wake,
+    );
     if ("reason" in tried) {
       rejected.push({ transport: transport.name, reason: tried.reason });
       continue;
@@ -118,24 +127,24 @@ export async function shakeHands(
     for (const slower of viable.slice(viable.indexOf(transport) + 1)) {
       rejected.push({ transport: slower.name, reason: `${transport.name} is faster` });
     }
-    const reason = transport.reason(meeting, terms);
-    const route: Route = { transport: transport.name, scope: meeting.scope, reason, rejected, peer: peer.location };
+    const reason = transport.reason(negotiation, parameters);
+    const route: Route = { transport: transport.name, scope: negotiation.scope, reason, rejected, peer: peer.location };
     return { producer: null, consumer: null, ...tried, route };
   }
-  throw noRoute(party.name, meeting, rejected);
+  throw noRoute(party.name, negotiation, rejected);
 }
 
 async function offer(
   link: Link,
-  meeting: Meeting,
+  negotiation: Negotiation,
   transport: Transport,
   deadline: Deadline,
   wake: () => void,
-): Promise<({ producer: ProducerEnd } | { reason: string }) & { terms?: unknown }> {
+): Promise<({ producer: ProducerEnd } | { reason: string }) & { parameters?: unknown }> {
   let offered: Offer;
   try {
-    await transport.prepare?.(meeting, deadline);
-    offered = transport.openProducer(link, meeting, wake);
+    await transport.prepare?.(negotiation, deadline);
+    offered = transport.openProducer(link, negotiation, wake);
   } catch (error) {
     if (isGone(error)) throw error;
     const reason = messageOf(error);
@@ -147,8 +156,8 @@ async function offer(
   try {
     const verdict = readVerdict(await next(link, MESSAGE.accepted, deadline));
     if (verdict.ok) {
-      offered.agree(verdict.terms);
-      return { producer, terms: verdict.terms };
+      offered.agree(verdict.parameters);
+      return { producer, parameters: verdict.parameters };
     }
     producer.close();
     return { reason: `the consumer can't use it: ${verdict.reason}` };
@@ -160,16 +169,16 @@ async function offer(
 
 async function accept(
   link: Link,
-  meeting: Meeting,
+  negotiation: Negotiation,
   transport: Transport,
   deadline: Deadline,
   wake: () => void,
-): Promise<({ consumer: ConsumerEnd } | { reason: string }) & { terms?: unknown }> {
+): Promise<({ consumer: ConsumerEnd } | { reason: string }) & { parameters?: unknown }> {
   let acceptance: Acceptance | null = null;
   let opened: ReturnType<Acceptance["poll"]> = null;
   try {
-    await transport.prepare?.(meeting, deadline);
-    acceptance = transport.openConsumer(link, meeting, wake);
+    await transport.prepare?.(negotiation, deadline);
+    acceptance = transport.openConsumer(link, negotiation, wake);
     for (opened = acceptance.poll(); !opened; opened = acceptance.poll()) {
       deadline.check("the producer did not share its memory");
       await deadline.pause();
@@ -182,7 +191,7 @@ async function accept(
     return { reason };
   }
   try {
-    link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.terms });
+    link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.parameters });
     return opened;
   } catch (error) {
     opened.consumer.close(); // the producer died meanwhile: what was mapped of it goes too
@@ -192,7 +201,7 @@ async function accept(
 
 async function next(link: Link, kind: number, deadline: Deadline): Promise<unknown> {
   for (;;) {
-    const value = hear(link, kind);
+    const value = receive(link, kind);
     if (value !== undefined) {
       deadline.moved();
       return value;
@@ -203,7 +212,7 @@ async function next(link: Link, kind: number, deadline: Deadline): Promise<unkno
 }
 
 /** The value of the next message, which has to be of this kind; undefined while there is none. */
-function hear(link: Link, kind: number): unknown {
+function receive(link: Link, kind: number): unknown {
   const message = link.receive();
   if (message === null) return undefined;
   if (message.kind === kind) return message.value;
@@ -211,7 +220,7 @@ function hear(link: Link, kind: number): unknown {
 }
 
 /** Whether two are ranks of one job whom its directory brings together. */
-function meetsInJob(mine: string | null, peer: string | null): boolean {
+function connectsInJob(mine: string | null, peer: string | null): boolean {
   return mine !== null && peer !== null && mine !== peer && mine.split(":")[0] === peer.split(":")[0];
 }
 
@@ -228,19 +237,19 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The peer's words are checked like any input: they came from another process. */
-function readHello(value: unknown, role: string): Hello {
-  const hello = value as Partial<Record<keyof Hello, unknown>> | null;
+/** Every field is checked: the hello comes from another process. `ownRole` is this side's. */
+function readHello(value: unknown, ownRole: string): Hello {
   const bad = (field: string) => new LavaFlowError("CORRUPT_SEGMENT", `the peer's hello has no valid ${field}`);
-  if (typeof hello !== "object" || hello === null) throw bad("form");
-  if ((hello.role !== "producer" && hello.role !== "consumer") || hello.role === role) throw bad("role");
-  if (!PROFILES.includes(hello.profile as ChannelProfile)) throw bad("profile");
-  if (hello.pin !== undefined && !TRANSPORT_NAMES.includes(hello.pin as TransportName)) throw bad("pin");
-  const { place = null, wishes: wished } = hello;
-  if (place !== null && (typeof place !== "string" || place.length > PLACE_MAX)) throw bad("place");
-  if (!Array.isArray(wished) || !wished.every((name) => TRANSPORT_NAMES.includes(name))) throw bad("wishes");
+  if (typeof value !== "object" || value === null) throw bad("form");
+  const { role, profile, pin, place = null, wishes, location } = value as Record<string, unknown>;
+  if ((role !== "producer" && role !== "consumer") || role === ownRole) throw bad("role");
+  if (!PROFILES.includes(profile as ChannelProfile)) throw bad("profile");
+  if (pin !== undefined && !TRANSPORT_NAMES.includes(pin as TransportName)) throw bad("pin");
+  if (place !== null && (typeof place !== "string" || place.length > DIRECTORY_ID_MAX)) throw bad("place");
+  if (!Array.isArray(wishes) || !wishes.every((name) => TRANSPORT_NAMES.includes(name))) throw bad("wishes");
+  const known = { role, profile, pin, directoryId: place, requested: wishes } as Omit<Hello, "location">;
   try {
-    return { ...hello, place, location: validateLocation(hello.location) } as Hello;
+    return { ...known, location: validateLocation(location) };
   } catch {
     throw bad("location");
   }
@@ -249,23 +258,22 @@ function readHello(value: unknown, role: string): Hello {
 interface Verdict {
   ok: boolean;
   reason: string;
-  abilities: Record<string, unknown>;
-  terms: unknown;
+  capabilities: Record<string, unknown>;
+  parameters: unknown;
 }
 
 function readVerdict(value: unknown): Verdict {
-  const verdict = value as Partial<Record<keyof Verdict, unknown>> | null;
-  if (typeof verdict !== "object" || verdict === null || typeof verdict.ok !== "boolean") {
-    throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
-  }
-  // It ends up in an error message: no control characters of the peer may reach a terminal.
+  const { ok, reason, abilities, terms } = (value ?? {}) as Record<string, unknown>;
+  if (typeof ok !== "boolean") throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
   return {
-    ok: verdict.ok,
-    reason: String(verdict.reason)
-      .slice(0, 1000)
+    ok,
+    // Error messages quote the reason: no control character of the peer may reach a terminal.
+    reason: String(reason)
+      .slice(0, REASON_MAX)
       .replace(/\p{Cc}/gu, " "),
-    abilities: (verdict.abilities ?? {}) as Record<string, unknown>, // of any form; each is looked at by its transport
-    terms: verdict.terms,
+    // Each transport checks its own part.
+    capabilities: (abilities ?? {}) as Record<string, unknown>,
+    parameters: terms,
   };
 }
 

@@ -6,8 +6,9 @@ import { check } from "../../native/status.ts";
 import type { Deadline, Known } from "../wait/deadline.ts";
 import { HostLink } from "../wire/link.ts";
 import { otherDirectories, runtimeDirectory } from "../wire/runtime-directory.ts";
-import { PeerWatch } from "./listener-watch.ts";
-import { type Names, nameInUse, placeBytes, whyNobody } from "./role-holder.ts";
+import type { Listener } from "./listener.ts";
+import { ListenerWatch } from "./listener-watch.ts";
+import { callSiteBytes, type Names, nameInUse, whyNoPeer } from "./role-holder.ts";
 
 const encoder = new TextEncoder();
 const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.sizeof));
@@ -23,22 +24,22 @@ const REMEDY =
 
 /** The first arguments of the calls that are about a role. */
 function roleIn(directory: string, name: string, role: "producer" | "consumer", key: string) {
-  const [place, bytes] = [encoder.encode(directory), encoder.encode(name)];
+  const [path, bytes] = [encoder.encode(directory), encoder.encode(name)];
   const scope = key === "" ? null : encoder.encode(key);
   const which = roleNumber(role);
-  return [place, place.byteLength, bytes, bytes.byteLength, which, scope, scope?.byteLength ?? 0] as const;
+  return [path, path.byteLength, bytes, bytes.byteLength, which, scope, scope?.byteLength ?? 0] as const;
 }
 
 /** One role under one name. The role is held until `close`, and given back by the kernel when the process dies. */
-export class Rendezvous {
-  readonly #place = runtimeDirectory();
-  readonly directory = this.#place.path;
+export class HostListener implements Listener {
+  readonly #directory = runtimeDirectory();
+  readonly directory = this.#directory.path;
   readonly #handle: number;
   readonly #name: string;
   readonly #role: "producer" | "consumer";
   readonly #job: string;
   readonly #key: string;
-  #watch: PeerWatch | null = null;
+  #watch: ListenerWatch | null = null;
   #closed = false;
 
   /**
@@ -55,8 +56,8 @@ export class Rendezvous {
     const opened = shim.lf_rendezvous_open(...asked);
     if (opened === NAME_IN_USE) throw nameInUse(name, role, (out) => shim.lf_rendezvous_holder(...asked, out));
     this.#handle = check(shim, opened, undefined, REMEDY);
-    const place = placeBytes(openedAt);
-    if (place.length > 0) check(shim, shim.lf_rendezvous_note(this.#handle, place, place.length));
+    const callSite = callSiteBytes(openedAt);
+    if (callSite.length > 0) check(shim, shim.lf_rendezvous_note(this.#handle, callSite, callSite.length));
   }
 
   /** A connection to a peer of the other role, or null while none has come. Never blocks. */
@@ -71,10 +72,10 @@ export class Rendezvous {
    * already, or the system tells of nothing.
    */
   async sleep(deadline: Deadline): Promise<boolean> {
-    this.#watch ??= PeerWatch.join(this.#handle);
+    this.#watch ??= ListenerWatch.join(this.#handle);
     const watch = this.#watch;
     if (!watch?.covers(this.#handle)) return false;
-    await deadline.sleep((wake) => watch.whenStirred(this.#handle, wake));
+    await deadline.sleep((wake) => watch.onEvent(this.#handle, wake));
     return true;
   }
 
@@ -85,13 +86,13 @@ export class Rendezvous {
     const count = info[RENDEZVOUS_INFO.refused / 4] as number;
     const last = info[RENDEZVOUS_INFO.last_uid / 4] as number;
     const refused = count > 0 ? ` (${count} peers of other users were turned away, the last of user ${last})` : "";
-    const passedOver = this.#place.passedOver.map((reason) => ` (${reason})`).join("");
+    const passedOver = this.#directory.passedOver.map((reason) => ` (${reason})`).join("");
     const names = this.#job && `, among the names of job ${this.#job} (those of the host: scope "host" on both sides)`;
     return `in ${this.directory}${passedOver}${refused}${names}`;
   }
 
   /** Why nobody came. `otherKey` stands for the names that this process could have opened it among, too; null for none. */
-  whyNobody(came: boolean, otherKey: string | null): Known {
+  whyNoPeer(came: boolean, otherKey: string | null): Known {
     const other = this.#role === "producer" ? "consumer" : "producer";
     const { directory } = this;
     const whose = this.#job ? "in the same job" : "on this host";
@@ -102,24 +103,24 @@ export class Rendezvous {
     };
     const others = () => {
       const keys = otherKey === null ? [this.#key] : [this.#key, otherKey];
-      const all = [directory, ...otherDirectories(directory)].flatMap((place) => {
-        const move = `Set LAVA_FLOW_RUNTIME_DIR to ${place} here, or to ${directory} there`;
+      const all = [directory, ...otherDirectories(directory)].flatMap((folder) => {
+        const move = `Set LAVA_FLOW_RUNTIME_DIR to ${folder} here, or to ${directory} there`;
         const scope = 'Open both ends with scope "host", or both without';
         return keys.map((key) => {
-          const remedies = [...(place === directory ? [] : [move]), ...(key === this.#key ? [] : [scope])];
-          return { directory: place, key, remedy: remedies.join(". ") };
+          const remedies = [...(folder === directory ? [] : [move]), ...(key === this.#key ? [] : [scope])];
+          return { directory: folder, key, remedy: remedies.join(". ") };
         });
       });
       return all.slice(1);
     };
     const shim = native();
-    return whyNobody(this.#name, other, mine, others, came, ({ directory, key }, out) =>
+    return whyNoPeer(this.#name, other, mine, others, came, ({ directory, key }, out) =>
       check(shim, shim.lf_rendezvous_holder(...roleIn(directory, this.#name, other, key), out)),
     );
   }
 
   /** The peer was found: nobody else may come. The role stays taken. */
-  settle(): void {
+  stop(): void {
     const shim = native();
     this.#unwatch();
     check(shim, shim.lf_rendezvous_settle(this.#handle));

@@ -2,8 +2,9 @@
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Job } from "../job/job.ts";
-import { MailLink } from "../wire/link.ts";
+import { ControlLink } from "../wire/link.ts";
 import { roleNumber } from "./host-listener.ts";
+import type { Listener } from "./listener.ts";
 
 const encoder = new TextEncoder();
 
@@ -13,7 +14,7 @@ const encoder = new TextEncoder();
  * a directory that can be used a place is like no other. Starts with what stands for the job, so that a rank has its place
  * before it has joined.
  */
-export function placeOf(jobKey: string, host: string, directory: string | null): string {
+export function directoryIdOf(jobKey: string, host: string, directory: string | null): string {
   const where = directory === null ? crypto.randomUUID() : fileIdentity(directory);
   return `${jobKey}:${new Bun.CryptoHasher("sha256").update(`${host}\n${where}`).digest("hex")}`;
 }
@@ -25,14 +26,14 @@ function fileIdentity(path: string): string {
 }
 
 /** One role under one name. The role is held until `close`, or until this process gives no sign of life any more. */
-export class JobRendezvous {
+export class JobListener implements Listener {
   readonly #job: Job;
   readonly #handle: number;
   #closed = false;
 
-  constructor(job: Job, name: string, role: "producer" | "consumer", place: string) {
+  constructor(job: Job, name: string, role: "producer" | "consumer", directoryId: string) {
     const shim = native();
-    const [bytes, where] = [encoder.encode(name), encoder.encode(place)];
+    const [bytes, where] = [encoder.encode(name), encoder.encode(directoryId)];
     this.#job = job;
     this.#handle = check(
       shim,
@@ -42,10 +43,10 @@ export class JobRendezvous {
   }
 
   /** A connection to a peer of the other role, or null while none has come. Never blocks. NAME_IN_USE. */
-  poll(): MailLink | null {
+  poll(): ControlLink | null {
     const shim = native();
     const handle = check(shim, shim.lf_seek_poll(this.#handle));
-    return handle === 0 ? null : new MailLink(handle);
+    return handle === 0 ? null : new ControlLink(handle);
   }
 
   describe(): string {
@@ -53,7 +54,7 @@ export class JobRendezvous {
   }
 
   /** The peer was found: nobody else may come. The role stays taken. */
-  settle(): void {
+  stop(): void {
     const shim = native();
     check(shim, shim.lf_seek_settle(this.#handle));
   }

@@ -6,26 +6,26 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import { Watch } from "../../native/watch.ts";
-import { bellDescriptor } from "../wait/event.ts";
+import { readEventFd } from "../wait/event.ts";
 
 /** Null where nobody waits, and where the system offers no such descriptor. */
-let shared: PeerWatch | null = null;
+let shared: ListenerWatch | null = null;
 
-export class PeerWatch {
+export class ListenerWatch {
   readonly #handle: number;
   /** Who may sleep, by the handle of what they wait at; those who do have what wakes them. */
   readonly #waiting = new Map<number, (() => void) | null>();
-  #bell: Watch | null = null;
-  #hanging = false;
+  #watch: Watch | null = null;
+  #opening = false;
   #closed = false;
 
   /** The watch of this thread, with one more who waits; null where the system offers none. */
-  static join(rendezvous: number): PeerWatch | null {
+  static join(rendezvous: number): ListenerWatch | null {
     if (shared === null) {
       const shim = native();
       const handle = check(shim, shim.lf_watch_open());
       if (handle === CONSTANTS.LF_EMPTY) return null;
-      shared = new PeerWatch(handle);
+      shared = new ListenerWatch(handle);
     }
     shared.#waiting.set(rendezvous, null);
     return shared;
@@ -40,20 +40,20 @@ export class PeerWatch {
     if (this.#waiting.size > 0) return;
     this.#closed = true;
     shared = null;
-    this.#bell?.close();
+    this.#watch?.close();
     native().lf_watch_close(this.#handle);
   }
 
-  /** Whether it will be told of all that comes from now on. If not, something is there already, or nothing can tell. */
+  /** Whether it will be notified of all that comes from now on. If not, something is there already, or nothing can tell. */
   covers(rendezvous: number): boolean {
     const shim = native();
     if (check(shim, shim.lf_rendezvous_watch(rendezvous, this.#handle)) === CONSTANTS.LF_EMPTY) return false;
-    if (this.#bell === null) void this.#hang();
-    return this.#bell !== null || this.#hanging;
+    if (this.#watch === null) void this.#open();
+    return this.#watch !== null || this.#opening;
   }
 
   /** `wake` is called once, when something has come. Returns what takes that back. */
-  whenStirred(rendezvous: number, wake: () => void): () => void {
+  onEvent(rendezvous: number, wake: () => void): () => void {
     this.#waiting.set(rendezvous, wake);
     return () => {
       if (this.#waiting.has(rendezvous)) this.#waiting.set(rendezvous, null);
@@ -61,33 +61,33 @@ export class PeerWatch {
   }
 
   /** The descriptor is none of a socket: the event loop sees once that it is readable, fails to read it and lets it go. */
-  async #hang(): Promise<void> {
-    this.#hanging = true;
+  async #open(): Promise<void> {
+    this.#opening = true;
     try {
-      const told = () => this.#told();
-      const fd = bellDescriptor((out) => native().lf_watch_bell(this.#handle, out));
-      const bell = await Watch.open(fd, { onReadable: told, onEnd: told });
-      if (this.#closed) bell.close();
-      else this.#bell = bell;
+      const notified = () => this.#notified();
+      const fd = readEventFd((out) => native().lf_watch_bell(this.#handle, out));
+      const watch = await Watch.open(fd, { onReadable: notified, onEnd: notified });
+      if (this.#closed) watch.close();
+      else this.#watch = watch;
     } catch {
       // No descriptor is left: those who wait look for themselves.
       this.#wakeAll();
     } finally {
-      this.#hanging = false;
+      this.#opening = false;
     }
   }
 
-  #told(): void {
+  #notified(): void {
     if (this.#closed) return;
-    this.#bell?.close();
-    this.#bell = null;
+    this.#watch?.close();
+    this.#watch = null;
     const shim = native();
     for (;;) {
       const rendezvous = check(shim, shim.lf_watch_next(this.#handle));
       if (rendezvous === 0) break;
       this.#wake(rendezvous);
     }
-    if ([...this.#waiting.values()].some((wake) => wake !== null)) void this.#hang();
+    if ([...this.#waiting.values()].some((wake) => wake !== null)) void this.#open();
   }
 
   #wake(rendezvous: number): void {

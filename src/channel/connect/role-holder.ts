@@ -13,8 +13,8 @@ const fields = new DataView(holder.buffer);
 const ONE_TO_ONE = "A channel has one producer and one consumer";
 
 /** `place` as the shim keeps it: its end, as that has the file's name and the line. */
-export function placeBytes(place: string): Uint8Array {
-  return encoder.encode(place).slice(-CONSTANTS.LF_PLACE_MAX_BYTES);
+export function callSiteBytes(callSite: string): Uint8Array {
+  return encoder.encode(callSite).slice(-CONSTANTS.LF_PLACE_MAX_BYTES);
 }
 
 /** As a process has written it down in a runtime directory. */
@@ -40,7 +40,9 @@ export function readHolder(ask: (holder: Uint8Array) => number): Holder | "nobod
   const number = (offset: number) => fields.getInt32(offset, true);
   const length = fields.getUint32(ROLE_HOLDER.place_bytes, true);
   // It comes from another process: no control characters of its may reach a terminal.
-  const place = decoder.decode(holder.subarray(ROLE_HOLDER.place, ROLE_HOLDER.place + length)).replace(/\p{Cc}/gu, " ");
+  const callSite = decoder
+    .decode(holder.subarray(ROLE_HOLDER.place, ROLE_HOLDER.place + length))
+    .replace(/\p{Cc}/gu, " ");
   const state = number(ROLE_HOLDER.state);
   const here = number(ROLE_HOLDER.here) === 1;
   const pid = number(ROLE_HOLDER.pid);
@@ -50,7 +52,7 @@ export function readHolder(ask: (holder: Uint8Array) => number): Holder | "nobod
     here,
     pid,
     met: number(ROLE_HOLDER.met) === 1,
-    since: `since ${timeAt(ROLE_HOLDER.since_ms)}${place && `, opened at ${place}`}`,
+    since: `since ${timeAt(ROLE_HOLDER.since_ms)}${callSite && `, opened at ${callSite}`}`,
     leftAt: timeAt(ROLE_HOLDER.left_ms),
   };
 }
@@ -89,7 +91,7 @@ export interface Names {
  * Why nobody in `role` came to `mine`, where this side has waited: what is written down there, and who waits under the name
  * at one of the `others`. `came`: somebody did, and was not the right one.
  */
-export function whyNobody(
+export function whyNoPeer(
   name: string,
   role: Role,
   mine: Names,

@@ -3,7 +3,7 @@ import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import { mpi } from "../transport/mpi.ts";
 import { shm } from "../transport/shm.ts";
-import type { Meeting, Party, Transport, TransportName } from "../transport/transport.ts";
+import type { Negotiation, Party, Transport, TransportName } from "../transport/transport.ts";
 import { vulkan } from "../transport/vulkan.ts";
 
 /** The path a channel took, and every path it did not take, with the reason. */
@@ -19,8 +19,8 @@ export interface Route {
 const CANDIDATES: readonly Transport[] = [vulkan, shm, mpi];
 
 /** The transports that this side asks for. */
-export function wishes(party: Party): TransportName[] {
-  return CANDIDATES.filter((candidate) => candidate.wished(party)).map(({ name }) => name);
+export function requested(party: Party): TransportName[] {
+  return CANDIDATES.filter((candidate) => candidate.requested(party)).map(({ name }) => name);
 }
 
 /** What this process can bring to each of the transports that are asked for; plain data, sent to the peer. */
@@ -33,28 +33,28 @@ export function capabilities(party: Party, asked: ReadonlySet<TransportName>): R
 }
 
 /** The transports worth trying, fastest first, and the reasons against the rest. Both sides come to the same answer. */
-export function candidates(meeting: Meeting): { viable: Transport[]; rejected: Route["rejected"] } {
+export function candidates(negotiation: Negotiation): { viable: Transport[]; rejected: Route["rejected"] } {
   const viable: Transport[] = [];
   const rejected: Route["rejected"] = [];
   for (const candidate of CANDIDATES) {
-    const reason = refusal(candidate, meeting);
+    const reason = refusal(candidate, negotiation);
     if (reason !== null) rejected.push({ transport: candidate.name, reason });
     else viable.push(candidate);
   }
   return { viable, rejected };
 }
 
-function refusal(candidate: Transport, meeting: Meeting): string | null {
-  for (const pin of meeting.pins) {
+function refusal(candidate: Transport, negotiation: Negotiation): string | null {
+  for (const pin of negotiation.pins) {
     if (pin !== candidate.name) return `the channel is pinned to ${pin}`;
   }
-  return candidate.refusal(meeting);
+  return candidate.refusal(negotiation);
 }
 
 /** No transport was left: every one with its reason. */
-export function noRoute(name: string, meeting: Meeting, rejected: Route["rejected"]): LavaFlowError {
+export function noRoute(name: string, negotiation: Negotiation, rejected: Route["rejected"]): LavaFlowError {
   const reasons = rejected.map((r) => `${r.transport}: ${r.reason}`).join("; ");
-  return new LavaFlowError("NO_ROUTE", `no path for "${name}" to a ${meeting.scope.scope} peer (${reasons})`, {
+  return new LavaFlowError("NO_ROUTE", `no path for "${name}" to a ${negotiation.scope.scope} peer (${reasons})`, {
     remedy: "See `route.rejected` of a working pair, or `lava-flow doctor` on both sides",
   });
 }
