@@ -1,4 +1,5 @@
 /* The queue at its limits: callers far ahead, peers that are waited for, bad arguments, lost devices, and the end. */
+#include "abi/device.h"
 #include "queues.h"
 
 #define MIB ((size_t)1 << 20)

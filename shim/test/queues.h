@@ -2,10 +2,11 @@
 #ifndef LF_TEST_QUEUES_H
 #define LF_TEST_QUEUES_H
 
+#include "abi/device.h"
+#include "abi/memory.h"
 #include "gpu/device.h"
 #include "gpu/queue.h"
 #include "gpu/queue_state.h"
-#include "memory/memory.h"
 #include "test.h"
 
 #include <math.h>

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/status.h"
+#include "base/uuid.h"
 #include "gpu/copier.h"
 #include "gpu/external.h"
 #include "gpu/gpu_memory.h"
@@ -31,10 +31,10 @@ int32_t lf_device_fail(lf_device *device, int32_t code, const char *api, VkResul
   return lf_fail(code, api, result, "%s: %s", text, lf_vulkan_words(result));
 }
 
-lf_device *lf_device_get(int32_t handle) {
-  lf_device *device = lf_handle_get(LF_KIND_DEVICE, handle);
-  if (!device) lf_handle_stale(LF_KIND_DEVICE, handle);
-  return device;
+int32_t lf_device_check(const lf_device *device) {
+  if (!device->lost) return LF_OK;
+  return lf_fail(LF_EGPU_DEVICE_LOST, "", VK_ERROR_DEVICE_LOST, "%s was lost earlier: close it and open it again",
+                 device->info.name);
 }
 
 lf_device *lf_device_retain(lf_device *device) {
@@ -72,8 +72,6 @@ void lf_device_release(lf_device *device) {
   if (!lf_queue_close(device)) return; /* the driver still works with all of it: left as it is */
   finish(device);
 }
-
-static void destroy(void *object) { lf_device_release(object); }
 
 /* ---- opening ---- */
 
@@ -191,16 +189,12 @@ static int32_t open_device(lf_device *device, const lf_physical *p) {
   return status;
 }
 
-int32_t lf_device_open(int32_t vulkan, int32_t index) {
+int32_t lf_device_make(lf_vulkan *v, uint32_t index, lf_device **out) {
   finish_shown();
-  lf_vulkan *v = lf_handle_get(LF_KIND_VULKAN, vulkan);
-  if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
-  if (index < 0 || (uint32_t)index >= v->count)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "there is no GPU %d: Vulkan has %u here", index, v->count);
   lf_physical p;
   lf_physical_describe(v, v->physical[index], &p);
   if (*p.info.missing)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "GPU %d, %.160s, can't be used: %s", index, p.info.name,
+    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "GPU %u, %.160s, can't be used: %s", index, p.info.name,
                    p.info.missing);
   lf_device *device = calloc(1, sizeof *device);
   if (!device) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for a GPU", sizeof *device);
@@ -214,9 +208,8 @@ int32_t lf_device_open(int32_t vulkan, int32_t index) {
     return status;
   }
   v->references++;
-  int32_t handle = lf_handle_make(LF_KIND_DEVICE, device, destroy);
-  if (handle < 0) lf_device_release(device);
-  return handle;
+  *out = device;
+  return LF_OK;
 }
 
 /* ---- asking ---- */
@@ -233,22 +226,9 @@ double lf_device_free_bytes(lf_device *device) {
   return all > used ? (double)(all - used) : 0;
 }
 
-int32_t lf_device_available(int32_t handle, double *out) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return LF_ECLOSED;
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the bytes available");
-  *out = lf_device_free_bytes(device);
-  return LF_OK;
-}
-
 static int32_t differs(const lf_device *device, const char *what, const uint8_t *theirs, const uint8_t *ours) {
-  char text[2][2 * LF_UUID_BYTES + 1];
-  for (int i = 0; i < LF_UUID_BYTES; i++) {
-    snprintf(text[0] + 2 * i, 3, "%02x", theirs[i]);
-    snprintf(text[1] + 2 * i, 3, "%02x", ours[i]);
-  }
-  return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "it was exported with the %s %s, and that of %s is %s", what, text[0],
-                 device->info.name, text[1]);
+  return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "it was exported with the %s %s, and that of %s is %s", what,
+                 lf_uuid_print(theirs).text, device->info.name, lf_uuid_print(ours).text);
 }
 
 int32_t lf_device_check_uuids(const lf_device *device, const uint8_t *uuids) {
@@ -256,12 +236,5 @@ int32_t lf_device_check_uuids(const lf_device *device, const uint8_t *uuids) {
     return differs(device, "device UUID", uuids, device->info.device_uuid);
   if (memcmp(uuids + LF_UUID_BYTES, device->info.driver_uuid, LF_UUID_BYTES) != 0)
     return differs(device, "driver UUID", uuids + LF_UUID_BYTES, device->info.driver_uuid);
-  return LF_OK;
-}
-
-int32_t lf_device_close(int32_t handle) {
-  lf_device *device = lf_handle_take(LF_KIND_DEVICE, handle);
-  if (!device) return lf_handle_stale(LF_KIND_DEVICE, handle);
-  destroy(device);
   return LF_OK;
 }

@@ -30,6 +30,8 @@ typedef struct {
   char *named, *messages_named; /* LAVA_FLOW_VULKAN and LAVA_FLOW_VALIDATION when it was opened; NULL: not set */
 } lf_vulkan;
 
+/* With one reference. */
+int32_t lf_vulkan_make(lf_vulkan **out);
 void lf_vulkan_release(lf_vulkan *vulkan);
 
 /* What every buffer may be used for. */
@@ -88,8 +90,10 @@ struct lf_device {
   int64_t timeline_os; /* of the queue's timeline: as lf_external_export_semaphore keeps it */
 };
 
-/* The device, or NULL with the failure recorded. */
-lf_device *lf_device_get(int32_t handle);
+/* GPU number `index` of the instance, which has one. With one reference. */
+int32_t lf_device_make(lf_vulkan *vulkan, uint32_t index, lf_device **out);
+/* GPU_DEVICE_LOST for a device that was lost, else LF_OK. */
+int32_t lf_device_check(const lf_device *device);
 lf_device *lf_device_retain(lf_device *device);
 void lf_device_release(lf_device *device);
 

@@ -56,7 +56,7 @@ void lf_gpu_memory_destroy(lf_gpu_memory *m) {
 
 /* An object with its buffer, and no memory yet. */
 static int32_t begin(lf_device *device, uint64_t size, uint64_t bytes, VkFlags handle_type, lf_gpu_memory **out) {
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status < 0) return status;
   lf_gpu_memory *m = calloc(1, sizeof *m);
   if (!m) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for a GPU memory object", sizeof *m);
@@ -192,7 +192,7 @@ static int32_t allocate_new(lf_device *device, uint64_t size, uint64_t bytes, in
 }
 
 int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visible, lf_gpu_memory **out) {
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status == LF_OK) status = check_size(device, size);
   if (status < 0) return status;
   /* What is mapped can't move, so it could not be exported. */
@@ -284,7 +284,7 @@ int32_t lf_gpu_memory_export(lf_gpu_memory *m, int64_t *out) {
   if (m->imported && !device->reexport)
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the driver of %s does not export what was imported",
                    device->info.name);
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status == LF_OK) status = lf_parts_move_out(m);
   if (status == LF_OK) status = lf_external_export_memory(device, m->memory, &m->os, out);
   if (status != LF_OK) return status;

@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "gpu/queue.h"
 #include "gpu/spirv.h"
-#include "memory/memory.h"
 
 struct lf_pipeline {
   lf_device *device; /* kept open by the handle: work under way ends before a device does */
@@ -129,7 +127,7 @@ int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spir
   if (push_bytes > LF_PUSH_BYTES_MAX || push_bytes % 4 != 0)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of push constants: a multiple of 4, and at most %d",
                    push_bytes, LF_PUSH_BYTES_MAX);
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   uint32_t size[3] = {1, 1, 1};
   if (status == LF_OK) status = lf_spirv_check(spirv, spirv_bytes, bindings, size);
   if (status == LF_OK) status = check_workgroup(device, limits, size);
@@ -231,81 +229,40 @@ int32_t lf_pipeline_keep(lf_pipeline *p) {
   return status;
 }
 
-/* ---- as TypeScript sees it ---- */
+/* ---- what it takes ---- */
 
-static void close_pipeline(void *object) {
-  lf_device *device = ((lf_pipeline *)object)->device;
-  lf_pipeline_release(object);
-  lf_device_release(device);
-}
-
-int32_t lf_pipeline_create(int32_t handle, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
-                           uint32_t push_bytes) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return lf_status_code();
-  lf_pipeline *pipeline;
-  int32_t status = lf_pipeline_make(device, spirv, spirv_bytes, bindings, push_bytes, &pipeline);
-  if (status < 0) return status;
-  lf_device_retain(device);
-  int32_t made = lf_handle_make(LF_KIND_PIPELINE, pipeline, close_pipeline);
-  if (made < 0) close_pipeline(pipeline);
-  return made;
-}
-
-int32_t lf_pipeline_close(int32_t handle) {
-  lf_pipeline *pipeline = lf_handle_take(LF_KIND_PIPELINE, handle);
-  if (!pipeline) return lf_handle_stale(LF_KIND_PIPELINE, handle);
-  close_pipeline(pipeline);
-  return LF_OK;
-}
-
-lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device) {
-  lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, handle);
-  if (!p) lf_handle_stale(LF_KIND_PIPELINE, handle);
-  else if (p->device != device) lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
-  else return p;
-  return NULL;
-}
-
+lf_device *lf_pipeline_device(const lf_pipeline *p) { return p->device; }
 uint32_t lf_pipeline_bindings(const lf_pipeline *p) { return p->bindings; }
 uint32_t lf_pipeline_push_bytes(const lf_pipeline *p) { return p->push_bytes; }
 uint32_t lf_pipeline_groups_max(const lf_pipeline *p) { return p->groups_max[0]; }
 
-int32_t lf_pipeline_buffers(const lf_pipeline *p, const int32_t *memories, lf_gpu_memory **found,
-                            VkDescriptorBufferInfo *buffers) {
+int32_t lf_pipeline_buffers(const lf_pipeline *p, lf_gpu_memory *const *memories, VkDescriptorBufferInfo *buffers) {
   for (uint32_t i = 0; i < p->bindings; i++) {
-    lf_gpu_memory *gpu = lf_memory_gpu(memories[i]);
-    if (!gpu) return lf_status_code();
-    if (gpu->device != p->device)
-      return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory 0x%x of binding %u belongs to another device than the shader",
-                     (unsigned)memories[i], i);
+    const lf_gpu_memory *gpu = memories[i];
     if (gpu->size > p->range_max)
       return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "binding %u has %" PRIu64 " bytes: a shader on %s reaches %u", i,
                      gpu->size, p->device->info.name, p->range_max);
-    found[i] = gpu;
     buffers[i] = (VkDescriptorBufferInfo){gpu->buffer, gpu->start, gpu->size};
   }
   return LF_OK;
 }
 
-int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t *memories, uint32_t count,
-                          const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return lf_status_code();
-  lf_pipeline *p = lf_pipeline_get(pipeline_handle, device);
-  if (!p) return lf_status_code();
-  if (!value || (count && !memories) || (push_bytes && !push))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value, no memories or no push constants");
+int32_t lf_pipeline_check(const lf_pipeline *p, uint32_t count, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z) {
   if (count != p->bindings || push_bytes != p->push_bytes)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
                    "%u memories and %u bytes of push constants for a shader with %u and %u", count, push_bytes,
                    p->bindings, p->push_bytes);
   if (!x || !y || !z || x > p->groups_max[0] || y > p->groups_max[1] || z > p->groups_max[2])
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u x %u x %u workgroups: 1 to %u x %u x %u on %s", x, y, z,
-                   p->groups_max[0], p->groups_max[1], p->groups_max[2], device->info.name);
-  lf_gpu_memory *found[LF_BINDINGS_MAX];
+                   p->groups_max[0], p->groups_max[1], p->groups_max[2], p->device->info.name);
+  return LF_OK;
+}
+
+int32_t lf_pipeline_dispatch(lf_pipeline *p, lf_gpu_memory *const *memories, const void *push, uint32_t x, uint32_t y,
+                             uint32_t z, double *value) {
+  lf_device *device = p->device;
   VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
-  int32_t status = lf_pipeline_buffers(p, memories, found, buffers);
+  int32_t status = lf_pipeline_buffers(p, memories, buffers);
   if (status < 0) return status;
   VkCommandBuffer commands;
   status = lf_queue_begin(device, 1, &commands);
@@ -313,6 +270,6 @@ int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t
   if (status < 0) return status;
   status = lf_pipeline_keep(p);
   if (status == LF_OK) status = lf_pipeline_record(p, commands, buffers, push, x, y, z);
-  for (uint32_t i = 0; status == LF_OK && i < count; i++) status = lf_queue_use(device, found[i]);
+  for (uint32_t i = 0; status == LF_OK && i < p->bindings; i++) status = lf_queue_use(device, memories[i]);
   return lf_queue_finish(device, status, value);
 }

@@ -32,15 +32,20 @@ int32_t lf_pipeline_set(lf_pipeline *pipeline, const VkDescriptorBufferInfo *buf
 void lf_pipeline_bind(lf_pipeline *pipeline, VkCommandBuffer commands, const lf_descriptors *descriptors,
                       const void *push);
 
-/* The pipeline of a handle, or NULL with the failure recorded. */
-lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device);
+lf_device *lf_pipeline_device(const lf_pipeline *pipeline);
 uint32_t lf_pipeline_bindings(const lf_pipeline *pipeline);
 uint32_t lf_pipeline_push_bytes(const lf_pipeline *pipeline);
 /* Of one dispatch, in x. */
 uint32_t lf_pipeline_groups_max(const lf_pipeline *pipeline);
-/* The memories of its bindings, looked up and checked. */
-int32_t lf_pipeline_buffers(const lf_pipeline *pipeline, const int32_t *memories, lf_gpu_memory **found,
+/* One memory of its device for each of its bindings, as it takes them. INVALID_ARGUMENT for one that is too large. */
+int32_t lf_pipeline_buffers(const lf_pipeline *pipeline, lf_gpu_memory *const *memories,
                             VkDescriptorBufferInfo *buffers);
+/* INVALID_ARGUMENT unless it takes so many memories and bytes of push constants, and the device so many workgroups. */
+int32_t lf_pipeline_check(const lf_pipeline *pipeline, uint32_t count, uint32_t push_bytes, uint32_t x, uint32_t y,
+                          uint32_t z);
+/* Submits a dispatch that was checked: 1 with the value, or LF_FULL. */
+int32_t lf_pipeline_dispatch(lf_pipeline *pipeline, lf_gpu_memory *const *memories, const void *push, uint32_t x,
+                             uint32_t y, uint32_t z, double *value);
 /* The open submission keeps the pipeline. */
 int32_t lf_pipeline_keep(lf_pipeline *pipeline);
 

@@ -8,10 +8,8 @@
 #include "gpu/external.h"
 #include "gpu/queue_state.h"
 #include "gpu/staging.h"
-#include "memory/memory.h"
 
 #define CLOSE_LIMIT_NS 10000000000u
-#define SPIN_LIMIT_US 1000000.0
 
 int32_t lf_queue_fail(lf_device *device, const char *api, VkResult result) {
   int32_t code = result == VK_ERROR_OUT_OF_DEVICE_MEMORY ? LF_EGPU_OUT_OF_MEMORY : LF_ESYSTEM;
@@ -19,10 +17,28 @@ int32_t lf_queue_fail(lf_device *device, const char *api, VkResult result) {
                         (unsigned long long)device->queue->last);
 }
 
-int32_t lf_queue_check(lf_device *device) {
-  if (!device->lost) return LF_OK;
-  return lf_fail(LF_EGPU_DEVICE_LOST, "", VK_ERROR_DEVICE_LOST, "%s was lost earlier: close it and open it again",
-                 device->info.name);
+/* ---- the submission that waits ---- */
+
+/* What the host wrote into the GPU's memory leaves the processor's buffers that combine writes. */
+static void flush_writes(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#elif defined(__aarch64__)
+  __asm__ volatile("dsb st" ::: "memory");
+#endif
+}
+
+int32_t lf_queue_let_go(lf_device *device) {
+  lf_queue *q = device->queue;
+  if (!q->prepared) return LF_OK;
+  flush_writes();
+  VkSemaphoreSignalInfo info = {
+      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, .semaphore = q->gate, .value = q->let_through + 1};
+  VkResult result = device->vk.SignalSemaphore(device->device, &info);
+  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkSignalSemaphore", result);
+  q->let_through++;
+  q->prepared = 0;
+  return LF_OK;
 }
 
 /* ---- what has been reached ---- */
@@ -59,7 +75,7 @@ uint64_t lf_queue_seen(lf_device *device) {
 
 int32_t lf_queue_has(lf_device *device, uint64_t value) {
   if (value <= device->queue->done) return 1; /* no driver call */
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status == LF_OK) status = lf_queue_ask(device);
   return status < 0 ? status : value <= device->queue->done;
 }
@@ -74,7 +90,7 @@ int32_t lf_queue_full(const lf_device *device, double *value) {
 
 int32_t lf_queue_wait(lf_device *device, uint64_t value, uint64_t timeout_ns) {
   lf_queue *q = device->queue;
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status < 0) return status;
   VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
                               .semaphoreCount = 1,
@@ -91,7 +107,7 @@ int32_t lf_queue_wait(lf_device *device, uint64_t value, uint64_t timeout_ns) {
 
 /* ---- open and close ---- */
 
-static int32_t make_timeline(lf_device *device, uint64_t value, int shared, VkSemaphore *out) {
+int32_t lf_queue_make_timeline(lf_device *device, uint64_t value, int shared, VkSemaphore *out) {
   VkExportSemaphoreCreateInfo exported = {.sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO,
                                           .handleTypes = LF_EXTERNAL_SEMAPHORE};
   VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
@@ -103,26 +119,6 @@ static int32_t make_timeline(lf_device *device, uint64_t value, int shared, VkSe
   if (result == VK_SUCCESS) return LF_OK;
   *out = NULL;
   return lf_queue_fail(device, "vkCreateSemaphore", result);
-}
-
-int32_t lf_queue_share(lf_device *device, int64_t *out) {
-  lf_queue *q = device->queue;
-  int32_t status = lf_queue_check(device);
-  if (status == LF_OK) status = lf_queue_ask(device);
-  if (status == LF_OK && !q->shared) {
-    status = make_timeline(device, q->done, 1, &q->shared);
-    q->shared_since = q->last;
-  }
-  if (status < 0) return status;
-  if (q->last == q->shared_since && q->done < q->last) {
-    /* What was submitted before does not signal it: something behind that has to. */
-    VkCommandBuffer commands;
-    uint64_t value;
-    status = lf_queue_begin(device, 1, &commands);
-    if (status == LF_OK) status = lf_queue_end(device, &value);
-    if (status != 1) return status == LF_FULL ? LF_PENDING : status;
-  }
-  return lf_semaphore_handle_of(q->shared, device, out);
 }
 
 static int32_t make_pool(lf_device *device, VkCommandPool *out) {
@@ -151,7 +147,7 @@ int32_t lf_queue_open(lf_device *device) {
   if (!q) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a queue of %zu bytes", sizeof *q);
   device->queue = q;
   device->vk.GetDeviceQueue(device->device, device->family, 0, &q->queue);
-  int32_t status = make_timeline(device, 0, 0, &q->timeline);
+  int32_t status = lf_queue_make_timeline(device, 0, 0, &q->timeline);
   if (status == LF_OK) status = make_pool(device, &q->pool);
   if (status < 0) destroy(device);
   return status;
@@ -176,82 +172,26 @@ int32_t lf_queue_close(lf_device *device) {
   return 1;
 }
 
-/* ---- as TypeScript sees it ---- */
+/* ---- for the event loop ---- */
 
-/* The device of a handle and a value that was given out; NULL with the failure recorded. */
-static lf_device *find(int32_t handle, double value) {
-  lf_device *device = lf_device_get(handle);
-  if (!device || (value >= 0 && value <= (double)device->queue->last && value == (double)(uint64_t)value))
-    return device;
-  lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the value %.17g of a queue that has come to %llu", value,
-          (unsigned long long)device->queue->last);
-  return NULL;
-}
-
-int32_t lf_queue_reached(int32_t handle, double value, double spin_us) {
-  lf_device *device = find(handle, value);
-  if (!device) return lf_status_code();
+int32_t lf_queue_poll(lf_device *device, uint64_t value, uint64_t spin_ns) {
   lf_queue *q = device->queue;
-  uint64_t wanted = (uint64_t)value;
-  if (wanted <= q->done) return 1;
-  if (!(spin_us >= 0 && spin_us <= SPIN_LIMIT_US))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "spinning for %g us: 0 to %g", spin_us, SPIN_LIMIT_US);
-  uint64_t until = spin_us > 0 ? lf_now() + (uint64_t)(spin_us * 1000) : 0;
-  int32_t status = lf_queue_has(device, wanted);
+  if (value <= q->done) return 1;
+  uint64_t until = spin_ns ? lf_now() + spin_ns : 0;
+  int32_t status = lf_queue_has(device, value);
   while (status == 0 && until && lf_now() < until) {
     lf_relax();
-    status = lf_queue_has(device, wanted);
+    status = lf_queue_has(device, value);
   }
   if (status >= 0 && q->retired < q->done) lf_queue_retire(device);
   return status;
 }
 
-int32_t lf_queue_prepared(int32_t handle, double value) {
-  lf_device *device = find(handle, value);
-  if (!device) return lf_status_code();
-  return value > 0 && device->queue->prepared == (uint64_t)value;
-}
+uint64_t lf_queue_waits(const lf_device *device) { return device->queue->prepared; }
 
-int32_t lf_queue_go(int32_t handle) {
-  lf_device *device = find(handle, 0);
-  if (!device) return lf_status_code();
-  int32_t status = lf_queue_check(device);
-  return status < 0 ? status : lf_queue_let_go(device);
-}
-
-int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {
-  lf_device *device = find(handle, 0);
-  if (!device) return lf_status_code();
-  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
-  lf_gpu_memory *gpu = lf_memory_gpu(memory);
-  if (!gpu) return lf_status_code();
-  if (gpu->device != device)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory 0x%x belongs to another device", (unsigned)memory);
-  int32_t status = lf_queue_has(device, gpu->last_use);
-  if (status < 0) return status;
-  *value = status ? 0 : (double)gpu->last_use;
-  return LF_OK;
-}
-
-/* The waiter, made when first asked for. */
-static int32_t waiter_of(lf_device *device) {
+int32_t lf_queue_waiter(lf_device *device, lf_waiter **out) {
   lf_queue *q = device->queue;
-  return q->waiter ? LF_OK : lf_waiter_open(device, q->timeline, &q->waiter);
-}
-
-int32_t lf_queue_bell(int32_t handle, int64_t *out) {
-  lf_device *device = find(handle, 0);
-  if (!device) return lf_status_code();
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
-  int32_t status = waiter_of(device);
-  return status == LF_OK ? lf_waiter_bell(device->queue->waiter, out) : status;
-}
-
-int32_t lf_queue_ring_at(int32_t handle, double value) {
-  lf_device *device = find(handle, value);
-  if (!device) return lf_status_code();
-  int32_t status = lf_queue_check(device);
-  if (status == LF_OK) status = waiter_of(device);
-  if (status == LF_OK) lf_waiter_ring_at(device->queue->waiter, (uint64_t)value);
+  int32_t status = q->waiter ? LF_OK : lf_waiter_open(device, q->timeline, &q->waiter);
+  *out = q->waiter;
   return status;
 }

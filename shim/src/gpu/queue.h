@@ -10,6 +10,7 @@
 #include "gpu/device.h"
 #include "gpu/gpu_memory.h"
 #include "gpu/semaphore.h"
+#include "gpu/waiter.h"
 
 /* Submissions under way at most. A caller that runs further ahead gets LF_FULL: the oldest may wait for a peer, and
  * then nobody but the event loop of this very process might let it go on, so the shim must not block here. */
@@ -66,15 +67,17 @@ int32_t lf_queue_wait(lf_device *device, uint64_t value, uint64_t timeout_ns);
 /* An OS handle of a timeline for peers, which comes to the same values: LF_OK; LF_PENDING while there is no room for the
  * work that this takes. */
 int32_t lf_queue_share(lf_device *device, int64_t *out);
-/* GPU_DEVICE_LOST for a device that was lost, else LF_OK. */
-int32_t lf_queue_check(lf_device *device);
+/* lf_queue_has for the event loop: spins for up to `spin_ns`, and gives up what work that has ended kept. */
+int32_t lf_queue_poll(lf_device *device, uint64_t value, uint64_t spin_ns);
+/* The value of the submission that waits at the gate; 0: none does. */
+uint64_t lf_queue_waits(const lf_device *device);
+/* The waiter, made when first asked for. */
+int32_t lf_queue_waiter(lf_device *device, lf_waiter **out);
 
 /* Bytes of a GPU's memory that a call names. */
 typedef struct {
   lf_gpu_memory *memory;
   uint64_t offset, size;
 } lf_range;
-/* INVALID_ARGUMENT unless `size` > 0 bytes from `offset` are there, in memory of this device. */
-int32_t lf_range_of(lf_device *device, int32_t memory, double offset, double size, lf_range *out);
 
 #endif

@@ -3,7 +3,6 @@
 #define LF_QUEUE_STATE_H
 
 #include "gpu/queue.h"
-#include "gpu/waiter.h"
 
 /* What one submission uses at most: a dispatch has LF_BINDINGS_MAX memories, and each may have a peer to wait for. */
 #define LF_SEMAPHORES_MAX 18
@@ -71,6 +70,8 @@ static inline lf_submission *lf_submission_of(lf_queue *q, uint64_t value) { ret
 
 /* Records the failure of a call for the queue. */
 int32_t lf_queue_fail(lf_device *device, const char *api, VkResult result);
+/* A timeline at `value`; `shared`: for peers. */
+int32_t lf_queue_make_timeline(lf_device *device, uint64_t value, int shared, VkSemaphore *out);
 /* Asks the timeline what it has reached. */
 int32_t lf_queue_ask(lf_device *device);
 /* Gives up what work that has ended, as the timeline says, kept. */

@@ -21,6 +21,11 @@ int32_t lf_semaphore_attach(lf_device *device, int32_t kind, int64_t os, lf_sema
 /* An OS handle of the queue's timeline, which is no lf_semaphore. */
 int32_t lf_semaphore_handle_of(VkSemaphore timeline, lf_device *device, int64_t *out);
 
+/* An OS handle of it, which the caller owns. */
+int32_t lf_semaphore_share(lf_semaphore *semaphore, int64_t *out);
+/* What a timeline has come to, as the driver says it. */
+VkResult lf_semaphore_counter(lf_semaphore *semaphore, uint64_t *out);
+
 /* For owners: a handle, or memory whose peer signals it. */
 lf_semaphore *lf_semaphore_retain(lf_semaphore *semaphore);
 void lf_semaphore_release(lf_semaphore *semaphore);

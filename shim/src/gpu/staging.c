@@ -135,15 +135,6 @@ static uint32_t take(lf_device *device, lf_staging *s, uint64_t size, uint64_t *
 
 /* ---- transfers ---- */
 
-/* GPU-pinned memory is the host's own: there is nothing to stage. */
-static int32_t check_range(lf_device *device, int32_t memory, double offset, double size, lf_range *out) {
-  int32_t status = lf_range_of(device, memory, offset, size, out);
-  if (status == LF_OK && out->memory->pinned)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
-                   "memory 0x%x is GPU-pinned host memory: write and read its bytes directly", (unsigned)memory);
-  return status;
-}
-
 /* One piece between a place of the ring and the GPU's memory, in from `data` or out: 1 with the value, LF_FULL with the
  * one that makes room. */
 static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const lf_range *range, const void *data,
@@ -181,41 +172,34 @@ static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const 
   return 1;
 }
 
-/* The first piece of `size` bytes, in from `data` or out: its bytes, with its place and the value that it will reach. LF_FULL
+/* The first piece of a range, in from `data` or out: its bytes, with its place and the value that it will reach. LF_FULL
  * with the value that makes room. */
-static int32_t stage(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
-                     lf_staging **staging, uint32_t *index, uint64_t *value) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return lf_status_code();
-  lf_range range;
-  int32_t status = check_range(device, memory, offset, size, &range);
-  if (status == LF_OK) status = lf_queue_check(device);
+static int32_t stage(lf_device *device, const lf_range *range, const void *data, int32_t first, lf_staging **staging,
+                     uint32_t *index, uint64_t *value) {
+  int32_t status = lf_device_check(device);
   if (status == LF_OK) status = staging_of(device, staging);
   if (status < 0) return status;
-  uint64_t bytes = range.size < PIECE_BYTES ? range.size : PIECE_BYTES;
-  *index = take(device, *staging, range.size, value);
+  uint64_t bytes = range->size < PIECE_BYTES ? range->size : PIECE_BYTES;
+  *index = take(device, *staging, range->size, value);
   if (*index == PLACES) return LF_FULL;
-  status = transfer(device, *staging, *index, &range, data, first, bytes, value);
+  status = transfer(device, *staging, *index, range, data, first, bytes, value);
   return status == 1 ? (int32_t)bytes : status;
 }
 
-int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
-                       double *value) {
-  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no place for the value");
+int32_t lf_staging_write(lf_device *device, const lf_range *range, const void *data, int32_t first, double *value) {
   lf_staging *s;
   uint32_t index;
   uint64_t reached = 0;
-  int32_t status = stage(handle, memory, offset, data, size, first, &s, &index, &reached);
+  int32_t status = stage(device, range, data, first, &s, &index, &reached);
   *value = (double)reached;
   return status;
 }
 
-int32_t lf_queue_read(int32_t handle, int32_t memory, double offset, double size, int32_t first, lf_staged_read *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the read's description");
+int32_t lf_staging_read(lf_device *device, const lf_range *range, int32_t first, lf_staged_read *out) {
   lf_staging *s;
   uint32_t index;
   uint64_t reached = 0;
-  int32_t status = stage(handle, memory, offset, NULL, size, first, &s, &index, &reached);
+  int32_t status = stage(device, range, NULL, first, &s, &index, &reached);
   *out = (lf_staged_read){.value = (double)reached};
   if (status <= 0 || status == LF_FULL) return status;
   place *p = &s->places[index];
@@ -225,9 +209,7 @@ int32_t lf_queue_read(int32_t handle, int32_t memory, double offset, double size
   return status;
 }
 
-int32_t lf_queue_read_end(int32_t handle, uint32_t token, void *target, double size) {
-  lf_device *device = lf_device_get(handle);
-  if (!device) return lf_status_code();
+int32_t lf_staging_read_end(lf_device *device, uint32_t token, void *target, double size) {
   lf_staging *s = device->staging;
   uint32_t index = token & 0xffff;
   place *p = s && index < PLACES ? &s->places[index] : NULL;

@@ -39,7 +39,7 @@ void lf_queue_barrier_indirect(lf_device *device) {
 /* LF_OK when there is room for a submission. */
 static int32_t find_room(lf_device *device) {
   lf_queue *q = device->queue;
-  int32_t status = lf_queue_check(device);
+  int32_t status = lf_device_check(device);
   if (status < 0) return status;
   if (q->open) return lf_fail(LF_ESYSTEM, "", 0, "a submission to %s is open already", device->info.name);
   status = lf_queue_let_go(device);
@@ -121,28 +121,6 @@ int32_t lf_queue_gate(lf_device *device) {
   int32_t status = device->queue->recording ? make_gate(device) : LF_FULL;
   device->queue->is_gated = status == LF_OK;
   return status;
-}
-
-/* What the host wrote into the GPU's memory leaves the processor's buffers that combine writes. */
-static void flush_writes(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_sfence();
-#elif defined(__aarch64__)
-  __asm__ volatile("dsb st" ::: "memory");
-#endif
-}
-
-int32_t lf_queue_let_go(lf_device *device) {
-  lf_queue *q = device->queue;
-  if (!q->prepared) return LF_OK;
-  flush_writes();
-  VkSemaphoreSignalInfo info = {
-      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, .semaphore = q->gate, .value = q->let_through + 1};
-  VkResult result = device->vk.SignalSemaphore(device->device, &info);
-  if (result != VK_SUCCESS) return lf_queue_fail(device, "vkSignalSemaphore", result);
-  q->let_through++;
-  q->prepared = 0;
-  return LF_OK;
 }
 
 int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *object)) {
@@ -285,4 +263,26 @@ void lf_queue_drop(lf_device *device) {
   if (q->recording) q->recording->size = 0;
   lf_submission_release(q->open);
   q->open = NULL;
+}
+
+/* ---- for peers ---- */
+
+int32_t lf_queue_share(lf_device *device, int64_t *out) {
+  lf_queue *q = device->queue;
+  int32_t status = lf_device_check(device);
+  if (status == LF_OK) status = lf_queue_ask(device);
+  if (status == LF_OK && !q->shared) {
+    status = lf_queue_make_timeline(device, q->done, 1, &q->shared);
+    q->shared_since = q->last;
+  }
+  if (status < 0) return status;
+  if (q->last == q->shared_since && q->done < q->last) {
+    /* What was submitted before does not signal it: something behind that has to. */
+    VkCommandBuffer commands;
+    uint64_t value;
+    status = lf_queue_begin(device, 1, &commands);
+    if (status == LF_OK) status = lf_queue_end(device, &value);
+    if (status != 1) return status == LF_FULL ? LF_PENDING : status;
+  }
+  return lf_semaphore_handle_of(q->shared, device, out);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/library.h"
 #include "base/status.h"
 #include "gpu/device.h"
@@ -31,33 +30,6 @@ enum {
   INSTANCE_COUNT = sizeof instance_names / sizeof *instance_names,
   INSTANCE_NEEDED = LF_VULKAN_INSTANCE(COUNT)
 };
-
-const char *lf_vulkan_words(VkResult result) {
-#define WORDS(name) \
-  case name: return #name;
-  switch (result) {
-    WORDS(VK_SUCCESS)
-    WORDS(VK_NOT_READY)
-    WORDS(VK_TIMEOUT)
-    WORDS(VK_INCOMPLETE)
-    WORDS(VK_ERROR_OUT_OF_HOST_MEMORY)
-    WORDS(VK_ERROR_OUT_OF_DEVICE_MEMORY)
-    WORDS(VK_ERROR_INITIALIZATION_FAILED)
-    WORDS(VK_ERROR_DEVICE_LOST)
-    WORDS(VK_ERROR_MEMORY_MAP_FAILED)
-    WORDS(VK_ERROR_LAYER_NOT_PRESENT)
-    WORDS(VK_ERROR_EXTENSION_NOT_PRESENT)
-    WORDS(VK_ERROR_FEATURE_NOT_PRESENT)
-    WORDS(VK_ERROR_INCOMPATIBLE_DRIVER)
-    WORDS(VK_ERROR_TOO_MANY_OBJECTS)
-    WORDS(VK_ERROR_FRAGMENTED_POOL)
-    WORDS(VK_ERROR_UNKNOWN)
-    WORDS(VK_ERROR_OUT_OF_POOL_MEMORY)
-    WORDS(VK_ERROR_INVALID_EXTERNAL_HANDLE)
-    WORDS(VK_ERROR_INVALID_SHADER_NV)
-    default: return "a result of Vulkan that has no name here";
-  }
-}
 
 static int32_t fail(const char *api, VkResult result, const char *what) {
   int32_t code = result == VK_ERROR_OUT_OF_HOST_MEMORY ? LF_EHOST_OUT_OF_MEMORY : LF_EGPU_DEVICE_NOT_FOUND;
@@ -275,9 +247,7 @@ void lf_vulkan_release(lf_vulkan *v) {
   if (!v->instance || !atomic_compare_exchange_strong(&kept, &none, v)) destroy(v);
 }
 
-static void release(void *object) { lf_vulkan_release(object); }
-
-int32_t lf_vulkan_open(void) {
+int32_t lf_vulkan_make(lf_vulkan **out) {
   lf_vulkan *v = take_kept();
   int32_t status = LF_OK;
   if (!v) {
@@ -288,31 +258,7 @@ int32_t lf_vulkan_open(void) {
     status = open_instance(v);
   }
   v->references = 1;
-  if (status == LF_OK) status = lf_handle_make(LF_KIND_VULKAN, v, release);
   if (status < 0) destroy(v);
+  else *out = v;
   return status;
-}
-
-int32_t lf_vulkan_count(int32_t vulkan) {
-  lf_vulkan *v = lf_handle_get(LF_KIND_VULKAN, vulkan);
-  return v ? (int32_t)v->count : lf_handle_stale(LF_KIND_VULKAN, vulkan);
-}
-
-int32_t lf_vulkan_describe(int32_t vulkan, int32_t index, lf_gpu_info *out) {
-  lf_vulkan *v = lf_handle_get(LF_KIND_VULKAN, vulkan);
-  if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the GPU's description");
-  if (index < 0 || (uint32_t)index >= v->count)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "there is no GPU %d: Vulkan has %u here", index, v->count);
-  lf_physical physical;
-  lf_physical_describe(v, v->physical[index], &physical);
-  *out = physical.info;
-  return LF_OK;
-}
-
-int32_t lf_vulkan_close(int32_t vulkan) {
-  lf_vulkan *v = lf_handle_take(LF_KIND_VULKAN, vulkan);
-  if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
-  lf_vulkan_release(v);
-  return LF_OK;
 }

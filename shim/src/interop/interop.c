@@ -2,11 +2,11 @@
 
 #include <string.h>
 
+#include "abi/memory.h"
 #include "base/handle.h"
 #include "base/status.h"
 #include "gpu/gpu_memory.h"
 #include "gpu/semaphore.h"
-#include "memory/memory.h"
 
 int32_t lf_share_memory(int32_t memory, lf_shared_memory *out) {
   const lf_gpu_memory *gpu = lf_memory_gpu(memory);

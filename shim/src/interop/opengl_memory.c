@@ -1,13 +1,13 @@
 /* Vulkan's memory as an OpenGL buffer. */
 #include <stdlib.h>
 
+#include "abi/memory.h"
 #include "base/handle.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/external.h"
 #include "interop/interop.h"
 #include "interop/opengl.h"
-#include "memory/memory.h"
 
 typedef struct {
   const lf_gl_functions *gl;

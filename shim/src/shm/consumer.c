@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "abi/device.h"
 #include "base/copy.h"
 #include "base/status.h"
 #include "gpu/queue.h"

@@ -5,11 +5,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "abi/device.h"
+#include "abi/memory.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/queue.h"
 #include "host/pool.h"
-#include "memory/memory.h"
 #include "shm/producer.h"
 
 /* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
@@ -144,7 +145,7 @@ __attribute__((noinline)) static int32_t order(lf_producer *p, lf_gpu_memory *gp
     int32_t status = take_over(p->device, gpu);
     if (status != LF_OK) return status;
   }
-  int32_t status = lf_queue_check(p->device);
+  int32_t status = lf_device_check(p->device);
   if (status < 0) return status;
   p->reached = lf_queue_seen(p->device);
   if (gpu->last_use <= p->reached) return LF_OK;

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "abi/memory.h"
 #include "base/status.h"
 #include "host/pool.h"
-#include "memory/memory.h"
 
 #define HOST_BYTES_MAX ((uint64_t)1 << 32)
 

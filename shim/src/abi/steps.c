@@ -1,10 +1,11 @@
 /* Several commands in one submission: rounds of dispatches, what they need cleared before and copied after. */
 #include <string.h>
 
+#include "abi/device.h"
+#include "abi/memory.h"
+#include "abi/pipeline.h"
 #include "base/status.h"
-#include "gpu/pipeline.h"
 #include "gpu/queue.h"
-#include "memory/memory.h"
 
 /* Steps of a submission whose commands are kept. */
 #define KEPT_STEPS_MAX 4
@@ -76,9 +77,8 @@ static int32_t find_pipeline(recording *r, uint32_t at, const lf_step *step) {
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: a shader with %u buffers and %u bytes of push constants, where "
                    "there are %u memories and %zu bytes", at, lf_pipeline_bindings(p), lf_pipeline_push_bytes(p),
                    r->memory_count, sizeof step->push);
-  lf_gpu_memory *found[LF_BINDINGS_MAX];
   VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
-  int32_t status = lf_pipeline_buffers(p, r->handles, found, buffers);
+  int32_t status = lf_pipeline_buffers(p, r->memories, buffers);
   if (status == LF_OK) status = lf_pipeline_set(p, buffers, &r->used[i].descriptors);
   if (status != LF_OK) return status;
   r->used[r->used_count++].pipeline = p;

@@ -1,11 +1,14 @@
-/* Copies and fills between memories that the GPU reaches itself. */
+/* Copies and fills between memories that the GPU reaches itself, by their handles. */
+#include "abi/transfer.h"
+
 #include <inttypes.h>
 
+#include "abi/device.h"
+#include "abi/memory.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/copier.h"
 #include "gpu/queue.h"
-#include "memory/memory.h"
 
 int32_t lf_range_of(lf_device *device, int32_t memory, double offset, double size, lf_range *out) {
   lf_gpu_memory *gpu = lf_memory_gpu(memory);

@@ -1,5 +1,6 @@
 /* Memory as objects: arguments checked, the strategy carried out, the handle made. */
-#include "memory/memory.h"
+#include "abi/device.h"
+#include "abi/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

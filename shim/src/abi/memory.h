@@ -1,4 +1,4 @@
-/* What channels need of memory: the segment behind a shared block, or the GPU's memory behind a block of that. */
+/* Memory by its handle: the segment behind a shared block, or the GPU's memory behind a block of that. */
 #ifndef LF_MEMORY_H
 #define LF_MEMORY_H
 
