@@ -24,7 +24,7 @@ const LEFT: Record<string, string> = {
     "bell, bells, beside, bulk, home, lane, lanes, letter, letters, looks, mail, mark, marks, meet, nobody, parting, partner, piece, pieces, place, room, seek, seeks, settle, settles, so many, way",
   src: "place, so often",
   "src/channel":
-    "abilities, barred, bell, foreign, lane, let go, look, mail, nobody, piece, place, places, room, seek, settle, so many, so often, somebody, terms, way, whoever, wishes",
+    "abilities, barred, bell, foreign, lane, let go, look, mail, nobody, piece, place, places, room, seek, settle, so many, somebody, terms, way, whoever, wishes",
   "src/cli": "abilities, bell, look, nobody, place, room, so many, somebody, whoever",
   "src/gpu":
     "bell, census, desk, lane, look, mark, marks, nobody, piece, pieces, place, room, somebody, vigil, whoever",

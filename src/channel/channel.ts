@@ -1,23 +1,23 @@
-/** How a channel begins: one producer, one consumer, frames in order, on the fastest path that the two can prove. */
+/** Opens a channel: one producer, one consumer, frames in order, on the fastest transport that both sides can prove. */
 import { callOf, isCode, nameChannel, placeOf, putFirst } from "../errors.ts";
 import { ProcessLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import { Consumer } from "./consumer.ts";
 import { EventFd } from "./wait/event.ts";
-import "./job/launch.ts"; // at the start of a program: what this process is to its launcher, its children have to be told
+import "./job/launch.ts"; // on import: children of this process must be able to tell that they are no ranks
 import { type ChannelOptions, checkOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
 import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
 import { WaitQueue } from "./wait/wait-queue.ts";
 
-/** After these nothing comes or goes any more. */
+/** Errors after which the channel moves no frames. */
 const LOST = ["PEER_DIED", "CHANNEL_CLOSED", "CORRUPT_SEGMENT"] as const;
 
 export class Channel {
   private constructor() {}
 
   /**
-   * Meets the peer under a name; both sides learn the other's location and agree on the fastest path.
+   * Connects to the peer under a name. Both sides learn the other's location and agree on the fastest transport.
    *
    * A name has 1 to 64 bytes of UTF-8 and no slash, backslash or NUL. Rejects with INVALID_ARGUMENT, NAME_IN_USE (a
    * living process has this role), PERMISSION_DENIED (the runtime directory, or a peer of another user),
@@ -41,19 +41,19 @@ export class Channel {
     const call = callOf(Channel.open);
     const openedAt = placeOf(call);
     const party = { name, role, location, profile, allocator, pin: transport, expected: peer, scope, openedAt };
-    // A producer looks again now and then: room in the link itself has no event.
+    // A producer retries every 20 ms: the link itself sends no event when it can take data again.
     const queue = new WaitQueue(name, role === "producer" ? 20 : 0, openedAt);
     const drains = new WaitQueue(name, 20, openedAt);
     const flights = new WaitQueue(name, 0, openedAt);
     let leaveName = () => {};
-    // A channel that has failed for good has no use for its role: the next one can connect the peer's next start. What its
-    // user still holds stays until `close`.
+    // A failed channel gives its role back, so that the next open can connect to a restarted peer. Frames and loans stay
+    // valid until `close`.
     const failed = (error: unknown) => {
       if (!isCode(error, ...LOST)) return;
       nameChannel(error, name);
       leaveName();
     };
-    // After a sleep no code is in the caches: each call that is left out here wakes the user's code by 1 to 10 µs sooner.
+    // After a sleep no code is in the caches: each call avoided here wakes the user's code 1 to 10 µs sooner.
     const wake = (failure?: unknown) => {
       if (failure !== undefined) failed(failure);
       if (!flights.idle) flights.wake();
@@ -63,7 +63,7 @@ export class Channel {
     const closeAllocator = () => {
       if (allocator !== options.allocator) allocator.close();
     };
-    // Half of the package, which a program that opens no channel does without. At once, as opening takes the role at once.
+    // Loads half of the package, for programs that open a channel only. Synchronously: `open` takes the role before it returns.
     const { connect } = require("./connect/connect.ts") as typeof import("./connect/connect.ts");
     const connected = await connect(party, options, wake).catch((error) => {
       closeAllocator();

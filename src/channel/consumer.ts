@@ -1,4 +1,4 @@
-/** The end of a channel that receives. */
+/** The receiving end of a channel. */
 import { invalidArgument } from "../errors.ts";
 import { checkLimits, type Limits, timeoutOf } from "../native/limits.ts";
 import { checkNames } from "../native/options.ts";
@@ -12,7 +12,7 @@ import type { WaitQueue } from "./wait/wait-queue.ts";
 import { whyNoFrame } from "./why.ts";
 import type { Frame } from "./wire/frame.ts";
 
-/** Microseconds that `recvSync` spins by default: a sleep and a wake-up cost about as much. */
+/** Microseconds that `recvSync` spins by default: about the time of a sleep and a wake-up. */
 const SPIN_US = 50;
 const RECV_SYNC = { timeoutMs: true, spinUs: true } as const;
 
@@ -27,7 +27,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly #receive = () => this.#end.get().tryRecv();
   readonly #arm = () => this.#end.get().arm();
   readonly #why = () => whyNoFrame(this.#end.getOrNull());
-  /** Of the last `recvSync`: a loop gives the same object, and looking at its names takes a third of receiving a frame. */
+  /** Of the last `recvSync`. A loop passes the same object, and checking its names takes a third of the time of a receive. */
   #waitOptions: object | undefined = undefined;
 
   /** @internal */
@@ -44,7 +44,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
     return { framesReceived: frames, bytesReceived: bytes, ...rest };
   }
 
-  /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything committed was received. */
+  /** The next frame; null while there is none. Throws CHANNEL_CLOSED or PEER_DIED once every committed frame was received. */
   tryRecv(): Frame | null {
     try {
       return this.#end.get().tryRecv();
@@ -54,7 +54,10 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
     }
   }
 
-  /** The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CHANNEL_CLOSED or PEER_DIED (drained), CLOSED. */
+  /**
+   * The next frame. Rejects with TIMEOUT (default 30 000 ms), ABORTED, CLOSED, and once every committed frame was received
+   * with CHANNEL_CLOSED or PEER_DIED.
+   */
   recv(options?: Limits): Promise<Frame> {
     try {
       const end = this.#end.get();
@@ -75,8 +78,8 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   }
 
   /**
-   * Blocks this thread, spinning up to `spinUs` microseconds (default 50) before it sleeps in the kernel: the lowest
-   * latency there is. Null when `timeoutMs` (default 30 000) passed.
+   * Blocks this thread until a frame comes: spins for `spinUs` microseconds (default 50), then sleeps in the kernel. This has
+   * the lowest latency. Null after `timeoutMs` (default 30 000).
    */
   recvSync(options?: { timeoutMs?: number; spinUs?: number }): Frame | null {
     const end = this.#end.get();
@@ -95,22 +98,22 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
       this.#failed(error);
       throw error;
     } finally {
-      // The sleeper here took back what asked the peer to ring for those who wait in promises.
+      // The blocking receive disarmed the event for which calls in promises wait: they try again and arm it anew.
       if (!this.#queue.idle) this.#queue.wake();
     }
   }
 
   /**
-   * Every frame until either side closes; throws PEER_DIED after the last one of a producer that died. A frame that the
-   * loop's body has not released is released when the next one is asked for.
+   * Every frame until either side closes. Throws PEER_DIED after the last frame of a producer that died. A frame that the
+   * loop's body did not release is released when the next frame is requested.
    */
   [Symbol.asyncIterator](): AsyncIterator<Frame> {
     return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end.getOrNull() === null, this.#failed);
   }
 
   /**
-   * The peer gets CHANNEL_CLOSED. Views of frames are detached, and waits end with CLOSED. Resolves when GPU work of this
-   * side on the peer's buffers, and what the peer's GPU waits for, has ended (at most 30 s later).
+   * The peer gets CHANNEL_CLOSED. Views of frames are detached, and waiting calls reject with CLOSED. Resolves when this
+   * side's GPU work on the peer's buffers, and the work that the peer's GPU waits for, has ended (at most 30 s later).
    */
   close(): Promise<void> {
     return this.#end.close();

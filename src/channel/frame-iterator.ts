@@ -12,13 +12,13 @@ export class FrameIterator implements AsyncIterator<Frame> {
   readonly #arm: () => boolean;
   readonly #isClosed: () => boolean;
   readonly #failed: (error: unknown) => void;
-  /** Where the loop is: captured once, as a loop may wait for each frame. */
+  /** The line of the loop, captured once: a loop may wait for each frame. */
   readonly #call: Call = new Error();
   readonly #attempts = () => this.#attempt();
   #held: ReusedFrame | null = null;
   #uses = 0;
 
-  /** `isClosed`: this side has closed the channel. `failed` is told what receiving fails of. */
+  /** `isClosed`: this side has closed the channel. `failed` is called with each error of receiving. */
   constructor(
     queue: WaitQueue,
     receive: () => ReusedFrame | null,
@@ -78,7 +78,7 @@ export class FrameIterator implements AsyncIterator<Frame> {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;
-    // A frame that was released comes round again as another message: that one is not ours.
+    // A frame that the loop's body released may carry another message by now, which the loop must not release.
     if (held.uses === this.#uses) held[Symbol.dispose]();
   }
 }

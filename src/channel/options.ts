@@ -1,4 +1,4 @@
-/** What a channel may be asked for, and what is said of the rest. */
+/** The options of `Channel.open`, and their checks. */
 import { invalidArgument } from "../errors.ts";
 import { type ProcessLocation, validateLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
@@ -11,20 +11,20 @@ import { TRANSPORT_NAMES, type TransportName } from "./transport/transport.ts";
 export interface ChannelOptions {
   role: "producer" | "consumer";
   /**
-   * What matters most; default "cpu-shared". The producer's profile decides how many messages may be under way, and
-   * "high-throughput" lets frames of up to 120 bytes that are sent in one turn of the event loop share messages of MPI.
+   * What to optimise for; default "cpu-shared". The producer's profile sets the number of slots. With "high-throughput",
+   * frames of up to 120 bytes that are sent in one turn of the event loop share one MPI message.
    */
   profile?: ChannelProfile;
-  /** Whose GPUs the channel may use: the one that `location.deviceId` names, else the first. Default: all hardware GPUs. */
+  /** The allocator whose GPU the channel uses: the one of `location.deviceId`, else the first. Default: all hardware GPUs. */
   allocator?: MemoryAllocator;
-  /** Where this process is; default: what is detected. */
+  /** The location of this process; default: detected. */
   location?: ProcessLocation;
-  /** Whom to expect. Without it the first peer that opens the same name with the other role. */
+  /** Properties of the expected peer. Default: the first peer that opens the name with the other role. */
   peer?: Partial<ProcessLocation>;
   /**
-   * Whose name it is. "job" (the default): of the job in which this process was started by an MPI launcher or a batch system,
-   * rank or not, so that two jobs never meet; of the host, for a process that was started in none. "host": of this host, for all
-   * processes of the user here, whatever started them; both sides have to say so, but for one that is of no job.
+   * The set of processes that share the name. "job" (the default): the processes of the MPI launcher or batch job that started
+   * this process, ranks or not, so that two jobs never connect; for a process of no job, the processes of this host. "host":
+   * all processes of the user on this host. Both sides must say "host", except a process of no job.
    */
   scope?: "job" | "host";
   /** How long to wait for the peer, in milliseconds; default 30 000. */
@@ -46,7 +46,7 @@ const NAMES: OptionNames<ChannelOptions> = {
   scope: true,
 };
 
-/** The largest frame: what one ArrayBuffer of the engine can show. */
+/** Bytes of the largest frame: the largest ArrayBuffer of the engine. */
 const FRAME_MAX = 2 ** 32;
 
 export function checkSize(sizeBytes: number): void {
@@ -86,7 +86,7 @@ export function checkOptions(name: string, options: ChannelOptions): void {
   if (peer !== undefined) checkExpected(peer);
 }
 
-/** A field that no location has would never be met: better said now than when the time is up. */
+/** A field that no location has would match no peer: refuse it now, instead of with a TIMEOUT. */
 function checkExpected(peer: Partial<ProcessLocation>): void {
   if (typeof peer !== "object" || peer === null || Array.isArray(peer)) {
     throw invalidArgument("peer", peer, "fields of a ProcessLocation");

@@ -1,4 +1,4 @@
-/** The end of a channel that sends. */
+/** The sending end of a channel. */
 import { MemoryBuffer } from "../memory/buffer.ts";
 import { checkUnchanged } from "../memory/bytes.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
@@ -45,15 +45,20 @@ export class Producer implements AsyncDisposable {
   }
 
   /**
-   * On one host bytes are copied once into shared memory, a shared MemoryBuffer is passed without a copy, and so is one on
-   * the GPU that both sides use; `route` says what happens to other buffers on a GPU. Over MPI what is large goes straight
-   * from the payload's memory. Resolves when the frame is published: bytes of a view may then be used again. Until then they
-   * must neither change nor be transferred. A MemoryBuffer that is passed without a copy is the peer's until it has released
-   * the frame: `write`, `fill` and `copyTo` wait for that, and who writes into `bytes` awaits `MemoryBuffer.released`, or
-   * takes another buffer meanwhile (`MemoryAllocator.pool`). It may be closed at any time. INVALID_ARGUMENT for a view whose
-   * ArrayBuffer was detached, or is too small for it by now. Rejects with TIMEOUT (the queue stayed full for
-   * `timeoutMs`, default 30 000), ABORTED, CHANNEL_CLOSED, PEER_DIED, CLOSED. Once it has found room, only the peer's death
-   * and the end of the channel end it early.
+   * Sends one frame. Resolves when the frame is published: the bytes of a view may then be reused. Until then they must
+   * neither change nor be transferred.
+   *
+   * On one host bytes are copied once into shared memory. A shared MemoryBuffer is passed without a copy, and so is a buffer
+   * on the GPU that both sides use; `route` says what happens to other buffers on a GPU. Over MPI a large payload is sent
+   * from its own memory.
+   *
+   * The peer owns a MemoryBuffer that is passed without a copy until it releases the frame. `write`, `fill` and `copyTo` wait
+   * for that. Before writing into `bytes`, await `MemoryBuffer.released` or use another buffer (`MemoryAllocator.pool`). The
+   * buffer may be closed at any time.
+   *
+   * INVALID_ARGUMENT for a view whose ArrayBuffer was detached or has become too small. Rejects with TIMEOUT (the queue
+   * stayed full for `timeoutMs`, default 30 000), ABORTED, CHANNEL_CLOSED, PEER_DIED, CLOSED. After the frame has its slot,
+   * only the peer's death and `close` end the call early.
    */
   send(payload: Payload, options?: Limits): Promise<void> {
     try {
@@ -70,7 +75,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** A function of its own: one whose variables a closure has costs an allocation also where it makes none. */
+  /** Not part of `send`: a function with variables captured by a closure allocates, even on the path without the closure. */
   #sendLater(payload: Payload, options: Limits | undefined): Promise<void> {
     const view = payload instanceof MemoryBuffer ? null : viewOfPayload(payload);
     const sizeBytes = view ? lengthOf(view, Number.POSITIVE_INFINITY) : 0;
@@ -83,15 +88,15 @@ export class Producer implements AsyncDisposable {
     return this.#queue.wait<unknown>(attempt, this.#armForCredits, "no room to send", options, this.#why).then(nothing);
   }
 
-  /** Resolves when the bytes of a started frame have left. */
+  /** Resolves when MPI no longer reads the payload of a started frame. */
   #leaves(end: ProducerEnd, ticket: number): Promise<void> {
     const attempt = () => (end.left(ticket) ? true : null);
     return this.#flights.wait(attempt, () => end.arm("left"), "the frame is on its way", FOR_EVER).then(nothing);
   }
 
   /**
-   * False when the queue is full (or frames of `send` are waiting for room). Also false while GPU work on a buffer has to
-   * end first, and while one is copied that the peer can't reach: it is then sent as it was at the first try.
+   * False when the queue is full, or calls of `send` wait before this one. Also false while GPU work on the buffer runs, and
+   * while a buffer that the peer can't reach is copied: the frame then has the content of the first try.
    * Throws CHANNEL_CLOSED, PEER_DIED, CLOSED.
    */
   trySend(payload: Payload): boolean {
@@ -104,7 +109,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Room to write a frame in place: no copy at all. Null when the queue is full. */
+  /** Memory to write a frame in place, without a copy. Null when the queue is full. */
   tryLoan(sizeBytes: number): Loan | null {
     const end = this.#end.get();
     checkSize(sizeBytes);
@@ -117,7 +122,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** The same, when there is room. Rejects as `send` does. */
+  /** As `tryLoan`, but waits while the queue is full. Rejects as `send` does. */
   async loan(sizeBytes: number, options?: Limits): Promise<Loan> {
     this.#end.get();
     checkSize(sizeBytes);
@@ -126,11 +131,11 @@ export class Producer implements AsyncDisposable {
     return this.#queue.wait(attempt, this.#armForCredits, "no room for a loan", options, this.#why);
   }
 
-  /** Resolves when all that was sent was received and released by the peer: its buffers may be written again. */
+  /** Resolves when the peer has received and released every frame: all sent buffers may be written again. */
   async flush(options?: Limits): Promise<void> {
     checkLimits("flush", options);
     const attempt = () => (this.#end.get().drained() && this.#queue.idle ? true : null);
-    // With sends waiting for room, what is released so far is not all.
+    // Sends that still wait will add frames.
     const arm = () => this.#end.get().arm("released") && this.#queue.idle;
     await this.#drains.wait(attempt, arm, "not all frames were released", options, this.#why);
   }
@@ -141,9 +146,9 @@ export class Producer implements AsyncDisposable {
   }
 
   /**
-   * Frames that were sent are still delivered; the peer gets CHANNEL_CLOSED after them. Loans are detached, and waits end
-   * with CLOSED. Resolves when GPU work of this side on the peer's buffers, and what the peer's GPU waits for, has ended
-   * (at most 30 s later).
+   * Frames that were sent are still delivered; the peer gets CHANNEL_CLOSED after them. Loans are detached, and waiting calls
+   * reject with CLOSED. Resolves when this side's GPU work on the peer's buffers, and the work that the peer's GPU waits for,
+   * has ended (at most 30 s later).
    */
   close(): Promise<void> {
     return this.#end.close();

@@ -1,4 +1,4 @@
-/** What the ends of a channel count, from its opening on. */
+/** The counters of the two ends of a channel, since `Channel.open`. */
 
 export interface ProducerStats {
   framesSent: number;

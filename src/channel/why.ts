@@ -1,13 +1,13 @@
-/** What an end knows of the reason when somebody has waited too long. */
+/** The reason in the TIMEOUT of a waiting call, as far as an end knows it. */
 import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
 
-/** Why there is no room, or not all is released. Null: the channel was closed here. */
+/** Why the queue is full, or a frame is not released. `end` is null once this side has closed the channel. */
 export function whyNotReleased(end: ProducerEnd | null): string {
   if (end === null) return "";
   const { queued, held } = end.stats();
   const rest = queued - held;
   const there = held > 0 ? `${frames(held)} received and never released` : "the consumer is there";
-  // A sender of a job does not know what was received: it says `held` 0.
+  // Over MPI the producer does not know how many frames were received: `held` is 0.
   return rest > 0 ? `${there}, ${frames(rest)} sent and not yet ${held > 0 ? "received" : "released"}` : there;
 }
 

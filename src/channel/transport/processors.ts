@@ -1,10 +1,10 @@
-/** Which processors this thread may run on: a peer that shares the only one can't do anything while this side looks for it. */
+/** The processors of this thread. A peer that shares the only one can't run while this side busy-polls. */
 
-/** As Linux writes a set of processors: "0-3,8". */
+/** A set of processors in the format of Linux: "0-3,8". */
 const LIST = /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/;
 const LIST_MAX = 4096;
 
-/** The list of this thread's processors; where the system does not tell, as many as there are. */
+/** The list of this thread's processors; all processors where the system does not tell. */
 export function ownProcessors(): string {
   if (process.platform === "linux") {
     try {
@@ -19,7 +19,7 @@ export function ownProcessors(): string {
   return count > 1 ? `0-${count - 1}` : "0";
 }
 
-/** Whether the two have more than one processor between them; `theirs` may be anything. */
+/** Whether the two sides together have more than one processor. `theirs` comes from the peer, and may have any form. */
 export function haveSeveral(mine: string, theirs: unknown): boolean {
   const known = typeof theirs === "string" && theirs.length <= LIST_MAX && LIST.test(theirs);
   return /[-,]/.test(mine) || (known && theirs !== mine);

@@ -1,13 +1,13 @@
-/** A limit for something that takes several steps. */
+/** The time limit and the abort signal of an operation that polls in several steps. */
 import type { LavaFlowError } from "../../errors.ts";
 import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../../native/limits.ts";
 
-/** Pauses of one turn of the event loop, before the first that has a timer. */
+/** How many pauses last one turn of the event loop. The next ones use a timer. */
 const QUICK_TURNS = 20;
-/** From here on a pause lasts 20 ms. */
+/** How many pauses are shorter than 20 ms. */
 const PATIENT_TURNS = 400;
 
-/** What is known of the reason why nothing came, and what fits it. */
+/** The known reason for a timeout, and its remedy. */
 export interface Known {
   why: string;
   remedy?: string;
@@ -18,7 +18,7 @@ export class Deadline {
   readonly #signal: AbortSignal | undefined;
   readonly #end: number;
   #turns = 0;
-  /** What it was ended with from outside. */
+  /** The error of `interrupt`. */
   interrupted: LavaFlowError | null = null;
   #wake: (() => void) | null = null;
 
@@ -28,13 +28,13 @@ export class Deadline {
     this.#end = performance.now() + this.timeoutMs;
   }
 
-  /** Ends the wait with `error`, now or where it looks next. */
+  /** The current sleep, or else the next `check`, ends with `error`. */
   interrupt(error: LavaFlowError): void {
     this.interrupted = error;
     this.#wake?.();
   }
 
-  /** TIMEOUT or ABORTED when it is over; `known` is asked what a TIMEOUT says of its reason. */
+  /** Throws TIMEOUT or ABORTED once the operation is over. `known` gives the reason in a TIMEOUT. */
   check(what: string | (() => string), known?: () => Known): void {
     if (this.interrupted !== null) throw this.interrupted;
     const over = performance.now() >= this.#end;
@@ -45,7 +45,7 @@ export class Deadline {
     throw timedOut(text, this.timeoutMs, why, remedy);
   }
 
-  /** Lets the event loop run: at once for the first turns, then for a millisecond, then for up to 20. */
+  /** Lets the event loop run: for one turn, after QUICK_TURNS pauses for 1 ms, later for 5 and 20 ms. */
   async pause(): Promise<void> {
     const turn = this.#turns++;
     if (turn < QUICK_TURNS) return new Promise((resolve) => setImmediate(resolve));
@@ -54,12 +54,12 @@ export class Deadline {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  /** Whether the next pause would need a timer: where there is something to sleep on, it is time for that. */
+  /** Whether the next pause uses a timer. From then on sleeping on an event costs no latency. */
   get slow(): boolean {
     return this.#turns >= QUICK_TURNS;
   }
 
-  /** Until what `arrange` is given is called, the time is up or the signal is aborted; `arrange` returns what ends its part. */
+  /** Sleeps until `wake` is called, the time is up or the signal is aborted. `arrange` returns a function that unsubscribes `wake`. */
   sleep(arrange: (wake: () => void) => () => void): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
@@ -69,7 +69,7 @@ export class Deadline {
         cancel();
         resolve();
       };
-      // It also keeps the process alive, which no descriptor that is watched does.
+      // The timer also keeps the process alive: a watched descriptor does not.
       const timer = setTimeout(wake, Math.min(Math.max(0, this.#end - performance.now()), TIMER_MAX_MS));
       this.#signal?.addEventListener("abort", wake);
       this.#wake = wake;
@@ -77,12 +77,12 @@ export class Deadline {
     });
   }
 
-  /** The next pauses are long: what just failed would only fail again. */
+  /** Makes the next pauses 20 ms long, after a failure that a retry at once would repeat. */
   slowDown(): void {
     this.#turns = PATIENT_TURNS;
   }
 
-  /** The next pauses are short again: something has moved. */
+  /** Makes the next pauses short again, after progress. */
   moved(): void {
     this.#turns = 0;
   }

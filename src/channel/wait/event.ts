@@ -1,21 +1,24 @@
 /**
- * How a sleeping end is woken: the peer, or a thread here that listens to it, writes a byte to a socket that Bun's event
- * loop watches, next to everything else it watches. So an idle channel costs nothing, and on one host needs no thread.
+ * The event that wakes a sleeping end. The peer, or the progress thread of the job, writes a byte to a socket that Bun's
+ * event loop watches. An idle channel uses no processor time, and on one host no thread.
  */
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import { Watch } from "../../native/watch.ts";
 
-/** Where the system has no descriptor to watch (Windows), waiting ends look for themselves, this often. */
+/** Milliseconds between two polls of a waiting end where the system has no descriptor to watch (Windows). */
 const POLL_MS = 1;
 
-/** So often it is looked for a peer's death once its event has ended, though nobody waits for the peer. */
+/**
+ * Polls for the peer's exit after its event fd closed, when no call is waiting: 100 ms. The link, whose end proves the
+ * exit, closes a moment after the event fd.
+ */
 const EXIT_POLLS = 100;
 
 const descriptor = new BigInt64Array(new ArrayBuffer(8));
 
-/** The descriptor that one of the shim's `…_bell` functions gives; -1 where the system has none to watch. */
+/** The descriptor that `copy`, a function of the shim, writes to its argument; -1 where the system has none to watch. */
 export function readEventFd(copy: (out: BigInt64Array) => number): number {
   return check(native(), copy(descriptor)) === CONSTANTS.LF_EMPTY ? -1 : Number(descriptor[0]);
 }
@@ -30,13 +33,13 @@ export class EventFd {
   readonly #onEvent: () => void;
 
   private constructor(onEvent: (ended: boolean) => void) {
-    // Where there is no descriptor, nothing else tells of a peer that is gone.
+    // Without a descriptor every poll has to check that the peer lives.
     this.#onEvent = () => onEvent(this.#polling);
   }
 
   /**
-   * `onEvent` runs when it rang, and when the peer is gone: with `ended` true from then on. The descriptor, -1 for none, is
-   * closed with the event.
+   * `onEvent` runs at each event, with `ended` true once the peer's side of the descriptor is closed. Takes ownership of
+   * the descriptor; -1 for none.
    */
   static async open(fd: number, onEvent: (ended: boolean) => void): Promise<EventFd> {
     const event = new EventFd(onEvent);
@@ -44,7 +47,7 @@ export class EventFd {
       event.#polling = true;
       return event;
     }
-    // A dying peer's event may end a moment before the connection that proves the death: from then on, look for it.
+    // A dying peer's event fd may close before the link whose end proves the death: poll for that from now on.
     const onEnd = () => {
       if (event.#closed) return;
       event.#polling = true;
@@ -56,14 +59,14 @@ export class EventFd {
     return event;
   }
 
-  /** One more waits: that keeps the process alive until it rings. */
+  /** Keeps the process alive until the matching `unref`, for one waiting call. */
   ref(): void {
     if (this.#refs++ > 0) return;
     this.#watch?.ref();
     this.#poll();
   }
 
-  /** One less waits. An open channel alone does not keep the process alive. */
+  /** An open channel alone does not keep the process alive. */
   unref(): void {
     if (--this.#refs > 0) return;
     this.#watch?.unref();
@@ -82,7 +85,7 @@ export class EventFd {
     if (this.#polling && this.#refs > 0) this.#timer ??= setInterval(this.#onEvent, POLL_MS);
   }
 
-  /** Not for those who wait: work on a GPU may wait for a peer that has died, and goes on once that is seen. */
+  /** Work on a GPU may wait for a peer that died, with no call waiting. The work continues once the exit is seen. */
   #pollForExit(left: number): void {
     if (left === 0 || this.#closed) return;
     this.#exitPoll = setTimeout(() => {

@@ -1,64 +1,64 @@
 /**
- * The idle strategy of those who wait: after recent traffic an end looks again for some tens of microseconds before it
- * sleeps in the event loop. Being woken takes both sides longer than most peers take to answer; two ends that sleep after
- * each message spend their time on waking each other. All ends of the thread that wait are looked at in turn, once nothing
- * else can run, so that none keeps the others, or the code that a peer waits for, from going on. What is spent in vain is a
- * small share of the time, and where the event loop has other work, or the peer no processor of its own, nothing is.
+ * Busy-polling before an end parks in the event loop: after recent traffic an end polls for some tens of microseconds.
+ * A wake-up takes both sides longer than most peers take to answer, so two ends that park after each message spend their
+ * time on wake-ups. All waiting ends of the thread are polled in turn, and only after all microtasks and ticks have run, so
+ * a waiting end never delays other code. Polls that find nothing are limited to SHARE of the time. An end does not poll
+ * while the event loop has other work, or if the peer shares this thread's only processor.
  */
 import { afterTurn, turnDue } from "../../native/turn.ts";
 
-/** Microseconds for which an end looks, by the gaps that it has seen. */
+/** Bounds of the window, microseconds: an end polls for one window, then parks. */
 const WINDOW_MIN = 10;
 const WINDOW_MAX = 50;
-/** The window is as many times the usual gap. */
+/** The window is GAPS times the average gap between the start of a wait and its event. */
 const GAPS = 4;
-/** A gap up to this many microseconds may be that of two ends which keep waking each other: being woken is most of it. */
+/** Microseconds. A gap above WINDOW_MAX and up to NEAR may consist of the wake-ups of two ends that both park. */
 const NEAR = 400;
-/** For how long an end looks then, microseconds: until the peer has woken up once. */
+/** Microseconds. The window after such a gap: it outlasts one wake-up of the peer. */
 const NEAR_WINDOW = 200;
-/** The share of the time that may be spent on looking in vain, and the most of it that is saved up, microseconds. */
+/** The share of the time for polls that find nothing, and the most of it that can be saved up, microseconds. */
 const SHARE = 0.05;
 const SAVED_MAX = 1000;
-/** A turn of the event loop that takes longer than this, in milliseconds, had something else to do. */
+/** Milliseconds. A turn of the event loop that takes longer ran other work. */
 const BUSY_MS = 0.05;
-/** Milliseconds without looking after such a turn. */
+/** Milliseconds without polling after such a turn. */
 const REST_MS = 5;
-/** Looks at one end in one call, when it is the only one and when others wait too. Each takes about 20 ns. */
+/** Polls of one end in one call, if it is the only one and if other ends wait too. One poll takes about 20 ns. */
 const SPINS_ALONE = 32;
 const SPINS_AMONG = 4;
-/** Rounds between two looks at the clock, and entries into `run` between two. */
+/** Rounds between two reads of the clock, and calls of `run` between two. */
 const ROUNDS = 4;
 const ENTRIES = 32;
 
 const pollers: Poller[] = [];
 let scheduled = false;
 let entries = 0;
-/** What may be spent in vain, microseconds, as of `savedAt`. */
+/** Microseconds that polls without a result may still take, as of `savedAt`. */
 let saved = SAVED_MAX;
 let savedAt = performance.now();
-/** When the thread gave the event loop its turn, and until when it leaves the time to others (0: it does not). */
+/** When the thread yielded to the event loop, and until when no end polls; 0: ends may poll. Milliseconds. */
 let yieldedAt = 0;
 let restUntil = 0;
 
-/** One end that waits. */
+/** One waiting end. */
 export class Poller {
   readonly #poll: (spins: number) => boolean;
   readonly #wake: () => void;
   readonly #sleep: () => void;
   #waits = false;
   #polling = false;
-  /** When this wait began, milliseconds; 0 where the clock has not been read since. */
+  /** When this wait began, milliseconds; 0 if the clock was not read since. */
   #since = 0;
   /** The window of this wait is over. */
   #spent = false;
   #window = 0;
   #gap = WINDOW_MIN;
-  /** The last wait was over before anybody looked at the clock. */
+  /** The last wait ended before a read of the clock. */
   #quick = false;
 
   /**
-   * `look` looks as often as it is told, and says whether trying again may help; then `wake` is called. `sleep` is called
-   * when nothing has come within the window.
+   * `poll` polls `spins` times, and returns true if a retry may succeed: then `wake` is called. `sleep` is called when the
+   * window ends without one.
    */
   constructor(poll: (spins: number) => boolean, wake: () => void, sleep: () => void) {
     this.#poll = poll;
@@ -67,15 +67,15 @@ export class Poller {
   }
 
   /**
-   * Looks at once, without a wait: where the peer answers as fast as it can, what a wait costs is most of the time. Only
-   * after a wait that was as short, so what is spent in vain is one such look for each of those.
+   * Polls once without a wait, if the last wait was so short that its setup took most of the time. A short wait is followed
+   * by at most one poll without a result.
    */
   pollOnce(): boolean {
     if (!this.#quick) return false;
     return (this.#quick = this.#poll(SPINS_ALONE));
   }
 
-  /** Somebody has to wait. False: not by looking. */
+  /** A call has to wait. False: the call parks, without polling. */
   begin(): boolean {
     if (!this.#waits) {
       this.#waits = true;
@@ -92,7 +92,7 @@ export class Poller {
     return true;
   }
 
-  /** The wait is over; `came`: with what was waited for. */
+  /** The wait ended; `came`: successfully. */
   end(came: boolean): void {
     if (!this.#waits) return;
     this.#waits = this.#spent = false;
@@ -117,7 +117,7 @@ export class Poller {
     this.#window = Math.max(WINDOW_MIN, Math.min(WINDOW_MAX, GAPS * this.#gap));
   }
 
-  /** Whether there was something. */
+  /** Whether a retry may succeed. */
   poll(spins: number): boolean {
     if (!this.#poll(spins)) return false;
     this.stop();
@@ -125,7 +125,7 @@ export class Poller {
     return true;
   }
 
-  /** Whether its window is over. */
+  /** Whether the window has ended. */
   late(now: number): boolean {
     if (this.#since === 0) this.#since = now;
     return (now - this.#since) * 1000 >= this.#window;
@@ -138,7 +138,7 @@ export class Poller {
     this.#sleep();
   }
 
-  /** Without being charged for it: the time is somebody else's. */
+  /** Parks without a charge to `saved`: other work took the time. */
   yield(): void {
     this.#spent = true;
     this.stop();
@@ -156,7 +156,7 @@ function affordable(window: number): boolean {
   return saved >= window;
 }
 
-/** In a tick that a microtask asks for: that comes when all microtasks have run. */
+/** A tick that a microtask requests runs after all other microtasks. */
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
@@ -191,13 +191,13 @@ function pollAll(): boolean {
   return false;
 }
 
-/** Those whose window is over. */
+/** Parks the ends whose window has ended. */
 function putToSleep(): void {
   const now = performance.now();
   for (const each of pollers.filter((poll) => poll.late(now))) each.expire();
 }
 
-/** The event loop has had its turn. */
+/** Runs after a turn of the event loop. */
 function resume(): void {
   const now = performance.now();
   queueMicrotask(enter);

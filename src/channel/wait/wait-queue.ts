@@ -1,20 +1,21 @@
-/** Those who wait for something of the peer, in order: each tries again when there may be something. */
+/** Calls that wait for the peer, in order. Each event makes the first call try again. */
 import { type Call, namesUser, putFirst } from "../../errors.ts";
 import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../../native/limits.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { EventFd } from "./event.ts";
 import { Poller } from "./poller.ts";
 
-/** A peer that keeps changing things must not keep other channels waiting: after so many tries they have a turn. */
+/** Attempts in a row before the event loop gets a turn: a fast peer must not starve the other channels. */
 const TRIES = 64;
 
 export const FOR_EVER: Limits = { timeoutMs: Number.POSITIVE_INFINITY };
 
 class Waiter {
-  /** Null until it has what it waits for. */
+  /** Returns null until the wait is over. */
   readonly attempt: () => unknown;
+  /** As for `wait`. */
   readonly arm: () => boolean;
-  /** What has not happened, and what is known of the reason: for the error when it waits too long. */
+  /** For a TIMEOUT: what did not happen, and the known reason. */
   readonly what: string;
   readonly why: () => string;
   readonly resolve: (value: unknown) => void;
@@ -22,7 +23,7 @@ class Waiter {
   before: Waiter | null = null;
   after: Waiter | null = null;
   over = false;
-  /** The call that waits, where that is known. */
+  /** The call that waits, if it was captured. */
   call: Call | null = null;
   timer: ReturnType<typeof setTimeout> | null = null;
   signal: AbortSignal | null = null;
@@ -50,27 +51,27 @@ export class WaitQueue {
   readonly #recheckMs: number;
   #first: Waiter | null = null;
   #last: Waiter | null = null;
-  /** Those whose time is up, and who are to be tried once more: their limits. */
+  /** Waiters whose time is up and that get one more attempt, with their limits in milliseconds. */
   readonly #late = new Map<Waiter, number>();
   #event: EventFd | null = null;
   #poller: Poller | null = null;
   #failed: (error: unknown) => void = () => {};
-  /** Stands for the calls that are not captured: that of `Channel.open`. */
+  /** The call of `Channel.open`, for errors of calls that were not captured. */
   readonly #opening: Call;
   #watching = false;
-  /** The first one has asked the peer for its bell, and nothing has come since. */
+  /** The first waiter has armed the event, and no event came since. */
   #asleep = false;
   #waking = false;
-  /** An attempt woke the queue that it is of. */
+  /** An attempt woke its own queue. */
   #woken = false;
-  /** It goes on after a turn of the event loop. */
+  /** The queue continues after a turn of the event loop. */
   #postponed = false;
   #recheck: ReturnType<typeof setInterval> | null = null;
-  /** It will see whether nobody waits any more. */
+  /** A microtask will check whether the queue is empty. */
   #unwatching = false;
 
   /**
-   * `recheckMs`: look again at least this often while somebody waits; 0 for never (only the bell counts). `openedAt`: the
+   * `recheckMs`: the longest time between two attempts while a call waits; 0: only events cause attempts. `openedAt`: the
    * line of the user's program that opened the channel, or "".
    */
   constructor(name: string, recheckMs: number, openedAt: string) {
@@ -79,7 +80,7 @@ export class WaitQueue {
     this.#opening = { stack: openedAt && `\n    at Channel.open (${openedAt})` };
   }
 
-  /** `look`: as for a `Poller`; null where those who wait sleep at once. `failed` is told what one who waits fails of. */
+  /** `poll` as for a `Poller`; null: waiting calls park at once. `failed` is called with each error of a waiting call. */
   attach(event: EventFd, poll: ((spins: number) => boolean) | null, failed: (error: unknown) => void): void {
     this.#event = event;
     this.#failed = failed;
@@ -98,11 +99,13 @@ export class WaitQueue {
   }
 
   /**
-   * Resolves with what `attempt` gives; it gives null until then. `arm` asks the peer for a bell, and says true when
-   * something changed already. Rejects with what either throws, with ABORTED, or with TIMEOUT when a last attempt was in
-   * vain; both then say `what`, and TIMEOUT `why` too. The error shows the line of `call`; without one, that of the caller
-   * where the call sleeps at once, and else the line that opened the channel: capturing a call costs 200 to 550 ns, which
-   * the call that looks for the peer's next frame must not spend.
+   * Resolves with the first result of `attempt` that is not null. `arm` asks the peer for one event, and returns true if the
+   * state changed already: then no event comes, and `attempt` runs again. A peer's death makes `arm` return true, so the
+   * next attempt throws PEER_DIED. Rejects with the error of `attempt` or `arm`, with ABORTED, or with TIMEOUT after one
+   * last attempt. ABORTED and TIMEOUT name `what`; TIMEOUT adds `why`.
+   *
+   * The error shows the line of `call`. Without one it shows the caller's line if the call parks at once, and else the line
+   * that opened the channel. Capturing a call takes 200 to 550 ns, too long for a call that polls for the next frame.
    */
   wait<T>(
     attempt: () => T | null,
@@ -136,15 +139,15 @@ export class WaitQueue {
     });
   }
 
-  /** Lets those who wait try, in order, until one has to go on waiting. */
+  /** Runs attempts in order until one has to wait. */
   wake(): void {
     this.#try(true);
   }
 
-  /** `mayPoll`: who has to go on waiting may look for a while before it sleeps. */
+  /** `mayPoll`: the first waiter may busy-poll before it parks. */
   #try(mayPoll: boolean): void {
     this.#woken = true;
-    // An attempt that ends something at once may wake its own queue: the one who tries just now must not try twice.
+    // An attempt may wake its own queue. The running attempt must not run twice.
     if (this.#waking) return;
     this.#waking = true;
     this.#asleep = false;
@@ -194,13 +197,13 @@ export class WaitQueue {
     });
   }
 
-  /** Its thread may have been busy while what it waits for came: everybody is tried once more, in order. */
+  /** The thread may have been busy while the event came, so every waiter gets one more attempt, in order. */
   #timeIsUp(waiter: Waiter, timeoutMs: number): void {
     this.#late.set(waiter, timeoutMs);
     this.wake();
   }
 
-  /** The first one was tried in vain, and so those behind it are too. */
+  /** The first attempt found nothing, so the attempts behind it would not either. */
   #rejectLate(): void {
     for (const [waiter, timeoutMs] of this.#late) {
       const error = timedOut(this.#text(waiter.what), timeoutMs, waiter.why());
@@ -211,7 +214,7 @@ export class WaitQueue {
   #abort(waiter: Waiter, error: unknown): void {
     const wasFirst = this.#first === waiter;
     this.#reject(waiter, error);
-    if (wasFirst) this.wake(); // the next one may need less
+    if (wasFirst) this.wake(); // the next waiter may need less
   }
 
   #reject(waiter: Waiter, error: unknown): void {
@@ -254,7 +257,7 @@ export class WaitQueue {
     if (this.#recheckMs > 0) this.#recheck = setInterval(() => this.wake(), this.#recheckMs);
   }
 
-  /** Who has got what it waited for goes on first, and most wait again at once. */
+  /** Deferred to a microtask: a caller that got its result usually waits again at once. */
   #unwatchSoon(): void {
     this.#poller?.end(false);
     if (!this.#watching || this.#unwatching) return;

@@ -1,4 +1,4 @@
-/** The connection to one peer, as the handshake and the transports use it: messages, each a kind and a value. */
+/** The connection to one peer, for the handshake and the transports. A message has a kind and a JSON value. */
 import { LavaFlowError } from "../../errors.ts";
 import { CONSTANTS, LINK_MESSAGE } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -18,7 +18,7 @@ export interface Message {
 }
 
 export abstract class Link {
-  /** The shim's handle of a connection on this host, which carries memory and proves that the peer lives; else 0. */
+  /** The shim's handle of a connection on this host, which carries memory and ends with the peer's process; else 0. */
   abstract readonly handle: number;
   #closed = false;
 
@@ -28,13 +28,13 @@ export abstract class Link {
   protected abstract take(bytes: Uint8Array, head: Uint32Array): number;
   protected abstract free(): void;
 
-  /** Sends one message; the peer has to be reading. PEER_DIED when it is gone. */
+  /** Sends one message. PEER_DIED if the peer exited or does not read. */
   send(kind: number, value: unknown): void {
     const result = check(native(), this.put(kind, encoder.encode(JSON.stringify(value))));
     if (result === CONSTANTS.LF_FULL) throw new LavaFlowError("PEER_DIED", "the peer does not read its connection");
   }
 
-  /** The next message, or null while there is none. PEER_DIED, WIRE_VERSION_MISMATCH, CORRUPT_SEGMENT. */
+  /** The next message; null while none has come. PEER_DIED, WIRE_VERSION_MISMATCH, CORRUPT_SEGMENT. */
   receive(): Message | null {
     if (check(native(), this.take(received, head)) === CONSTANTS.LF_EMPTY) return null;
     const length = head[LINK_MESSAGE.length / 4] as number;
@@ -57,7 +57,7 @@ export abstract class Link {
 export class HostLink extends Link {
   readonly handle: number;
 
-  /** Owns the native handle from here on. */
+  /** Takes ownership of the native handle. */
   constructor(handle: number) {
     super();
     this.handle = handle;
@@ -76,12 +76,12 @@ export class HostLink extends Link {
   }
 }
 
-/** Between two ranks of a job, wherever they run. */
+/** Between two ranks of a job, on any hosts: the control connection. */
 export class ControlLink extends Link {
   readonly handle = 0;
   readonly #control: number;
 
-  /** Owns the native handle from here on. */
+  /** Takes ownership of the native handle. */
   constructor(connection: number) {
     super();
     this.#control = connection;

@@ -1,6 +1,6 @@
 /**
- * Where the processes of one user on one host meet. Both sides of a channel work it out alone, so the rule depends on
- * nothing but the environment, the user and what stands in the file system:
+ * The directory through which the processes of one user on one host connect. Each side computes it alone, so the rule
+ * depends only on the environment, the user and the file system:
  *
  * 1. LAVA_FLOW_RUNTIME_DIR, whatever it is.
  * 2. "lava-flow" in XDG_RUNTIME_DIR, where both belong to this user (the second may be missing).
@@ -9,7 +9,7 @@
 
 export interface RuntimeDirectory {
   path: string;
-  /** Each place of the rule that was passed over, with the reason. */
+  /** Each directory of the rule that was passed over, with the reason. */
   passedOver: string[];
 }
 
@@ -22,53 +22,53 @@ export function runtimeDirectory(): RuntimeDirectory {
     if (reason === null) return { path: `${session}/lava-flow`, passedOver };
     passedOver.push(`XDG_RUNTIME_DIR is passed over: ${reason}`);
   }
-  // Here and elsewhere, Node's modules are loaded when they are needed: they would double the time of the import.
+  // Node's modules are loaded on use: at import they would double the time of importing lava-flow.
   const { tmpdir, userInfo } = process.getBuiltinModule("node:os");
   let temporary = tmpdir();
-  const there = look(temporary);
-  if (process.platform !== "win32" && typeof there === "string") {
-    passedOver.push(`the temporary folder is passed over: ${temporary} ${there}`);
+  const found = inspect(temporary);
+  if (process.platform !== "win32" && typeof found === "string") {
+    passedOver.push(`the temporary folder is passed over: ${temporary} ${found}`);
     temporary = "/tmp";
   }
   return { path: `${temporary}/lava-flow-${process.geteuid?.() ?? userInfo().username}`, passedOver };
 }
 
-/** Where else the rule leads processes of this user whose environment is another one, as far as such a folder is there. */
+/** The existing directories that the rule gives for this user in other environments. */
 export function otherDirectories(path: string): string[] {
   const { statSync } = process.getBuiltinModule("node:fs");
   const { tmpdir, userInfo } = process.getBuiltinModule("node:os");
   const user = process.geteuid?.() ?? userInfo().username;
   const sessions = [process.env.XDG_RUNTIME_DIR || "", `/run/user/${user}`].filter((session) => session);
   const ofSessions = sessions.map((session) => `${session}/lava-flow`);
-  const places = [...ofSessions, ...[tmpdir(), "/tmp"].map((temporary) => `${temporary}/lava-flow-${user}`)];
+  const directories = [...ofSessions, ...[tmpdir(), "/tmp"].map((temporary) => `${temporary}/lava-flow-${user}`)];
   const found = new Map<string, string>();
-  for (const place of [path, ...places]) {
+  for (const directory of [path, ...directories]) {
     try {
-      const { dev, ino } = statSync(place, { bigint: true });
+      const { dev, ino } = statSync(directory, { bigint: true });
       const identity = `${dev} ${ino}`;
-      if (!found.has(identity)) found.set(identity, place);
+      if (!found.has(identity)) found.set(identity, directory);
     } catch {
-      // Nobody meets there.
+      // No process uses it.
     }
   }
-  return [...found.values()].filter((place) => place !== path);
+  return [...found.values()].filter((directory) => directory !== path);
 }
 
-/** Why no folder of this user can be in `session`; null where one can. */
+/** Why `session` can't contain a directory of this user; null if it can. */
 function unusable(session: string): string | null {
   const { accessSync, constants } = process.getBuiltinModule("node:fs");
-  const outer = look(session);
+  const outer = inspect(session);
   if (typeof outer === "string") return `${session} ${outer}`;
   const mine = process.geteuid?.();
-  // Root may write there, and would lock the user out of it with a folder of its own: `sudo -E`, `su`.
+  // With `sudo -E` or `su`, root would create a directory here that the session's user can't use.
   if (mine !== undefined && outer.uid !== mine)
     return `${session} belongs to user ${outer.uid}, not to this one (${mine})`;
-  const inner = look(`${session}/lava-flow`);
+  const inner = inspect(`${session}/lava-flow`);
   if (typeof inner !== "string") {
     if (mine === undefined || inner.uid === mine) return null;
     return `${session}/lava-flow belongs to user ${inner.uid}, not to this one (${mine})`;
   }
-  if (inner !== MISSING) return null; // opening it says what is wrong
+  if (inner !== MISSING) return null; // opening the directory reports what is wrong
   try {
     accessSync(session, constants.W_OK);
     return null;
@@ -79,8 +79,8 @@ function unusable(session: string): string | null {
 
 const MISSING = "does not exist";
 
-/** The owner of a folder, else what is there instead. */
-function look(path: string): { uid: number } | string {
+/** The owner of a directory, or else why there is none. */
+function inspect(path: string): { uid: number } | string {
   try {
     const found = process.getBuiltinModule("node:fs").statSync(path, { throwIfNoEntry: false });
     if (!found) return MISSING;
