@@ -7,6 +7,7 @@
 
 #include "names/directory.c" /* to be each rank in turn, and to see inside */
 
+#include "names/control_connection.h"
 #include "base/monotonic.h"
 #include "ipc/link.h"
 #include "test.h"

@@ -121,4 +121,7 @@ void lf_sender_catch_up(lf_sender *s);
 /* Why nothing can be sent; LF_OK when it can. */
 int32_t lf_sender_check(lf_sender *s);
 
+/* Handles LF_WORD_CREDIT. */
+void lf_sender_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+
 #endif

@@ -235,7 +235,7 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
   return said;
 }
 
-static int send_all(lf_job *job, uint64_t now) {
+int lf_mail_flush(lf_job *job, uint64_t now) {
   int said = 0;
   next_due = UINT64_MAX;
   for (outbox **at = &pending; *at;) {
@@ -283,9 +283,4 @@ void lf_mail_hurry(void) { hurried = 1; }
 int lf_mail_sent(lf_job *job) {
   (void)job;
   return held == 0;
-}
-
-int lf_mail_round(lf_job *job, uint64_t now) {
-  int said = lf_mail_take(job, now);
-  return job->over ? said : said | send_all(job, now);
 }

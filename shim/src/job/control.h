@@ -13,26 +13,6 @@
 /* One word has up to this many (a link's message, and where it goes). */
 #define LF_WORD_MAX (LF_LINK_MESSAGE_MAX + 16u)
 
-typedef enum {
-  LF_WORD_PING = 1,  /* are you there? control.c answers */
-  LF_WORD_PONG,
-  LF_WORD_PUBLISH,   /* directory.c: 3 to 9 */
-  LF_WORD_LOOKUP,
-  LF_WORD_FOUND,
-  LF_WORD_SEEK,
-  LF_WORD_SETTLE,
-  LF_WORD_LEAVE,
-  LF_WORD_MATCH,
-  LF_WORD_TAKEN,
-  LF_WORD_HOLD,      /* do you still hold this role? */
-  LF_WORD_HELD,
-  LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
-  LF_WORD_UNLINK,    /* it was closed */
-  LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
-  LF_WORD_PARTING,   /* finalize.c: ranks that leave the job */
-  LF_WORD_LOST       /* liveness.c: how often the receiver was out of reach for the sender */
-} lf_word;
-
 /* Puts a word into what goes to `rank` with the next round (also to this rank itself). HOST_OUT_OF_MEMORY. */
 int32_t lf_mail_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
 /* Like it, for one that may wait for others up to `patience_ns`: more of them go in one message then. */
@@ -41,20 +21,17 @@ int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *dat
 /* Like it, for one that goes out at once, with all that waits for that rank. */
 int32_t lf_mail_post_now(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
 
-/* Who reads them. `from` is who sent it, `length` at most LF_WORD_MAX; what is in `data` is the peer's word, and may be
- * wrong in any way. */
-void lf_directory_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
-void lf_mail_link_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
-void lf_sender_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+/* Those that the job itself reads: `from` is who sent it, `length` at most LF_WORD_MAX; what is in `data` is the peer's
+ * word, and may be wrong in any way. The others go to the handlers that lf_job_begin was given. */
 void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
 void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length);
 
-/* Called by job.c: posts the receives; hands out what came, and sends what waits; takes the receives back. */
+/* Called by the job: posts the receives; takes them back. */
 int32_t lf_mail_open(lf_job *job);
-int lf_mail_round(lf_job *job, uint64_t now);
 void lf_mail_over(lf_job *job);
-/* The first half of a round (control_in.c). */
+/* The two halves of a round: hands out what came (control_in.c), and sends what waits. LF_MOVED, LF_BUSY or 0. */
 int lf_mail_take(lf_job *job, uint64_t now);
+int lf_mail_flush(lf_job *job, uint64_t now);
 /* Whether everything that was posted has been taken over by MPI, but for what dead ranks don't take. */
 int lf_mail_sent(lf_job *job);
 /* When the first of those goes that wait for others in one message, as of the last round; UINT64_MAX: none waits. */

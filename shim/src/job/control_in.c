@@ -60,25 +60,19 @@ static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, u
       break;
     case LF_WORD_PONG:
       break; /* that it came is all it says */
-    case LF_WORD_LINK:
-      lf_parting_answer(job, from);
-      lf_mail_link_word(job, from, word, data, length);
-      break;
-    case LF_WORD_UNLINK:
-      lf_mail_link_word(job, from, word, data, length);
-      break;
-    case LF_WORD_CREDIT:
-      lf_parting_answer(job, from);
-      lf_sender_word(job, from, word, data, length);
-      break;
     case LF_WORD_PARTING:
       lf_parting_word(job, from, word, data, length);
       break;
     case LF_WORD_LOST:
       lf_peer_word(job, from, data, length);
       break;
+    case LF_WORD_LINK:
+    case LF_WORD_CREDIT:
+      lf_parting_answer(job, from);
+      job->handlers[word](job, from, word, data, length);
+      break;
     default:
-      lf_directory_word(job, from, word, data, length);
+      job->handlers[word](job, from, word, data, length);
   }
 }
 
@@ -138,7 +132,7 @@ static void take(lf_job *job, inbox **at, uint64_t now) {
   read_letter(job, b, now);
   if (job->over) return;
   int error = receive(job, b);
-  if (error != 0) lf_job_broken(job, "MPI_Irecv", error, "a receive for mail");
+  if (error != 0) job->broken(job, "MPI_Irecv", error, "a receive for mail");
 }
 
 /* Looks at the whole row. What has been filled for long is not held up any more by what was posted before it: the

@@ -59,64 +59,14 @@ lf_job *lf_job_enter(void) {
   return NULL;
 }
 
-/* ---- the lock ---- */
-
-#define SPINS 100   /* looks at a lock that is held, before giving way */
-#define PATIENCE 20 /* turns of them after which the others let this one go first */
-#define YIELDS 40   /* turns after which this one sleeps between them, and no longer only yields */
-#define NAP_NS 20000u
-
-static int is_held(lf_job *j) { return atomic_load_explicit(&j->lock, memory_order_relaxed) != 0; }
-
-static int take(lf_job *j) {
-  uintptr_t none = 0;
-  return !is_held(j) && atomic_compare_exchange_strong_explicit(&j->lock, &none, lf_thread_self(), memory_order_acquire,
-                                                                memory_order_relaxed);
-}
-
-void lf_job_lock_slowly(lf_job *j, int held) {
-  if (!held) {
-    /* It is ours, but who takes it again and again gets it again and again: somebody else has waited for long. */
-    lf_job_unlock(j);
-    for (int i = 0; i < SPINS && !is_held(j) && atomic_load_explicit(&j->starving, memory_order_relaxed); i++)
-      lf_relax();
-    if (!is_held(j)) lf_thread_yield(); /* it may need this processor */
-  }
-  for (int turn = 0;; turn++) {
-    for (int i = 0; i < SPINS; i++) {
-      if (take(j)) {
-        if (turn > PATIENCE) atomic_fetch_sub(&j->starving, 1);
-        return;
-      }
-      lf_relax();
-    }
-    if (turn == PATIENCE) atomic_fetch_add(&j->starving, 1);
-    if (turn < YIELDS) lf_thread_yield();
-    else lf_thread_nap(NAP_NS);
-  }
-}
-
 /* ---- rounds ---- */
-
-void lf_job_add(lf_job *j, lf_job_end *end) {
-  end->previous = NULL;
-  end->next = j->ends;
-  if (end->next) end->next->previous = end;
-  j->ends = end;
-}
-
-void lf_job_remove(lf_job *j, lf_job_end *end) {
-  if (end->previous) end->previous->next = end->next;
-  else if (j->ends == end) j->ends = end->next;
-  if (end->next) end->next->previous = end->previous;
-  end->next = end->previous = NULL;
-}
 
 int lf_job_round(lf_job *j, uint64_t now) {
   static int within;
   if (within || j->over) return 0;
   within = 1;
-  int said = lf_mail_round(j, now), of_ends = 0;
+  int said = lf_mail_take(j, now), of_ends = 0;
+  if (!j->over) said |= lf_mail_flush(j, now);
   lf_peer_round(j, now);
   for (lf_job_end *end = j->ends, *next; end && !j->over; end = next) {
     next = end->next;
@@ -131,14 +81,7 @@ void lf_job_settle(lf_job *j) {
   for (int i = 0; i < 32 && (lf_job_round(j, lf_now()) & LF_MOVED); i++) continue;
 }
 
-void lf_job_end_all(lf_job *j, const char *reason) {
-  for (lf_job_end *end; (end = j->ends);) {
-    lf_job_remove(j, end);
-    end->over(end, reason);
-  }
-}
-
-void lf_job_broken(lf_job *j, const char *api, int code, const char *what) {
+static void broken(lf_job *j, const char *api, int code, const char *what) {
   lf_mpi_fail(j->mpi, api, code, "%s", what);
   if (atomic_load(&state) == READY) fail_from_now_on(OVER);
   j->over = 1;
@@ -261,10 +204,14 @@ static void mpi_gives_up(void) {
   for (;;) lf_thread_nap((uint64_t)3600 * 1000000000);
 }
 
+static void host_finalises(void);
+
 static void live(void) {
   atomic_store(&thread, lf_thread_self());
   if (lf_mpi_load()) lf_mpi_ask_before_exit(mpi_gives_up);
-  if (lf_job_start(&job) == LF_OK) {
+  job.broken = broken;
+  lf_peer_open(&(lf_peer_calls){lf_mail_post, lf_mail_forget, lf_mail_recall});
+  if (lf_job_start(&job, host_finalises) == LF_OK) {
     atomic_store(&state, READY);
     make_rounds();
   } else {
@@ -276,7 +223,7 @@ static void live(void) {
 
 /* ---- its end ---- */
 
-void lf_job_host_finalises(void) {
+static void host_finalises(void) {
   int now = atomic_load(&state);
   if (now != READY && now != OVER) return; /* a beginning that failed, and finalises what it initialised */
   lf_mpi_begins_to_finalise();
@@ -300,7 +247,7 @@ void lf_job_host_finalises(void) {
 
 /* Whether the lock could be had. Its holder may hang in a call of MPI, and a process that ends should not hang too. */
 static int lock_within(uint64_t ns) {
-  for (uint64_t end = lf_now() + ns; !take(&job); lf_thread_nap(NAP_NS))
+  for (uint64_t end = lf_now() + ns; !lf_job_try_lock(&job); lf_thread_nap(LF_LOCK_NAP_NS))
     if (lf_now() >= end) return 0;
   return 1;
 }
@@ -400,9 +347,10 @@ int32_t lf_job_awaits(void) {
   return lf_job_has_begun() ? LF_JOB_NETWORK : LF_JOB_RANKS;
 }
 
-int32_t lf_job_open(void) {
+int32_t lf_job_begin(const lf_word_handler *handlers) {
   int was = NONE;
   if (atomic_compare_exchange_strong(&state, &was, STARTING)) {
+    job.handlers = handlers;
     began = lf_now();
     int32_t status = lf_peer_read_silence();
     if (status == LF_OK) status = lf_sleeper_open(&thread_sleeps);

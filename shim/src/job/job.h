@@ -33,7 +33,34 @@ enum { LF_MOVED = 1, LF_BUSY = 2 };
 #define LF_TAG_LANE(lane) ((int)(1 + 2 * (lane)))
 #define LF_TAG_BULK(lane) ((int)(2 + 2 * (lane)))
 
-typedef struct {
+/* Active messages of the control channel (control.h). */
+typedef enum {
+  LF_WORD_PING = 1,  /* are you there? control.c answers */
+  LF_WORD_PONG,
+  LF_WORD_PUBLISH,   /* directory.c: 3 to 9 */
+  LF_WORD_LOOKUP,
+  LF_WORD_FOUND,
+  LF_WORD_SEEK,
+  LF_WORD_SETTLE,
+  LF_WORD_LEAVE,
+  LF_WORD_MATCH,
+  LF_WORD_TAKEN,
+  LF_WORD_HOLD,      /* do you still hold this role? */
+  LF_WORD_HELD,
+  LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
+  LF_WORD_UNLINK,    /* it was closed */
+  LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
+  LF_WORD_PARTING,   /* finalize.c: ranks that leave the job */
+  LF_WORD_LOST,      /* liveness.c: how often the receiver was out of reach for the sender */
+  LF_WORDS           /* each is below this */
+} lf_word;
+
+typedef struct lf_job lf_job;
+/* Reads one. `from` is the rank that sent it, `length` at most LF_WORD_MAX. The peer wrote `data`, which may be wrong in any
+ * way. Under the lock. */
+typedef void (*lf_word_handler)(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+
+struct lf_job {
   const lf_mpi *mpi;
   lf_mpi_handle comm;
   lf_job_info info;
@@ -45,7 +72,10 @@ typedef struct {
   _Atomic uint32_t spinning; /* how many threads make rounds themselves now */
   _Alignas(128) _Atomic uintptr_t lock; /* 0, or the thread that holds it */
   _Atomic uint32_t starving; /* how many have waited long for the lock */
-} lf_job;
+  const lf_word_handler *handlers; /* of the parts above the job, by lf_word */
+  /* MPI fails in a way that nothing can go on after: all ends are over. Under the lock. */
+  void (*broken)(lf_job *job, const char *api, int code, const char *what);
+};
 
 /* The job when MPI is ready for use here, else NULL with the failure recorded: MPI_UNAVAILABLE before lf_job_open has
  * said 1, MPI_FAILED when this process has left or MPI was finalised. */
@@ -53,7 +83,10 @@ lf_job *lf_job_get(void);
 /* The same with the lock taken, and then looked at again: for functions that have no end which would know. */
 lf_job *lf_job_enter(void);
 
-/* `held`: somebody else had it. */
+/* 1 when it was free. */
+int lf_job_try_lock(lf_job *job);
+#define LF_LOCK_NAP_NS 20000u /* between two tries, where one has failed often */
+/* `held`: another thread had it. */
 void lf_job_lock_slowly(lf_job *job, int held);
 static inline void lf_job_lock(lf_job *job) {
   uintptr_t none = 0;
@@ -99,6 +132,14 @@ struct lf_peer {
 #define LF_PEER_SILENCE_NS ((uint64_t)10 * 1000000000)
 /* The same, as LAVA_FLOW_PEER_SILENCE_MS says, or a test. */
 extern uint64_t lf_peer_silence;
+/* What peers use of the control channel: as lf_mail_post, lf_mail_forget and lf_mail_recall. */
+typedef struct {
+  int32_t (*post)(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
+  void (*forget)(int rank);
+  void (*recall)(int rank);
+} lf_peer_calls;
+/* Before all others. */
+void lf_peer_open(const lf_peer_calls *calls);
 /* Reads that variable. INVALID_ARGUMENT. */
 int32_t lf_peer_read_silence(void);
 
@@ -124,14 +165,13 @@ void lf_peer_each(lf_job *job, void (*call)(lf_job *job, int rank));
 
 /* Whether MPI is initialised in this process, here or by somebody else. */
 int lf_job_in_process(void);
-/* Initialises MPI and fills `job`, in the job's thread; may wait for other ranks for as long as MPI does. */
-int32_t lf_job_start(lf_job *job);
+/* As lf_job_open. `handlers`, which stay, have one for each lf_word that the job itself does not read. */
+int32_t lf_job_begin(const lf_word_handler *handlers);
+/* Initialises MPI and fills `job`, in the job's thread; may wait for other ranks for as long as MPI does. Where another part
+ * of this process finalises MPI, MPI calls `on_finalise` in that thread, and still works. */
+int32_t lf_job_start(lf_job *job, void (*on_finalise)(void));
 /* Whether MPI itself has begun, though not everything is agreed. Any thread. */
 int lf_job_has_begun(void);
-/* Somebody else finalises MPI in this process: called by MPI, in that thread. */
-void lf_job_host_finalises(void);
-/* MPI fails in a way that nothing can go on after: all ends are over. Under the lock. */
-void lf_job_broken(lf_job *job, const char *api, int code, const char *what);
 /* The ends are over, and no other comes. Under the lock. */
 void lf_job_end_all(lf_job *job, const char *reason);
 

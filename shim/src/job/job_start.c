@@ -149,12 +149,14 @@ static int32_t agree_on_id(const lf_mpi *mpi, lf_job *job) {
 /* ---- somebody else's MPI_Finalize ----
  * It first frees MPI_COMM_SELF, and that calls this; MPI still works then. */
 
+static void (*tell_finalise)(void);
+
 static int on_finalise(lf_mpi_handle comm, int key, void *value, void *extra) {
   (void)comm;
   (void)key;
   (void)value;
   (void)extra;
-  lf_job_host_finalises();
+  tell_finalise();
   return 0;
 }
 
@@ -165,7 +167,8 @@ static int32_t hear_of_finalise(const lf_mpi *mpi) {
   return LF_OK;
 }
 
-int32_t lf_job_start(lf_job *job) {
+int32_t lf_job_start(lf_job *job, void (*finalises)(void)) {
+  tell_finalise = finalises;
   const lf_mpi *mpi = lf_mpi_load();
   if (!mpi) return lf_status_code();
   job->mpi = mpi;

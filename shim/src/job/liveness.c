@@ -21,6 +21,9 @@ static lf_ranks peers; /* as they are now */
 static lf_peer *first; /* and as they were, where somebody still retains that */
 static uint64_t next_look;
 static int dead_rank = -1;
+static lf_peer_calls control;
+
+void lf_peer_open(const lf_peer_calls *calls) { control = *calls; }
 
 static lf_peer *find_or_make(int rank) {
   lf_peer *peer = lf_ranks_find(&peers, rank);
@@ -80,7 +83,7 @@ void lf_peer_release(lf_job *job, lf_peer *peer) {
 
 static void becomes_silent(lf_peer *peer) {
   peer->dead = peer->silent = 1;
-  lf_mail_forget(peer->rank);
+  control.forget(peer->rank);
 }
 
 void lf_peer_parted(int rank, int silent) {
@@ -110,7 +113,7 @@ static void begin_again(lf_peer *peer) {
     if (p->silent && !p->left && !p->past) dead_rank = p->rank;
   lf_peer *again = find_or_make(rank);
   if (again) again->losses = losses;
-  lf_mail_recall(rank);
+  control.recall(rank);
 }
 
 void lf_peer_heard(lf_job *job, int rank, uint64_t now) {
@@ -120,7 +123,7 @@ void lf_peer_heard(lf_job *job, int rank, uint64_t now) {
   if (!peer->silent || peer->left) return;
   uint32_t losses = peer->losses;
   begin_again(peer);
-  lf_mail_post(job, rank, LF_WORD_LOST, &losses, sizeof losses);
+  control.post(job, rank, LF_WORD_LOST, &losses, sizeof losses);
 }
 
 void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length) {
@@ -155,7 +158,7 @@ static void look_at(lf_job *job, lf_peer *peer, uint64_t now) {
   if (!is_over(peer->heard, turn, now) || !is_over(peer->asked, turn, now)) return;
   if (peer->unanswered >= QUESTIONS - 1 && is_over(peer->heard, lf_peer_silence, now)) {
     found_dead(peer);
-  } else if (lf_mail_post(job, peer->rank, LF_WORD_PING, NULL, 0) >= 0) {
+  } else if (control.post(job, peer->rank, LF_WORD_PING, NULL, 0) >= 0) {
     peer->asked = now;
     peer->unanswered++;
   }

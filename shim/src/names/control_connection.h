@@ -25,4 +25,7 @@ void lf_mail_link_refuse(lf_directory *d, uint32_t seek_id, int rank, uint32_t o
 /* Without the lock. Gives the link a handle, which becomes its owner (the link is closed when that fails). */
 int32_t lf_mail_link_handle(lf_mail_link *link);
 
+/* Handles LF_WORD_LINK and LF_WORD_UNLINK. */
+void lf_mail_link_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+
 #endif

@@ -97,6 +97,9 @@ typedef struct {
   int32_t status; /* NAME_IN_USE; or why the home could not take the seeker in */
 } lf_word_taken; /* and the holder's processor name */
 
+/* Handles what ranks say of names and keys. */
+void lf_directory_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+
 /* ---- the other files' part ---- */
 
 void lf_seek_word(lf_directory *d, int from, lf_word word, const uint8_t *data, uint32_t length);
