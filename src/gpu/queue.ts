@@ -4,7 +4,7 @@ import { DEFAULT_TIMEOUT_MS, type Limits, timedOut, timeoutOf } from "../native/
 import { native } from "../native/load.ts";
 import { check, lastError } from "../native/status.ts";
 import { Stop } from "./stop.ts";
-import { NOW, SOON, Vigil } from "./vigil.ts";
+import { NOW, SOON, Vigil } from "./idle-strategy.ts";
 import { type Desk, type Entry, Hold, Lane, type Piece, Read, Submission, Work, Write } from "./work.ts";
 
 /** Somebody who is told when the timeline reaches a value. */

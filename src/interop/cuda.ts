@@ -9,7 +9,7 @@ import { checkSize } from "../memory/strategy.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { exported, OsHandle } from "../native/os-handle.ts";
-import type { FromElsewhere } from "./from-elsewhere.ts";
+import type { FromElsewhere } from "./imported-buffer.ts";
 import {
   checkAllocator,
   ended,

@@ -7,7 +7,7 @@ import { MemoryBuffer, type NativePlace, nativeMemory, nativePlace, wholeBuffer 
 import { checkAborted, type Limits, limited } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
-import type { FromElsewhere } from "./from-elsewhere.ts";
+import type { FromElsewhere } from "./imported-buffer.ts";
 
 /** The functions of the shim that close something: from a handle to a status. */
 type Closer = { [Name in keyof Shim]: Shim[Name] extends (handle: number) => number ? Name : never }[keyof Shim];

@@ -6,7 +6,7 @@ export {
   importIntoCuda,
   importSemaphoreIntoCuda,
 } from "./cuda.ts";
-export type { FromElsewhere } from "./from-elsewhere.ts";
+export type { FromElsewhere } from "./imported-buffer.ts";
 export {
   importFromOpenCl,
   importIntoOpenCl,

@@ -6,7 +6,7 @@ import type { MemoryBuffer } from "../memory/buffer.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
-import type { FromElsewhere } from "./from-elsewhere.ts";
+import type { FromElsewhere } from "./imported-buffer.ts";
 import {
   checkAllocator,
   ended,
