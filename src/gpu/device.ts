@@ -1,5 +1,6 @@
-/** The GPUs of this machine, and one shared object for each that this thread uses. */
+/** The GPUs of this machine, and one shared GpuDevice for each GPU that this thread uses. */
 import { LavaFlowError } from "../errors.ts";
+import { printableCString } from "../native/c-string.ts";
 import { CONSTANTS, GPU_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check, remedyFor } from "../native/status.ts";
@@ -10,40 +11,40 @@ export type SubgroupOperation = "basic" | "vote" | "arithmetic" | "ballot" | "sh
 
 /** A GPU that Vulkan shows, with its properties. */
 export interface GpuInfo {
-  /** The number by which it is asked for. */
+  /** The number that options name the GPU by. */
   readonly index: number;
   readonly name: string;
-  /** Its name and version. */
+  /** The driver's name and version. */
   readonly driver: string;
-  /** Of Vulkan: "1.3.255". */
+  /** The version of Vulkan: "1.3.255". */
   readonly apiVersion: string;
-  /** "cpu" is a software device: it is used only when it is named. */
+  /** "cpu" is a software device, which an allocator uses only when its `devices` name it. */
   readonly type: "discrete" | "integrated" | "cpu" | "other";
-  /** Why it can't be used; null where it can. */
+  /** Why the GPU can't be used; null where it can. */
   readonly missing: string | null;
   /** 16 bytes each, as hex. */
   readonly deviceUuid: string;
   readonly driverUuid: string;
-  /** The largest heap of its own memory. */
+  /** Bytes of the largest device-local heap. */
   readonly heapBytes: number;
-  /** The largest single allocation. */
+  /** Bytes of the largest single allocation. */
   readonly allocationMaxBytes: number;
-  /** Bytes of one buffer that a shader reaches. */
+  /** Bytes of a buffer that one shader binding reaches. */
   readonly storageMaxBytes: number;
-  /** Bytes of the variables that a workgroup of a shader shares. */
+  /** Bytes of a shader's workgroup variables. */
   readonly workgroupMaxBytes: number;
   /** Shaders compute with 16-bit floats. */
   readonly shaderF16: boolean;
-  /** What the invocations of a subgroup may do together in a compute shader; and whether with 16-bit floats. */
+  /** Subgroup operations of compute shaders; and whether they take 16-bit floats. */
   readonly subgroupOperations: readonly SubgroupOperation[];
   readonly subgroupF16: boolean;
-  /** Its own memory can be mapped. */
+  /** The GPU has BAR memory: device-local memory that the processor can map. */
   readonly hostVisibleDeviceLocal: boolean;
-  /** What other processes and APIs can share: memory, timeline semaphores, binary semaphores. */
+  /** Whether other processes and APIs can share memory, timeline semaphores, binary semaphores. */
   readonly externalMemory: boolean;
   readonly externalTimeline: boolean;
   readonly externalSemaphore: boolean;
-  /** Host memory can be made reachable for it (VK_EXT_external_memory_host). */
+  /** The GPU can import host memory (VK_EXT_external_memory_host). */
   readonly hostImport: boolean;
 }
 
@@ -63,43 +64,43 @@ const SUBGROUPS = [
   ["quad", CONSTANTS.LF_SHADER_SUBGROUP_QUAD],
 ] as const;
 
-interface Census {
+interface GpuList {
   gpus: readonly GpuInfo[];
   failure: LavaFlowError | null;
 }
 
-/** Looking costs tenths of a second with some drivers, and GPUs do not come and go: once a thread is enough. */
-let census: Census | undefined;
+/** Made once a thread: some drivers take tenths of a second, and GPUs do not come and go. */
+let list: GpuList | undefined;
 
-/** Vulkan's instance, as long as a device is open: an instance for each would cost the same again. */
+/** Vulkan's instance while a device is open. The devices share it, because each instance costs as much as the first. */
 let instance = 0;
 const devices = new Map<number, GpuDevice>();
 
-/** All GPUs that Vulkan shows, those that can't be used too; none where there is no Vulkan (see `noVulkan`). */
+/** All GPUs that Vulkan lists, unusable ones too. Empty where there is no Vulkan: `noVulkan` says why. */
 export function listGpus(): readonly GpuInfo[] {
-  return takeCensus().gpus;
+  return readGpus().gpus;
 }
 
 /** Why there is no GPU at all; null where there is one. GPU_DEVICE_NOT_FOUND. */
 export function noVulkan(): LavaFlowError | null {
-  return takeCensus().failure;
+  return readGpus().failure;
 }
 
-function takeCensus(): Census {
-  if (census) return census;
+function readGpus(): GpuList {
+  if (list) return list;
   const shim = native();
   const opened = instance || shim.lf_vulkan_open();
   try {
     const count = check(shim, shim.lf_vulkan_count(check(shim, opened)));
     const gpus = Array.from({ length: count }, (_, index) => describe(opened, index));
-    census = { gpus, failure: count > 0 ? null : notFound("Vulkan is there, and shows no GPU") };
+    list = { gpus, failure: count > 0 ? null : notFound("Vulkan is installed, and lists no GPU") };
   } catch (error) {
     if (!(error instanceof LavaFlowError)) throw error;
-    census = { gpus: [], failure: error };
+    list = { gpus: [], failure: error };
   } finally {
     if (opened > 0 && opened !== instance) shim.lf_vulkan_close(opened);
   }
-  return census;
+  return list;
 }
 
 /** GPU_DEVICE_NOT_FOUND with the remedy. */
@@ -109,7 +110,6 @@ export function notFound(text: string, cause?: unknown): LavaFlowError {
 
 const info = new Uint8Array(new ArrayBuffer(GPU_INFO.sizeof));
 const fields = new DataView(info.buffer);
-const decoder = new TextDecoder();
 
 function describe(vulkan: number, index: number): GpuInfo {
   const shim = native();
@@ -118,11 +118,11 @@ function describe(vulkan: number, index: number): GpuInfo {
   const features = fields.getUint32(GPU_INFO.shader_features, true);
   return Object.freeze<GpuInfo>({
     index,
-    name: text(GPU_INFO.name, GPU_INFO.driver),
-    driver: text(GPU_INFO.driver, GPU_INFO.missing),
+    name: printableCString(info, GPU_INFO.name, GPU_INFO.driver),
+    driver: printableCString(info, GPU_INFO.driver, GPU_INFO.missing),
     apiVersion: `${(version >>> 22) & 0x7f}.${(version >>> 12) & 0x3ff}.${version & 0xfff}`,
     type: TYPES[fields.getInt32(GPU_INFO.type, true) as keyof typeof TYPES] ?? "other",
-    missing: text(GPU_INFO.missing, GPU_INFO.device_uuid) || null,
+    missing: printableCString(info, GPU_INFO.missing, GPU_INFO.device_uuid) || null,
     deviceUuid: uuid(GPU_INFO.device_uuid),
     driverUuid: uuid(GPU_INFO.driver_uuid),
     heapBytes: fields.getFloat64(GPU_INFO.heap_bytes, true),
@@ -140,19 +140,13 @@ function describe(vulkan: number, index: number): GpuInfo {
   });
 }
 
-/** Up to the first NUL. Control characters have no place in a name, and names are printed to terminals. */
-function text(from: number, to: number): string {
-  const end = info.indexOf(0, from);
-  return decoder.decode(info.subarray(from, end < 0 || end > to ? to : end)).replace(/\p{Cc}+/gu, " ");
-}
-
 function uuid(from: number): string {
   return info.subarray(from, from + CONSTANTS.LF_UUID_BYTES).toHex();
 }
 
 const available = new Float64Array(new ArrayBuffer(8));
 
-/** A GPU made ready for work. It is shared: whoever opens or retains it releases it. */
+/** An open GPU. It is shared: each `open` and each `retain` is followed by one `release`. */
 export class GpuDevice {
   readonly info: GpuInfo;
   readonly queue: GpuQueue;
@@ -163,7 +157,7 @@ export class GpuDevice {
   private constructor(gpu: GpuInfo, handle: number) {
     this.info = gpu;
     this.#handle = handle;
-    // One that is lost stays so: whoever opens the GPU again gets another object.
+    // A lost device stays lost: the next open of the GPU makes another object.
     this.queue = new GpuQueue(handle, `GPU ${gpu.index} (${gpu.name})`, () => this.#forget());
   }
 
@@ -187,15 +181,15 @@ export class GpuDevice {
     }
   }
 
-  /** The shim's handle. CLOSED when everybody has released it. */
+  /** The shim's handle. CLOSED after the last release. */
   get handle(): number {
     if (!this.#closed) return this.#handle;
     throw new LavaFlowError("CLOSED", `GPU ${this.info.index} (${this.info.name}) is closed`, {
-      remedy: "Keep the allocator open for as long as its GPUs are used",
+      remedy: "Keep the allocator open while its GPUs are used",
     });
   }
 
-  /** Bytes of its own memory that this process can still have; null where the driver does not say. */
+  /** Bytes of device memory that this process can still allocate; null where the driver does not say. */
   get availableBytes(): number | null {
     const shim = native();
     check(shim, shim.lf_device_available(this.handle, available));
@@ -207,14 +201,14 @@ export class GpuDevice {
     return this;
   }
 
-  /** The last one closes it, when the work that is under way has ended. */
+  /** The last release closes the device when all work has ended. */
   release(): void {
     if (--this.#users === 0) void this.#closeAtRest();
   }
 
   async #closeAtRest(): Promise<void> {
     if (!this.queue.atRest) await this.queue.idle;
-    if (this.#users > 0 || this.#closed) return; // somebody came back
+    if (this.#users > 0 || this.#closed) return; // retained meanwhile
     this.#closed = true;
     this.queue.close();
     native().lf_device_close(this.#handle);

@@ -1,7 +1,7 @@
-/** What memory this machine offers, as the system says it now; its GPUs are read once. */
-
+/** The NUMA nodes, huge pages, GPUs and MPI library of this machine. */
 import { LavaFlowError } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
+import { cString } from "../native/c-string.ts";
 import { MPI_INFO } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { check, lastError } from "../native/status.ts";
@@ -9,11 +9,11 @@ import { check, lastError } from "../native/status.ts";
 /** The memory, the GPUs and the MPI of this machine. */
 export interface Topology {
   numaNodes: { id: number; freeBytes: number; totalBytes: number }[];
-  /** Huge pages that were reserved, by size; transparent ones are made as needed and not counted. */
+  /** Reserved huge pages, by size. Transparent huge pages are made as needed and not counted. */
   hugepages: { sizeBytes: number; free: number; total: number }[];
-  /** Those that the allocator may use, and can. */
+  /** The GPUs that the allocator may use and that can be used. */
   gpus: GpuInfo[];
-  /** The MPI library that this process uses, or would use: it is loaded to be asked. Null where there is none. */
+  /** The MPI library that this process uses or would use; null where there is none. Reading it loads the library. */
   mpi: { implementation: string; version: string; library: string } | null;
 }
 
@@ -31,7 +31,7 @@ export function readTopology(gpus: readonly GpuInfo[]): Topology {
   return { numaNodes: readNumaNodes(), hugepages: readHugepages(), gpus: [...gpus], mpi: readMpi().mpi };
 }
 
-/** What is missing of all that the library can use, with the reason; `gpus` is what is missing of those. */
+/** Each feature that this machine lacks, with the reason; `gpus` are the missing features of GPUs. */
 export function readUnavailable(gpus: readonly Unavailable[]): Unavailable[] {
   const missing: Unavailable[] = [];
   const shim = native();
@@ -44,7 +44,7 @@ export function readUnavailable(gpus: readonly Unavailable[]): Unavailable[] {
   return missing;
 }
 
-/** `reason` is why there is none. */
+/** `reason` says why `mpi` is null. */
 function readMpi(): { mpi: Topology["mpi"]; reason: string } {
   const info = new Uint8Array(new ArrayBuffer(MPI_INFO.sizeof));
   try {
@@ -54,18 +54,17 @@ function readMpi(): { mpi: Topology["mpi"]; reason: string } {
     if (error instanceof LavaFlowError) return { mpi: null, reason: error.reason };
     throw error;
   }
-  const text = (from: number, to: number) => new TextDecoder().decode(info.subarray(from, to)).replace(/\0.*$/s, "");
   const mpi = {
-    implementation: text(MPI_INFO.implementation, MPI_INFO.version),
-    version: text(MPI_INFO.version, MPI_INFO.library),
-    library: text(MPI_INFO.library, MPI_INFO.kind),
+    implementation: cString(info, MPI_INFO.implementation, MPI_INFO.version),
+    version: cString(info, MPI_INFO.version, MPI_INFO.library),
+    library: cString(info, MPI_INFO.library, MPI_INFO.kind),
   };
   return { mpi, reason: "" };
 }
 
 let nodeIds: ReadonlySet<number> | undefined;
 
-/** The nodes of this machine, read once: they stay while the system runs. Empty where the system does not say. */
+/** The NUMA nodes of this machine, read once: they don't change. Empty where the system does not list them. */
 export function numaNodeIds(): ReadonlySet<number> {
   return (nodeIds ??= new Set(idsOfNodes()));
 }
@@ -90,7 +89,7 @@ function readHugepages(): Topology["hugepages"] {
   });
 }
 
-/** Why the strategy `hugepages` can't have reserved pages; undefined when it can. */
+/** Why the strategy `hugepages` gets no reserved pages; undefined when it does. */
 function noReservedPages(): string | undefined {
   const kilobytes = Number(/^Hugepagesize:\s+(\d+) kB/m.exec(textOf("/proc/meminfo"))?.[1] ?? 0);
   const size = readHugepages().find(({ sizeBytes }) => sizeBytes === kilobytes * 1024);
@@ -99,10 +98,10 @@ function noReservedPages(): string | undefined {
     ? `${size.free} of ${size.total} reserved huge pages of ${kilobytes} kB are free`
     : "this system has no reserved huge pages";
   const mode = /\[(\w+)\]/.exec(textOf(TRANSPARENT))?.[1];
-  return mode && mode !== "never" ? `${none}; transparent ones are taken instead` : `${none}, and no transparent ones`;
+  return mode && mode !== "never" ? `${none}; transparent ones are used instead` : `${none}, and no transparent ones`;
 }
 
-/** The numbers in the names of a folder's entries that fit; empty where there is no such folder. */
+/** The numbers in the names of a folder's entries that match; empty where there is no such folder. */
 function numbered(folder: string, pattern: RegExp): number[] {
   try {
     return process
@@ -121,6 +120,6 @@ function textOf(path: string): string {
   try {
     return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   } catch {
-    return ""; // Another system, or a sandbox that hides it.
+    return ""; // another system, or a sandbox that hides the file
   }
 }

@@ -1,17 +1,17 @@
 /**
- * Several copies of this package in one process: two installations, a bundle beside one, or one that is evaluated again
- * (`bun --hot`). Each has classes of its own, which `instanceof` and private fields tell apart; here their objects become
- * each other's.
+ * Several copies of this package in one process: two installations, an installation and a bundle, or one that is evaluated
+ * again (`bun --hot`). Each copy has its own classes and private fields. This file makes every copy accept the objects of
+ * the others.
  */
 import { COPY, HOME } from "../errors.ts";
 import { CONSTANTS } from "./layout.ts";
 
-/** Raised whenever what a copy finds inside of another one's objects changes its meaning. */
+/** To be raised when the inner objects that copies exchange change their meaning. */
 const INSIDES = 1;
 
 /**
- * Makes `instanceof` of a class true for the objects of every copy that has the same native part and insides. Returns how
- * such an object is opened: `inside` of the copy that made it, applied to it.
+ * Makes `instanceof` of a class true for the objects of every copy with the same LF_ABI_VERSION and INSIDES. Returns a
+ * function that applies `inside` of the copy which made the object.
  */
 export function sharedBetweenCopies<T extends object, Inside>(
   type: { readonly prototype: T },
@@ -30,7 +30,7 @@ export function sharedBetweenCopies<T extends object, Inside>(
     type,
     Symbol.hasInstance,
     hidden(function (this: unknown, value: unknown) {
-      // A class that extends this one has inherited the function, and is for its own objects only.
+      // A subclass inherits this function, and tests for its own objects only.
       if (this !== type) return Function.prototype[Symbol.hasInstance].call(this as () => void, value);
       return typeof value === "object" && value !== null && key in value;
     }),

@@ -1,4 +1,4 @@
-/** A queue of any length: first in, first out, without moving what is in it. */
+/** A first-in, first-out queue of any length. `shift` moves no other element. */
 export class Fifo<T> {
   /** A power of two, so that positions wrap by a mask. */
   #slots: (T | undefined)[] = new Array(16).fill(undefined);

@@ -3,7 +3,7 @@ import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { native } from "./load.ts";
 import { check } from "./status.ts";
 
-/** As Bun has it: `release(address, context)` is called, on whichever thread, when no ArrayBuffer has the memory any more. */
+/** Bun's signature: any thread calls `release(address, context)` when no ArrayBuffer has the memory any more. */
 const wrap = toArrayBuffer as (
   address: Pointer,
   byteOffset: number,
@@ -12,19 +12,19 @@ const wrap = toArrayBuffer as (
   release: Pointer,
 ) => ArrayBuffer;
 
-/** The address of what the engine calls when an ArrayBuffer's memory is let go. */
+/** The shim writes here the address of the function that the engine calls when it drops an ArrayBuffer's memory. */
 const deallocator = new BigUint64Array(new ArrayBuffer(8));
 
-/** Where the memory behind an ArrayBuffer of `viewOf` begins. */
+/** The address at which the mapping behind an ArrayBuffer of `viewOf` begins. */
 const bases = new WeakMap<ArrayBufferLike, number>();
 
-/** Buffers of `viewOf` whose memory was closed. */
+/** ArrayBuffers of `viewOf` that `detach` has detached. */
 const detached = new WeakSet<ArrayBufferLike>();
 
 /**
- * The memory itself, not a copy: 1 byte to 4 GiB of what the shim gave out at `base`. The shim unmaps that only when no
- * ArrayBuffer has it any more, wherever this one was transferred to: closing detaches it first (`detach`), so that this is at
- * once, as long as nothing native reads it.
+ * An ArrayBuffer of the memory itself, not a copy: 1 byte to 4 GiB of the shim's mapping at `base`. The shim unmaps it when no
+ * ArrayBuffer has the memory any more, including ArrayBuffers that this one was transferred to. Closing detaches the
+ * ArrayBuffer first (`detach`), so the unmapping follows at once unless native code reads the memory.
  */
 export function viewOf(address: number, sizeBytes: number, base = address): ArrayBuffer {
   const shim = native();
@@ -41,8 +41,8 @@ export function viewOf(address: number, sizeBytes: number, base = address): Arra
 }
 
 /**
- * Every view of it has length 0 from now on. Not while the engine has it pinned, as something native reads it (zlib, a file
- * that is written, a socket): then it stays as it is, and so does the memory, until it is collected.
+ * Sets the length of every view to 0. An ArrayBuffer that the engine has pinned, because native code reads it (zlib, a file
+ * that is written, a socket), can't be detached: it keeps its memory until it is collected.
  */
 export function detach(buffer: ArrayBuffer): void {
   if (buffer.detached) return;
@@ -50,14 +50,14 @@ export function detach(buffer: ArrayBuffer): void {
   if (buffer.detached) detached.add(buffer);
 }
 
-/** Whether `detach` took its memory away: it was closed, not transferred by its user. */
+/** Whether `detach` has detached the ArrayBuffer: the memory was closed, not transferred by the user. */
 export function wasDetached(buffer: ArrayBufferLike): boolean {
   return detached.has(buffer);
 }
 
 /**
- * Keeps the memory behind `view` mapped, whoever closes it: something reads it that can't be stopped. Returns what ends that;
- * null where the memory is the engine's own.
+ * Keeps the memory behind `view` mapped after its close, for a reader that can't be stopped. Returns a function that ends
+ * the hold; null where the memory is the engine's own.
  */
 export function holdView({ buffer }: ArrayBufferView): (() => void) | null {
   const base = bases.get(buffer);

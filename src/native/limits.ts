@@ -1,11 +1,12 @@
-/** How long somebody waits: a time, and the caller's own signal. */
+/** The limits of a wait: a time, and the caller's signal. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import { checkNames, type OptionNames } from "./options.ts";
 import { afterTurn } from "./turn.ts";
 
+/** Milliseconds that a call waits unless its limits say otherwise: long enough for a peer to start, short enough to see a hang. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** The longest timer there is: about 25 days. Whoever waits longer waits for ever. */
+/** Milliseconds of the longest timer, about 25 days. A longer limit never ends. */
 export const TIMER_MAX_MS = 0x7fffffff;
 
 /** How long a call waits: `timeoutMs` in milliseconds (TIMEOUT after it), `signal` (ABORTED). */
@@ -16,25 +17,25 @@ export interface Limits {
 
 const LIMITS: OptionNames<Limits> = { timeoutMs: true, signal: true };
 
-/** As `timeoutOf`, for options that have nothing but limits: others are refused by their name. */
+/** As `timeoutOf`. INVALID_ARGUMENT names an option that is no limit. */
 export function checkLimits(call: string, limits: Limits | undefined): number {
   checkNames(call, limits, LIMITS);
   return timeoutOf(limits);
 }
 
-/** The same for a time alone. */
+/** As `checkLimits`, for options with a time only. */
 export function checkTimeout(call: string, options: { timeoutMs?: number } | undefined): number {
   checkNames(call, options, { timeoutMs: true });
   return timeoutOf(options);
 }
 
-/** How long what waits may still be handled. INVALID_ARGUMENT as for `timeoutOf`. */
+/** Milliseconds in which waiting messages are still handled. INVALID_ARGUMENT as for `timeoutOf`. */
 export function checkDrain(call: string, options: { drainMs?: number }, otherwise: number): number {
   checkNames(call, options, { drainMs: true });
   return timeoutOf({ timeoutMs: options.drainMs ?? otherwise });
 }
 
-/** Milliseconds from 0 to Infinity. INVALID_ARGUMENT where the time or the signal is none. */
+/** Milliseconds from 0 to Infinity. INVALID_ARGUMENT for a time or a signal of a wrong type or value. */
 export function timeoutOf(limits: Limits | undefined): number {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = limits ?? {};
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -44,7 +45,7 @@ export function timeoutOf(limits: Limits | undefined): number {
   throw invalidArgument("timeoutMs", timeoutMs, "milliseconds from 0 to Infinity");
 }
 
-/** `why`: what is known of the reason, or "". */
+/** `why` is the known reason, or "". */
 export function timedOut(what: string, timeoutMs: number, why = "", remedy?: string): LavaFlowError {
   return new LavaFlowError("TIMEOUT", `${what} within ${timeoutMs} ms${why && `: ${why}`}`, { remedy });
 }
@@ -53,14 +54,14 @@ export function aborted(what: string, signal: AbortSignal): LavaFlowError {
   return new LavaFlowError("ABORTED", `${what}: the caller's signal was aborted`, { cause: signal.reason });
 }
 
-/** Throws ABORTED where the signal was aborted before: nothing is begun then. */
+/** Throws ABORTED for a signal that is aborted already, so that the call begins nothing. */
 export function checkAborted(what: string, limits: Limits | undefined): void {
   if (limits?.signal?.aborted) throw aborted(what, limits.signal);
 }
 
 /**
- * Settles as `promise` does, unless the time or the signal comes first: TIMEOUT, ABORTED. What the promise stands for goes
- * on then, and what comes of it is given to `unwanted`. `what` has not happened, for the errors.
+ * Settles as `promise` does, unless the time or the signal comes first: TIMEOUT, ABORTED. The work behind the promise then
+ * runs on, and its result is passed to `unwanted`. `what` begins the error's text.
  */
 export function limited<T>(
   what: string,
@@ -78,7 +79,7 @@ export function limited<T>(
       close();
       reject(error);
     };
-    // The thread may have been busy while the promise settled.
+    // The promise may have settled while the thread was busy: its callback runs before `end`.
     const late = () => afterTurn(() => end(timedOut(what, timeoutMs)));
     const timer = timeoutMs < TIMER_MAX_MS ? setTimeout(late, timeoutMs) : undefined;
     const onAbort = () => end(aborted(what, signal as AbortSignal));

@@ -1,4 +1,4 @@
-/** Finds the shim and opens it, once, on first use. */
+/** Finds the shim and opens it once, on first use. */
 import { dlopen, FFIType } from "bun:ffi";
 import { LavaFlowError } from "../errors.ts";
 import { CONSTANTS } from "./layout.ts";
@@ -6,8 +6,8 @@ import { platformName, shimFileName } from "./platform.ts";
 import { type Shim, SYMBOLS } from "./symbols.ts";
 
 /**
- * The shim that a bundle carries, undefined outside of one. The bundler knows these conditions and embeds only what its
- * target can use; being in one `try`, a file that this copy of the package lacks is no error of the build.
+ * The shim in a bundle; undefined outside of one. The bundler evaluates these conditions and embeds only its target's file.
+ * The calls are in one `try`, so a file that this copy of the package lacks does not fail the build.
  */
 function embedded(platform: string): string | undefined {
   const musl = platform.endsWith("-musl");
@@ -26,13 +26,13 @@ function embedded(platform: string): string | undefined {
       return require("../../prebuilt/darwin-arm64/liblavaflow.dylib");
     if (process.platform === "win32" && process.arch === "x64") return require("../../prebuilt/win32-x64/lavaflow.dll");
   } catch {
-    // Not in a bundle, or in one made from a package without this file: open() lists the places it tried.
+    // no bundle, or a bundle of a package without this file: open() lists the paths that it tried
   }
   return undefined;
 }
 
-/** Every place where the shim may be, the likeliest first. */
-function places(): string[] {
+/** The paths at which the shim may be, the likeliest first. */
+function candidates(): string[] {
   const { existsSync } = process.getBuiltinModule("node:fs");
   const { resolve } = process.getBuiltinModule("node:path");
   const override = process.env.LAVA_FLOW_SHIM;
@@ -40,7 +40,7 @@ function places(): string[] {
   const platform = platformName();
   const root = resolve(import.meta.dir, "../..");
   const prebuilt = resolve(root, "prebuilt", platform, shimFileName());
-  // In a bundle `require` gives a path. Outside of one it would read the library as a program, so look first.
+  // In a bundle `require` returns a path. Outside of one it would run the library as a program.
   const bundled = import.meta.file !== "load.ts";
   const carried = bundled || !existsSync(prebuilt) ? embedded(platform) : undefined;
   if (carried) return [resolve(import.meta.dir, carried)];
@@ -53,47 +53,47 @@ interface Loaded {
   path: string;
 }
 
-/** Where the first copy of this package, or the first evaluation, of this thread found its native part. */
-const PLACE = Symbol.for(`lava-flow.shim.${CONSTANTS.LF_ABI_VERSION}`);
-const shared = globalThis as { [PLACE]?: string };
+/** The shim's path, as the first copy or evaluation of this package in this thread found it. */
+const SHIM_PATH = Symbol.for(`lava-flow.shim.${CONSTANTS.LF_ABI_VERSION}`);
+const shared = globalThis as { [SHIM_PATH]?: string };
 
 /**
- * Where another copy of this package has the same native part loaded, in this thread or a Worker. A second one would have
- * handles of its own, and a second idea of the process's MPI job. Only Linux tells of other threads'.
+ * The paths of shims that other copies of this package have loaded, in this thread or a Worker. A second shim would have its
+ * own handles and a second MPI state. Only Linux shows the libraries of other threads.
  */
 function loadedElsewhere(): string[] {
   if (process.env.LAVA_FLOW_SHIM) return [];
-  if (shared[PLACE]) return [shared[PLACE]];
+  if (shared[SHIM_PATH]) return [shared[SHIM_PATH]];
   if (process.platform !== "linux") return [];
   try {
     const maps = process.getBuiltinModule("node:fs").readFileSync("/proc/self/maps", "utf8");
     const file = new RegExp(`/.*/${RegExp.escape(shimFileName())}$`, "gm");
-    return [...new Set(maps.match(file))].filter((place) => abiOf(place) === CONSTANTS.LF_ABI_VERSION);
+    return [...new Set(maps.match(file))].filter((each) => abiOf(each) === CONSTANTS.LF_ABI_VERSION);
   } catch {
-    return []; // No /proc here.
+    return []; // no /proc
   }
 }
 
-function abiOf(place: string): number {
-  return dlopen(place, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
+function abiOf(path: string): number {
+  return dlopen(path, { lf_abi_version: { args: [], returns: FFIType.i32 } }).symbols.lf_abi_version();
 }
 
 function open(): Loaded {
   const tried: string[] = [];
-  for (const place of [...loadedElsewhere(), ...places()]) {
+  for (const candidate of [...loadedElsewhere(), ...candidates()]) {
     let version: number;
     try {
-      // The version before the rest: a shim of another version may lack a symbol, and that would be the wrong complaint.
-      version = abiOf(place);
-      if (version === CONSTANTS.LF_ABI_VERSION) return { symbols: dlopen(place, SYMBOLS).symbols, path: place };
+      // The version comes first: the error for another version must not be a missing symbol.
+      version = abiOf(candidate);
+      if (version === CONSTANTS.LF_ABI_VERSION) return { symbols: dlopen(candidate, SYMBOLS).symbols, path: candidate };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      tried.push(message.includes(place) ? message : `${place}: ${message}`);
+      tried.push(message.includes(candidate) ? message : `${candidate}: ${message}`);
       continue;
     }
     throw new LavaFlowError(
       "SHIM_VERSION_MISMATCH",
-      `${place} has ABI version ${version}, this package needs ${CONSTANTS.LF_ABI_VERSION}`,
+      `${candidate} has ABI version ${version}, this package needs ${CONSTANTS.LF_ABI_VERSION}`,
       { remedy: "Run `bun run build`, or unset LAVA_FLOW_SHIM" },
     );
   }
@@ -107,7 +107,7 @@ function open(): Loaded {
   });
 }
 
-/** What helps depends on how this copy of the package came here. */
+/** The remedy depends on how this copy of the package was installed. */
 function remedy(): string {
   if (process.env.LAVA_FLOW_SHIM) return "Correct or unset LAVA_FLOW_SHIM";
   if (import.meta.file !== "load.ts") {
@@ -128,16 +128,16 @@ function remedy(): string {
 let shim: Shim | undefined;
 let path: string;
 
-/** The shim. Loaded by the first call, never closed: its code may be running in any thread. */
+/** The shim. The first call loads it. It is never closed, because any thread may be running its code. */
 export function native(): Shim {
   if (shim === undefined) {
     ({ symbols: shim, path } = open());
-    shared[PLACE] ??= path;
+    shared[SHIM_PATH] ??= path;
   }
   return shim;
 }
 
-/** Where the shim was found. */
+/** The path of the loaded shim. */
 export function shimPath(): string {
   native();
   return path;

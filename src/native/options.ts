@@ -1,10 +1,10 @@
-/** Options that nobody reads would be ignored in silence: what is misspelt is refused by its name. */
+/** Refuses unknown options by name: a misspelt option would be ignored in silence. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 
-/** All names of an interface of options; the compiler keeps it complete. */
+/** All names of an interface of options. The compiler refuses an incomplete list. */
 export type OptionNames<T> = { readonly [Name in keyof T]-?: true };
 
-/** INVALID_ARGUMENT where `options` is no object, or has a name that `call` does not know. Undefined values say nothing. */
+/** INVALID_ARGUMENT where `options` is no object, or has an unknown name whose value is not undefined. */
 export function checkNames(call: string, options: object | undefined, known: Readonly<Record<string, true>>): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null) {
@@ -23,13 +23,13 @@ function unknown(call: string, name: string, known: object): LavaFlowError {
   return new LavaFlowError("INVALID_ARGUMENT", `${call} has no option ${JSON.stringify(name)}`, { remedy: which });
 }
 
-/** One is the beginning of the other, or a third of the letters at most are wrong. */
+/** Whether one name begins with the other, or at most a third of the letters differ. */
 function alike(a: string, b: string): boolean {
   if (a.length > 2 && (b.startsWith(a) || a.startsWith(b))) return true;
   return distance(a, b) <= Math.max(a.length, b.length) / 3;
 }
 
-/** Letters that have to be put in, taken out or changed (Levenshtein). */
+/** The Levenshtein distance: letters to insert, delete or change. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -14,7 +14,7 @@ export interface OsHandleFields {
 
 const WINDOWS = process.platform === "win32";
 
-/** Where the shim puts a handle that it makes; one a thread is enough, as it is read at once. */
+/** The shim writes a new handle here. Each call reads it at once, so a thread needs only one. */
 export const exported = new BigInt64Array(new ArrayBuffer(8));
 
 export class OsHandle implements OsHandleFields, Disposable {
@@ -26,14 +26,14 @@ export class OsHandle implements OsHandleFields, Disposable {
   readonly handle?: bigint;
   #open = true;
 
-  /** Takes the handle in `exported`. */
+  /** Takes over the handle in `exported`. */
   constructor() {
     const made = exported[0] as bigint;
     if (WINDOWS) this.handle = made;
     else this.fd = Number(made);
   }
 
-  /** Gives the duty to close it to the caller. CLOSED when that was done before. */
+  /** Makes the caller the owner of the number. CLOSED when it has an owner already, or was disposed of. */
   take(): void {
     if (!this.#open) {
       throw new LavaFlowError("CLOSED", "this handle was disposed of, or imported before", {
@@ -55,7 +55,7 @@ export function closeOsHandle(handle: number | bigint): void {
   check(shim, shim.lf_os_handle_close(handle));
 }
 
-/** The number in `given`, which may be an OsHandle or come from anywhere; it is the caller's to close from now on. */
+/** The number in `given`, an OsHandle or a plain object. The caller owns it from now on. */
 export function takeOsHandle(given: OsHandleFields): number | bigint {
   const { fd, handle } = given;
   if (!WINDOWS && (!Number.isInteger(fd) || (fd as number) < 0 || (fd as number) > 0x7fffffff)) {

@@ -1,6 +1,7 @@
-/** Turns the shim's last failure into one LavaFlowError. */
+/** Makes a LavaFlowError of the shim's last failure. */
 import { ERROR_CODES } from "../error-codes.ts";
 import { type ErrorCode, LavaFlowError } from "../errors.ts";
+import { cString } from "./c-string.ts";
 import { STATUS } from "./layout.ts";
 import type { Shim } from "./symbols.ts";
 
@@ -31,12 +32,12 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   NUMA_NODE_NOT_FOUND: "Use one of the nodes in MemoryAllocator.topology",
 };
 
-/** What the user can do about any error of this kind, where that is known. */
+/** The remedy for every error with this code; undefined where there is none. */
 export function remedyFor(code: ErrorCode): string | undefined {
   return REMEDIES[code];
 }
 
-/** errno values whose remedy is the same wherever they come from. */
+/** Remedies by errno, for every call. */
 const ERRNO_REMEDIES: Record<number, string> = {
   23: "Too many files are open on this machine (sysctl fs.file-max)",
   24: "Raise the limit of open files (ulimit -n), or close channels and buffers",
@@ -44,29 +45,23 @@ const ERRNO_REMEDIES: Record<number, string> = {
 
 const scratch = new Uint8Array(new ArrayBuffer(STATUS.sizeof));
 const numbers = new Int32Array(scratch.buffer);
-const decoder = new TextDecoder();
 
-function text(from: number, to: number): string {
-  const end = scratch.indexOf(0, from);
-  return decoder.decode(scratch.subarray(from, end < 0 || end > to ? to : end));
-}
-
-/** The failure that this thread's last call to the shim reported; `remedyElse` is for one that has none of its own. */
+/** The failure of this thread's last call to the shim; `remedyElse` is for a code without a remedy of its own. */
 export function lastError(shim: Shim, what?: string, remedyElse?: string): LavaFlowError {
   shim.lf_status_last(scratch);
   const code = ERROR_CODES[-(numbers[STATUS.code / 4] as number) - 1] ?? "SYSTEM";
   const status = numbers[STATUS.native_status / 4] as number;
-  const api = text(STATUS.api, STATUS.text);
-  const words = text(STATUS.text, STATUS.sizeof);
+  const api = cString(scratch, STATUS.api, STATUS.text);
+  const text = cString(scratch, STATUS.text, STATUS.sizeof);
   const errno = code === "SYSTEM" && process.platform !== "win32";
   const remedy = (errno ? ERRNO_REMEDIES[status] : undefined) ?? REMEDIES[code] ?? remedyElse;
-  return new LavaFlowError(code, what ? `${what}: ${words}` : words, {
-    ...(api ? { native: { api, status, text: words } } : {}),
+  return new LavaFlowError(code, what ? `${what}: ${text}` : text, {
+    ...(api ? { native: { api, status, text } } : {}),
     ...(remedy ? { remedy } : {}),
   });
 }
 
-/** Returns `result`, or throws the failure behind a negative one. */
+/** Returns `result`; throws the failure if it is negative. */
 export function check(shim: Shim, result: number, what?: string, remedy?: string): number {
   if (result < 0) throw lastError(shim, what, remedy);
   return result;

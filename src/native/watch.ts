@@ -1,9 +1,9 @@
-/** A descriptor that Bun's event loop watches next to all else: whoever sleeps on it needs no thread and no timer. */
+/** A descriptor that Bun's event loop watches: a parked waiter needs no thread and no timer. */
 
 export interface WatchEvents {
-  /** Something was there to read. It has been read, and is gone. */
+  /** Bytes have arrived. They have been read and dropped. */
   onReadable(): void;
-  /** Nothing will come any more: the other end is closed. */
+  /** The other end is closed: no more bytes arrive. */
   onEnd(): void;
 }
 
@@ -13,8 +13,8 @@ export class Watch {
   private constructor() {}
 
   /**
-   * Watches one end of a socket pair, which it closes with itself. It does not keep the process alive until `ref`. Another
-   * kind of descriptor is good for one event, as nothing can be received from it: `onEnd`, when it becomes readable.
+   * Watches one end of a socket pair, and owns it. The watch does not keep the process alive until `ref`. A descriptor of
+   * another kind can't be received from, so it gives one event only: `onEnd`, when it becomes readable.
    */
   static async open(fd: number, { onReadable, onEnd }: WatchEvents): Promise<Watch> {
     const watch = new Watch();
@@ -30,14 +30,14 @@ export class Watch {
       onEnd();
     };
     const options: Bun.FdSocketOptions = { fd, socket: { data: readable, close: end, end, error: end } };
-    // Bun's types have these options, and no overload that takes them.
+    // Bun's types have these options, but no overload that takes them.
     watch.#socket = await Bun.connect(options as unknown as Bun.UnixSocketOptions);
     watch.#socket.unref();
     if (early) queueMicrotask(end);
     return watch;
   }
 
-  /** From now on the process stays alive for it. */
+  /** Keeps the process alive until `unref`. */
   ref(): void {
     this.#socket?.ref();
   }
@@ -46,7 +46,7 @@ export class Watch {
     this.#socket?.unref();
   }
 
-  /** Idempotent. Nothing is called any more. */
+  /** Idempotent. No event follows. */
   close(): void {
     const socket = this.#socket;
     this.#socket = null;

@@ -81,13 +81,13 @@ describe.skipIf(!vulkan)("a GPU", () => {
     second.release();
     const { code, remedy } = failureOf(() => first.handle);
     expect(code).toBe("CLOSED");
-    expect(remedy).toBe("Keep the allocator open for as long as its GPUs are used");
+    expect(remedy).toBe("Keep the allocator open while its GPUs are used");
     const third = GpuDevice.open(device);
     expect(third).not.toBe(first);
     third.release();
   });
 
-  test("is closed only when what is under way has ended, and not when somebody comes back meanwhile", async () => {
+  test("closes when its work has ended, unless it is retained before that", async () => {
     const allocator = newAllocator();
     const buffer = allocator.allocate(2 ** 20, { kind: "gpu", device });
     const opened = GpuDevice.open(device);

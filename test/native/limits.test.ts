@@ -15,7 +15,7 @@ test("settles as the promise does, and leaves no listener", async () => {
   expect(listeners(signal)).toBe(0);
 });
 
-test("its time and its signal", async () => {
+test("rejects by its time and by its signal", async () => {
   const late = await rejectionOf(limited("no value came", never(), { timeoutMs: 1 }));
   expect(late.message).toBe("TIMEOUT: no value came within 1 ms");
   const controller = new AbortController();
@@ -29,7 +29,7 @@ test("its time and its signal", async () => {
   });
 });
 
-test("what comes after the end is handed on, and an error after it is nobody's", async () => {
+test("a result after the end goes to `unwanted`, and an error after it is dropped", async () => {
   const value = Promise.withResolvers<number>();
   const error = Promise.withResolvers<number>();
   const unwanted: number[] = [];
@@ -37,12 +37,12 @@ test("what comes after the end is handed on, and an error after it is nobody's",
   await rejectionOf(limited("no value came", value.promise, { timeoutMs: 0 }, take));
   await rejectionOf(limited("no value came", error.promise, { timeoutMs: 0 }, take));
   value.resolve(7);
-  error.reject(new Error("nobody hears this"));
+  error.reject(new Error("after the end"));
   await new Promise(setImmediate);
   expect(unwanted).toEqual([7]);
 });
 
-test("what comes in the turn of the event loop in which the time is up is no TIMEOUT", async () => {
+test("a result in the turn of the event loop in which the time is up is no TIMEOUT", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   const waiting = limited("no value came", promise, { timeoutMs: 5 });
   setTimeout(() => resolve("there"), 5); // the timer after that of the limit

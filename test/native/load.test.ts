@@ -59,17 +59,17 @@ describe("finding the shim", () => {
   });
 
   test("LAVA_FLOW_SHIM may be the file, also by a relative path", () => {
-    const places = [
+    const paths = [
       join(ROOT, "prebuilt", platformName(), shimFileName()),
       join(ROOT, "shim/zig-out/lib", shimFileName()),
     ];
-    const built = places.find((path) => existsSync(path)) as string;
+    const built = paths.find((path) => existsSync(path)) as string;
     expect(loadWith(built)).toEqual({});
     copyFileSync(built, join(folder, "copy.so"));
     expect(loadWith("copy.so")).toEqual({});
   });
 
-  test("LAVA_FLOW_SHIM naming no file is SHIM_NOT_FOUND, with the place and only that place", () => {
+  test("LAVA_FLOW_SHIM naming no file is SHIM_NOT_FOUND, with that path only", () => {
     const told = loadWith(join(folder, "absent.so"));
     expect(told.code).toBe("SHIM_NOT_FOUND");
     expect(told.message).toContain(join(folder, "absent.so"));
@@ -84,7 +84,7 @@ describe("finding the shim", () => {
     expect(told.message).toContain("text.so");
   });
 
-  test("a copy of the sources with no shim near it lists every place tried", () => {
+  test("a copy of the sources with no shim near it lists every path tried", () => {
     const copy = join(folder, "package");
     cpSync(join(ROOT, "src"), join(copy, "src"), { recursive: true });
     const program = `
@@ -140,20 +140,20 @@ describe.skipIf(!hasMaps)("when it is loaded", () => {
   });
 });
 
-test("importing lava-flow and its kernels does not load what meets a peer, nor the transports; opening does", () => {
+test("the first open loads the handshake and the transports; importing lava-flow and its kernels does not", () => {
   const program = `
     const loaded = () =>
-      ["meet.ts", "transport/shm.ts", "transport/mpi.ts"].filter((name) =>
+      ["connect/connect.ts", "transport/shm.ts", "transport/mpi.ts"].filter((name) =>
         Object.keys(require.cache).some((path) => path.replaceAll("\\\\", "/").endsWith("src/channel/" + name)),
       );
     const { Channel } = await import(${JSON.stringify(join(ROOT, "src/index.ts"))});
     await import(${JSON.stringify(join(ROOT, "src/kernel/index.ts"))});
     const afterImport = loaded();
-    await Channel.open("nobody", { role: "consumer", timeoutMs: 0 }).catch(() => {});
+    await Channel.open("no-peer", { role: "consumer", timeoutMs: 0 }).catch(() => {});
     process.stdout.write(JSON.stringify({ afterImport, afterOpen: loaded() }));`;
   const env = { ...process.env, LAVA_FLOW_RUNTIME_DIR: join(folder, "run") };
   const child = Bun.spawnSync([process.execPath, "-e", program], { timeout: 60_000, env });
   expect(child.stderr.toString()).toBe("");
-  const afterOpen = ["meet.ts", "transport/shm.ts", "transport/mpi.ts"];
+  const afterOpen = ["connect/connect.ts", "transport/shm.ts", "transport/mpi.ts"];
   expect(JSON.parse(child.stdout.toString())).toEqual({ afterImport: [], afterOpen });
 });

@@ -1,4 +1,4 @@
-/** A descriptor in Bun's event loop: what is heard, and that nothing is heard after close. */
+/** A descriptor in Bun's event loop: its events, and none after close. */
 import { dlopen, FFIType } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, readFileSync, writeSync } from "node:fs";
@@ -22,8 +22,8 @@ function socketPair(): [number, number] {
   return [pair[0]!, pair[1]!];
 }
 
-/** What a watch hears, one after the other. */
-function ear() {
+/** Records the events of a watch. */
+function recorder() {
   const heard: string[] = [];
   let tell = Promise.withResolvers<void>();
   const hear = (what: string) => () => {
@@ -35,9 +35,9 @@ function ear() {
 }
 
 describe.skipIf(!onLinux())("a watched descriptor", () => {
-  test("is heard each time that something comes, and when it ends", async () => {
+  test("calls onReadable for each arrival, and onEnd at the end", async () => {
     const [mine, theirs] = socketPair();
-    const { heard, events, next } = ear();
+    const { heard, events, next } = recorder();
     const watch = await Watch.open(mine, events);
     watch.ref();
     for (const count of [1, 2]) {
@@ -55,13 +55,13 @@ describe.skipIf(!onLinux())("a watched descriptor", () => {
     watch.close();
   });
 
-  test("that is none of a socket is heard once, as soon as there is something to read", async () => {
+  test("that is no socket calls onEnd once, when it becomes readable", async () => {
     for (const early of [true, false]) {
       const libc = dlopen(libcPath(), { pipe: { args: [FFIType.ptr], returns: FFIType.i32 } }).symbols;
       const ends = new Int32Array(new ArrayBuffer(8));
       expect(libc.pipe(ends)).toBe(0);
       const [mine, theirs] = ends as unknown as [number, number];
-      const { heard, events, next } = ear();
+      const { heard, events, next } = recorder();
       const told = next();
       if (early) writeSync(theirs, "x");
       const watch = await Watch.open(mine, events);
@@ -75,15 +75,15 @@ describe.skipIf(!onLinux())("a watched descriptor", () => {
     }
   });
 
-  test("closes with its watch, and is not heard any more", async () => {
+  test("closes with its watch, and calls nothing after that", async () => {
     const [mine, theirs] = socketPair();
     const [control, other] = socketPair();
-    const { heard, events } = ear();
-    const { events: controlEvents, next } = ear();
+    const { heard, events } = recorder();
+    const { events: controlEvents, next } = recorder();
     const watch = await Watch.open(mine, events);
     const controlWatch = await Watch.open(control, controlEvents);
     controlWatch.ref();
-    // The loop has not seen these bytes yet when the watch closes. Whoever came later has been heard by then.
+    // The loop has not read these bytes when the watch closes. Three later events of another watch prove that it turned.
     writeSync(theirs, "x");
     watch.close();
     for (let round = 0; round < 3; round++) {

@@ -1,5 +1,6 @@
 /** The MPI job: the processes that one launcher started together. Initialised on first need, once a process. */
 import { enteredJob, ProcessLocation } from "../../location.ts";
+import { cString } from "../../native/c-string.ts";
 import { CONSTANTS, JOB_INFO, MPI_INFO } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -45,18 +46,11 @@ const ANNOUNCE_MS = 1000;
 /** While nobody waits for the rest of joining, it is seen to this often. */
 const BACKGROUND_MS = 20;
 
-const decoder = new TextDecoder();
-
-function text(bytes: Uint8Array, from: number, to: number): string {
-  const end = bytes.indexOf(0, from);
-  return decoder.decode(bytes.subarray(from, end < 0 || end > to ? to : end));
-}
-
 function describeLibrary(): string {
   const shim = native();
   const info = new Uint8Array(new ArrayBuffer(MPI_INFO.sizeof));
   check(shim, shim.lf_mpi_describe(info));
-  return `${text(info, MPI_INFO.implementation, MPI_INFO.version)} ${text(info, MPI_INFO.version, MPI_INFO.library)}`;
+  return `${cString(info, MPI_INFO.implementation, MPI_INFO.version)} ${cString(info, MPI_INFO.version, MPI_INFO.library)}`;
 }
 
 function describe(): Job {
@@ -72,7 +66,7 @@ function describe(): Job {
     id,
     key: keyOf(launch().job || id),
     node: number(JOB_INFO.node),
-    processor: text(info, JOB_INFO.processor, JOB_INFO.sizeof),
+    processor: cString(info, JOB_INFO.processor, JOB_INFO.sizeof),
     library: describeLibrary(),
     peerTable: new PeerTable(rank, size),
   };
