@@ -5,76 +5,76 @@ import type { ERROR_CODES } from "./error-codes.ts";
 /** The stable codes of `LavaFlowError`. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** The call underneath a failure: which API, its own status number and its own words. */
+/** The failed call of another API: its name, its status number and its text. */
 export interface NativeFailure {
   api: string;
   status: number;
   text: string;
 }
 
-/** By this, objects of all copies of the package in the process tell the folder of theirs. */
+/** The property that holds the folder of the package copy which made an object. */
 export const COPY = Symbol.for("lava-flow.copy");
-/** The folder of this copy. */
+/** The folder of this copy of the package. */
 export const HOME = import.meta.dir;
 
 // ───────────── stacks ─────────────
 
-/** In a bundle the user's program is in this file too: its frames can't be told from those of this package. */
+/** False in a bundle: the user's code is in the same file, so no frame can be told to be the package's. */
 const UNBUNDLED = import.meta.file === "errors.ts";
 const OWN_FILES = HOME + (HOME.includes("\\") ? "\\" : "/");
-/** The first frame of a stack: the message before it may have lines of its own. */
+/** Begins each frame of a stack. The message before the first frame may have several lines. */
 const FRAME = "\n    at ";
 
-/** The stack of a call, as an Error has it: the engine makes the text when `stack` is read for the first time. */
+/** The stack of a call. The engine makes the text when `stack` is first read. */
 export interface Call {
   stack?: string;
 }
 
-/** The call of `entry`, a function of this package: also in a bundle, its first frame is that of the caller. */
+/** The call of `entry`, a function of this package. The first frame is the caller's, in a bundle too. */
 export function callOf(entry: (...values: never[]) => unknown): Call {
   const call: Call = {};
   Error.captureStackTrace(call, entry);
   return call;
 }
 
-/** The first `frames` of the stack, with this function's own: for what waits so often that the whole stack costs too much. */
+/** The first `frames` frames of the stack, this function's included: calls that wait often can't pay for a whole stack. */
 export function callHere(frames: number): Call {
   const before = Error.stackTraceLimit;
-  if (!(before > frames)) return new Error(); // the user wants no more than that, or none
+  if (!(before > frames)) return new Error(); // the user's own limit is lower
   Error.stackTraceLimit = frames;
   const call = new Error();
   Error.stackTraceLimit = before;
   return call;
 }
 
-/** Where in the user's program a call was made: "/app/main.ts:12:7", or "" where its stack does not say. */
-export function placeOf(call: Call): string {
+/** The user's source line of a call: "/app/main.ts:12:7", or "" where the stack has none. */
+export function sourceLineOf(call: Call): string {
   for (const frame of framesOf(call.stack, 0)) {
-    const place = usersPlace(frame);
-    if (place) return place;
+    const line = userLineOf(frame);
+    if (line) return line;
   }
   return "";
 }
 
-/** Puts the user's frames of `call` first in the stack of a LavaFlowError, which may be made in a callback of a timer or socket. */
+/** Puts the user's frames of `call` first in the stack of a LavaFlowError: a callback of a timer or a socket may have made it. */
 export function putFirst(error: unknown, call: Call): void {
   if (!UNBUNDLED || !(error instanceof LavaFlowError) || typeof error.stack !== "string") return;
   const { head, frames } = split(error);
   const all = framesOf(call.stack, 0);
-  const first = all.findIndex(usersPlace);
+  const first = all.findIndex(userLineOf);
   const callers = first < 0 ? [] : all.slice(first).filter((frame) => !isOwn(frame));
   error.stack = [head, ...new Set([...callers, ...frames])].join(FRAME);
 }
 
-/** `error`, with the user's frames of the call that waited first where it has none of the user's itself. */
+/** `error`. Where its stack has no frame of the user's, those of the waiting call come first. */
 export function shownAt(call: Call | null, error: unknown): unknown {
   if (call !== null && !namesUser(error)) putFirst(error, call);
   return error;
 }
 
-/** Whether a frame of the user's is in the stack of `error`. */
+/** Whether the stack of `error` has a frame of the user's. */
 export function namesUser(error: unknown): boolean {
-  return error instanceof Error && split(error).frames.some(usersPlace);
+  return error instanceof Error && split(error).frames.some(userLineOf);
 }
 
 function split(error: Error): { head: string; frames: string[] } {
@@ -83,7 +83,7 @@ function split(error: Error): { head: string; frames: string[] } {
   return start < 0 ? { head: stack, frames: [] } : { head: stack.slice(0, start), frames: framesOf(stack, start) };
 }
 
-/** A frame of no function gets a name: Bun, which reads the text again to print it, takes one without for a name alone. */
+/** Adds "<anonymous>" to frames without a function: Bun parses the text to print it, and takes such a frame for a name. */
 function framesOf(stack: string | undefined, from: number): string[] {
   const start = stack?.indexOf(FRAME, from) ?? -1;
   if (start < 0) return [];
@@ -91,16 +91,16 @@ function framesOf(stack: string | undefined, from: number): string[] {
   return frames.map((frame) => frame.replace(/^(async )?(.*:\d+:\d+)$/, "$1<anonymous> ($2)"));
 }
 
-/** The frames with those before the first one of the user's at the end. */
+/** Moves the frames before the user's first one to the end. */
 function usersFirst(frames: string[]): string[] {
-  const first = frames.findIndex(usersPlace);
+  const first = frames.findIndex(userLineOf);
   return first > 0 ? [...frames.slice(first), ...frames.slice(0, first)] : frames;
 }
 
-/** File, line and column of a frame of the user's program; "" for others. */
-function usersPlace(frame: string): string {
-  const place = /\(?((?:file:\/\/)?[^\s()][^()]*:\d+:\d+)\)?$/.exec(frame.replace(/^async /, ""))?.[1] ?? "";
-  return isOwn(frame) || /^(?:native|node|bun|internal):/.test(place) ? "" : place;
+/** File, line and column of a frame of the user's program; "" for other frames. */
+function userLineOf(frame: string): string {
+  const line = /\(?((?:file:\/\/)?[^\s()][^()]*:\d+:\d+)\)?$/.exec(frame.replace(/^async /, ""))?.[1] ?? "";
+  return isOwn(frame) || /^(?:native|node|bun|internal):/.test(line) ? "" : line;
 }
 
 function isOwn(frame: string): boolean {
@@ -109,7 +109,7 @@ function isOwn(frame: string): boolean {
 
 const BRAND = Symbol.for("lava-flow.LavaFlowError");
 
-/** Says in an error of the native part, which knows no names, which channel it is of. */
+/** Adds a channel's name to an error of the native part, which knows no names. */
 export let nameChannel: (error: LavaFlowError, name: string) => void;
 
 /** The error of every failure: a code, the values involved, and a remedy where there is one. */
@@ -127,9 +127,9 @@ export class LavaFlowError extends Error {
     Object.defineProperty(LavaFlowError.prototype, COPY, { value: HOME });
   }
 
-  /** True for the errors of every copy of the package in the process: a class for its own objects, where it extends this. */
+  /** True for errors of every copy of the package in the process; a subclass tests for its own objects. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: it is the class that is asked, which may be one that extends this
+    // biome-ignore lint/complexity/noThisInStatic: `this` may be a subclass
     if (this !== LavaFlowError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && BRAND in value;
   }
@@ -137,7 +137,7 @@ export class LavaFlowError extends Error {
   override readonly name = "LavaFlowError";
   readonly code: ErrorCode;
   declare readonly native?: NativeFailure;
-  /** What the user can do about it, where that is known. */
+  /** What the user can do, where that is known. */
   declare readonly remedy?: string;
   #reason: string;
 
@@ -152,20 +152,20 @@ export class LavaFlowError extends Error {
     this.#reason = message;
     if (options.native) this.native = options.native;
     if (options.remedy) this.remedy = options.remedy;
-    // Bun prints the source of the first frame: of an error that is not caught, the user's line.
+    // Bun prints the source of the first frame: for an uncaught error it should be the user's line.
     if (UNBUNDLED && typeof this.stack === "string") {
       const { head, frames } = split(this);
       this.stack = [head, ...usersFirst(frames)].join(FRAME);
     }
   }
 
-  /** What happened: the message without the code and the remedy. */
+  /** The message without the code and the remedy. */
   get reason(): string {
     return this.#reason;
   }
 }
 
-/** The error for an argument that can't be right: its name, what it was, and what it may be. */
+/** The error for a wrong argument: its name, its value, and the values that are allowed. */
 export function invalidArgument(name: string, value: unknown, allowed: string): LavaFlowError {
   return new LavaFlowError("INVALID_ARGUMENT", `${name} is ${describe(value)}`, { remedy: `Give ${allowed}` });
 }

@@ -1,43 +1,43 @@
-/** Where processes run, and whether two of them share a machine: pure rules, and one probe of this host. */
+/** The location of a process, and the rules that tell whether two processes share a machine. */
 import { invalidArgument, LavaFlowError } from "./errors.ts";
 
-/** Where a process runs. Plain data: it can be written to JSON, sent to a peer and compared there. */
+/** Where a process runs. Plain data, which can be written as JSON and sent to a peer. */
 export interface ProcessLocation {
-  /** Host name as the system gives it, whole (never cut at a dot). */
+  /** The system's host name, not cut at a dot. */
   hostname: string;
-  /** Identity of the running kernel (Linux: boot id). Absent when only a hostname is known. */
+  /** Identity of the running operating system (Linux: boot id). Absent when only a hostname is known. */
   hostId?: string;
-  /** Set where a user gave the host id: it then decides alone, before every other rule. */
+  /** The user gave the host id, which then decides before every other rule. */
   hostIdOverridden?: true;
-  /** The scheduler's name for the machine (Kubernetes node, SLURM node), where it is told. */
+  /** The scheduler's name of the machine (Kubernetes node, SLURM node), where one is known. */
   nodeId?: string;
   /** Preferred GPU, as an index into the allocator's devices. */
   deviceId?: number;
   pid?: number;
   /** The rank in MPI_COMM_WORLD, where the process has joined an MPI job. */
   mpiRank?: number;
-  /** The job, and where in it: "JOB:RANK" with the lowest rank of those that MPI says share memory. */
+  /** The job and the node in it: "JOB:RANK", with the lowest rank of the node's shared-memory communicator. */
   mpiNode?: string;
 }
 
 /** Whether two processes run on one host. */
 export type CommunicationScope = "local" | "remote";
 
-/** Why two processes were called local or remote: the first strategy that could decide. */
+/** Whether two processes are local or remote, and the first rule that could decide it. */
 export interface ScopeDecision {
   scope: CommunicationScope;
   strategy: "override" | "host-id" | "mpi" | "node-id" | "hostname" | "conservative";
   reason: string;
 }
 
-/** Host names have at most 255 bytes; nothing else here is longer by nature. */
+/** Characters of a string of a location: the limit of host names, the longest of them. */
 const STRING_MAX = 255;
 const INTEGER_MAX = 0xffffffff;
-/** Far above what a location needs, far below what would cost time to parse. */
+/** Characters of a location as JSON: several times the largest one, and still parsed at once. */
 const JSON_MAX = 65_536;
-/** A machine that takes longer than this to say who it is stays unknown. */
+/** Milliseconds for the command that reads the host id; without an answer the host id is unknown. */
 const PROBE_TIMEOUT_MS = 10_000;
-/** Names that every machine has for itself. */
+/** Host names that prove nothing: every machine has them. */
 const NAMES_OF_ANY_HOST = new Set(["localhost", "localhost.localdomain"]);
 
 const STRINGS = ["hostname", "hostId", "nodeId", "mpiNode"] as const;
@@ -46,10 +46,9 @@ const INTEGERS = ["deviceId", "pid", "mpiRank"] as const;
 /** Reads and compares locations of processes. */
 export const ProcessLocation = {
   /**
-   * This process. Anything in `overrides` wins over what is detected, and over the environment: LAVA_FLOW_HOST_ID for
-   * the host id; LAVA_FLOW_NODE_ID, SLURMD_NODENAME or KUBERNETES_NODE_NAME (downward API) for the node id. The rank and
-   * its node are known once a channel has joined the MPI job.
-   * INVALID_ARGUMENT names the field that can't be right.
+   * The location of this process. `overrides` come before the environment, which comes before detection. The environment
+   * has LAVA_FLOW_HOST_ID for the host id, and LAVA_FLOW_NODE_ID, SLURMD_NODENAME or KUBERNETES_NODE_NAME (downward API) for
+   * the node id. The rank and its node are known after a channel has joined the MPI job. INVALID_ARGUMENT names the wrong field.
    */
   detect(overrides: Partial<ProcessLocation> = {}): ProcessLocation {
     const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
@@ -66,7 +65,7 @@ export const ProcessLocation = {
     });
   },
 
-  /** Reads what JSON.stringify made of a location. INVALID_ARGUMENT names the field; unknown fields are ignored. */
+  /** Parses a location that JSON.stringify wrote. Ignores unknown fields. INVALID_ARGUMENT names the wrong field. */
   fromJSON(text: string): ProcessLocation {
     if (typeof text !== "string" || text.length > JSON_MAX) {
       throw invalidArgument("location", text, `JSON of at most ${JSON_MAX} characters`);
@@ -76,7 +75,7 @@ export const ProcessLocation = {
       value = JSON.parse(text);
     } catch (error) {
       throw new LavaFlowError("INVALID_ARGUMENT", `location is not JSON: ${(error as Error).message}`, {
-        remedy: "Give what JSON.stringify makes of a ProcessLocation",
+        remedy: "Give the JSON.stringify of a ProcessLocation",
         cause: error,
       });
     }
@@ -84,17 +83,17 @@ export const ProcessLocation = {
   },
 };
 
-/** What this process is in its MPI job. Plain facts, known late: MPI is initialised on first need. */
-export type PlaceInJob = Required<Pick<ProcessLocation, "mpiRank" | "mpiNode">>;
+/** The rank of this process and its node, which are known when MPI has been initialised. */
+export type RankInJob = Required<Pick<ProcessLocation, "mpiRank" | "mpiNode">>;
 
-let inJob: PlaceInJob | undefined;
+let inJob: RankInJob | undefined;
 
-/** This process has joined a job: from now on `detect` says so. */
-export function enteredJob(place: PlaceInJob): void {
-  inJob = place;
+/** This process has joined a job: `detect` has its rank from now on. */
+export function enteredJob(rank: RankInJob): void {
+  inJob = rank;
 }
 
-/** A copy of the known fields of `value`, which may come from anywhere. INVALID_ARGUMENT names the field. */
+/** A copy of the known fields of `value`, which is not trusted. INVALID_ARGUMENT names the wrong field. */
 export function validateLocation(value: unknown): ProcessLocation {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalidArgument("location", value, "an object with a hostname");
@@ -105,7 +104,7 @@ export function validateLocation(value: unknown): ProcessLocation {
   for (const field of STRINGS) {
     const text = given[field];
     if (text === undefined) continue;
-    // Control characters have no place in a name, and reasons are printed to terminals.
+    // Reasons are printed to terminals, so no control character may pass.
     if (typeof text !== "string" || text.length > STRING_MAX || /\p{Cc}/u.test(text)) {
       throw invalidArgument(`location.${field}`, text, `at most ${STRING_MAX} characters, none a control character`);
     }
@@ -127,7 +126,7 @@ export function validateLocation(value: unknown): ProcessLocation {
   return location;
 }
 
-/** Whether two processes share a machine: the first rule that can decide does, and says which values it compared. */
+/** Whether two processes share a machine. The first rule that can decide is used; `reason` has the values it compared. */
 export function detectScope(mine: ProcessLocation, peer: ProcessLocation): ScopeDecision {
   if (mine.hostId && peer.hostId) {
     const overridden = mine.hostIdOverridden || peer.hostIdOverridden;
@@ -138,7 +137,7 @@ export function detectScope(mine: ProcessLocation, peer: ProcessLocation): Scope
   const [here, there] = [readNode(mine.mpiNode), readNode(peer.mpiNode)];
   if (here && there && here.job === there.job) return compare("mpi", "nodes of one MPI job", here.node, there.node);
   if (mine.nodeId && peer.nodeId) return compare("node-id", "node ids", mine.nodeId, peer.nodeId);
-  // Equal hostnames prove nothing once one side is known to run on some particular kernel.
+  // Equal hostnames prove nothing when one side has a host id that the other can't match.
   const onlyHostnames = !mine.hostId && !peer.hostId;
   if (onlyHostnames && tellsHosts(mine.hostname) && tellsHosts(peer.hostname)) {
     return compare("hostname", "hostnames", mine.hostname, peer.hostname);
@@ -149,7 +148,7 @@ export function detectScope(mine: ProcessLocation, peer: ProcessLocation): Scope
   return { scope: "remote", strategy: "conservative", reason: `nothing proves one host: ${known.join(", ")}` };
 }
 
-/** The two parts of `mpiNode`. Nodes of different jobs have nothing to do with each other. */
+/** The two parts of `mpiNode`. Nodes of different jobs can't be compared. */
 function readNode(mpiNode: string | undefined): { job: string; node: string } | null {
   const at = mpiNode?.lastIndexOf(":") ?? -1;
   return mpiNode && at > 0 ? { job: mpiNode.slice(0, at), node: mpiNode.slice(at + 1) } : null;
@@ -171,7 +170,7 @@ function quote(value: string | undefined): string {
 
 let identity: { id: string | undefined } | undefined;
 
-/** What tells this running kernel from every other one: it can't change, so one probe is enough. */
+/** The identity of the running operating system. It can't change, so it is probed once. */
 function kernelIdentity(): string | undefined {
   identity ??= { id: probeKernel()?.trim() || undefined };
   return identity.id;
@@ -182,11 +181,11 @@ function probeKernel(): string | undefined {
     try {
       return process.getBuiltinModule("node:fs").readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
     } catch {
-      return undefined; // No /proc here: then hostnames are all there is.
+      return undefined; // no /proc: the hostname has to do
     }
   }
   if (process.platform === "darwin") return outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]);
-  // Copies of one disk image share the GUID, but did not start at the same moment.
+  // Copies of one disk image share the GUID, but not the moment of their start.
   const machine = "(Get-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Cryptography).MachineGuid";
   const started = "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks";
   return outputOf(["powershell", "-NoProfile", "-NonInteractive", "-Command", `"$(${machine})-$(${started})"`]);
@@ -197,6 +196,6 @@ function outputOf(command: string[]): string | undefined {
     const { success, stdout } = Bun.spawnSync(command, { stderr: "ignore", timeout: PROBE_TIMEOUT_MS });
     return success ? stdout.toString() : undefined;
   } catch {
-    return undefined; // The program is not there.
+    return undefined; // no such program
   }
 }

@@ -1,5 +1,5 @@
 /** Opens a channel: one producer, one consumer, frames in order, on the fastest transport that both sides can prove. */
-import { callOf, isCode, nameChannel, placeOf, putFirst } from "../errors.ts";
+import { callOf, isCode, nameChannel, putFirst, sourceLineOf } from "../errors.ts";
 import { ProcessLocation } from "../location.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
 import { Consumer } from "./consumer.ts";
@@ -39,7 +39,7 @@ export class Channel {
     } = options;
     const allocator = options.allocator ?? new MemoryAllocator();
     const call = callOf(Channel.open);
-    const openedAt = placeOf(call);
+    const openedAt = sourceLineOf(call);
     const party = { name, role, location, profile, allocator, pin: transport, expected: peer, scope, openedAt };
     // A producer retries every 20 ms: the link itself sends no event when it can take data again.
     const queue = new WaitQueue(name, role === "producer" ? 20 : 0, openedAt);

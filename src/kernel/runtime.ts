@@ -1,5 +1,5 @@
 /** KernelRuntime: a backend, the kernels that run on it, and what they know each other by. */
-import { type Call, callOf, invalidArgument, LavaFlowError, placeOf } from "../errors.ts";
+import { type Call, callOf, invalidArgument, LavaFlowError, sourceLineOf } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, noVulkan } from "../gpu/device.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
 import { checkDrain } from "../native/limits.ts";
@@ -244,7 +244,7 @@ export class KernelRuntime implements AsyncDisposable {
         remedy: "Terminate it first, or choose another id",
       });
     }
-    const place = placeOf(callOf(this.launch));
+    const place = sourceLineOf(callOf(this.launch));
     const launch = this.#launch(id, plan, {
       stack: place && `\n    at KernelRuntime.launch (${place})`,
     });

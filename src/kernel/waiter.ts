@@ -1,5 +1,5 @@
 /** A promise that somebody else settles, or the time. */
-import { type Call, callHere, type LavaFlowError, namesUser, placeOf, putFirst } from "../errors.ts";
+import { type Call, callHere, type LavaFlowError, namesUser, putFirst, sourceLineOf } from "../errors.ts";
 import { TIMER_MAX_MS } from "../native/limits.ts";
 import { afterTurn } from "../native/turn.ts";
 import type { Struct } from "./struct.ts";
@@ -81,7 +81,7 @@ export class Waiter<T> {
     this.#end();
     if (!namesUser(error)) {
       const call = this.#call;
-      putFirst(error, call === null || placeOf(call) === "" ? this.#origin.launch : call);
+      putFirst(error, call === null || sourceLineOf(call) === "" ? this.#origin.launch : call);
     }
     this.#reject(error);
   }
