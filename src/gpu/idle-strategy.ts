@@ -1,59 +1,59 @@
 /**
- * How a thread waits for its GPU: it spins for a moment, as short work ends before sleep would begin; then looks once in
- * each turn of the event loop; then sleeps until the shim's bell rings. Nothing runs while nothing is near its end.
+ * The idle strategy of a GPU's queue. The thread first spins, because short work ends before a sleep would begin; then polls
+ * once in each turn of the event loop; then parks until the shim notifies its event descriptor.
  */
 import { CONSTANTS } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { afterTurn, turnDue } from "../native/turn.ts";
 import { Watch } from "../native/watch.ts";
 
-/** About what the shortest work takes, from being submitted to being seen. */
+/** Microseconds of spinning: the time from the submission of the shortest work to its visible end. */
 const SPIN_US = 20;
-/** Work that takes longer than this is not made much slower by the bell's own way, some hundred microseconds. */
+/** Milliseconds of polling in each turn. For longer work, the event's own delay of some 100 µs matters little. */
 const TURNS_MS = 1;
-/** How often to look where there is no bell. */
+/** Milliseconds between polls where there is no event. */
 const POLL_MS = 1;
-/** How often to look in spite of the bell, for time limits. */
+/** Milliseconds between polls in spite of the event: bounds how late the queue's own time limit is noticed. */
 const RECHECK_MS = 1000;
 
-/** What `look` gives when it knows of no value to wait for, but there is something to be done soon. */
+/** A result of `poll`: no timeline value is awaited, but a later poll has work to do. */
 export const SOON = 0;
-/** What `look` gives when it has more to do as soon as the event loop had its turn. */
+/** A result of `poll`: there is more to do after the next turn of the event loop. */
 export const NOW = -1;
 
-const bell = new BigInt64Array(new ArrayBuffer(8));
+const descriptor = new BigInt64Array(new ArrayBuffer(8));
 
-export class Vigil {
+export class IdleStrategy {
   readonly #shim = native();
   readonly #device: number;
-  readonly #look: (spinUs: number) => number | null;
-  #state: "resting" | "awake" | "asleep" = "resting";
+  readonly #poll: (spinUs: number) => number | null;
+  #state: "idle" | "polling" | "parked" = "idle";
   #turnsUntil = 0;
-  #watch: Watch | null = null;
+  #event: Watch | null = null;
   #opening = false;
-  /** There is no bell, or none any more. */
-  #polls = false;
+  /** The device has no event, or the event has failed. */
+  #noEvent = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  /** What the bell was last asked to ring at. */
-  #asked = 0;
+  /** The timeline value at which the shim was last asked to notify. */
+  #armedAt = 0;
   #closed = false;
 
-  /** `look` does what can be done, and returns the value to wait for, SOON, NOW, or null when nothing is waited for. */
-  constructor(device: number, look: (spinUs: number) => number | null) {
+  /** `poll` makes progress and returns the timeline value to wait for, SOON, NOW, or null when nothing is awaited. */
+  constructor(device: number, poll: (spinUs: number) => number | null) {
     this.#device = device;
-    this.#look = look;
+    this.#poll = poll;
   }
 
-  /** There is something new to wait for. */
+  /** The caller has something new to wait for. */
   begin(): void {
     const state = this.#state;
     if (this.#closed) return;
-    if (state !== "asleep") this.#turnsUntil = performance.now() + TURNS_MS;
-    if (state === "awake") return;
-    this.#state = "awake";
-    // Not at once: the caller may have more to submit, and that should not wait until this one has ended. What is promises
-    // away goes first too: a tick that a microtask asks for comes after all microtasks, one asked for here before them.
-    const step = () => this.#step(state === "asleep" ? 0 : SPIN_US);
+    if (state !== "parked") this.#turnsUntil = performance.now() + TURNS_MS;
+    if (state === "polling") return;
+    this.#state = "polling";
+    // The first poll is not at once: the caller may submit more, which should not wait for the end of this. A tick that a
+    // microtask asks for runs after all microtasks, so continuations of promises run first too.
+    const step = () => this.#step(state === "parked" ? 0 : SPIN_US);
     if (turnDue()) afterTurn(step);
     else queueMicrotask(() => process.nextTick(step));
   }
@@ -61,32 +61,32 @@ export class Vigil {
   close(): void {
     this.#closed = true;
     this.#rest();
-    this.#watch?.close();
-    this.#watch = null;
+    this.#event?.close();
+    this.#event = null;
   }
 
   #step(spinUs: number): void {
     if (this.#closed) return;
-    const next = this.#look(spinUs);
+    const next = this.#poll(spinUs);
     if (next === null) this.#rest();
     else if (next === NOW || performance.now() < this.#turnsUntil) setImmediate(() => this.#step(0));
-    else this.#sleep(next);
+    else this.#park(next);
   }
 
-  #sleep(next: number): void {
-    this.#state = "asleep";
-    if (!this.#watch && !this.#polls) this.#open();
-    if (next === this.#asked && this.#timer !== null) return; // newer work, behind what is waited for
-    const canRing = next !== SOON && this.#watch !== null && !this.#polls;
-    const rings = canRing && this.#shim.lf_queue_ring_at(this.#device, next) >= 0;
-    if (rings) this.#watch?.ref();
-    this.#asked = rings ? next : SOON;
-    this.#setTimer(rings ? RECHECK_MS : POLL_MS);
+  #park(next: number): void {
+    this.#state = "parked";
+    if (!this.#event && !this.#noEvent) this.#openEvent();
+    if (next === this.#armedAt && this.#timer !== null) return; // still armed: only later work was added
+    const canArm = next !== SOON && this.#event !== null && !this.#noEvent;
+    const armed = canArm && this.#shim.lf_queue_ring_at(this.#device, next) >= 0;
+    if (armed) this.#event?.ref();
+    this.#armedAt = armed ? next : SOON;
+    this.#setTimer(armed ? RECHECK_MS : POLL_MS);
   }
 
   #wake(): void {
-    if (this.#state !== "asleep") return;
-    this.#state = "awake";
+    if (this.#state !== "parked") return;
+    this.#state = "polling";
     this.#clearTimer();
     this.#step(0);
   }
@@ -102,32 +102,32 @@ export class Vigil {
   }
 
   #rest(): void {
-    this.#state = "resting";
-    this.#watch?.unref();
+    this.#state = "idle";
+    this.#event?.unref();
     this.#clearTimer();
   }
 
-  /** The bell is hung when somebody sleeps for the first time; until it hangs, the timer looks. */
-  async #open(): Promise<void> {
+  /** The first park opens the event. Until then the timer polls. */
+  async #openEvent(): Promise<void> {
     if (this.#opening) return;
     this.#opening = true;
-    const result = this.#shim.lf_queue_bell(this.#device, bell);
-    this.#polls = result < 0 || result === CONSTANTS.LF_EMPTY;
-    if (this.#polls) return;
+    const result = this.#shim.lf_queue_bell(this.#device, descriptor);
+    this.#noEvent = result < 0 || result === CONSTANTS.LF_EMPTY;
+    if (this.#noEvent) return;
     const onEnd = () => {
-      this.#polls = true;
+      this.#noEvent = true;
       this.#wake();
     };
     try {
       const onReadable = () => {
-        this.#turnsUntil = performance.now() + TURNS_MS; // what comes next may be near
+        this.#turnsUntil = performance.now() + TURNS_MS; // the next value may follow soon
         this.#wake();
       };
-      const watch = await Watch.open(Number(bell[0]), { onReadable, onEnd });
+      const watch = await Watch.open(Number(descriptor[0]), { onReadable, onEnd });
       if (this.#closed) watch.close();
-      else this.#watch = watch;
+      else this.#event = watch;
     } catch {
-      this.#polls = true; // it can do without
+      this.#noEvent = true; // polling by the timer replaces the event
     }
     this.#wake();
   }

@@ -1,65 +1,77 @@
-/** The work of one GPU, in one order, and who waits for it. */
+/** The queue of one GPU: its work in one order, and the promises that wait for it. */
 import { LavaFlowError } from "../errors.ts";
 import { DEFAULT_TIMEOUT_MS, type Limits, timedOut, timeoutOf } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check, lastError } from "../native/status.ts";
+import { IdleStrategy, NOW, SOON } from "./idle-strategy.ts";
 import { Stop } from "./stop.ts";
-import { NOW, SOON, Vigil } from "./idle-strategy.ts";
-import { type Desk, type Entry, Hold, Lane, type Piece, Read, Submission, Work, Write } from "./work.ts";
+import {
+  type DeviceQueue,
+  type Entry,
+  QueueLock,
+  Read,
+  type StagedRange,
+  Submission,
+  Work,
+  WorkQueue,
+  Write,
+} from "./work.ts";
 
-/** Somebody who is told when the timeline reaches a value. */
-interface Mark {
+/** A timeline value that the queue waits for. */
+interface Awaited {
   value: number;
-  /** Null: nobody; there is room for more then. */
+  /** The work that ends there; null where only the staging ring gets space. */
   work: Work | null;
-  piece?: Piece;
+  range?: StagedRange;
 }
 
 const PLAIN: Entry = {};
 const STUCK =
-  "See what keeps the GPU: other programs, or a semaphore that nobody signals; with timeoutMs a call waits for longer";
+  "Find what blocks the GPU: another program, or a semaphore that is never signalled; timeoutMs makes a call wait longer";
 const number = new Float64Array(new ArrayBuffer(8));
 
 /**
- * Copies and fills by the shim's handles of memory. Work starts in the order of the calls; each promise resolves when
- * the GPU has done it. Rejects with TIMEOUT when the GPU gets nothing done for 30 s, with GPU_DEVICE_LOST, with CLOSED when
- * memory is closed meanwhile, and with what a `Stop` ends it with. What the GPU has of it by then goes on without harm:
- * nothing is written to a view after that, and the shim keeps memory until the work on it has ended.
+ * Copies and fills memory, which it knows by the shim's handles. Work starts in the order of the calls. Each promise
+ * resolves when the GPU has done its work. It rejects with TIMEOUT when the GPU ends no work for 30 s, with GPU_DEVICE_LOST,
+ * with CLOSED when the memory closes first, and with the error of its `Stop`.
+ *
+ * After a rejection the views of the call are neither read nor written. Submitted work runs on; the shim keeps its memory
+ * until the work has ended.
  */
 export class GpuQueue {
   readonly #shim = native();
   readonly #device: number;
   readonly #name: string;
-  readonly #lane = new Lane();
-  readonly #desk: Desk;
-  readonly #vigil: Vigil;
+  readonly #works = new WorkQueue();
+  readonly #port: DeviceQueue;
+  readonly #idleStrategy: IdleStrategy;
   readonly #onLost: () => void;
   /** By value, the smallest first. */
-  readonly #marks: Mark[] = [];
-  /** Of what the last submission was. */
+  readonly #awaited: Awaited[] = [];
+  /** The work of the last submission. */
   #last: Work | null = null;
-  /** When the timeline moved, or something new was to be waited for after a rest; milliseconds. */
+  /** When the timeline last moved, or the first work came after a rest; milliseconds. */
   #movedAt = 0;
-  /** It has not moved for too long: what nobody waits for any more is left alone until it does. */
+  /** The timeline has not moved for DEFAULT_TIMEOUT_MS. Work whose call has ended is not awaited until it moves. */
   #stuck = false;
   #idle: PromiseWithResolvers<void> | null = null;
 
-  /** `onLost` runs once, when the GPU turns out to be lost. */
+  /** `onLost` runs once, when the GPU is found to be lost. */
   constructor(device: number, name: string, onLost: () => void) {
     this.#device = device;
     this.#name = name;
     this.#onLost = onLost;
-    this.#vigil = new Vigil(device, (spinUs) => this.#look(spinUs));
-    this.#desk = {
+    this.#idleStrategy = new IdleStrategy(device, (spinUs) => this.#progress(spinUs));
+    this.#port = {
       shim: this.#shim,
       device,
-      goesOn: (work) => this.#last === work,
-      mark: (work, value, piece) => {
+      isLast: (work) => this.#last === work,
+      submitted: (work, value, range) => {
         this.#last = work;
-        this.#mark({ value, work, piece });
+        this.#awaitValue({ value, work, range });
       },
-      wantRoom: (value) => {
-        if (this.#marks.length === 0 && value > 0) this.#mark({ value, work: null });
+      awaitSpace: (value) => {
+        if (this.#awaited.length === 0 && value > 0) this.#awaitValue({ value, work: null });
       },
     };
   }
@@ -91,19 +103,19 @@ export class GpuQueue {
     );
   }
 
-  /** Copies from `source`, which must not change until this resolves. */
+  /** Copies all of `source`, which must not change until the promise settles. */
   write(memory: number, offset: number, source: Uint8Array, entry = PLAIN): Promise<void> {
-    return this.#enter(new Write(this.#desk, memory, offset, source), entry);
+    return this.#enter(new Write(this.#port, memory, offset, source), entry);
   }
 
-  /** Copies to `target`. */
+  /** Fills all of `target`. */
   read(memory: number, offset: number, target: Uint8Array, entry = PLAIN): Promise<void> {
-    return this.#enter(new Read(this.#desk, memory, offset, target), entry);
+    return this.#enter(new Read(this.#port, memory, offset, target), entry);
   }
 
   /**
-   * Anything else that one call to the shim submits: `call` returns its status and puts the value that it will reach
-   * into its argument. `memories` are the handles of the memory that it uses.
+   * Any other work of one submission. `call` returns the shim's status, and writes the timeline value of the submission into
+   * its argument. `memories` are the handles of the memory that the work uses.
    */
   submit(
     memories: readonly number[],
@@ -111,30 +123,30 @@ export class GpuQueue {
     call: (value: Float64Array) => number,
     entry = PLAIN,
   ): Promise<void> {
-    return this.#enter(new Submission(this.#desk, memories, `${what} on ${this.#name}`, call), entry);
+    return this.#enter(new Submission(this.#port, memories, `${what} on ${this.#name}`, call), entry);
   }
 
   /**
-   * A turn of one's own in the order: work that is entered later waits until `release`. Its owner waits for `done`, and
-   * gives `lane` to the calls that are a part of it.
+   * Locks the queue: later work waits until `release`. The owner awaits `done`, then passes the lock's `work` as `within` to
+   * its own calls.
    */
-  hold(stop?: Stop | null): Hold {
-    const hold = new Hold(() => this.#vigil.begin());
-    this.#enter(hold, { stop });
-    return hold;
+  lock(stop?: Stop | null): QueueLock {
+    const lock = new QueueLock(() => this.#idleStrategy.begin());
+    this.#enter(lock, { stop });
+    return lock;
   }
 
-  /** Whether all work has been handed to the GPU: what is called now does not wait for room. */
+  /** Whether all work was submitted: a new call is submitted at once. */
   get submitted(): boolean {
-    return this.#lane.empty;
+    return this.#works.empty;
   }
 
-  /** Whether the timeline is there. GPU_DEVICE_LOST. */
+  /** Whether the timeline has reached the value. GPU_DEVICE_LOST. */
   reached(value: number): boolean {
     return check(this.#shim, this.#shim.lf_queue_reached(this.#device, value, 0), this.#name) === 1;
   }
 
-  /** The value of the last submitted work that uses the memory; 0 when all has ended. */
+  /** The timeline value of the last submitted work that uses the memory; 0 when all of it has ended. */
   pending(memory: number): number {
     check(this.#shim, this.#shim.lf_queue_pending(this.#device, memory, number), this.#name);
     return number[0] as number;
@@ -153,121 +165,121 @@ export class GpuQueue {
     }
   }
 
-  /** The same, for as long as `stop` lets it. */
+  /** As `wait`, with the limits of `stop`. */
   async until(value: number, stop: Stop): Promise<void> {
     if (this.reached(value)) return;
     const work = new Work([]);
-    const mark = { value, work };
-    this.#expect();
-    this.#mark(mark);
+    const awaited = { value, work };
+    this.#startClock();
+    this.#awaitValue(awaited);
     this.#endBy(stop, work);
-    this.#vigil.begin();
+    this.#idleStrategy.begin();
     try {
       await work.done;
     } finally {
-      const at = this.#marks.indexOf(mark);
-      if (at >= 0) this.#marks.splice(at, 1);
+      const at = this.#awaited.indexOf(awaited);
+      if (at >= 0) this.#awaited.splice(at, 1);
     }
   }
 
-  /** Whether nothing is under way. */
+  /** Whether all work has ended. */
   get atRest(): boolean {
-    return this.#marks.length === 0 && this.#lane.empty;
+    return this.#awaited.length === 0 && this.#works.empty;
   }
 
-  /** Resolves when nothing is under way any more, or nothing gets done any more. */
+  /** Resolves when all work has ended, or when the GPU ends none any more. */
   get idle(): Promise<void> {
     if (this.atRest) return Promise.resolve();
     this.#idle ??= Promise.withResolvers<void>();
-    this.#vigil.begin();
+    this.#idleStrategy.begin();
     return this.#idle.promise;
   }
 
-  /** The memory is about to close: work that uses it fails with CLOSED. What the GPU has of it goes on without harm. */
+  /** The memory is about to close: work that uses it fails with CLOSED. Submitted work runs on without harm. */
   abandon(memory: number): void {
     if (this.atRest) return;
     const uses = (work: Work) => work.memories.includes(memory);
     this.#fail(uses, closed("the memory was closed while work on it was under way"));
-    this.#vigil.begin(); // what stood behind it may have room now
+    this.#idleStrategy.begin(); // later work may be submitted now
   }
 
-  /** Before the device is closed. */
+  /** To be called before the device is closed. */
   close(): void {
     this.#fail(() => true, closed(`${this.#name} was closed while work was under way`));
-    this.#marks.length = 0;
-    this.#vigil.close();
+    this.#awaited.length = 0;
+    this.#idleStrategy.close();
   }
 
-  #enter(work: Work, { lane = this.#lane, stop = null }: Entry): Promise<void> {
-    this.#expect();
+  #enter(work: Work, { within = this.#works, stop = null }: Entry): Promise<void> {
+    this.#startClock();
     if (stop) this.#endBy(stop, work);
-    const free = lane.empty;
-    lane.add(work);
-    if (free) lane.advance();
-    this.#vigil.begin();
+    const free = within.empty;
+    within.add(work);
+    if (free) within.advance();
+    this.#idleStrategy.begin();
     return work.done;
   }
 
   #endBy(stop: Stop, work: Work): void {
     work.timed = stop.timed;
     stop.add((error) => {
-      this.#look(0); // the thread may have been busy while it was done
+      this.#progress(0); // the work may have ended while the thread was busy
       if (!work.over) work.fail(error);
-      this.#vigil.begin(); // what stood behind it may have room now
+      this.#idleStrategy.begin(); // later work may be submitted now
     });
   }
 
-  /** Something is to come: from now on counts how long it takes. */
-  #expect(): void {
-    if (this.#marks.length > 0 && !this.#stuck) return;
+  /** Work is added: after a rest, the time without progress counts from now on. */
+  #startClock(): void {
+    if (this.#awaited.length > 0 && !this.#stuck) return;
     this.#movedAt = performance.now();
     this.#stuck = false;
   }
 
-  #mark(mark: Mark): void {
-    const marks = this.#marks;
-    let at = marks.length;
-    while (at > 0 && (marks[at - 1] as Mark).value > mark.value) at--;
-    marks.splice(at, 0, mark);
+  #awaitValue(entry: Awaited): void {
+    const awaited = this.#awaited;
+    let at = awaited.length;
+    while (at > 0 && (awaited[at - 1] as Awaited).value > entry.value) at--;
+    awaited.splice(at, 0, entry);
   }
 
-  /** Tells those whose value was reached, and hands over what there is room for. Returns what to wait for next. */
-  #look(spinUs: number): number | null {
+  /** Ends the works whose value was reached, and submits more. Returns what the idle strategy waits for next. */
+  #progress(spinUs: number): number | null {
     let spin = spinUs;
     let moved = false;
-    for (let mark = this.#marks[0]; mark !== undefined; mark = this.#marks[0]) {
-      const result = this.#shim.lf_queue_reached(this.#device, mark.value, spin);
+    for (let first = this.#awaited[0]; first !== undefined; first = this.#awaited[0]) {
+      const result = this.#shim.lf_queue_reached(this.#device, first.value, spin);
       if (result < 0) return this.#end(lastError(this.#shim, this.#name));
       if (result === 0) break;
       spin = 0;
       moved = true;
-      this.#marks.shift();
-      mark.work?.reached(mark.piece);
+      this.#awaited.shift();
+      first.work?.reached(first.range);
     }
-    let advance = this.#lane.advance();
+    let advance = this.#works.advance();
     const now = performance.now();
     if (moved) {
       this.#movedAt = now;
       this.#stuck = false;
     } else if (!this.#stuck && now - this.#movedAt >= DEFAULT_TIMEOUT_MS) {
       this.#stuck = true;
-      this.#fail(({ timed }) => !timed, timedOut(`${this.#name} got nothing done`, DEFAULT_TIMEOUT_MS, "", STUCK));
-      advance = this.#lane.advance();
+      this.#fail(({ timed }) => !timed, timedOut(`${this.#name} ended no work`, DEFAULT_TIMEOUT_MS, "", STUCK));
+      advance = this.#works.advance();
     }
     if (this.#stuck) this.#rest();
-    const awaited = this.#stuck && this.#lane.empty;
-    const first = awaited ? this.#marks.find(({ work }) => work !== null && !work.over) : this.#marks[0];
+    const onlyLive = this.#stuck && this.#works.empty;
+    const next = onlyLive ? this.#awaited.find(({ work }) => work !== null && !work.over) : this.#awaited[0];
     if (advance === "more") return NOW;
-    if (first) return first.value;
+    if (next) return next.value;
     if (advance === "full") return SOON;
-    if (this.#lane.empty) this.#rest();
+    if (this.#works.empty) this.#rest();
     return null;
   }
 
   #end(error: LavaFlowError): null {
     this.#fail(() => true, error);
-    this.#lane.advance();
-    this.#marks.length = 0;
+    this.#works.advance();
+    this.#awaited.length = 0;
     this.#rest();
     if (error.code === "GPU_DEVICE_LOST") this.#onLost();
     return null;
@@ -279,8 +291,8 @@ export class GpuQueue {
   }
 
   #fail(which: (work: Work) => boolean, error: LavaFlowError): void {
-    for (const { work } of this.#marks) if (work && which(work)) work.fail(error);
-    for (const work of this.#lane.waiting()) if (which(work)) work.fail(error);
+    for (const { work } of this.#awaited) if (work && which(work)) work.fail(error);
+    for (const work of this.#works.waiting()) if (which(work)) work.fail(error);
   }
 }
 

@@ -1,13 +1,13 @@
-/** The end of a call on a GPU that comes before the GPU has done it: the caller's signal is aborted, or the call's time is up. */
+/** Ends a call on a GPU before the GPU has done its work: the caller's signal was aborted, or the call's time is up. */
 import type { LavaFlowError } from "../errors.ts";
 import { aborted, type Limits, TIMER_MAX_MS, timedOut, timeoutOf } from "../native/limits.ts";
 
-const REMEDY = "Give it more time; what the GPU has begun of it goes on, and keeps the memory that it needs";
+const REMEDY = "Allow more time; work that the GPU has begun runs on, and keeps the memory that it needs";
 
 type Ender = (error: LavaFlowError) => void;
 
 export class Stop {
-  /** The call has a time of its own: it does not end because the GPU gets nothing done. */
+  /** The call has a time limit of its own, which replaces the queue's. */
   readonly timed: boolean;
   readonly #enders: Ender[] = [];
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,7 +15,7 @@ export class Stop {
   readonly #onAbort: (() => void) | undefined;
   #error: LavaFlowError | null = null;
 
-  /** `what` has not happened, for the error. Throws ABORTED where the signal was aborted before, and INVALID_ARGUMENT. */
+  /** `what` begins the error's text, as "copy did not end". Throws ABORTED for a signal that is aborted already; INVALID_ARGUMENT. */
   constructor(what: string, limits: Limits) {
     const { signal } = limits;
     const timeoutMs = timeoutOf(limits);
@@ -30,13 +30,13 @@ export class Stop {
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** `ender` runs at the end of the call, at once where that was before. */
+  /** `ender` runs when the time or the signal ends the call; at once if one has. */
   add(ender: Ender): void {
     if (this.#error) ender(this.#error);
     else this.#enders.push(ender);
   }
 
-  /** The call is over: neither the time nor the signal ends it any more. */
+  /** The call is over: the time and the signal no longer count. */
   close(): void {
     clearTimeout(this.#timer);
     if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);

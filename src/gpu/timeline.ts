@@ -1,4 +1,4 @@
-/** GpuSemaphore: order between the work of a GPU here and that of another process, or of another API. */
+/** GpuSemaphore: orders the work of a GPU here with that of another process or another API. */
 import { callHere, invalidArgument, LavaFlowError, shownAt } from "../errors.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
 import { CONSTANTS } from "../native/layout.ts";
@@ -12,7 +12,7 @@ import { Stop } from "./stop.ts";
 /** A timeline semaphore has a value that only grows; a binary one is signalled once for each wait. */
 export type SemaphoreKind = "timeline" | "binary";
 
-/** What an OS handle to a semaphore says of itself. The receiver owns the handle; closing it is its duty. */
+/** An OS handle to a semaphore, with the device that it belongs to. The receiver owns the handle and closes it. */
 export interface ExternalSemaphoreHandle extends OsHandleFields, Disposable {
   readonly type: "opaque-fd" | "opaque-win32";
   readonly kind: SemaphoreKind;
@@ -42,12 +42,12 @@ class SemaphoreHandle extends OsHandle implements ExternalSemaphoreHandle {
 
 const current = new Float64Array(new ArrayBuffer(8));
 
-/** Makes a semaphore: its constructor is private, and runs for this file alone. */
+/** Calls the private constructor. */
 let make: (device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<GpuSemaphore>) => GpuSemaphore;
-/** Of the stack of a call that waits: callHere, two methods here, and what the user calls them by. */
+/** Stack frames that a waiting call keeps: callHere, two methods of this file, and the user's frames. */
 const FRAMES = 6;
 
-/** How interop reaches the shim's handle. */
+/** The shim's handle, for interop. */
 let handleOf: (semaphore: GpuSemaphore) => number;
 
 export function checkKind(name: string, kind: unknown): void {
@@ -55,12 +55,11 @@ export function checkKind(name: string, kind: unknown): void {
 }
 
 /**
- * A timeline counts up: who waits for a value waits until it is reached or passed. A binary semaphore is signalled once
+ * A timeline counts up: a wait for a value ends when the value is reached or passed. A binary semaphore is signalled once
  * for each wait. All methods but `close` throw or reject with CLOSED after `close`.
  *
- * `signal` and `wait` take Limits. Without `timeoutMs` they reject with TIMEOUT when the GPU gets nothing done for 30 s. After
- * TIMEOUT or ABORTED what was not handed to the GPU yet is left out; what was can't be taken back, and the GPU still signals
- * or waits in its order.
+ * `signal` and `wait` take Limits. Without `timeoutMs` they reject with TIMEOUT when the GPU ends no work for 30 s. After
+ * TIMEOUT or ABORTED a signal or wait that was not submitted is dropped. A submitted one stays in the GPU's order.
  */
 export class GpuSemaphore implements Disposable {
   static {
@@ -73,7 +72,7 @@ export class GpuSemaphore implements Disposable {
   readonly #owner: Set<GpuSemaphore>;
   #handle: number;
 
-  /** Semaphores come from a MemoryAllocator, not from `new`: it throws INVALID_ARGUMENT. Takes over one use of `device`. */
+  /** `new` throws INVALID_ARGUMENT: MemoryAllocator.createSemaphore makes semaphores. Takes over one use of `device`. */
   private constructor(device: GpuDevice, kind: SemaphoreKind, handle: number, owner: Set<GpuSemaphore>) {
     if (!(device instanceof GpuDevice)) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a GpuSemaphore can't be made with new", {
@@ -87,21 +86,21 @@ export class GpuSemaphore implements Disposable {
     owner.add(this);
   }
 
-  /** Signals when all work of its GPU that was called before has ended; resolves then. */
+  /** The GPU signals when all work called before has ended. Resolves then. */
   signal(value?: number, limits?: Limits): Promise<void> {
     return this.#submit("signal", value, limits);
   }
 
-  /** All work of its GPU that is called later waits until the semaphore is signalled; resolves then. */
+  /** Work called later waits on the GPU until the semaphore is signalled. Resolves then. */
   wait(value?: number, limits?: Limits): Promise<void> {
     return this.#submit("wait", value, limits);
   }
 
-  /** Whether a timeline has reached the value. INVALID_ARGUMENT for a binary semaphore, which can't tell. */
+  /** Whether a timeline has reached the value. INVALID_ARGUMENT for a binary semaphore, which has none. */
   reached(value: number): boolean {
     if (this.kind !== "timeline") {
-      throw new LavaFlowError("INVALID_ARGUMENT", "a binary semaphore does not tell whether it is signalled", {
-        remedy: 'Use one of kind "timeline"',
+      throw new LavaFlowError("INVALID_ARGUMENT", "a binary semaphore has no value that could be read", {
+        remedy: 'Create the semaphore with kind: "timeline"',
       });
     }
     const shim = native();
@@ -109,14 +108,14 @@ export class GpuSemaphore implements Disposable {
     return (current[0] as number) >= this.#checked(value);
   }
 
-  /** An OS handle for another process or API; whoever gets it owns it. SYSTEM when no descriptor is left. */
+  /** An OS handle for another process or API. Its receiver owns it. SYSTEM when no descriptor is left. */
   exportHandle(): ExternalSemaphoreHandle {
     const shim = native();
     check(shim, shim.lf_semaphore_export(this.#open(), exported), "exportHandle");
     return new SemaphoreHandle(this.kind, this.#device);
   }
 
-  /** Idempotent. Work that is under way keeps what it needs. */
+  /** Idempotent. Work that uses the semaphore runs on. */
   close(): void {
     if (this.#handle === 0) return;
     native().lf_semaphore_close(this.#handle);
@@ -163,17 +162,17 @@ export class GpuSemaphore implements Disposable {
   #open(): number {
     if (this.#handle !== 0) return this.#handle;
     throw new LavaFlowError("CLOSED", "this GpuSemaphore is closed", {
-      remedy: "Keep it open for as long as it is used",
+      remedy: "Keep the semaphore open while it is used",
     });
   }
 }
 
-/** A new one; takes over one use of `device`, also when it fails. EXTERNAL_MEMORY_UNSUPPORTED. */
+/** Takes over one use of `device`, also when it fails. EXTERNAL_MEMORY_UNSUPPORTED. */
 export function createSemaphore(device: GpuDevice, kind: SemaphoreKind, owner: Set<GpuSemaphore>): GpuSemaphore {
   return made(device, kind, native().lf_semaphore_create(device.handle, KINDS[kind]), owner);
 }
 
-/** That of another process or API; takes over the OS handle and one use of `device`, also when it fails. */
+/** Takes over the OS handle and one use of `device`, also when it fails. */
 export function importSemaphore(
   device: GpuDevice,
   kind: SemaphoreKind,

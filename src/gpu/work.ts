@@ -1,4 +1,4 @@
-/** Pieces of work for a GPU's queue, and the order in which they are handed to it. */
+/** Work for a GPU's queue, and the work queue that hands it to the driver in order. */
 import { LavaFlowError } from "../errors.ts";
 import { CONSTANTS, STAGED_READ } from "../native/layout.ts";
 import { lastError } from "../native/status.ts";
@@ -7,57 +7,58 @@ import type { Stop } from "./stop.ts";
 
 const { LF_FULL } = CONSTANTS;
 
-/** Where the shim puts the value that work reaches; one a thread is enough, as it is read at once. */
+/** The shim writes the timeline value of a submission here. Each call reads it at once, so a thread needs only one. */
 const value = new Float64Array(new ArrayBuffer(8));
 const staged = new Float64Array(new ArrayBuffer(STAGED_READ.sizeof));
 const stagedWords = new Uint32Array(staged.buffer);
 
 /** How work enters a queue. */
 export interface Entry {
-  /** The lane of a `Hold` that it is a part of. */
-  readonly lane?: Lane;
-  /** Ends it early. */
+  /** The work queue of the `QueueLock` that the work belongs to. */
+  readonly within?: WorkQueue;
+  /** Ends the work early. */
   readonly stop?: Stop | null;
 }
 
-/** What work needs of the queue that it is for. */
-export interface Desk {
+/** The device's queue, as work uses it. */
+export interface DeviceQueue {
   readonly shim: Shim;
   /** The shim's handle of the device. */
   readonly device: number;
-  /** Whether what was submitted last is of this work too. */
-  goesOn(work: Work): boolean;
-  /** Something of `work` was submitted: tells `work.reached` when the timeline gets there. */
-  mark(work: Work, at: number, piece?: Piece): void;
-  /** There is no room before the timeline gets to `at` (0: nobody knows when). */
-  wantRoom(at: number): void;
+  /** Whether the last submission was of this work. */
+  isLast(work: Work): boolean;
+  /** A part of `work` was submitted: `work.reached` is called when the timeline reaches `value`. */
+  submitted(work: Work, value: number, range?: StagedRange): void;
+  /** The staging ring is full until the timeline reaches `value` (0: not known). */
+  awaitSpace(value: number): void;
 }
 
-/** Bytes that lie in a place of the staging ring, on their way to the host. */
-export interface Piece {
-  place: number;
+/** Bytes in a slot of the staging ring, on their way to the host. */
+export interface StagedRange {
+  slot: number;
+  /** Where they belong in the target of the read, bytes. */
   offset: number;
   size: number;
 }
 
 /**
- * SUBMITTED: all of it. FULL: it goes on when there is room. MORE: there is room, but the event loop has its turn first.
- * HELD: it goes on when whoever holds the queue says so.
+ * "submitted": all of the work is. "full": the rest follows when the staging ring has space. "more": the rest follows after
+ * a turn of the event loop. "locked": later work follows when the lock is released.
  */
-export type Advance = "submitted" | "full" | "more" | "held";
+export type Advance = "submitted" | "full" | "more" | "locked";
 
-/** What this thread copies at a stretch, bytes: about a millisecond's worth. The GPU takes longer for nothing of it. */
-const STRETCH = 2 ** 23;
+/** Bytes that the thread copies into the staging ring between two turns of the event loop: about 1 ms of copying. */
+const COPY_MAX_BYTES = 2 ** 23;
 
 export class Work {
-  /** Resolves when the GPU has done it. */
+  /** Resolves when the GPU has done the work. */
   readonly done: Promise<void>;
-  /** The shim's handles of the memory that it uses. */
+  /** The shim's handles of the memory that the work uses. */
   readonly memories: readonly number[];
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
   #over = false;
-  /** Its call has a time of its own: that the GPU gets nothing done does not end it. */
+  /** The call has a time limit of its own, so the queue's limit does not end the work. */
   timed = false;
 
   constructor(memories: readonly number[]) {
@@ -68,18 +69,18 @@ export class Work {
     this.#reject = reject;
   }
 
-  /** Done or failed: nothing more is submitted of it. */
+  /** Done or failed: no more of the work is submitted. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** Hands over what there is room for. */
+  /** Submits as much as the staging ring has space for. */
   advance(): Advance {
     return "submitted";
   }
 
-  /** The timeline has reached the end of it, or of a piece of it. */
-  reached(_piece: Piece | undefined): void {
+  /** The timeline has reached the end of the work, or of the part with this range. */
+  reached(_range: StagedRange | undefined): void {
     this.finish();
   }
 
@@ -94,16 +95,16 @@ export class Work {
   }
 }
 
-/** What one call to the shim submits. */
+/** Work that one call to the shim submits. */
 export class Submission extends Work {
-  readonly #desk: Desk;
+  readonly #device: DeviceQueue;
   readonly #call: (value: Float64Array) => number;
   readonly #what: string;
 
-  /** `call` returns a status of the shim, and puts the value into its argument. */
-  constructor(desk: Desk, memories: readonly number[], what: string, call: (value: Float64Array) => number) {
+  /** `call` returns a status of the shim, and writes the timeline value into its argument. */
+  constructor(device: DeviceQueue, memories: readonly number[], what: string, call: (value: Float64Array) => number) {
     super(memories);
-    this.#desk = desk;
+    this.#device = device;
     this.#call = call;
     this.#what = what;
   }
@@ -111,36 +112,37 @@ export class Submission extends Work {
   override advance(): Advance {
     const result = this.#call(value);
     if (result === LF_FULL) {
-      this.#desk.wantRoom(value[0] as number);
+      this.#device.awaitSpace(value[0] as number);
       return "full";
     }
-    if (result < 0) this.fail(lastError(this.#desk.shim, this.#what));
-    else this.#desk.mark(this, value[0] as number);
+    if (result < 0) this.fail(lastError(this.#device.shim, this.#what));
+    else this.#device.submitted(this, value[0] as number);
     return "submitted";
   }
 }
 
-/** Bytes on their way to the GPU, piece by piece through the staging ring. */
+/** Copies bytes of the host to the GPU, through the staging ring. */
 export class Write extends Work {
-  readonly #desk: Desk;
+  readonly #device: DeviceQueue;
   readonly #offset: number;
   readonly #source: Uint8Array;
   readonly #size: number;
   #sent = 0;
-  #pieces = 0;
+  /** Submissions that the timeline has not reached. */
+  #pending = 0;
 
-  constructor(desk: Desk, memory: number, offset: number, source: Uint8Array) {
+  constructor(device: DeviceQueue, memory: number, offset: number, source: Uint8Array) {
     super([memory]);
-    this.#desk = desk;
+    this.#device = device;
     this.#offset = offset;
     this.#source = source;
     this.#size = source.length;
   }
 
   override advance(): Advance {
-    const { shim, device } = this.#desk;
+    const { shim, device } = this.#device;
     const memory = this.memories[0] as number;
-    const pause = this.#sent + STRETCH;
+    const pause = this.#sent + COPY_MAX_BYTES;
     while (this.#sent < this.#size) {
       if (this.#sent >= pause) return "more";
       if (this.#source.length !== this.#size) {
@@ -148,10 +150,10 @@ export class Write extends Work {
         return "submitted";
       }
       const rest = this.#source.subarray(this.#sent);
-      const first = this.#desk.goesOn(this) ? 0 : 1;
+      const first = this.#device.isLast(this) ? 0 : 1;
       const result = shim.lf_queue_write(device, memory, this.#offset + this.#sent, rest, rest.length, first, value);
       if (result === LF_FULL) {
-        this.#desk.wantRoom(value[0] as number);
+        this.#device.awaitSpace(value[0] as number);
         return "full";
       }
       if (result < 0) {
@@ -159,43 +161,43 @@ export class Write extends Work {
         return "submitted";
       }
       this.#sent += result;
-      this.#pieces++;
-      this.#desk.mark(this, value[0] as number);
+      this.#pending++;
+      this.#device.submitted(this, value[0] as number);
     }
     return "submitted";
   }
 
   override reached(): void {
-    if (--this.#pieces === 0 && this.#sent === this.#size) this.finish();
+    if (--this.#pending === 0 && this.#sent === this.#size) this.finish();
   }
 }
 
-/** Bytes on their way from the GPU. */
+/** Copies bytes of the GPU to the host, through the staging ring. */
 export class Read extends Work {
-  readonly #desk: Desk;
+  readonly #device: DeviceQueue;
   readonly #offset: number;
   readonly #target: Uint8Array;
   readonly #size: number;
   #asked = 0;
   #got = 0;
 
-  constructor(desk: Desk, memory: number, offset: number, target: Uint8Array) {
+  constructor(device: DeviceQueue, memory: number, offset: number, target: Uint8Array) {
     super([memory]);
-    this.#desk = desk;
+    this.#device = device;
     this.#offset = offset;
     this.#target = target;
     this.#size = target.length;
   }
 
   override advance(): Advance {
-    const { shim, device } = this.#desk;
+    const { shim, device } = this.#device;
     const memory = this.memories[0] as number;
     while (this.#asked < this.#size) {
       const offset = this.#asked;
-      const first = this.#desk.goesOn(this) ? 0 : 1;
+      const first = this.#device.isLast(this) ? 0 : 1;
       const result = shim.lf_queue_read(device, memory, this.#offset + offset, this.#size - offset, first, staged);
       if (result === LF_FULL) {
-        this.#desk.wantRoom(staged[STAGED_READ.value / 8] as number);
+        this.#device.awaitSpace(staged[STAGED_READ.value / 8] as number);
         return "full";
       }
       if (result < 0) {
@@ -203,18 +205,18 @@ export class Read extends Work {
         return "submitted";
       }
       this.#asked += result;
-      const place = stagedWords[STAGED_READ.place / 4] as number;
-      this.#desk.mark(this, staged[STAGED_READ.value / 8] as number, { place, offset, size: result });
+      const slot = stagedWords[STAGED_READ.place / 4] as number;
+      this.#device.submitted(this, staged[STAGED_READ.value / 8] as number, { slot, offset, size: result });
     }
     return "submitted";
   }
 
-  /** Also work that is over gives its places back. */
-  override reached({ place, offset, size }: Piece): void {
-    const { shim, device } = this.#desk;
+  /** Work that is over still releases its slots. */
+  override reached({ slot, offset, size }: StagedRange): void {
+    const { shim, device } = this.#device;
     if (!this.over && this.#target.length !== this.#size) this.fail(gone("the target of a read"));
     const target = this.over ? null : this.#target.subarray(offset, offset + size);
-    const result = shim.lf_queue_read_end(device, place, target, size);
+    const result = shim.lf_queue_read_end(device, slot, target, size);
     if (this.over) return;
     this.#got += size;
     if (result < 0) this.fail(lastError(shim, "read"));
@@ -222,10 +224,13 @@ export class Read extends Work {
   }
 }
 
-/** A turn that somebody has for several things in a row: `done` resolves when it begins, and it lasts until `release`. */
-export class Hold extends Work {
-  /** What its owner does with the queue meanwhile. */
-  readonly lane = new Lane();
+/**
+ * Exclusive access to the queue for several works. `done` resolves when all work before the lock was submitted. Work behind
+ * the lock waits until `release`.
+ */
+export class QueueLock extends Work {
+  /** The owner's own work while the queue is locked. */
+  readonly work = new WorkQueue();
   readonly #onRelease: () => void;
   #released = false;
 
@@ -240,8 +245,8 @@ export class Hold extends Work {
 
   override advance(): Advance {
     this.finish();
-    const inner = this.lane.advance();
-    return inner === "submitted" ? "held" : inner;
+    const inner = this.work.advance();
+    return inner === "submitted" ? "locked" : inner;
   }
 
   release(): void {
@@ -250,8 +255,8 @@ export class Hold extends Work {
   }
 }
 
-/** Works in their order: each is handed over when all of the one before it has been. */
-export class Lane {
+/** Works in their order: each is submitted when all of the previous one was. */
+export class WorkQueue {
   readonly #works: Work[] = [];
 
   get empty(): boolean {
@@ -262,7 +267,7 @@ export class Lane {
     this.#works.push(work);
   }
 
-  /** Hands over what there is room for; says what keeps the rest. */
+  /** Submits what the staging ring has space for. Returns why the rest waits. */
   advance(): Advance {
     for (let work = this.#works[0]; work !== undefined; work = this.#works[0]) {
       const result = work.over ? "submitted" : work.advance();
@@ -272,11 +277,11 @@ export class Lane {
     return "submitted";
   }
 
-  /** All that is not handed over yet, also of those who hold the queue. */
+  /** All work that was not submitted, that of a lock's owner included. */
   *waiting(): Generator<Work> {
     for (const work of this.#works) {
       yield work;
-      if (work instanceof Hold) yield* work.lane.waiting();
+      if (work instanceof QueueLock) yield* work.work.waiting();
     }
   }
 }

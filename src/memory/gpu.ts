@@ -1,9 +1,10 @@
-/** Memory of a GPU, and host memory that a GPU reaches itself. */
+/** Memory of a GPU, and pinned host memory. */
+import { LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import { CONSTANTS } from "../native/layout.ts";
 import { native } from "../native/load.ts";
 import { lastError } from "../native/status.ts";
-import { beyondWindow, described, info, NativeMemory, type Owner, pinnedBy } from "./memory.ts";
+import { beyondBar, described, info, NativeMemory, type Owner, pinnedBy } from "./memory.ts";
 
 function nameOf({ info: gpu }: GpuDevice): string {
   return `GPU ${gpu.index} (${gpu.name})`;
@@ -13,7 +14,7 @@ function madeOn(device: GpuDevice, owner: Owner | null): NativeMemory {
   return new NativeMemory(described(), { device: device.retain(), pinned: false }, owner);
 }
 
-/** The GPU's own memory, not cleared. `hostVisible`: mapped, and only where it can't be it is host memory. */
+/** Device memory, not cleared. `hostVisible` asks for a mapping: host memory that the GPU reaches where BAR memory can't be had. */
 export function allocateGpu(
   device: GpuDevice,
   sizeBytes: number,
@@ -26,11 +27,8 @@ export function allocateGpu(
   return madeOn(device, owner);
 }
 
-/**
- * The GPU's own memory, mapped, for this process alone: the host writes it fast, and reads it only slowly. Null where the
- * GPU maps none, or not so much.
- */
-export function allocateWindow(device: GpuDevice, sizeBytes: number): NativeMemory | null {
+/** BAR memory for this process alone: the host writes it fast and reads it slowly. Null where the GPU has not enough. */
+export function allocateBar(device: GpuDevice, sizeBytes: number): NativeMemory | null {
   const shim = native();
   const result = shim.lf_memory_allocate_window(device.handle, sizeBytes, info);
   if (result >= 0) return madeOn(device, null);
@@ -39,20 +37,20 @@ export function allocateWindow(device: GpuDevice, sizeBytes: number): NativeMemo
   throw error;
 }
 
-/** Where `memory`, made for the host to see by the last `allocateGpu`, lies, and why. */
+/** Where the `hostVisible` memory of the last `allocateGpu` is, and why. */
 export function mappingOf(memory: NativeMemory, { info: gpu }: GpuDevice): string {
   if (memory.pageBytes === 1) return ", mapped";
   const why = !gpu.hostVisibleDeviceLocal
     ? "it can't map its own memory"
-    : beyondWindow()
-      ? "its own memory can be mapped, but not so much of it"
-      : "its own memory can be mapped, but not shared with other processes when it is";
+    : beyondBar()
+      ? "it can map some of its own memory, but not this much"
+      : "it can map its own memory, but not share it with other processes then";
   return `; ${why}, so this is host memory that it reaches`;
 }
 
 /**
- * Host memory that the GPU reaches, zeroed. Where only CUDA could pin it, the device's queue does not know of it: `gpu` is
- * null, and copies treat it as the host memory that it is.
+ * Pinned host memory, zeroed. Where only CUDA could pin the memory, the device's queue can't use it: `gpu` is null, and
+ * copies treat it as other host memory.
  */
 export function allocatePinned(device: GpuDevice, sizeBytes: number, owner: Owner | null): NativeMemory {
   const shim = native();
@@ -61,14 +59,24 @@ export function allocatePinned(device: GpuDevice, sizeBytes: number, owner: Owne
   return new NativeMemory(described(), known ? { device: device.retain(), pinned: true } : null, owner);
 }
 
-/** Why `memory` counts as pinned. */
+/** As `allocatePinned`; null where nothing could pin it: unpinned memory serves too, at the cost of a copy by the CPU. */
+export function tryAllocatePinned(device: GpuDevice, sizeBytes: number): NativeMemory | null {
+  try {
+    return allocatePinned(device, sizeBytes, null);
+  } catch (error) {
+    if (error instanceof LavaFlowError) return null;
+    throw error;
+  }
+}
+
+/** How `memory` was pinned. */
 export function pinningOf(memory: NativeMemory, device: GpuDevice): string {
   return memory.gpu
     ? `${nameOf(device)} reaches it through VK_EXT_external_memory_host`
     : `CUDA has pinned it for ${nameOf(device)} where Vulkan could not: copies to and from that GPU are staged`;
 }
 
-/** GPU memory of another process or API; takes the OS handle over, also when it fails. */
+/** GPU memory of another process or API. Takes over the OS handle, also when it fails. */
 export function importGpu(
   device: GpuDevice,
   osHandle: number | bigint,

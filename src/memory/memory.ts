@@ -1,4 +1,4 @@
-/** Memory that the shim holds, with its one ArrayBuffer: looked at, and given back in the right order. */
+/** Native memory with its one ArrayBuffer: shown, and freed in the right order. */
 import { LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
@@ -8,7 +8,7 @@ import { native } from "../native/load.ts";
 import type { Holder } from "./holders.ts";
 import { SIZE_MAX } from "./strategy.ts";
 
-/** The shim's description of the memory it made last; one a thread is enough, as it is read at once. */
+/** The shim writes its description of the last new memory here. Each call reads it at once, so a thread needs only one. */
 export const info = new Uint8Array(new ArrayBuffer(MEMORY_INFO.sizeof));
 const words = new Uint32Array(info.buffer);
 const integers = new Int32Array(info.buffer);
@@ -42,7 +42,7 @@ export class Owner {
     memory.next = null;
   }
 
-  /** All that is open now; the newest comes first. */
+  /** All open memory, the newest first. */
   all(): NativeMemory[] {
     const all: NativeMemory[] = [];
     for (let each = this.#last; each; each = each.previous) all.push(each);
@@ -50,23 +50,23 @@ export class Owner {
   }
 }
 
-/** What the shim says of memory. */
+/** The shim's description of memory. */
 export interface Described {
   handle: number;
-  /** 0 where it is not mapped. */
+  /** 0 where the memory is not mapped. */
   address: number;
   sizeBytes: number;
-  /** Bytes really taken: whole pages, or what the GPU's driver says. */
+  /** Bytes taken from the system or the GPU: whole pages, or the driver's figure. */
   allocatedBytes: number;
-  /** What it is made of: 4096, 2 MiB, …; for GPU memory 1 where it is the GPU's own. */
+  /** Bytes of a page: 4096, 2 MiB, …; 1 for device memory. */
   pageBytes: number;
-  /** The node it is bound to, or -1. */
+  /** The NUMA node that the memory is bound to, or -1. */
   numaNode: number;
-  /** Made of reserved huge pages. */
+  /** The pages are reserved huge pages. */
   reserved: boolean;
 }
 
-/** What is in `info`. */
+/** The description in `info`. */
 export function described(): Described {
   return {
     handle: integers[fields.handle / 4] as number,
@@ -79,26 +79,26 @@ export function described(): Described {
   };
 }
 
-/** How what is in `info` was pinned: LF_PINNED_BY_… */
+/** How the memory of `info` was pinned: LF_PINNED_BY_… */
 export function pinnedBy(): number {
   return integers[fields.pinned_by / 4] as number;
 }
 
-/** Whether what is in `info` is the host's because the GPU's own memory can be mapped, but not so much of it. */
-export function beyondWindow(): boolean {
+/** Whether the memory of `info` is the host's because the GPU has less BAR memory than that. */
+export function beyondBar(): boolean {
   return integers[fields.beyond_window / 4] === 1;
 }
 
-/** How a GPU has to do with memory: it is the GPU's, or host memory that its queue reaches itself. */
+/** The GPU of a memory: `pinned` for host memory that its queue reaches, else memory of the GPU. */
 export interface GpuSide {
   device: GpuDevice;
   pinned: boolean;
 }
 
-/** Memory that a GPU reaches, by the ArrayBuffer that shows it: whoever is given a view can find the memory again. */
+/** Memory that a GPU reaches, by the ArrayBuffer that shows it: a view leads back to its memory. */
 const reachable = new WeakMap<ArrayBufferLike, NativeMemory>();
 
-/** The memory behind `view`, where `device` reaches it itself. */
+/** The memory behind `view`, if `device` reaches it; else null. */
 export function memoryBehind(view: Uint8Array, device: GpuDevice): NativeMemory | null {
   const memory = reachable.get(view.buffer);
   return memory && !memory.closed && memory.gpu?.device === device ? memory : null;
@@ -114,18 +114,18 @@ export class NativeMemory {
   readonly pageBytes: number;
   readonly numaNode: number;
   readonly reserved: boolean;
-  /** Null for memory that no GPU has to do with. The memory has one use of the device. */
+  /** Null for memory that no GPU reaches. The memory owns one use of the device. */
   readonly gpu: GpuSide | null;
-  /** The channels that passed it without a copy; null where none did. */
+  /** The channels that have passed the memory without a copy; null where none has. */
   holders: Set<Holder> | null = null;
   /** The neighbours in the owner's list, which alone writes them. */
   previous: NativeMemory | null = null;
   next: NativeMemory | null = null;
   readonly #address: number;
   readonly #owner: Owner | null;
-  /** Where the shim's mapping begins. */
+  /** The address at which the shim's mapping begins. */
   readonly #base: number;
-  /** What gives adopted memory back; the shim does it for all other. */
+  /** Frees adopted memory; null where the shim frees it. */
   readonly #release: (() => void) | null;
   #handle: number;
   #closing = false;
@@ -134,8 +134,8 @@ export class NativeMemory {
   #holds = 0;
 
   /**
-   * Takes over one use of `gpu.device`. With `release` somebody else closes the memory: he is told when this is closed.
-   * `base` is where the mapping begins of which it is a part.
+   * Takes over one use of `gpu.device`. With `release` another owner frees the memory: `close` calls it. `base` is where
+   * the mapping begins that holds the memory.
    */
   constructor(
     what: Described,
@@ -168,15 +168,15 @@ export class NativeMemory {
     return this.#handle;
   }
 
-  /** All of the memory, the same array each time. CLOSED after close, NOT_HOST_VISIBLE where it can't be shown. */
-  /** No GPU reaches it, and no channel's peer has it: it is read and written at once. */
+  /** Whether reads and writes need not wait: no GPU reaches the memory, and no channel's peer has it. */
   get atOnce(): boolean {
     return this.gpu === null && this.holders === null;
   }
 
+  /** All of the memory, the same array each time. CLOSED after close; NOT_HOST_VISIBLE where the memory can't be shown. */
   get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#handle === 0) throw this.#closedError();
-    if (this.#bytes?.buffer.detached) this.#bytes = null; // its user transferred it
+    if (this.#bytes?.buffer.detached) this.#bytes = null; // the user has transferred the ArrayBuffer
     return (this.#bytes ??= this.#show());
   }
 
@@ -198,7 +198,7 @@ export class NativeMemory {
     return new Uint8Array(buffer);
   }
 
-  /** Runs `closer` before the memory goes. Returns what takes this back. */
+  /** Calls `closer` on close, before the memory is freed. Returns an unsubscribe function. */
   onClose(closer: () => void): () => void {
     const closers = (this.#closers ??= new Set());
     closers.add(closer);
@@ -206,8 +206,8 @@ export class NativeMemory {
   }
 
   /**
-   * Keeps the shim's memory open, whatever its user closes: something reads it that can't be stopped. Returns what takes
-   * this back; null for memory that somebody else closes.
+   * Delays the end of the native memory, for a reader that can't be stopped: `close` frees nothing before the returned
+   * function is called. Null for memory that another owner frees.
    */
   hold(): (() => void) | null {
     if (this.#release) return null;
@@ -219,8 +219,8 @@ export class NativeMemory {
   }
 
   /**
-   * Bytes of it, with an ArrayBuffer of their own; they close before it does at the latest. Work on a part is the whole's.
-   * CLOSED after close.
+   * A range of the memory, with an ArrayBuffer of its own, which closes before the whole. The queue orders work on a part as
+   * work on the whole. CLOSED after close.
    */
   part(offset: number, sizeBytes: number): NativeMemory {
     const { handle, pageBytes, numaNode, reserved } = this;
@@ -232,14 +232,14 @@ export class NativeMemory {
   }
 
   /**
-   * Idempotent. Tells everyone, fails the GPU work that uses it, detaches every view, gives the memory back (the shim
-   * keeps what the GPU still works on until that has ended, and what could not be detached until nothing shows it); an
-   * error of those told comes last.
+   * Idempotent. Calls the closers, fails GPU work that uses the memory, detaches every view, then frees the memory. The shim
+   * keeps it while the GPU works on it, or while a view that could not be detached shows it. Then throws the first error of
+   * the closers.
    */
   close(): void {
     if (this.#handle === 0 || this.#closing) return;
     this.#closing = true;
-    const errors = this.#tell();
+    const errors = this.#callClosers();
     const handle = this.#handle;
     this.gpu?.device.queue.abandon(handle);
     if (this.#bytes) detach(this.#bytes.buffer);
@@ -252,7 +252,7 @@ export class NativeMemory {
     if (errors.length > 0) throw errors[0];
   }
 
-  #tell(): unknown[] {
+  #callClosers(): unknown[] {
     const errors: unknown[] = [];
     for (const closer of this.#closers ?? []) {
       try {
@@ -267,7 +267,7 @@ export class NativeMemory {
 
   #closedError(): LavaFlowError {
     return new LavaFlowError("CLOSED", `this memory of ${this.sizeBytes} bytes is closed`, {
-      remedy: "Keep a buffer open for as long as it is used",
+      remedy: "Keep a buffer open while it is used",
     });
   }
 }

@@ -1,65 +1,64 @@
 /**
- * Bytes from one memory to another, for every pair of host memory, host memory that a GPU reaches (pinned), and memory
- * of a GPU. What a GPU has to do with goes in the order of its queue, also where the CPU does it. These functions throw
- * what is wrong from the start, and give the queue's own promises, so that those of one queue settle in its order. A `Stop`
- * ends them early: what is not handed to a GPU by then is left out.
+ * Copies bytes between any two of host memory, pinned host memory and GPU memory. Every copy that involves a GPU takes its
+ * turn in the order of that GPU's queue, also where the CPU copies. The functions return the queue's own promises, so
+ * promises of one queue settle in its order. A `Stop` ends them early: work that was not submitted is dropped.
  */
 import { LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import type { Stop } from "../gpu/stop.ts";
 import type { Entry } from "../gpu/work.ts";
-import { allocateGpu, allocatePinned } from "./gpu.ts";
+import { allocateGpu, tryAllocatePinned } from "./gpu.ts";
 import { memoryBehind, type NativeMemory } from "./memory.ts";
 
-/** Where bytes can't go straight, this many go at a time. */
-const PIECE_BYTES = 16 * 2 ** 20;
+/** Bytes of one copy through a bounce buffer: large enough for the bus's speed, small enough to overlap two buses. */
+const CHUNK_BYTES = 16 * 2 ** 20;
 
 /**
- * The end of a large copy is a work of its own, of this many bytes: some hundred microseconds. Who sleeps is woken at its
- * beginning, since waking up takes a while, and then looks for its end awake.
+ * Bytes at the end of a large copy that are submitted as a work of their own, which takes some 100 µs. A parked thread is
+ * notified when the last part begins, so that it polls by the time the part ends.
  */
 const END_BYTES = { overBus: 16 * 2 ** 20, onGpu: 512 * 2 ** 20 };
 
-/** A place in memory. */
-export interface Place {
+/** A byte of a memory. */
+export interface Address {
   memory: NativeMemory;
   offset: number;
 }
 
-/** Whether the CPU can't read or write the memory at once. */
+/** Whether the CPU must wait for a GPU before it reads or writes the memory. */
 export function waitsForGpu({ gpu }: NativeMemory): boolean {
   return gpu !== null && !(gpu.pinned && gpu.device.queue.atRest);
 }
 
-/** Copies all of `source` to a place. */
-export function write(target: Place, source: Uint8Array, stop: Stop | null): Promise<void> {
+/** Copies all of `source` to `target`. */
+export function write(target: Address, source: Uint8Array, stop: Stop | null): Promise<void> {
   const { memory, offset } = target;
   if (!onHost(memory)) return toGpu(target, source, { stop });
   const size = source.length;
-  return inTurn(memory, stop, (bytes) => bytes.set(whole(source, size), offset));
+  return inOrder(memory, stop, (bytes) => bytes.set(whole(source, size), offset));
 }
 
-/** Fills all of `target` from a place on. */
-export function read(source: Place, target: Uint8Array, stop: Stop | null): Promise<void> {
+/** Fills all of `target` from `source` on. */
+export function read(source: Address, target: Uint8Array, stop: Stop | null): Promise<void> {
   const { memory, offset } = source;
   if (!onHost(memory)) return fromGpu(source, target, { stop });
   const size = target.length;
-  return inTurn(memory, stop, (bytes) => whole(target, size).set(bytes.subarray(offset, offset + size)));
+  return inOrder(memory, stop, (bytes) => whole(target, size).set(bytes.subarray(offset, offset + size)));
 }
 
 /**
- * Writes the bytes of a word of 32 bits over and over, the lowest first. GPUs fill whole words at multiples of 4: the bytes
- * before and behind those are written.
+ * Repeats the bytes of a 32-bit word, the lowest first. GPUs fill whole words at multiples of 4; `queue.write` fills the
+ * bytes before and after those.
  */
-export function fill({ memory, offset }: Place, size: number, value32: number, stop: Stop | null): Promise<void> {
+export function fill({ memory, offset }: Address, size: number, value32: number, stop: Stop | null): Promise<void> {
   const before = Math.min(size, (4 - (offset % 4)) % 4);
-  const behind = (size - before) % 4;
-  const words = size - before - behind;
-  const word = turned(value32, before);
+  const after = (size - before) % 4;
+  const words = size - before - after;
+  const word = rotated(value32, before);
   const first = bytesOfWord(value32).subarray(0, before);
-  const last = bytesOfWord(word).subarray(0, behind);
+  const last = bytesOfWord(word).subarray(0, after);
   if (onHost(memory)) {
-    return inTurn(memory, stop, (bytes) => {
+    return inOrder(memory, stop, (bytes) => {
       bytes.set(first, offset);
       if (words > 0) new Uint32Array(bytes.buffer, offset + before, words / 4).fill(word);
       bytes.set(last, offset + before + words);
@@ -72,7 +71,7 @@ export function fill({ memory, offset }: Place, size: number, value32: number, s
   const parts: Promise<void>[] = [];
   if (before > 0) parts.push(queue.write(handle, offset, first, { stop }));
   if (words > 0) parts.push(queue.fill(handle, offset + before, words, word, { stop }));
-  if (behind > 0) parts.push(queue.write(handle, offset + before + words, last, { stop }));
+  if (after > 0) parts.push(queue.write(handle, offset + before + words, last, { stop }));
   return Promise.all(parts).then(() => {});
 }
 
@@ -82,41 +81,41 @@ function bytesOfWord(value32: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The word that goes on where `count` bytes of `value32` (0 to 3) have been written. */
-function turned(value32: number, count: number): number {
+/** `value32` without its first `count` bytes (0 to 3), which follow its last. */
+function rotated(value32: number, count: number): number {
   return count === 0 ? value32 : (value32 >>> (8 * count)) | (value32 << (32 - 8 * count));
 }
 
-/** Copies between any two places; they may overlap. */
-export function copy(source: Place, target: Place, size: number, stop: Stop | null): Promise<void> {
+/** Copies between any two addresses; the ranges may overlap. */
+export function copy(source: Address, target: Address, size: number, stop: Stop | null): Promise<void> {
   const [from, to] = [source.memory, target.memory];
   if (from.gpu && to.gpu) {
-    const alike = from.gpu.device === to.gpu.device;
-    return alike ? within(source, target, size, { stop }) : across(source, target, size, stop);
+    const sameDevice = from.gpu.device === to.gpu.device;
+    return sameDevice ? within(source, target, size, { stop }) : across(source, target, size, stop);
   }
   if (!onHost(to)) return toGpu(target, part(source, size), { stop });
   if (!onHost(from)) return fromGpu(source, part(target, size), { stop });
-  // At most one of them is pinned: its GPU has to be done with it.
-  return inTurn(from.gpu ? from : to, stop, () => part(target, size).set(part(source, size)));
+  // At most one of them is pinned: the copy waits for its GPU.
+  return inOrder(from.gpu ? from : to, stop, () => part(target, size).set(part(source, size)));
 }
 
 /** Between two memories that one GPU reaches. */
-function within(source: Place, target: Place, size: number, entry: Entry): Promise<void> {
+function within(source: Address, target: Address, size: number, entry: Entry): Promise<void> {
   const { memory } = source;
   const { queue } = deviceOf(memory);
   const overlaps = memory === target.memory && Math.abs(source.offset - target.offset) < size;
   if (!overlaps) return straight(source, target, size, entry);
   if (onHost(memory)) {
-    return inTurn(
+    return inOrder(
       memory,
       entry.stop ?? null,
       (bytes) => void bytes.copyWithin(target.offset, source.offset, source.offset + size),
     );
   }
-  return byWayOfScratch(memory, source.offset, target.offset, size, queue, entry);
+  return throughScratch(memory, source.offset, target.offset, size, queue, entry);
 }
 
-async function straight(source: Place, target: Place, size: number, entry: Entry): Promise<void> {
+async function straight(source: Address, target: Address, size: number, entry: Entry): Promise<void> {
   if (size === 0) return;
   const [from, to] = [source.memory, target.memory];
   const { queue } = deviceOf(from);
@@ -127,8 +126,8 @@ async function straight(source: Place, target: Place, size: number, entry: Entry
   await Promise.all([copy(0, size - end), copy(size - end, end)]);
 }
 
-/** As memmove does it: from that end on where nothing is overwritten before it was copied. */
-async function byWayOfScratch(
+/** Copies as memmove does, from the end at which no byte is overwritten before it was copied. */
+async function throughScratch(
   memory: NativeMemory,
   from: number,
   to: number,
@@ -137,11 +136,11 @@ async function byWayOfScratch(
   entry: Entry,
 ) {
   const { handle } = memory;
-  const scratch = allocateGpu(deviceOf(memory), Math.min(size, PIECE_BYTES), false, null);
+  const scratch = allocateGpu(deviceOf(memory), Math.min(size, CHUNK_BYTES), false, null);
   try {
     const copies: Promise<void>[] = [];
-    for (let done = 0; done < size; done += PIECE_BYTES) {
-      const length = Math.min(PIECE_BYTES, size - done);
+    for (let done = 0; done < size; done += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, size - done);
       const at = to < from ? done : size - done - length;
       copies.push(queue.copy(handle, from + at, scratch.handle, 0, length, entry));
       copies.push(queue.copy(scratch.handle, 0, handle, to + at, length, entry));
@@ -152,21 +151,21 @@ async function byWayOfScratch(
   }
 }
 
-/** Between two memories of different GPUs: in a turn of both queues, by way of host memory. */
-async function across(source: Place, target: Place, size: number, stop: Stop | null): Promise<void> {
+/** Copies between memories of two GPUs, with both queues locked. The bytes pass through host memory. */
+async function across(source: Address, target: Address, size: number, stop: Stop | null): Promise<void> {
   const [from, to] = [deviceOf(source.memory), deviceOf(target.memory)];
-  const [sending, receiving] = [from.queue.hold(stop), to.queue.hold(stop)];
+  const [sending, receiving] = [from.queue.lock(stop), to.queue.lock(stop)];
   try {
     await Promise.all([sending.done, receiving.done]);
     if (onHost(source.memory)) await ended(source.memory, stop);
     if (onHost(target.memory)) await ended(target.memory, stop);
     if (onHost(target.memory)) {
       if (onHost(source.memory)) part(target, size).set(part(source, size));
-      else await fromGpu(source, part(target, size), { lane: sending.lane, stop });
+      else await fromGpu(source, part(target, size), { within: sending.work, stop });
     } else if (onHost(source.memory)) {
-      await toGpu(target, part(source, size), { lane: receiving.lane, stop });
+      await toGpu(target, part(source, size), { within: receiving.work, stop });
     } else {
-      await inPieces(source, target, size, { lane: sending.lane, stop }, { lane: receiving.lane, stop });
+      await inChunks(source, target, size, { within: sending.work, stop }, { within: receiving.work, stop });
     }
   } finally {
     sending.release();
@@ -174,21 +173,27 @@ async function across(source: Place, target: Place, size: number, stop: Stop | n
   }
 }
 
-/** One piece comes from the one GPU while the piece before it goes to the other. */
-async function inPieces(source: Place, target: Place, size: number, sending: Entry, receiving: Entry): Promise<void> {
-  const room = Math.min(size, 2 * PIECE_BYTES);
-  const pinned = pinnedIfPossible(deviceOf(source.memory), room);
-  const bytes = pinned?.bytes ?? new Uint8Array(room);
-  const halves = [bytes.subarray(0, PIECE_BYTES), bytes.subarray(PIECE_BYTES)] as const;
+/** Two bounce buffers: one GPU writes a chunk into one while the other GPU reads the previous chunk from the other. */
+async function inChunks(
+  source: Address,
+  target: Address,
+  size: number,
+  sending: Entry,
+  receiving: Entry,
+): Promise<void> {
+  const bounceBytes = Math.min(size, 2 * CHUNK_BYTES);
+  const pinned = tryAllocatePinned(deviceOf(source.memory), bounceBytes);
+  const bytes = pinned?.bytes ?? new Uint8Array(bounceBytes);
+  const halves = [bytes.subarray(0, CHUNK_BYTES), bytes.subarray(CHUNK_BYTES)] as const;
   const sent: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()];
   try {
-    for (let done = 0, turn = 0; done < size; done += PIECE_BYTES, turn = 1 - turn) {
-      const half = turn === 0 ? 0 : 1;
+    for (let done = 0, chunk = 0; done < size; done += CHUNK_BYTES, chunk++) {
+      const half = chunk % 2 === 0 ? 0 : 1;
       await sent[half];
-      const piece = halves[half].subarray(0, Math.min(PIECE_BYTES, size - done));
-      await fromGpu({ memory: source.memory, offset: source.offset + done }, piece, sending);
-      sent[half] = toGpu({ memory: target.memory, offset: target.offset + done }, piece, receiving);
-      sent[half].catch(() => {}); // it is awaited later, which may be too late for the runtime
+      const part = halves[half].subarray(0, Math.min(CHUNK_BYTES, size - done));
+      await fromGpu({ memory: source.memory, offset: source.offset + done }, part, sending);
+      sent[half] = toGpu({ memory: target.memory, offset: target.offset + done }, part, receiving);
+      sent[half].catch(() => {}); // awaited later: until then the runtime would report it as unhandled
     }
     await Promise.all(sent);
   } finally {
@@ -197,17 +202,8 @@ async function inPieces(source: Place, target: Place, size: number, sending: Ent
   }
 }
 
-function pinnedIfPossible(device: GpuDevice, size: number): NativeMemory | null {
-  try {
-    return allocatePinned(device, size, null);
-  } catch (error) {
-    if (error instanceof LavaFlowError) return null; // ordinary memory does too: one more copy by the CPU
-    throw error;
-  }
-}
-
-/** Straight from memory that the GPU reaches itself, else through its staging ring. */
-function toGpu(target: Place, source: Uint8Array, entry: Entry): Promise<void> {
+/** Copies directly from memory that the GPU reaches, else through the staging ring. */
+function toGpu(target: Address, source: Uint8Array, entry: Entry): Promise<void> {
   const { memory, offset } = target;
   const { handle } = memory;
   const device = deviceOf(memory);
@@ -217,7 +213,7 @@ function toGpu(target: Place, source: Uint8Array, entry: Entry): Promise<void> {
   return source.length > 0 ? device.queue.write(handle, offset, source, entry) : Promise.resolve();
 }
 
-function fromGpu(source: Place, target: Uint8Array, entry: Entry): Promise<void> {
+function fromGpu(source: Address, target: Uint8Array, entry: Entry): Promise<void> {
   const { memory, offset } = source;
   const { handle } = memory;
   const device = deviceOf(memory);
@@ -227,21 +223,21 @@ function fromGpu(source: Place, target: Uint8Array, entry: Entry): Promise<void>
   return target.length > 0 ? device.queue.read(handle, offset, target, entry) : Promise.resolve();
 }
 
-/** Does something by the CPU when the GPU that reaches the memory is done with it, and before it does more. */
-async function inTurn(
+/** Runs `step` on the CPU when the memory's GPU has ended earlier work on it, and before it begins later work. */
+async function inOrder(
   memory: NativeMemory,
   stop: Stop | null,
   step: (bytes: Uint8Array<ArrayBuffer>) => void,
 ): Promise<void> {
   const queue = memory.gpu?.device.queue;
   if (!queue || (queue.submitted && queue.pending(memory.handle) === 0)) return step(memory.bytes);
-  const hold = queue.hold(stop);
+  const lock = queue.lock(stop);
   try {
-    await hold.done;
+    await lock.done;
     await ended(memory, stop);
     step(memory.bytes);
   } finally {
-    hold.release();
+    lock.release();
   }
 }
 
@@ -251,7 +247,7 @@ async function ended(memory: NativeMemory, stop: Stop | null): Promise<void> {
   if (value > 0) await (stop ? queue.until(value, stop) : queue.wait(value));
 }
 
-/** Whether the CPU works on it: host memory, pinned or not. */
+/** Whether the CPU copies from and to the memory: host memory, pinned or not. */
 function onHost({ gpu }: NativeMemory): boolean {
   return gpu === null || gpu.pinned;
 }
@@ -261,14 +257,14 @@ function deviceOf({ gpu }: NativeMemory): GpuDevice {
   throw new Error("host memory has no GPU");
 }
 
-function part({ memory, offset }: Place, size: number): Uint8Array {
+function part({ memory, offset }: Address, size: number): Uint8Array {
   return memory.bytes.subarray(offset, offset + size);
 }
 
-/** What was given may be gone by its turn. */
+/** CLOSED where the view has changed its size while the call waited. */
 function whole(view: Uint8Array, size: number): Uint8Array {
   if (view.length === size) return view;
-  throw new LavaFlowError("CLOSED", "the memory of the other side was closed, transferred or shrunk before its turn", {
-    remedy: "Keep it until the promise settles",
+  throw new LavaFlowError("CLOSED", "the view was closed, transferred or shrunk before the copy began", {
+    remedy: "Keep the view until the promise settles",
   });
 }

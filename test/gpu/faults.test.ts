@@ -152,14 +152,14 @@ describe.skipIf(!usable)("out of GPU memory", () => {
 });
 
 describe.skipIf(!usable)("a lost GPU", () => {
-  // Swallowed work never ends: then whoever looks for its end learns of the loss.
-  const lookers = ["vkGetSemaphoreCounterValue=-4", "vkWaitSemaphores=-4", "vkWaitForFences=-4", "vkGetFenceStatus=-4"];
+  // A swallowed submission never ends, so only calls that poll for its end can find the loss.
+  const polls = ["vkGetSemaphoreCounterValue=-4", "vkWaitSemaphores=-4", "vkWaitForFences=-4", "vkGetFenceStatus=-4"];
   for (const [name, fault] of [
-    ["at a submission", "vkQueueSubmit=-4"],
-    ["while it is waited for", ["vkQueueSubmit=0", ...lookers].join()],
+    ["found at a submission", "vkQueueSubmit=-4"],
+    ["found by a poll", ["vkQueueSubmit=0", ...polls].join()],
   ] as const) {
     test(
-      `${name}: all that waits learns of it, and all that comes later; closing works`,
+      `${name}: waiting and later calls reject, and close works`,
       async () => {
         const [waiting, later, closed] = (await run("lose", { fault })) as [Outcome[], Outcome[], Outcome[]];
         expect(waiting.length).toBe(5);
@@ -171,7 +171,7 @@ describe.skipIf(!usable)("a lost GPU", () => {
   }
 
   test(
-    "what was handed over before it was lost may have ended",
+    "work that was submitted before the loss may have ended",
     async () => {
       const [[first, ...rest]] = (await run("lose", { fault: "vkQueueSubmit=-4@2" })) as [Outcome[]];
       expect(["done", "GPU_DEVICE_LOST"]).toContain(first?.code as string);
@@ -181,7 +181,7 @@ describe.skipIf(!usable)("a lost GPU", () => {
   );
 
   test(
-    "one that hangs holds up nobody who closes",
+    "a GPU that hangs does not block close",
     async () => {
       const [filling, closed] = (await run("hang", { fault: "vkQueueSubmit=0" })) as Outcome[];
       expectError(filling, "CLOSED", /under way/);
@@ -191,7 +191,7 @@ describe.skipIf(!usable)("a lost GPU", () => {
   );
 
   test(
-    "one that gets nothing done ends what has no time of its own, and nothing else",
+    "a GPU that ends no work rejects only calls without a time limit of their own",
     async () => {
       const [short, plain, again, patient, aborted] = (await run("stuck", { fault: "vkQueueSubmit=0" })) as [
         Outcome,
@@ -201,7 +201,7 @@ describe.skipIf(!usable)("a lost GPU", () => {
         Outcome,
       ];
       expectError(short, "TIMEOUT", /fill of 4096 bytes did not end within 1 ms/);
-      expectError(plain, "TIMEOUT", /got nothing done within 30000 ms/);
+      expectError(plain, "TIMEOUT", /ended no work within 30000 ms/);
       expectError(again, "TIMEOUT", /did not end within 1 ms/);
       expect(patient).toBe("goes on");
       expect(aborted).toMatchObject({ code: "ABORTED", message: expect.stringMatching(/fill of 4096 bytes/) });
@@ -210,7 +210,7 @@ describe.skipIf(!usable)("a lost GPU", () => {
   );
 
   test(
-    "it can be opened again",
+    "a lost GPU can be opened again",
     async () => {
       const [lost, again] = (await run("reopen", { fault: "vkQueueSubmit=-4" })) as Outcome[];
       expectError(lost, "GPU_DEVICE_LOST", /vkQueueSubmit|VK_ERROR_DEVICE_LOST/);

@@ -36,7 +36,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
   });
   const allocate = (size: number): MemoryBuffer => allocator.allocate(size, { kind: "gpu", device });
 
-  test("does work in the order of the calls, however it is mixed", async () => {
+  test("does mixed work in the order of the calls", async () => {
     using one = allocate(3 * MIB + 5);
     using other = allocate(3 * MIB + 5);
     const [first, second] = [randomBytes(one.sizeBytes), randomBytes(one.sizeBytes)];
@@ -67,7 +67,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expect(order).toEqual([0, 1, 2, 3]);
   });
 
-  test("is given what promises lead to before anybody looks what it has done", async () => {
+  test("gets the submissions of promise continuations before it is polled", async () => {
     using buffer = allocate(4);
     await buffer.fill(0); // nothing is under way
     const order: string[] = [];
@@ -114,7 +114,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expect(queue.reached(last)).toBe(true);
   });
 
-  test("leaves no listener behind when it did not have to wait long", async () => {
+  test("removes its listener after short waits too", async () => {
     using buffer = allocate(16 * MIB);
     const { signal } = new AbortController();
     for (let round = 0; round < 20; round++) {
@@ -125,22 +125,22 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
-  test("a hold lets later work wait, and its owner's work through", async () => {
+  test("a lock delays later work, but not its owner's", async () => {
     using buffer = allocate(4096);
-    const hold = queue.hold();
+    const lock = queue.lock();
     const later = buffer.fill(2);
     const order: string[] = [];
     const done = later.then(() => order.push("later"));
-    await hold.done;
-    await queue.fill(nativeMemory(buffer), 0, 4096, 1, { lane: hold.lane }).then(() => order.push("held"));
+    await lock.done;
+    await queue.fill(nativeMemory(buffer), 0, 4096, 1, { within: lock.work }).then(() => order.push("owner"));
     expect(queue.submitted).toBe(false);
-    hold.release();
+    lock.release();
     await done;
-    expect(order).toEqual(["held", "later"]);
+    expect(order).toEqual(["owner", "later"]);
     expect((await contentOf(buffer))[0]).toBe(2);
   });
 
-  test("fails what uses memory that closes, and goes on with the rest", async () => {
+  test("fails work on memory that closes, and continues with other work", async () => {
     const closing = allocate(32 * MIB);
     using staying = allocate(32 * MIB);
     const target = new Uint8Array(closing.sizeBytes);
@@ -160,7 +160,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expectSame(target, before); // nothing was written after the rejection
   });
 
-  test("refuses what is gone by its turn", async () => {
+  test("rejects views that are transferred before the copy begins", async () => {
     using buffer = allocate(96 * MIB);
     const source = randomBytes(buffer.sizeBytes);
     const target = new Uint8Array(buffer.sizeBytes);
@@ -183,7 +183,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     expect((await contentOf(other))[0]).toBe(9);
   });
 
-  test("small operations one after the other", async () => {
+  test("500 small writes and reads follow each other", async () => {
     using buffer = allocate(4096);
     const bytes = new Uint8Array(8);
     for (let round = 0; round < 500; round++) {

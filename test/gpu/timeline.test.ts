@@ -88,12 +88,12 @@ describe.skipIf(!timeline)("a shared timeline", () => {
     }
   });
 
-  test("what the GPU was not handed by the end of its call is left out", async () => {
+  test("a signal or wait that was not submitted by the end of its call is dropped", async () => {
     using semaphore = allocator.createSemaphore({ device });
     using buffer = allocator.allocate(4096, { kind: "gpu", device });
     const opened = GpuDevice.open(device);
-    const hold = opened.queue.hold();
-    await hold.done;
+    const lock = opened.queue.lock();
+    await lock.done;
     const controller = new AbortController();
     const waiting = rejectionOf(semaphore.wait(1, { signal: controller.signal }));
     const late = rejectionOf(semaphore.signal(2, { timeoutMs: 1 }));
@@ -101,8 +101,8 @@ describe.skipIf(!timeline)("a shared timeline", () => {
     expect((await waiting).code).toBe("ABORTED");
     expect((await late).message).toContain("the GPU's signal of the semaphore did not come within 1 ms");
     expect((await rejectionOf(semaphore.signal(1, { signal: controller.signal }))).code).toBe("ABORTED");
-    hold.release();
-    await buffer.fill(1); // nothing holds it up
+    lock.release();
+    await buffer.fill(1); // the dropped wait does not block it
     expect(semaphore.reached(1)).toBe(false);
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
     opened.release();
@@ -118,7 +118,7 @@ describe.skipIf(!timeline)("a shared timeline", () => {
     expect((await rejectionOf(semaphore.wait(1))).code).toBe("CLOSED");
   });
 
-  test("handles are used once, and closed by whom they belong to", () => {
+  test("a handle is imported once, and its owner closes it", () => {
     using semaphore = allocator.createSemaphore({ device });
     const handle = semaphore.exportHandle();
     allocator.importSemaphore(handle).close();
@@ -153,7 +153,7 @@ function signallerOf(go: GpuSemaphore): ProcessPeer {
 }
 
 describe.skipIf(!timeline)("between the queues of processes", () => {
-  test("a timeline is signalled after the work before it, and holds up the work behind it", async () => {
+  test("a timeline is signalled after earlier work, and blocks later work", async () => {
     using allocator = newAllocator();
     using buffer = allocator.allocate(4096, { kind: "gpu", device });
     await buffer.fill(0x01010101);
@@ -177,7 +177,7 @@ describe.skipIf(!timeline)("between the queues of processes", () => {
     await Promise.all([signaller.done, copier.done]);
   }, 60_000);
 
-  test("a wait that the GPU has begun goes on after the end of its call", async () => {
+  test("a wait that was submitted lasts beyond the end of its call", async () => {
     using allocator = newAllocator();
     using go = allocator.createSemaphore({ device });
     using done = allocator.createSemaphore({ device });
@@ -191,7 +191,7 @@ describe.skipIf(!timeline)("between the queues of processes", () => {
   }, 60_000);
 
   test.skipIf(!binary)(
-    "a binary one too",
+    "a binary semaphore is signalled after earlier work, and blocks later work",
     async () => {
       using allocator = newAllocator();
       using buffer = allocator.allocate(4096, { kind: "gpu", device });

@@ -105,12 +105,12 @@ const tasks: Record<string, () => unknown> = {
     }
     // One whose time is up before its turn has come.
     const opened = GpuDevice.open(devices[1]!);
-    const hold = opened.queue.hold();
+    const lock = opened.queue.lock();
     const late = await one!.copyTo(other!, { timeoutMs: 1 }).then(
       () => "done",
       ({ code }) => code,
     );
-    hold.release();
+    lock.release();
     opened.release();
     // A buffer that closes meanwhile: the other GPU and its queue go on.
     const copying = one!.copyTo(other!).then(String, ({ code }) => code);

@@ -1,8 +1,7 @@
 /** Host memory for some pieces of a buffer, which the GPU reads and writes itself where it can be pinned. */
 
-import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
-import { allocatePinned } from "../../memory/gpu.ts";
+import { tryAllocatePinned } from "../../memory/gpu.ts";
 import type { NativeMemory } from "../../memory/memory.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 
@@ -21,7 +20,7 @@ export class BounceBuffers {
 
   constructor(device: GpuDevice) {
     this.#device = device.retain();
-    this.#pinned = pinnedIfPossible(device);
+    this.#pinned = tryAllocatePinned(device, FRAGMENTS * LF_PIECE_BYTES);
     // Not of a typed array's own small store, which moves.
     this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(FRAGMENTS * LF_PIECE_BYTES));
   }
@@ -44,14 +43,5 @@ export class BounceBuffers {
     if (unused) this.#pinned?.close();
     else left.push(this);
     this.#device.release();
-  }
-}
-
-function pinnedIfPossible(device: GpuDevice): NativeMemory | null {
-  try {
-    return allocatePinned(device, FRAGMENTS * LF_PIECE_BYTES, null);
-  } catch (error) {
-    if (error instanceof LavaFlowError) return null; // ordinary memory does too: one more copy by the CPU
-    throw error;
   }
 }

@@ -34,10 +34,10 @@ export class GpuWait {
   }
 }
 
-/** Resolves when all that was called so far has been handed to the GPU. Rejects as the queue does. */
+/** Resolves when all work called so far was submitted. Rejects as the queue does. */
 export async function submitted({ queue }: GpuDevice): Promise<void> {
   if (queue.submitted) return;
-  const lock = queue.hold();
+  const lock = queue.lock();
   try {
     await lock.done;
   } finally {

@@ -1,7 +1,7 @@
 /** Ring kernels through Vulkan: the GPU's queue, as the rings of gpu.ts use it. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
-import { allocateGpu, allocatePinned, allocateWindow } from "../../memory/gpu.ts";
+import { allocateBar, allocateGpu, allocatePinned } from "../../memory/gpu.ts";
 import type { NativeMemory } from "../../memory/memory.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -92,7 +92,7 @@ export class VulkanCompute implements ComputeDevice {
   #place(use: MemoryUse, sizeBytes: number): NativeMemory {
     if (use === "device") return allocateGpu(this.#device, sizeBytes, false, null);
     if (use === "upload")
-      return allocateWindow(this.#device, sizeBytes) ?? allocateGpu(this.#device, sizeBytes, true, null);
+      return allocateBar(this.#device, sizeBytes) ?? allocateGpu(this.#device, sizeBytes, true, null);
     if (this.#device.info.hostImport) {
       try {
         const pinned = allocatePinned(this.#device, sizeBytes, null);
