@@ -1,25 +1,25 @@
-/** What the three APIs have in common: native objects that are imported and closed, and checks of what is given. */
+/** The common part of the three APIs: native objects of imports, and checks of arguments. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
 import { GpuSemaphore, nativeSemaphore } from "../gpu/timeline.ts";
 import { MemoryAllocator } from "../memory/allocator.ts";
-import { MemoryBuffer, type NativePlace, nativeMemory, nativePlace, wholeBuffer } from "../memory/buffer.ts";
+import { MemoryBuffer, type NativeAddress, nativeAddress, nativeMemory, wholeBuffer } from "../memory/buffer.ts";
 import { checkAborted, type Limits, limited } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
-import type { FromElsewhere } from "./imported-buffer.ts";
+import type { ImportedBuffer } from "./imported-buffer.ts";
 
-/** The functions of the shim that close something: from a handle to a status. */
+/** The functions of the shim that close a handle. */
 type Closer = { [Name in keyof Shim]: Shim[Name] extends (handle: number) => number ? Name : never }[keyof Shim];
 type Shim = ReturnType<typeof native>;
 
-/** A native object: the caller's, to be disposed of. */
+/** A native object in another API. The caller owns it and disposes of it. */
 export abstract class Imported implements Disposable {
   readonly #what: string;
   readonly #close: Closer;
   #handle: number;
 
-  /** `handle` is what the shim returned: a failure is thrown. */
+  /** `handle` is the shim's result: the constructor throws if it is a failure. */
   constructor(what: string, handle: number, close: Closer) {
     this.#handle = check(native(), handle, what);
     this.#what = what;
@@ -30,7 +30,7 @@ export abstract class Imported implements Disposable {
   protected get handle(): number {
     if (this.#handle !== 0) return this.#handle;
     throw new LavaFlowError("CLOSED", `this ${this.#what} was disposed of`, {
-      remedy: "Keep it for as long as it is used",
+      remedy: "Keep it while it is used",
     });
   }
 
@@ -40,7 +40,7 @@ export abstract class Imported implements Disposable {
     return check(shim, run(shim, this.handle), this.#what);
   }
 
-  /** Idempotent; what it was made from stays. Where closing fails, it is still open and can be disposed of again. */
+  /** Idempotent. The buffer or semaphore that was imported stays. After a failed close the object is still open. */
   [Symbol.dispose](): void {
     if (this.#handle === 0) return;
     const shim = native();
@@ -49,7 +49,7 @@ export abstract class Imported implements Disposable {
   }
 }
 
-/** INVALID_ARGUMENT unless it is one. */
+/** INVALID_ARGUMENT for any other value. */
 export function checkAllocator(allocator: MemoryAllocator): void {
   if (!(allocator instanceof MemoryAllocator)) throw invalidArgument("allocator", allocator, "a MemoryAllocator");
 }
@@ -69,20 +69,17 @@ export function gpuWithUuid(allocator: MemoryAllocator, deviceUuid: string): Gpu
   );
 }
 
-/**
- * The shim's handle of the GPU memory of a whole buffer. INVALID_ARGUMENT, EXTERNAL_MEMORY_UNSUPPORTED for host memory and
- * for a part of a buffer, CLOSED.
- */
+/** The shim's handle of a buffer's GPU memory. INVALID_ARGUMENT, CLOSED; EXTERNAL_MEMORY_UNSUPPORTED for host memory and parts. */
 export function gpuMemoryOf(buffer: MemoryBuffer): number {
   checkOnGpu(buffer);
   return nativeMemory(buffer);
 }
 
-/** The same of a buffer, or of a part of one: the handle of the whole, and where the part begins. */
-export function gpuPlaceOf(buffer: MemoryBuffer): NativePlace {
+/** The handle of the whole memory, and the offset of a buffer or part in it. Errors as for `gpuMemoryOf`. */
+export function gpuAddressOf(buffer: MemoryBuffer): NativeAddress {
   checkOnGpu(buffer);
-  nativeMemory(wholeBuffer(buffer)); // refuses parts that are not passed on
-  return nativePlace(buffer);
+  nativeMemory(wholeBuffer(buffer)); // refuses parts that channels do not pass
+  return nativeAddress(buffer);
 }
 
 function checkOnGpu(buffer: MemoryBuffer): void {
@@ -100,13 +97,13 @@ export function semaphoreOf(semaphore: GpuSemaphore): number {
   return nativeSemaphore(semaphore);
 }
 
-/** An object of the other API, which is a pointer there. INVALID_ARGUMENT unless it is a bigint that can be one. */
+/** A pointer of the other API. INVALID_ARGUMENT unless `value` is a bigint from `least` to 2^64 - 1. */
 export function pointerOf(name: string, value: bigint, allowed: string, least = 1n): bigint {
   if (typeof value === "bigint" && value >= least && value < 1n << 64n) return value;
   throw invalidArgument(name, value, `${allowed}, as a bigint`);
 }
 
-/** The value for a semaphore of that kind. INVALID_ARGUMENT. */
+/** The checked value of a signal or wait: 0 for a binary semaphore. INVALID_ARGUMENT. */
 export function valueFor(kind: GpuSemaphore["kind"], value: number | undefined): number {
   if (kind === "binary") {
     if (value === undefined) return 0;
@@ -116,19 +113,19 @@ export function valueFor(kind: GpuSemaphore["kind"], value: number | undefined):
   throw invalidArgument("value", value, "a whole number from 0 to 2^53 - 1");
 }
 
-/** What `make` gives, within the limits; freed where it comes after them. */
+/** The result of `make`, within the limits. A result that comes later is closed. */
 export function imported(
   call: string,
   sizeBytes: number,
   limits: Limits | undefined,
-  make: () => Promise<FromElsewhere>,
-): Promise<FromElsewhere> {
+  make: () => Promise<ImportedBuffer>,
+): Promise<ImportedBuffer> {
   const what = `${call} of ${sizeBytes} bytes did not end`;
   checkAborted(what, limits);
   return limited(what, make(), limits, ({ buffer }) => buffer.close());
 }
 
-/** Resolves when `poll` returns 1: asks at each turn of the event loop first, then each millisecond. */
+/** Resolves when `poll` returns 1. Polls in each of 100 turns of the event loop, then each millisecond. */
 export async function ended(what: string, poll: (shim: Shim) => number): Promise<void> {
   const shim = native();
   for (let turn = 0; check(shim, poll(shim), what) !== 1; turn++) {

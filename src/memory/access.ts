@@ -1,4 +1,4 @@
-/** What a call on a buffer's bytes waits for: the peers' release of what it writes, and a GPU. */
+/** The waits of a call on a buffer's bytes: for the peers' release of the written memory, and for a GPU. */
 import { type Call, callHere, shownAt } from "../errors.ts";
 import { Stop } from "../gpu/stop.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
@@ -6,19 +6,16 @@ import { isHeld, untilReleased } from "./holders.ts";
 import type { NativeMemory } from "./memory.ts";
 import { waitsForGpu } from "./transfer.ts";
 
-/** Of the stack of a call that waits: callHere, this function, the method, and what the user calls it by. */
+/** Stack frames that a waiting call keeps: callHere, this function, the method, and the user's frames. */
 const FRAMES = 6;
 
-/** Whether the CPU can't do it at once. */
+/** Whether the CPU must wait for a GPU. */
 function waitsFor(read: NativeMemory | null, written: NativeMemory | null): boolean {
   if (read !== null && written !== null) return read.gpu !== null || written.gpu !== null;
   return waitsForGpu((read ?? written) as NativeMemory);
 }
 
-/**
- * Runs `work`, which reads and writes memory of buffers, within the limits, when peers have released what it writes; its
- * errors show the call's line.
- */
+/** Runs `work` within the limits, after the peers have released `written`. Errors show the line of the call. */
 export function access(
   name: string,
   sizeBytes: number,

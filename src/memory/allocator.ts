@@ -1,4 +1,4 @@
-/** MemoryAllocator: memory of each kind that this machine has, and the choice between them. */
+/** MemoryAllocator: allocates each kind of memory that this machine has, and chooses between them. */
 import { type ErrorCode, invalidArgument, LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import {
@@ -40,14 +40,14 @@ export type { Topology } from "./topology.ts";
 const STANDARD: MemoryLocation = Object.freeze({ kind: "host" });
 const HUGE: MemoryLocation = Object.freeze({ kind: "host", hugepages: true });
 
-/** Buffers of one pool: as many as the shim has handles for memory. */
+/** Buffers of one pool: the number of the shim's handles for memory. */
 const POOL_MAX = 65_536;
 
 const ALLOCATOR = { devices: true } as const;
 const ALLOCATE = { fallback: true } as const;
 const SEMAPHORE = { kind: true, device: true } as const;
 
-/** What the fallback is for: memory that is not there. A wrong argument is wrong for every kind of memory. */
+/** Codes that the fallback is tried for: memory that can't be had. A wrong argument is wrong for every kind of memory. */
 const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "HOST_OUT_OF_MEMORY",
   "NUMA_NODE_NOT_FOUND",
@@ -62,10 +62,10 @@ const RESERVED = decided("the location asks for it: reserved huge pages");
 const TRANSPARENT = decided("the location asks for it: transparent huge pages, as too few reserved ones are free");
 const IMPORTED = decided("imported from a handle");
 
-/** How channels reach an allocator's GPUs. */
+/** The GPUs of an allocator, for channels. */
 let devicesOf: (allocator: MemoryAllocator) => Devices;
 
-/** Owns the buffers and semaphores that it makes: closing it closes those that are still open. */
+/** Owns the buffers and semaphores that it makes: its close closes those that are open. */
 export class MemoryAllocator implements Disposable {
   static {
     devicesOf = sharedBetweenCopies(MemoryAllocator, "MemoryAllocator", (allocator) => allocator.#devices);
@@ -78,30 +78,30 @@ export class MemoryAllocator implements Disposable {
   #closed = false;
 
   /**
-   * `devices` says which GPUs to use, by their index in `topology.gpus`. With "auto" that is all of them, but software
-   * ones only where they are named one by one. GPU_DEVICE_NOT_FOUND when one that is named here is not there.
+   * `devices` are the GPUs to use, by their index in `topology.gpus`. "auto" uses all GPUs in hardware; a software GPU must
+   * be named by its index. GPU_DEVICE_NOT_FOUND when a named GPU does not exist or can't be used.
    */
   constructor(options: { devices?: DeviceChoice } = {}) {
     checkNames("MemoryAllocator", options ?? undefined, ALLOCATOR);
     this.#devices = new Devices(options?.devices ?? "auto");
   }
 
-  /** What this machine offers, read anew each time; but GPUs are looked for once, as that takes long. */
+  /** The hardware of this machine, read at each call. GPUs are listed once, because that takes long. */
   get topology(): Topology {
     return readTopology(this.#devices.usable);
   }
 
-  /** Each thing that is missing, with the reason, read as `topology` is. */
+  /** Each feature that this machine lacks, with the reason; read as `topology` is. */
   get unavailable(): Unavailable[] {
     return readUnavailable(this.#devices.unavailable);
   }
 
   /**
-   * Memory of 1 byte to 4 GiB, zeroed, aligned to its pages, and taken from the system before this returns: what does
-   * not fit is HOST_OUT_OF_MEMORY here. Huge pages are reserved ones where enough are free, else transparent ones;
-   * `decision` says which. `fallback` is tried where memory of the first kind is not there.
+   * 1 byte to 4 GiB of zeroed memory, aligned to its pages. The pages are taken from the system before this returns, so a
+   * lack of memory is HOST_OUT_OF_MEMORY here. Huge pages are reserved ones where enough are free, else transparent ones;
+   * `decision` says which. `fallback` is tried when memory at `location` can't be had.
    *
-   * GPU memory may be as large as the GPU's largest allocation. It is not cleared: it holds what was there before.
+   * GPU memory may be as large as the GPU's largest allocation. It is not cleared.
    *
    * INVALID_ARGUMENT, CLOSED, HOST_OUT_OF_MEMORY, NUMA_NODE_NOT_FOUND, HUGEPAGES_UNAVAILABLE, GPU_DEVICE_NOT_FOUND,
    * GPU_OUT_OF_MEMORY, GPU_PINNING_FAILED, GPU_DEVICE_LOST; SYSTEM when no descriptor is left for shared memory.
@@ -123,15 +123,15 @@ export class MemoryAllocator implements Disposable {
     } catch (error) {
       if (!fallback || !(error instanceof LavaFlowError) || !FALLBACK_CODES.has(error.code)) throw error;
       return this.#make(sizeBytes, fallback, {
-        reason: `the fallback: ${plan.strategy} memory is not there`,
+        reason: `the fallback: ${plan.strategy} memory can't be had`,
         rejected: [{ strategy: plan.strategy, reason: error.message }],
       });
     }
   }
 
   /**
-   * `count` (1 to 65 536) buffers of one size, shared unless `location` says otherwise, for a sender that writes one while
-   * its receivers read others. The pool closes with the allocator, or before. Errors as for allocate.
+   * `count` (1 to 65 536) buffers of one size, by default shared, for a sender that writes one buffer while its receivers
+   * read others. The pool closes with the allocator, or before. Errors as for allocate.
    */
   pool(count: number, sizeBytes: number, location: MemoryLocation = SHARED): BufferPool {
     this.#checkOpen();
@@ -149,11 +149,11 @@ export class MemoryAllocator implements Disposable {
   }
 
   /**
-   * Memory for the traffic between `mine` and `peer`: on the shared profile memory that a local peer can map; else, where
-   * both work on a GPU and the profile prefers it, memory of the GPU that `mine.deviceId` names; else for data between a
-   * GPU and a CPU memory that the GPU reaches; else huge pages for a remote peer from 1 MiB on; else, on a machine of
-   * several NUMA nodes and over 1 MiB, memory of this processor's node; else standard. What can't be had is passed over,
-   * and so is a software GPU that the allocator's `devices` do not name; `decision` tells. Errors as for allocate.
+   * Memory for the traffic between `mine` and `peer`, by the first rule that holds. Shared memory: the profile is
+   * cpu-shared and the peer is local. Memory of the GPU `mine.deviceId`: the profile is gpu-preferred and both sides work on a
+   * GPU. Pinned memory: one side works on a GPU. Huge pages: the peer is remote and the size at least 1 MiB. Memory of this
+   * processor's NUMA node: the machine has several and the size is over 1 MiB. Else standard memory. Memory that can't be had
+   * is skipped, as is a software GPU that `devices` do not name; `decision` has the reasons. Errors as for allocate.
    */
   allocateAuto(
     sizeBytes: number,
@@ -190,11 +190,11 @@ export class MemoryAllocator implements Disposable {
   }
 
   /**
-   * The shared memory, or the GPU memory, behind a handle from another process or API. Takes the handle over: it is closed
-   * with the buffer, and also when the import fails (not when what was given is no such handle at all).
+   * The shared or GPU memory behind a handle of another process or API. Takes over the handle, which closes with the buffer
+   * or when the import fails; a value that is no handle is left alone.
    * EXTERNAL_HANDLE_MISMATCH when the handle is of another kind, another GPU or another driver; CORRUPT_SEGMENT when
-   * shared memory is smaller than `sizeBytes` or could still shrink; INVALID_ARGUMENT, CLOSED when the handle was imported
-   * before, HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, EXTERNAL_MEMORY_UNSUPPORTED, SYSTEM.
+   * shared memory is smaller than `sizeBytes` or could still shrink; INVALID_ARGUMENT, CLOSED when the handle has been
+   * imported, HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, EXTERNAL_MEMORY_UNSUPPORTED, SYSTEM.
    */
   import(handle: ExternalMemoryHandle): MemoryBuffer {
     this.#checkOpen();
@@ -210,8 +210,8 @@ export class MemoryAllocator implements Disposable {
   }
 
   /**
-   * A semaphore that other processes and APIs can share; `device` as for GPU memory. EXTERNAL_MEMORY_UNSUPPORTED where
-   * the GPU's driver can't share that kind; INVALID_ARGUMENT, CLOSED, GPU_DEVICE_NOT_FOUND, GPU_DEVICE_LOST.
+   * A semaphore that other processes and APIs can import; `device` as for GPU memory. EXTERNAL_MEMORY_UNSUPPORTED where
+   * the GPU's driver does not share that kind; INVALID_ARGUMENT, CLOSED, GPU_DEVICE_NOT_FOUND, GPU_DEVICE_LOST.
    */
   createSemaphore(options: { kind?: SemaphoreKind; device?: number } = {}): GpuSemaphore {
     this.#checkOpen();
@@ -222,7 +222,7 @@ export class MemoryAllocator implements Disposable {
     return createSemaphore(this.#devices.open(device).retain(), kind, this.#semaphores);
   }
 
-  /** The semaphore behind a handle, which it takes over as `import` does. Errors as for `import`. */
+  /** The semaphore behind a handle, which is taken over as by `import`. Errors as for `import`. */
   importSemaphore(handle: ExternalSemaphoreHandle): GpuSemaphore {
     this.#checkOpen();
     if (typeof handle !== "object" || handle === null) {
@@ -257,10 +257,10 @@ export class MemoryAllocator implements Disposable {
 
   #checkOpen(): void {
     if (!this.#closed) return;
-    throw new LavaFlowError("CLOSED", "this MemoryAllocator is closed", { remedy: "Make another one" });
+    throw new LavaFlowError("CLOSED", "this MemoryAllocator is closed", { remedy: "Create another allocator" });
   }
 
-  /** The GPU that exported something; the handle is closed where this allocator has no such GPU. */
+  /** The GPU that exported a handle. Closes the handle where this allocator has no such GPU. */
   #deviceOf(deviceUuid: string, osHandle: number | bigint): GpuDevice {
     try {
       const device = this.#devices.withUuid(deviceUuid);
@@ -270,7 +270,7 @@ export class MemoryAllocator implements Disposable {
       throw new LavaFlowError(
         "EXTERNAL_HANDLE_MISMATCH",
         `the handle is of the GPU ${deviceUuid}; this allocator has ${here}`,
-        { remedy: "Import it on the GPU that exported it, with an allocator whose devices include that one" },
+        { remedy: "Import the handle with an allocator whose devices include the GPU that exported it" },
       );
     } catch (error) {
       closeOsHandle(osHandle);
@@ -343,17 +343,17 @@ function onGpu({ info: { index, name } }: GpuDevice): string {
   return `memory of GPU ${index} (${name})`;
 }
 
-/** One object for all buffers of a kind. */
+/** A decision without alternatives, which buffers share. */
 function decided(reason: string): Decision {
   return Object.freeze({ reason, rejected: Object.freeze([]) as unknown as Rejection[] });
 }
 
-/** A decision, and what became of it. */
+/** A decision with its outcome. */
 function because(decision: Decision, outcome: string): Decision {
   return { reason: `${decision.reason}: ${outcome}`, rejected: decision.rejected };
 }
 
-/** Which kind of huge pages it got belongs to every decision for them. */
+/** Adds the kind of huge pages to their decision. */
 function hugepageDecision(reserved: boolean, decision?: Decision): Decision {
   if (!decision) return reserved ? RESERVED : TRANSPARENT;
   const kind = reserved ? "reserved huge pages" : "transparent huge pages, as too few reserved ones are free";
@@ -362,7 +362,7 @@ function hugepageDecision(reserved: boolean, decision?: Decision): Decision {
 
 function checkNode(numaNode: number): void {
   const ids = numaNodeIds();
-  if (ids.size === 0 || ids.has(numaNode)) return; // An empty set: the system does not say, and the shim will.
+  if (ids.size === 0 || ids.has(numaNode)) return; // empty: the system lists no nodes, and the shim checks
   throw new LavaFlowError("NUMA_NODE_NOT_FOUND", `there is no NUMA node ${numaNode}`, {
     remedy: `Use one of the nodes of this machine: ${[...ids].join(", ")}`,
   });
@@ -371,8 +371,8 @@ function checkNode(numaNode: number): void {
 // What channels need beyond the public class.
 
 /**
- * The GPU that a location's `deviceId` prefers, opened; it stays the allocator's. Else the reason why there is none: a
- * software one has to be named by the allocator's `devices`, or be in use already.
+ * Opens the GPU that a location's `deviceId` prefers; the allocator owns it. Else the reason why there is none: a software
+ * GPU must be named by the allocator's `devices`, or be in use already.
  */
 export function channelDevice(
   allocator: MemoryAllocator,
@@ -389,7 +389,7 @@ export function channelDevice(
   }
 }
 
-/** Whether something of this allocator has used a GPU: only then, or where it is wished for, is Vulkan looked at. */
+/** Whether the allocator has used a GPU: only then, or at the user's request, is Vulkan probed. */
 export function gpuInUse(allocator: MemoryAllocator): boolean {
   return devicesOf(allocator).inUse;
 }

@@ -1,4 +1,4 @@
-/** MemoryBuffer: memory that its user reads, writes, shares and closes. */
+/** MemoryBuffer: memory that its owner reads, writes, shares and closes. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
@@ -12,16 +12,16 @@ import { type GpuSide, NativeMemory } from "./memory.ts";
 import { type Decision, gpuLocation, type MemoryLocation, type MemoryStrategy } from "./strategy.ts";
 import * as transfer from "./transfer.ts";
 
-/** Of what a buffer is a part. */
+/** The memory that a buffer is a part of. */
 interface Part {
   whole: NativeMemory;
-  /** Where in `whole` it begins. */
+  /** Where in `whole` the part begins, bytes. */
   start: number;
-  /** The buffer of all of `whole`, which channels pass; null: they pass no part of it. */
+  /** The buffer of all of `whole`, which channels pass; null where channels pass no part of it. */
   root: MemoryBuffer | null;
 }
 
-/** Makes a buffer: its constructor is private, and runs for this file alone. */
+/** Calls the private constructor. */
 let make: (
   memory: NativeMemory,
   strategy: MemoryStrategy,
@@ -29,18 +29,18 @@ let make: (
   decision: Decision,
   part?: Part,
 ) => MemoryBuffer;
-/** How channels reach the memory behind a buffer. */
+/** The memory of a buffer, for channels. */
 let memoryOf: (buffer: MemoryBuffer) => NativeMemory;
-/** What has a handle of the shim's: the memory itself, or that of which it is a part. */
+/** The memory with a handle of the shim: the buffer's own, or the one that it is a part of. */
 let wholeOf: (buffer: MemoryBuffer) => NativeMemory;
-/** Where in `wholeOf` it begins. */
+/** Where in `wholeOf` the buffer begins, bytes. */
 let startOf: (buffer: MemoryBuffer) => number;
-/** The buffer of which channels pass a part when this is sent; else itself. */
+/** The buffer that a channel announces when this one is sent: the whole of a part, else the buffer itself. */
 let rootOf: (buffer: MemoryBuffer) => MemoryBuffer;
 
 const COPY = { sourceOffset: true, targetOffset: true, sizeBytes: true, timeoutMs: true, signal: true } as const;
 
-/** Only reports: freeing memory at some time that nobody chose would pull it away from a view. */
+/** Only reports a leak: a finalizer that frees memory would pull it away from a view. */
 const leaks = new FinalizationRegistry((memory: NativeMemory) => {
   if (memory.closed) return;
   process.emitWarning(
@@ -50,22 +50,20 @@ const leaks = new FinalizationRegistry((memory: NativeMemory) => {
 });
 
 /**
- * Memory. Host memory was zeroed when it was made; GPU memory holds anything. Every method throws or rejects with CLOSED
- * after `close`, and with INVALID_ARGUMENT for an offset or a size that does not lie inside. Offsets and sizes are in
- * bytes.
+ * Memory. Host memory starts zeroed; GPU memory starts with any content. Every method throws or rejects with CLOSED
+ * after `close`, and with INVALID_ARGUMENT for a range outside of the buffer. Offsets and sizes are in bytes.
  *
- * `write`, `read`, `fill` and `copyTo` on memory that a GPU reaches are done in the order of the calls on that GPU, and
- * each resolves when it is done. What they copy from or to must not change meanwhile. They reject with CLOSED when a
- * buffer is closed meanwhile, and with GPU_DEVICE_LOST. Between two GPUs the bytes go by way of host memory.
+ * `write`, `read`, `fill` and `copyTo` on memory that a GPU reaches run in the order of the calls on that GPU, and each
+ * resolves at its end. Their sources must not change before that. They reject with CLOSED when a buffer closes first, and
+ * with GPU_DEVICE_LOST. Between two GPUs the bytes pass through host memory.
  *
- * `write`, `fill` and `copyTo` (its target) wait until the peers have released every frame of the memory, as `released`
- * does. A call that waits takes its place in the order when it has waited. Nothing waits for who writes into `bytes` or
- * `view`: await `released` before that.
+ * `write`, `fill` and `copyTo` (its target) first wait until the peers have released every frame of the memory, as `released`
+ * does. A call joins the GPU's order after that wait. Code that writes into `bytes` or `view` must await `released` itself.
  *
- * The four take Limits. Without `timeoutMs` they reject with TIMEOUT when a peer releases nothing, or the GPU gets nothing
- * done, for 30 s. After TIMEOUT or ABORTED what the GPU has not begun is left out, and views are neither read nor written
- * any more, but those of memory that a GPU reaches itself. What the GPU has begun can't be taken back: it goes on, before
- * all that is called later, and keeps the memory that it needs.
+ * The four take Limits. Without `timeoutMs` they reject with TIMEOUT when a peer releases nothing, or the GPU ends no work,
+ * for 30 s. After TIMEOUT or ABORTED, work that the GPU has not begun is dropped, and the call's views are neither read nor
+ * written, except views of memory that the GPU reaches. Work that the GPU has begun runs on, before all later calls,
+ * and keeps the memory that it needs.
  */
 export class MemoryBuffer implements Disposable {
   static {
@@ -82,16 +80,16 @@ export class MemoryBuffer implements Disposable {
 
   readonly location: MemoryLocation;
   readonly strategy: MemoryStrategy;
-  /** Why the memory is of this strategy, and why of no other that was thought of. */
+  /** Why this strategy was chosen, and why each other one was rejected. */
   readonly decision: Decision;
   readonly #memory: NativeMemory;
-  /** The memory itself, or that of which it is the part from `#start` on. */
+  /** The buffer's own memory, or the memory that holds it at `#start`. */
   readonly #whole: NativeMemory;
   readonly #start: number;
-  /** As Part has it; null where it is none. */
+  /** As in Part; null where the buffer is no part. */
   readonly #root: MemoryBuffer | null;
 
-  /** Buffers come from a MemoryAllocator or out of a channel, not from `new`: it throws INVALID_ARGUMENT. */
+  /** `new` throws INVALID_ARGUMENT: MemoryAllocator and channels make buffers. */
   private constructor(
     memory: NativeMemory,
     strategy: MemoryStrategy,
@@ -117,72 +115,68 @@ export class MemoryBuffer implements Disposable {
     return this.#memory.sizeBytes;
   }
 
-  /** The size of the pages that the memory is made of, in bytes; 0 where that is not known, and for GPU memory. */
+  /** Bytes of a page of the memory; 0 for GPU memory, and where the size is not known. */
   get pageBytes(): number {
     return this.isGpu ? 0 : this.#memory.pageBytes;
   }
 
-  /** Memory of a GPU, mapped or not. Pinned memory is host memory. */
+  /** Whether the memory is a GPU's, mapped or not. Pinned memory is host memory. */
   get isGpu(): boolean {
     const { gpu } = this.#whole;
     return gpu !== null && !gpu.pinned;
   }
 
   /**
-   * The memory itself, not a copy: the same array each time, and empty after close. CLOSED after close. NOT_HOST_VISIBLE
-   * for GPU memory that was not allocated with `hostVisible: true`, or is larger than one ArrayBuffer (4 GiB). Where a GPU
-   * reaches the memory, await what it does with it before looking.
+   * The memory itself, not a copy: the same array each time, detached by close. CLOSED after close. NOT_HOST_VISIBLE for
+   * GPU memory that was allocated without `hostVisible: true`, or is larger than one ArrayBuffer (4 GiB). Await the GPU's work
+   * on the memory before reading the array.
    */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#memory.bytes;
   }
 
-  /**
-   * All of the memory as a typed array or a DataView. INVALID_ARGUMENT when the size is no multiple of its elements, else
-   * as `bytes`.
-   */
+  /** All of the memory as a typed array or a DataView. INVALID_ARGUMENT when the size is no multiple of the element's; else as `bytes`. */
   view<T extends ArrayBufferView>(type: ViewType<T>): T {
     return viewAs(this.#memory.bytes, type);
   }
 
   /**
-   * Resolves when no peer of a channel has a frame of this memory that it has not released: it may be written again.
-   * Resolves at once for memory that was never sent without a copy (a frame of it then has bytes of its own). A channel
-   * whose peer has closed or died counts no longer, and neither does one that was closed here: await `flush` before
-   * that. TIMEOUT (default 30 000 ms) says which channels have how many frames; ABORTED, CLOSED; CORRUPT_SEGMENT when a
-   * peer says what can't be.
+   * Resolves when the peers have released every frame of this memory: it may be written again. Resolves at once for memory
+   * that was only sent as a copy. A channel whose peer has closed or died does not count, nor one that was closed here: await
+   * `flush` before that close. TIMEOUT (default 30 000 ms) names the channels and their frames; ABORTED, CLOSED;
+   * CORRUPT_SEGMENT when a peer's counts are impossible.
    */
   async released(limits?: Limits): Promise<void> {
     checkLimits("released", limits);
     return untilReleased(this.#whole, limits);
   }
 
-  /** Copies all of `source` to `offsetBytes`; done when it resolves. */
+  /** Copies all of `source` to `offsetBytes`. Resolves when the bytes are there. */
   async write(source: Bytes, offsetBytes = 0, limits?: Limits): Promise<void> {
     const from = bytesOf("source", source);
     const sizeBytes = from.length;
     checkRange(this.sizeBytes, "write", offsetBytes, sizeBytes);
-    if (limits === undefined && this.#whole.atOnce) return transfer.write(placeIn(this, offsetBytes), from, null);
+    if (limits === undefined && this.#whole.atOnce) return transfer.write(addressIn(this, offsetBytes), from, null);
     await access("write", sizeBytes, null, this.#whole, limits, (stop) => {
       if (from.length !== sizeBytes) checkUnchanged("source", from, sizeBytes); // while it waited
-      return transfer.write(placeIn(this, offsetBytes), from, stop);
+      return transfer.write(addressIn(this, offsetBytes), from, stop);
     });
   }
 
-  /** Fills all of `target` from `offsetBytes` on; done when it resolves. */
+  /** Fills all of `target` with the bytes from `offsetBytes` on. Resolves when they are there. */
   async read(target: Bytes, offsetBytes = 0, limits?: Limits): Promise<void> {
     const to = bytesOf("target", target);
     const sizeBytes = to.length;
     checkRange(this.sizeBytes, "read", offsetBytes, sizeBytes);
-    if (limits === undefined && this.#whole.atOnce) return transfer.read(placeIn(this, offsetBytes), to, null);
+    if (limits === undefined && this.#whole.atOnce) return transfer.read(addressIn(this, offsetBytes), to, null);
     await access("read", sizeBytes, this.#whole, null, limits, (stop) =>
-      transfer.read(placeIn(this, offsetBytes), to, stop),
+      transfer.read(addressIn(this, offsetBytes), to, stop),
     );
   }
 
   /**
-   * Writes the 32-bit `value32` over and over, its lowest byte first, up to the end unless `sizeBytes` says less. Where the
-   * end comes within a word, its first bytes are written. Multiples of 4 are fastest on a GPU.
+   * Repeats the 32-bit `value32`, its lowest byte first, for `sizeBytes` (default: up to the end). The last word may be
+   * incomplete. Offsets and sizes that are multiples of 4 are fastest on a GPU.
    */
   async fill(
     value32: number,
@@ -195,11 +189,11 @@ export class MemoryBuffer implements Disposable {
     }
     checkRange(this.sizeBytes, "fill", offsetBytes, sizeBytes);
     await access("fill", sizeBytes, null, this.#whole, limits, (stop) =>
-      transfer.fill(placeIn(this, offsetBytes), sizeBytes, value32, stop),
+      transfer.fill(addressIn(this, offsetBytes), sizeBytes, value32, stop),
     );
   }
 
-  /** Copies to `target`, all from `sourceOffset` on unless `sizeBytes` says less. The two may be one buffer. */
+  /** Copies `sizeBytes` (default: all from `sourceOffset` on) to `target`, which may be the same buffer. */
   async copyTo(
     target: MemoryBuffer,
     options: { sourceOffset?: number; targetOffset?: number; sizeBytes?: number } & Limits = {},
@@ -217,15 +211,15 @@ export class MemoryBuffer implements Disposable {
     checkRange(target.sizeBytes, "copyTo (target)", targetOffset, sizeBytes);
     const limits = timeoutMs === undefined && signal === undefined ? undefined : { timeoutMs, signal };
     await access("copyTo", sizeBytes, this.#whole, wholeOf(target), limits, (stop) =>
-      transfer.copy(placeIn(this, sourceOffset), placeIn(target, targetOffset), sizeBytes, stop),
+      transfer.copy(addressIn(this, sourceOffset), addressIn(target, targetOffset), sizeBytes, stop),
     );
   }
 
   /**
-   * `sizeBytes` of it, at least 1, from `offsetBytes` on, as a buffer: the same memory, not a copy. Work on a GPU keeps the order of
-   * the whole, and `released` is the whole's too. It closes with this buffer at the latest, and closing it gives back
-   * nothing but its views. A channel passes a part as it would pass the whole, and the peer gets the part; but who maps
-   * memory maps all of it, so a peer that means harm can reach the whole buffer. CLOSED, INVALID_ARGUMENT.
+   * `sizeBytes` (at least 1) from `offsetBytes` on, as a buffer: the same memory, not a copy. GPU work and `released` count
+   * for the whole buffer. The part closes with this buffer at the latest; closing the part only detaches its views. A channel
+   * passes a part as it passes the whole. The peer maps all of the memory, so a hostile peer can reach the whole buffer.
+   * CLOSED, INVALID_ARGUMENT.
    */
   part(offsetBytes: number, sizeBytes: number = this.sizeBytes - offsetBytes): MemoryBuffer {
     checkRange(this.sizeBytes, "part", offsetBytes, sizeBytes);
@@ -237,10 +231,10 @@ export class MemoryBuffer implements Disposable {
   }
 
   /**
-   * An OS handle to the memory, for another process or API; whoever gets it owns it, so dispose of it once it is passed
-   * on. The first one of GPU memory of up to 256 KiB that is not mapped moves that into an allocation of its own, so that
-   * nobody sees other buffers: the thread waits until the GPU has copied it, behind all work before; TIMEOUT when that did
-   * not end within 30 s. EXTERNAL_MEMORY_UNSUPPORTED unless the strategy is `shared` or `gpu`, and where a GPU's driver shares none;
+   * An OS handle to the memory, for another process or API. The receiver owns its handle: dispose of this one after passing
+   * it on. The first export of unmapped GPU memory of up to 256 KiB moves the memory into an allocation of its own, because
+   * the handle would show other buffers too: the thread blocks until the GPU has copied it, behind all earlier work; TIMEOUT
+   * after 30 s. EXTERNAL_MEMORY_UNSUPPORTED unless the strategy is `shared` or `gpu`, and where a GPU's driver shares none;
    * SYSTEM when no descriptor is left.
    */
   exportHandle(): ExternalMemoryHandle {
@@ -254,10 +248,9 @@ export class MemoryBuffer implements Disposable {
   }
 
   /**
-   * Idempotent. Every view is detached first, so a stale one has length 0; channels tell their peers. While an API of the
-   * runtime reads the bytes (zlib, a file that is written) they can't be detached: the memory then stays, and is given back
-   * when its last view was collected. What a GPU still
-   * does with the memory ends without harm; whoever waits for it gets CLOSED.
+   * Idempotent. Detaches every view first, so a stale view has length 0; channels tell their peers. A view can't be detached
+   * while an API of the runtime reads it (zlib, a file that is written): the memory is then freed when its last view has been
+   * collected. Work of a GPU on the memory runs on without harm; calls that wait for it reject with CLOSED.
    */
   close(): void {
     this.#memory.close();
@@ -269,12 +262,12 @@ export class MemoryBuffer implements Disposable {
 }
 
 /** CLOSED after close. */
-function placeIn(buffer: MemoryBuffer, offset: number): transfer.Place {
+function addressIn(buffer: MemoryBuffer, offset: number): transfer.Address {
   checkOpen(buffer);
   return { memory: wholeOf(buffer), offset: startOf(buffer) + offset };
 }
 
-/** A buffer that is a leak when it is collected with its memory still open. */
+/** A buffer that is reported as a leak when it is collected before it was closed. */
 export function ownedBuffer(
   memory: NativeMemory,
   strategy: MemoryStrategy,
@@ -302,26 +295,26 @@ export function nativeMemory(buffer: MemoryBuffer): number {
   );
 }
 
-/** As `whole.part`, but no channel passes it in place: the peer could reach all of the whole, which is not its sender's. */
+/** As `whole.part`, but no channel passes it in place: the peer could reach all of `whole`, which is not the sender's. */
 export function partOf(whole: MemoryBuffer, start: number, sizeBytes: number): MemoryBuffer {
   const part = { whole: memoryOf(whole), start, root: null };
   return make(part.whole.part(start, sizeBytes), whole.strategy, whole.location, whole.decision, part);
 }
 
-/** Where a buffer lies, as the shim takes it. CLOSED after close. */
-export interface NativePlace {
+/** Where a buffer begins, as the shim takes it. CLOSED after close. */
+export interface NativeAddress {
   /** The handle of the whole memory. */
   memory: number;
   /** Bytes. */
   offset: number;
 }
 
-export function nativePlace(buffer: MemoryBuffer): NativePlace {
+export function nativeAddress(buffer: MemoryBuffer): NativeAddress {
   checkOpen(buffer);
   return { memory: wholeOf(buffer).handle, offset: startOf(buffer) };
 }
 
-/** The buffer of which channels pass a part; itself where it is no such part. */
+/** The buffer that a channel announces for this one: the whole of a part, else the buffer itself. */
 export function wholeBuffer(buffer: MemoryBuffer): MemoryBuffer {
   return rootOf(buffer);
 }
@@ -331,12 +324,12 @@ export function checkOpen(buffer: MemoryBuffer): void {
   void memoryOf(buffer).handle;
 }
 
-/** The GPU whose memory it is, or that reaches it; null for all other host memory. */
+/** The GPU that owns or reaches the memory; null for other host memory. */
 export function deviceOf(buffer: MemoryBuffer): GpuDevice | null {
   return wholeOf(buffer).gpu?.device ?? null;
 }
 
-/** How adopted memory of a GPU came to be. `allocationBytes` is what the exporter's driver allocated. */
+/** The GPU of adopted memory. `allocationBytes` is the size of the allocation in the exporter's driver. */
 export interface AdoptedGpu {
   device: GpuDevice;
   allocationBytes: number;
@@ -344,8 +337,8 @@ export interface AdoptedGpu {
 }
 
 /**
- * A buffer of shared memory, or of a GPU's, whose native memory somebody else owns: `close()` detaches the views and
- * calls `release`. Where the memory goes first, its owner closes the buffer before. `address` is 0 where the memory is not mapped.
+ * A buffer whose shared or GPU memory has another owner. `close()` detaches the views and calls `release`; the owner
+ * closes the buffer before it frees the memory. `address` is 0 where the memory is not mapped.
  */
 export function adoptMemory(
   shimHandle: number,
@@ -363,12 +356,12 @@ export function adoptMemory(
   return make(memory, "gpu", gpuLocation(index, gpu.hostVisible), FROM_PEER);
 }
 
-/** Runs `closer` when the buffer closes, before the memory goes. Returns what takes this back. */
+/** Calls `closer` on close, before the memory is freed. Returns an unsubscribe function. */
 export function onClose(buffer: MemoryBuffer, closer: () => void): () => void {
   return memoryOf(buffer).onClose(closer);
 }
 
-/** The buffer is passed without a copy over the holder's channel. Returns what takes this back. */
+/** The holder's channel passes the buffer without a copy. Returns a function that removes the holder. */
 export function holdBy(buffer: MemoryBuffer, holder: Holder): () => void {
   const memory = wholeOf(buffer);
   const holders = (memory.holders ??= new Set());
@@ -383,17 +376,17 @@ export function isClosed(buffer: MemoryBuffer): boolean {
   return memoryOf(buffer).closed;
 }
 
-/** Whether a peer has a frame of the buffer that it has not released. */
+/** Whether a peer has an unreleased frame of the buffer. */
 export function unreleased(buffer: MemoryBuffer): boolean {
   return isHeld(wholeOf(buffer));
 }
 
-/** Which channels have frames of the buffer that were not released. */
+/** Names the channels with unreleased frames of the buffer. */
 export function describeHeld(buffer: MemoryBuffer): string {
   return held(wholeOf(buffer));
 }
 
-/** Keeps the buffer's memory open, also when it is closed. Returns what takes this back; null where that can't be. */
+/** As NativeMemory.hold, of all of the memory that the buffer is in. */
 export function holdMemory(buffer: MemoryBuffer): (() => void) | null {
   return wholeOf(buffer).hold();
 }

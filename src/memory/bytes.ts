@@ -1,4 +1,4 @@
-/** Bytes as callers give and read them: one check for every call that takes a view, and typed views of what is shown. */
+/** Views that callers pass, checked once for every call, and typed views of memory. */
 import { isAnyArrayBuffer, isArrayBuffer, isDataView } from "node:util/types";
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import { wasDetached } from "../native/handle.ts";
@@ -11,9 +11,9 @@ export type ViewType<T extends ArrayBufferView> = new (buffer: ArrayBuffer, byte
 
 export const BYTES_ALLOWED = "a typed array, a DataView or an ArrayBuffer";
 
-// ───────────── what a view really is ─────────────
+// ───────────── the real properties of a view ─────────────
 
-/** A property of the engine's own, whatever a subclass or the object itself says in its place: native code reads by it. */
+/** The engine's own getter of a property, which native code reads by: a subclass or the object may have another one. */
 function own<T>(prototype: object, name: string): (of: object) => T {
   const { get } = Object.getOwnPropertyDescriptor(prototype, name) as { get: () => T };
   return (of) => get.call(of);
@@ -40,12 +40,12 @@ const resizable = own<boolean>(ArrayBuffer.prototype, "resizable");
 const { getPrototypeOf, hasOwn } = Object;
 const UINT8 = Uint8Array.prototype;
 const BUFFER = Buffer.prototype;
-/** The size of a view, in bytes. Throws TypeError for what is none, a Proxy of one too, and for a DataView whose memory is gone. */
+/** Bytes of a view. Throws TypeError for any other value, a Proxy of a view too, and for a DataView whose memory is gone. */
 export function sizeOf(view: ArrayBufferView): number {
   return isDataView(view) ? dataView.byteLength(view) : typed.byteLength(view);
 }
 
-/** Whether the memory of a view can't shrink under whoever reads it. */
+/** Whether the memory of a view can't shrink while it is read. */
 export function stays(view: ArrayBufferView): boolean {
   const buffer = bufferOf(view);
   return !isArrayBuffer(buffer) || !resizable(buffer);
@@ -55,30 +55,30 @@ function bufferOf(view: ArrayBufferView): ArrayBufferLike {
   return isDataView(view) ? dataView.buffer(view) : typed.buffer(view);
 }
 
-/** Whether it is a Uint8Array or a Buffer with nothing in the place of what is used here and by those who are given it. */
+/** Whether the view is a Uint8Array or a Buffer that overrides no property that readers of it use. */
 function isPlain(view: ArrayBufferView): view is Uint8Array {
   const prototype = getPrototypeOf(view);
   if (prototype !== UINT8 && prototype !== BUFFER) return false;
-  // One by one: with the names in a list, this takes 100 ns.
+  // No loop over a list of names: a loop takes 100 ns.
   if (hasOwn(view, "byteLength") || hasOwn(view, "length") || hasOwn(view, "buffer")) return false;
   return !hasOwn(view, "byteOffset") && !hasOwn(view, "subarray") && !hasOwn(view, "constructor");
 }
 
-/** All of a view as a Uint8Array that is nothing else. */
+/** All of a view as a Uint8Array without overrides. */
 function plain(view: ArrayBufferView): Uint8Array {
   if (isPlain(view)) return view;
   const get = isDataView(view) ? dataView : typed;
   return new Uint8Array(get.buffer(view), get.byteOffset(view), get.byteLength(view));
 }
 
-// ───────────── what is given ─────────────
+// ───────────── checks of arguments ─────────────
 
-/** Throws where a view's memory is gone. Detached and out-of-bounds typed arrays have length 0; nothing else has to. */
+/** Throws for a typed array whose memory is gone; its length 0 alone does not tell that. */
 const touch = Uint8Array.prototype.at;
 
 /**
- * The bytes themselves, not a copy. INVALID_ARGUMENT for anything that is not `Bytes`, and for a view whose ArrayBuffer
- * was detached or is too small for it by now; CLOSED where that ArrayBuffer showed memory that was closed.
+ * The bytes themselves, not a copy. INVALID_ARGUMENT for a value that is not `Bytes`, and for a view whose ArrayBuffer was
+ * detached or has become too small; CLOSED for a view of memory that was closed.
  */
 export function bytesOf(name: string, value: unknown, allowed = BYTES_ALLOWED): Uint8Array {
   if (ArrayBuffer.isView(value)) {
@@ -90,7 +90,7 @@ export function bytesOf(name: string, value: unknown, allowed = BYTES_ALLOWED): 
   return new Uint8Array(value);
 }
 
-/** The second half of `bytesOf`, for what is a view. */
+/** As `bytesOf`, for a value that is known to be a view. */
 export function checkView(name: string, view: ArrayBufferView): void {
   if ((view as Uint8Array)[0] !== undefined) return;
   try {
@@ -114,23 +114,23 @@ function gone(name: string, value: object, buffer: ArrayBufferLike): LavaFlowErr
     ? `an ${value.constructor.name} that`
     : `a ${value.constructor.name} whose ArrayBuffer`;
   return new LavaFlowError("INVALID_ARGUMENT", `${name} is ${what} ${how}`, {
-    remedy: "Give a view of memory that is still there, and keep it until the call has ended",
+    remedy: "Give a view whose ArrayBuffer exists, and keep it until the call has ended",
   });
 }
 
-/** A view that waited is as long as it was. INVALID_ARGUMENT, or CLOSED, where it is not. */
+/** INVALID_ARGUMENT, or CLOSED, where a view has changed its size while its call waited. */
 export function checkUnchanged(name: string, view: ArrayBufferView, sizeBytes: number): void {
   checkView(name, view);
   const now = sizeOf(view);
   if (now === sizeBytes) return;
   throw new LavaFlowError(
     "INVALID_ARGUMENT",
-    `${name} had ${sizeBytes} bytes when it was given, and has ${now} now that its turn has come`,
-    { remedy: "Do not resize its ArrayBuffer before the promise has settled" },
+    `${name} had ${sizeBytes} bytes when the call was made, and has ${now} now`,
+    { remedy: "Do not resize its ArrayBuffer before the promise settles" },
   );
 }
 
-/** INVALID_ARGUMENT unless `size` whole bytes from `offset` on lie among `limit`. `what` names the call. */
+/** INVALID_ARGUMENT unless `size` whole bytes from `offset` on are within `limit` bytes. `what` names the call. */
 export function checkRange(limit: number, what: string, offset: number, size: number): void {
   if (Number.isInteger(offset) && Number.isInteger(size) && offset >= 0 && size >= 0 && offset + size <= limit) {
     return;
@@ -140,7 +140,7 @@ export function checkRange(limit: number, what: string, offset: number, size: nu
   });
 }
 
-/** All of `bytes` as a typed array or a DataView. INVALID_ARGUMENT when they are no whole number of its elements. */
+/** All of `bytes` as a typed array or a DataView. INVALID_ARGUMENT when the size is no multiple of the element's. */
 export function viewAs<T extends ArrayBufferView>(bytes: Uint8Array<ArrayBuffer>, type: ViewType<T>): T {
   if (typeof type !== "function") throw invalidArgument("type", type, "a typed array class or DataView");
   const elementBytes = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;

@@ -1,16 +1,16 @@
-/** Which GPUs an allocator may use: each is opened at its first use, and held until the allocator closes. */
+/** The GPUs that an allocator may use. The first use opens a GPU; the allocator's close releases it. */
 import { invalidArgument, type LavaFlowError } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, notFound, noVulkan } from "../gpu/device.ts";
 import type { Unavailable } from "./topology.ts";
 
-/** Which GPUs an allocator uses: all in hardware, none, or those with these indices in `topology.gpus`. */
+/** The GPUs that an allocator uses: all in hardware, none, or those with these indices in `topology.gpus`. */
 export type DeviceChoice = "auto" | "none" | readonly number[];
 
 export class Devices {
   readonly #choice: DeviceChoice;
   readonly #held = new Map<number, GpuDevice>();
 
-  /** INVALID_ARGUMENT; GPU_DEVICE_NOT_FOUND when one that is named is not there, or can't be used. */
+  /** INVALID_ARGUMENT; GPU_DEVICE_NOT_FOUND when a named GPU does not exist or can't be used. */
   constructor(choice: DeviceChoice) {
     const valid = Array.isArray(choice)
       ? choice.every((device) => Number.isInteger(device) && device >= 0)
@@ -20,12 +20,12 @@ export class Devices {
     if (Array.isArray(choice)) for (const device of choice) this.#find(device);
   }
 
-  /** Those that can be used. */
+  /** The GPUs of the choice that can be used. */
   get usable(): readonly GpuInfo[] {
     return this.#listed().filter(({ missing }) => missing === null);
   }
 
-  /** Why there is none, or none without naming it, and why some of them can't be used. */
+  /** Why no GPU is used by default, and why single GPUs can't be used. */
   get unavailable(): Unavailable[] {
     const broken = this.#listed().flatMap(({ index, name, missing }) => {
       return missing === null ? [] : [{ feature: `gpu ${index}`, reason: `${name}: ${missing}` }];
@@ -34,14 +34,14 @@ export class Devices {
     return reason === null ? broken : [{ feature: "gpu", reason: reason.reason }, ...broken];
   }
 
-  /** Whether something of this allocator has used a GPU. */
+  /** Whether the allocator has used a GPU. */
   get inUse(): boolean {
     return this.#held.size > 0;
   }
 
   /**
-   * Why a GPU can't be had, or null. Without `device`: why there is none that need not be named. With it: a location only
-   * prefers a GPU, so a software one has to be named, or be in use already.
+   * Why `device`, or the default GPU, is not used; null where it can be. A location only prefers a GPU, so a software GPU is
+   * refused unless the allocator's `devices` name it or it is in use already.
    */
   refusal(device?: number): LavaFlowError | null {
     try {
@@ -56,8 +56,8 @@ export class Devices {
   }
 
   /**
-   * The GPU of that index; without one the first that `devices` named, else the first in hardware. It is this object's
-   * until `close`. GPU_DEVICE_NOT_FOUND with the reason.
+   * The GPU of that index; by default the first that `devices` named, else the first in hardware. `close` releases it.
+   * GPU_DEVICE_NOT_FOUND with the reason.
    */
   open(device?: number): GpuDevice {
     const { index } = this.#find(device);
@@ -66,7 +66,7 @@ export class Devices {
     return held;
   }
 
-  /** The GPU with that UUID, opened; null where this allocator has none such. */
+  /** Opens the GPU with that UUID; null where the allocator has none with it. */
   withUuid(deviceUuid: string): GpuDevice | null {
     const gpu = this.usable.find((each) => each.deviceUuid === deviceUuid.toLowerCase());
     return gpu ? this.open(gpu.index) : null;

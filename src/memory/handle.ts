@@ -1,4 +1,4 @@
-/** OS handles to memory, as one process passes them to another. */
+/** OS handles to memory, which one process passes to another. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import { native } from "../native/load.ts";
 import { exported, OsHandle, type OsHandleFields } from "../native/os-handle.ts";
@@ -6,17 +6,17 @@ import { check } from "../native/status.ts";
 import type { NativeMemory } from "./memory.ts";
 import { checkSize } from "./strategy.ts";
 
-/** What an OS handle to memory says of itself. The receiver owns the handle; closing it is its duty. */
+/** An OS handle to memory, with what an import must know. The receiver owns the handle and closes it. */
 export interface ExternalMemoryHandle extends OsHandleFields, Disposable {
-  /** The first two are a GPU's memory, the others host memory. */
+  /** "opaque-…" is GPU memory, the others are host memory. */
   readonly type: "opaque-fd" | "opaque-win32" | "host-fd" | "win32-mapping";
   readonly sizeBytes: number;
-  /** Bytes the driver really allocated: what CUDA, OpenCL and OpenGL imports must be told. */
+  /** Bytes that the driver allocated; imports into CUDA, OpenCL and OpenGL need this size. */
   readonly allocationBytes: number;
   /** 16-byte UUIDs as hex, for GPU memory: importing on another device or driver is refused. */
   readonly deviceUuid?: string;
   readonly driverUuid?: string;
-  /** GPU memory that was allocated with `hostVisible: true`: a driver may have to know. */
+  /** GPU memory that was allocated with `hostVisible: true`; a driver may need to know. */
   readonly hostVisible?: boolean;
 }
 
@@ -51,12 +51,12 @@ export function exportMemory(memory: NativeMemory, hostVisible: boolean): Extern
   const shim = native();
   check(shim, shim.lf_memory_export(memory.handle, exported), "exportHandle");
   if (!memory.gpu) return new MemoryHandle(memory, memory.allocatedBytes, hostVisible);
-  // Small memory got an allocation of its own by the export.
+  // The export has moved small memory into an allocation of its own, which has another size.
   check(shim, shim.lf_memory_allocated(memory.handle, allocated), "exportHandle");
   return new MemoryHandle(memory, allocated[0] as number, hostVisible);
 }
 
-/** Whether it is a GPU's memory. INVALID_ARGUMENT, EXTERNAL_HANDLE_MISMATCH when it is no handle to memory of here. */
+/** Whether the handle is of GPU memory. INVALID_ARGUMENT; EXTERNAL_HANDLE_MISMATCH for a handle of another system's type. */
 export function isGpuHandle(handle: ExternalMemoryHandle): boolean {
   if (typeof handle !== "object" || handle === null) throw invalidArgument("handle", handle, "an ExternalMemoryHandle");
   const { type, sizeBytes } = handle;
@@ -77,7 +77,7 @@ export function isGpuHandle(handle: ExternalMemoryHandle): boolean {
   return true;
 }
 
-/** Device and driver of something that a GPU exported, as the shim takes them. */
+/** Both UUIDs of a handle, as the shim takes them: 32 bytes. INVALID_ARGUMENT. */
 export function uuidsOf({ deviceUuid, driverUuid }: { deviceUuid?: string; driverUuid?: string }): Uint8Array {
   for (const [name, uuid] of Object.entries({ deviceUuid, driverUuid })) {
     if (typeof uuid === "string" && /^[0-9a-f]{32}$/i.test(uuid)) continue;

@@ -1,4 +1,4 @@
-/** Who may still read a memory that was sent without a copy, and the wait until nobody does. */
+/** The peers that may still read memory which was sent without a copy, and the wait for their releases. */
 import { type Call, isCode, LavaFlowError, putFirst } from "../errors.ts";
 import { type Limits, timeoutOf } from "../native/limits.ts";
 
@@ -6,13 +6,12 @@ import { type Limits, timeoutOf } from "../native/limits.ts";
 export interface Holder {
   /** The channel's name. */
   readonly channel: string;
-  /** Frames of the memory that the peer has not released; 0 once the channel is closed or dead. CORRUPT_SEGMENT. */
+  /** Unreleased frames of the memory; 0 when the channel is closed or its peer has died. CORRUPT_SEGMENT. */
   unreleased(): number;
-  /** Resolves when there are none. TIMEOUT, ABORTED, CORRUPT_SEGMENT. */
+  /** Resolves when every frame is released. TIMEOUT, ABORTED, CORRUPT_SEGMENT. */
   released(limits: Limits): Promise<void>;
 }
 
-/** Memory, as far as it matters here. */
 interface Held {
   readonly sizeBytes: number;
   /** CLOSED after close. */
@@ -20,7 +19,7 @@ interface Held {
   readonly holders: ReadonlySet<Holder> | null;
 }
 
-/** A peer that may read the memory; null where there is none. */
+/** The first peer with unreleased frames; null where there is none. */
 function holderOf({ holders }: Held): Holder | null {
   if (holders === null) return null;
   for (const holder of holders) if (holder.unreleased() > 0) return holder;
@@ -31,17 +30,17 @@ export function isHeld(memory: Held): boolean {
   return memory.holders !== null && holderOf(memory) !== null;
 }
 
-/** Resolves when no peer may read the memory any more. TIMEOUT, ABORTED, CLOSED, CORRUPT_SEGMENT. */
+/** Resolves when the peers have released every frame of the memory. TIMEOUT, ABORTED, CLOSED, CORRUPT_SEGMENT. */
 export async function untilReleased(memory: Held, limits?: Limits): Promise<void> {
   const timeoutMs = timeoutOf(limits);
   const start = performance.now();
   let call: Call | null = null;
   try {
     for (;;) {
-      void memory.handle; // CLOSED where it is
+      void memory.handle; // throws CLOSED
       const holder = holderOf(memory);
       if (holder === null) return;
-      call ??= new Error(); // the caller's frames are gone after the first wait
+      call ??= new Error(); // after the first wait, the stack has no frame of the caller
       const left = Math.max(0, timeoutMs - (performance.now() - start));
       await holder.released({ timeoutMs: left, signal: limits?.signal }).catch((error) => {
         throw isCode(error, "TIMEOUT") ? tooLong(memory, timeoutMs) : error;
@@ -60,7 +59,7 @@ function tooLong(memory: Held, timeoutMs: number): LavaFlowError {
   });
 }
 
-/** Which channels' peers have not released how many frames of the memory. */
+/** Names the channels with unreleased frames of the memory, and how many. */
 export function held({ sizeBytes, holders }: Held): string {
   const channels: string[] = [];
   for (const holder of holders ?? []) {

@@ -13,14 +13,14 @@ const CODES: Record<HostStrategy, number> = {
   shared: CONSTANTS.LF_MEMORY_SHARED,
 };
 
-/** New memory, zeroed. `numaNode` -1 means the node of this thread's processor, and counts for `numa` only. */
+/** Zeroed memory. `numaNode` is for the strategy `numa`; -1 is the node of this thread's processor. */
 export function allocateHost(strategy: HostStrategy, sizeBytes: number, numaNode: number, owner: Owner): NativeMemory {
   const shim = native();
   if (shim.lf_memory_allocate(CODES[strategy], sizeBytes, numaNode, info) < 0) throw lastError(shim, strategy);
   return new NativeMemory(described(), null, owner);
 }
 
-/** Shared memory from elsewhere; takes the OS handle over, also when it fails. */
+/** Shared memory of another process. Takes over the OS handle, also when it fails. */
 export function importHost(osHandle: number | bigint, sizeBytes: number, owner: Owner): NativeMemory {
   const shim = native();
   if (shim.lf_memory_import(osHandle, sizeBytes, info) < 0) throw lastError(shim, "import");

@@ -1,9 +1,9 @@
-/** BufferPool: buffers of one size for a sender that must not write what its receivers still read. */
+/** BufferPool: buffers of one size, for a sender that must not write buffers which its receivers still read. */
 import { invalidArgument, LavaFlowError, putFirst } from "../errors.ts";
 import { aborted, checkLimits, type Limits, TIMER_MAX_MS } from "../native/limits.ts";
 import { describeHeld, isClosed, type MemoryBuffer, nativeMemory, unreleased } from "./buffer.ts";
 
-/** What only this file can give the constructor. */
+/** Proves to the constructor that this file calls it. */
 const ALLOCATOR = Symbol();
 
 let make: (buffers: MemoryBuffer[]) => BufferPool;
@@ -14,9 +14,9 @@ interface Taker {
 }
 
 /**
- * Buffers of one size. A buffer is the taker's from `take` until `put`. In between it may be sent any number of times,
- * over any channels. After `put` it is handed out again once no peer has a frame of it that it has not released; `put` so
- * comes after the last `send` has resolved. The buffers belong to the pool: closing one takes it out of the pool.
+ * Buffers of one size. The caller of `take` owns a buffer until `put`, and may send it any number of times over any
+ * channels. Call `put` after the last `send` has resolved: the pool gives the buffer out again when the peers have released
+ * every frame of it. The pool owns its buffers: closing a buffer removes it from the pool.
  */
 export class BufferPool implements Disposable {
   static {
@@ -24,16 +24,16 @@ export class BufferPool implements Disposable {
   }
 
   readonly sizeBytes: number;
-  /** Buffers that were put back, in that order. */
+  /** Buffers in the pool, in the order of `put`. */
   readonly #resting: MemoryBuffer[];
   readonly #taken = new Set<MemoryBuffer>();
   readonly #takers: Taker[] = [];
-  /** Ends the waits for the release of resting buffers; null while nobody waits for one. */
+  /** Ends the waits for releases; null while no call of `take` waits. */
   #watching: AbortController | null = null;
   readonly #watched = new Set<MemoryBuffer>();
   #closed = false;
 
-  /** Pools come from `MemoryAllocator.pool`, not from `new`: it throws INVALID_ARGUMENT. */
+  /** `new` throws INVALID_ARGUMENT: MemoryAllocator.pool makes pools. */
   private constructor(buffers: MemoryBuffer[], from: unknown) {
     if (from !== ALLOCATOR) {
       throw new LavaFlowError("INVALID_ARGUMENT", "a BufferPool can't be made with new", {
@@ -44,12 +44,12 @@ export class BufferPool implements Disposable {
     this.sizeBytes = (buffers[0] as MemoryBuffer).sizeBytes;
   }
 
-  /** Buffers in all, those that are taken included. */
+  /** All buffers, taken ones included. */
   get count(): number {
     return this.#resting.length + this.#taken.size;
   }
 
-  /** A free buffer; null where there is none, or where callers of `take` wait for one. CLOSED. */
+  /** A free buffer; null where there is none, or where calls of `take` wait. CLOSED. */
   tryTake(): MemoryBuffer | null {
     this.#checkOpen();
     return this.#takers.length > 0 ? null : this.#free();
@@ -74,9 +74,9 @@ export class BufferPool implements Disposable {
     };
     this.#takers.push(taker);
     const end = (error: unknown) => {
-      const place = this.#takers.indexOf(taker);
-      if (place < 0) return;
-      this.#takers.splice(place, 1);
+      const index = this.#takers.indexOf(taker);
+      if (index < 0) return;
+      this.#takers.splice(index, 1);
       taker.reject(error);
       this.#serve();
     };
@@ -92,18 +92,18 @@ export class BufferPool implements Disposable {
   }
 
   /**
-   * The taker is done with a buffer, sent or not: it is free once its frames are released. INVALID_ARGUMENT for one that
-   * is not taken; CLOSED.
+   * Returns a buffer to the pool, sent or not. The buffer is free when its frames are released. INVALID_ARGUMENT for a buffer
+   * that is not taken from this pool; CLOSED.
    */
   put(buffer: MemoryBuffer): void {
     this.#checkOpen();
     if (!this.#taken.delete(buffer)) throw invalidArgument("buffer", buffer, "one that is taken from this pool");
     if (!isClosed(buffer)) this.#resting.push(buffer);
     this.#serve();
-    nativeMemory(buffer); // CLOSED where it is: it is out of the pool
+    nativeMemory(buffer); // throws CLOSED: a closed buffer has left the pool
   }
 
-  /** Idempotent. Closes the buffers, those that are taken too; who waits for one gets CLOSED. */
+  /** Idempotent. Closes all buffers, taken ones included; waiting calls of `take` reject with CLOSED. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -135,7 +135,7 @@ export class BufferPool implements Disposable {
     });
   }
 
-  /** Gives those who wait what is free, and has the rest of the buffers watched for as long as anybody waits. */
+  /** Gives free buffers to waiting calls. While calls still wait, watches the other buffers for their release. */
   #serve(): void {
     try {
       while (this.#takers.length > 0) {
@@ -164,7 +164,7 @@ export class BufferPool implements Disposable {
         this.#watched.delete(buffer);
         this.#serve();
       };
-      // What a channel fails of is for its users; the buffer is free then.
+      // The users of a channel get its failure. Here a failed channel only means that the buffer is free.
       buffer.released({ timeoutMs: Number.POSITIVE_INFINITY, signal: watching.signal }).then(end, end);
     }
   }
@@ -187,7 +187,7 @@ export class BufferPool implements Disposable {
   }
 }
 
-/** A pool of buffers of one size, at least one. */
+/** `buffers` are of one size, and at least one. */
 export function poolOf(buffers: MemoryBuffer[]): BufferPool {
   return make(buffers);
 }

@@ -1,4 +1,4 @@
-/** Which memory fits a purpose: the rules alone. What this machine offers comes in as an argument. */
+/** The rules that choose memory for a purpose. The caller passes what the machine offers. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { CommunicationScope } from "../location.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
@@ -77,7 +77,7 @@ export type ChannelProfile = "high-throughput" | "low-latency" | "gpu-preferred"
 
 export const PROFILES: readonly ChannelProfile[] = ["high-throughput", "low-latency", "gpu-preferred", "cpu-shared"];
 
-/** Why memory is of the strategy it is, and why of none of the others that were thought of. */
+/** Why memory has its strategy, and why each other strategy was rejected. */
 export interface Decision {
   reason: string;
   rejected: Rejection[];
@@ -89,10 +89,10 @@ export interface Rejection {
   reason: string;
 }
 
-/** JavaScriptCore's largest ArrayBuffer. */
+/** Bytes of JavaScriptCore's largest ArrayBuffer. */
 export const SIZE_MAX = 2 ** 32;
 
-/** GPU memory may be larger than what an ArrayBuffer shows. */
+/** INVALID_ARGUMENT. `max` is higher for GPU memory, which may be larger than an ArrayBuffer. */
 export function checkSize(sizeBytes: number, max: number = SIZE_MAX): void {
   if (Number.isInteger(sizeBytes) && sizeBytes >= 1 && sizeBytes <= max) return;
   throw invalidArgument("sizeBytes", sizeBytes, `an integer from 1 to ${max}${max === SIZE_MAX ? " (4 GiB)" : ""}`);
@@ -108,10 +108,10 @@ export interface Purpose {
   profile?: ChannelProfile;
 }
 
-/** What the rules must know of a machine. */
+/** The facts of a machine that the rules use. */
 export interface Offer {
   numaNodes: number;
-  /** Why a strategy can't be had here, for each that can't. */
+  /** Why a strategy is not available, for each such strategy. */
   missing: Partial<Record<MemoryStrategy, string>>;
 }
 
@@ -122,7 +122,7 @@ interface Verdict {
 
 const MIB = 2 ** 20;
 
-/** In the order in which they are asked. */
+/** The rules in their order: the first that wants its strategy decides. */
 const RULES: readonly { strategy: MemoryStrategy; judge: (purpose: Purpose, offer: Offer) => Verdict }[] = [
   {
     strategy: "shared",
@@ -130,7 +130,7 @@ const RULES: readonly { strategy: MemoryStrategy; judge: (purpose: Purpose, offe
       if (profile !== "cpu-shared") return no("the profile is not cpu-shared");
       return scope === "local"
         ? yes("the profile is cpu-shared")
-        : no("the peer is remote, and can't map memory of here");
+        : no("the peer is remote, and can't map this host's memory");
     },
   },
   {
@@ -173,7 +173,7 @@ function no(reason: string): Verdict {
   return { wanted: false, reason };
 }
 
-/** The first strategy whose rule wants it and that the machine has; all others are rejected, each with its reason. */
+/** The first strategy that its rule wants and the machine has. Each other strategy is rejected with a reason. */
 export function chooseStrategy(purpose: Purpose, offer: Offer): Decision & { strategy: MemoryStrategy } {
   const rejected: Rejection[] = [];
   let chosen: Rejection | undefined;
@@ -190,7 +190,7 @@ export function chooseStrategy(purpose: Purpose, offer: Offer): Decision & { str
   return { ...chosen, rejected };
 }
 
-/** What a location asks for, in the words of the shim. */
+/** The request of a checked location. */
 export interface Plan {
   strategy: MemoryStrategy;
   /** -1: none asked for. */

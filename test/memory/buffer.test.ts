@@ -23,7 +23,7 @@ const allocator = new MemoryAllocator();
 afterAll(() => allocator.close());
 
 describe.each(STRATEGIES)("a %s buffer", (strategy, location) => {
-  test("is what it says, zeroed and aligned", () => {
+  test("has the properties that were asked for, zeroed and aligned", () => {
     using buffer = allocator.allocate(100_001, location);
     expect(buffer.strategy).toBe(strategy);
     expect(buffer.location).toMatchObject(location);
@@ -180,7 +180,7 @@ describe("write, read, fill and copyTo", () => {
     });
   }
 
-  test.each(lying(64))("take %s that says something else as what it is", async (_, view) => {
+  test.each(lying(64))("take %s by its real range, whatever its properties say", async (_, view) => {
     using buffer = allocator.allocate(128);
     await buffer.write(view, 8);
     const expected = Array.from({ length: 64 }, (_, i) => i + 1);
@@ -193,7 +193,7 @@ describe("write, read, fill and copyTo", () => {
     expect([...buffer.bytes.subarray(0, 72)]).toEqual([...Array(64).fill(5), ...Array(8).fill(0)]);
   });
 
-  test("say of a view of a closed buffer that its memory was closed", async () => {
+  test("reject a view of a closed buffer with CLOSED", async () => {
     using buffer = allocator.allocate(4096);
     const other = allocator.allocate(4096);
     const views = [other.bytes, other.view(DataView), other.bytes.buffer];
@@ -297,7 +297,7 @@ describe("close", () => {
     expect(isMapped(address)).toBe(false);
   });
 
-  test("tells those who asked, once, while the memory is still there", () => {
+  test("calls each closer once, while the memory is still mapped", () => {
     const buffer = allocator.allocate(64, SHARED);
     buffer.bytes[5] = 42;
     const told: string[] = [];
@@ -313,7 +313,7 @@ describe("close", () => {
     expect(told).toEqual(["first 42 true", "last"]);
   });
 
-  test("gives the memory back also when one of them fails", () => {
+  test("frees the memory also when a closer throws", () => {
     const buffer = allocator.allocate(64);
     const bytes = buffer.bytes;
     let told = false;
@@ -329,7 +329,7 @@ describe("close", () => {
     expect(failureOf(() => nativeMemory(buffer)).code).toBe("CLOSED");
   });
 
-  test("leaves memory that its user transferred, and that stays readable", () => {
+  test("leaves memory mapped that the user has transferred", () => {
     const buffer = allocator.allocate(4096);
     buffer.bytes[9] = 77;
     const escaped = new Uint8Array(buffer.bytes.buffer.transfer());
@@ -340,7 +340,7 @@ describe("close", () => {
 });
 
 describe("adoptMemory", () => {
-  test("shows memory that somebody else owns, and tells them at close", () => {
+  test("shows memory of another owner, and calls its release at close", () => {
     using owner = allocator.allocate(4096, SHARED);
     owner.bytes[3] = 9;
     let released = 0;

@@ -66,7 +66,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     if (onLinux()) expect(openDescriptors() - before).toBeLessThan(20);
   });
 
-  test("of every size up to where memory has an allocation of its own, and behind that", async () => {
+  test("works for sizes below and above the limit for an allocation of its own", async () => {
     const sizes = [1, 2, 3, 63, 64, 65, 255, 257, 4096, 4097, 65_536, 100_003, 262_143, 262_144, 262_145];
     const content = sizes.map(randomBytes);
     const buffers = sizes.map((size) => allocator.allocate(size, GPU));
@@ -75,7 +75,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     closeInAnyOrder(buffers);
   });
 
-  test("they close in any order while work on them is under way", async () => {
+  test("closes in any order while work on it is under way", async () => {
     const buffers = Array.from({ length: 300 }, (_, index) => allocator.allocate(1 + index * 40, GPU));
     const content = randomBytes(400);
     const source = allocator.allocate(400, GPU);
@@ -94,7 +94,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     closeInAnyOrder([source, ...later]);
   });
 
-  test("one that is exported keeps its bytes, and those who import it write into them", async () => {
+  test("an exported buffer keeps its bytes, and imports alias them", async () => {
     const content = randomBytes(1000);
     using buffer = allocator.allocate(1000, GPU);
     await buffer.write(content);
@@ -109,7 +109,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     expectSame(await contentOf(again), answer);
   });
 
-  test("what was written without await is in what is exported", async () => {
+  test("an export has the bytes of writes that were not awaited", async () => {
     const content = randomBytes(200_000);
     using buffer = allocator.allocate(content.length, GPU);
     const written = buffer.write(content);
@@ -119,7 +119,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
   });
 
   // A software GPU's driver takes a descriptor for what can be exported.
-  test.skipIf(!inSoftware || !onLinux())("what runs out is named: descriptors", async () => {
+  test.skipIf(!inSoftware || !onLinux())("the error names descriptors when they run out", async () => {
     const command = peerCommand("exhaust", 300_000, GPU, 1000);
     const told = await tellOf(["sh", "-c", `ulimit -n 200 && exec ${shellLine(command)}`]);
     expect(told.code).toBe("GPU_OUT_OF_MEMORY");
@@ -129,8 +129,8 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     expect(await tellOf(["sh", "-c", `ulimit -n 200 && exec ${shellLine(small)}`])).toMatchObject({ made: 5000 });
   });
 
-  // The memory of a software GPU is a file, which shows all that whoever has its descriptor can map.
-  test.skipIf(!inSoftware || !onLinux())("who has the handle sees nothing of other buffers", async () => {
+  // The memory of a software GPU is a file, so the test can read all bytes that the descriptor gives access to.
+  test.skipIf(!inSoftware || !onLinux())("an exported handle gives access to no other buffer", async () => {
     const secret = randomBytes(64);
     const around = Array.from({ length: 100 }, () => allocator.allocate(64, GPU));
     const sent = around[50]!;
@@ -141,7 +141,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     expect(seen.indexOf(own)).toBeGreaterThanOrEqual(0);
     expect(seen.indexOf(secret)).toBe(-1);
     closeInAnyOrder(around);
-    // And nobody gets its place: what comes later is not where the peer could look.
+    // No later buffer is allocated in the exported memory.
     const later = Array.from({ length: 100 }, () => allocator.allocate(64, GPU));
     await Promise.all(later.map((buffer) => buffer.write(secret)));
     expect(readFileSync(`/proc/self/fd/${handle.fd}`).indexOf(secret)).toBe(-1);

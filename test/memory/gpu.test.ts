@@ -41,7 +41,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
   });
   afterAll(() => allocator.close());
 
-  test.each(lying(64))("%s that says something else is written and read as what it is", async (_, view) => {
+  test.each(lying(64))("%s is written and read by its real range, whatever its properties say", async (_, view) => {
     for (const [, location] of KINDS) {
       using buffer = allocator.allocate(128, location);
       const whole = new Uint8Array(128);
@@ -57,7 +57,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     }
   });
 
-  test("the buffers are what they say", () => {
+  test("the buffers have the properties that were asked for", () => {
     using own = allocator.allocate(1000, GPU);
     expect(own.isGpu).toBe(true);
     expect(own.strategy).toBe("gpu");
@@ -65,8 +65,8 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     expect(own.sizeBytes).toBe(1000);
     expect(own.decision.reason).toContain(gpu.name);
     expect(deviceOf(own)?.info).toBe(gpu);
-    for (const look of [() => own.bytes, () => own.view(Uint32Array)]) {
-      const error = failureOf(look);
+    for (const use of [() => own.bytes, () => own.view(Uint32Array)]) {
+      const error = failureOf(use);
       expect(error.code).toBe("NOT_HOST_VISIBLE");
       expect(error.remedy).toContain("hostVisible: true");
     }
@@ -234,7 +234,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
       [6 * MIB, 77, 13],
       [1, 2, 0],
     ];
-    // All at once: each goes in its order, whoever does it.
+    // All calls are made at once: each takes its turn, whether the GPU or the CPU copies.
     const works = parts.map(([sourceOffset, targetOffset, sizeBytes]) => {
       expected.set(bytes.subarray(sourceOffset, sourceOffset + sizeBytes), targetOffset);
       return source.copyTo(target, { sourceOffset, targetOffset, sizeBytes });
@@ -245,7 +245,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     expectSame(await contentOf(target), bytes);
   });
 
-  test("what the processor does on pinned memory has its place in the order too", async () => {
+  test("copies of the CPU on pinned memory keep the order of the queue", async () => {
     using pinned = allocator.allocate(24 * MIB, PINNED);
     using own = allocator.allocate(24 * MIB, GPU);
     using third = allocator.allocate(24 * MIB, GPU);
@@ -286,7 +286,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     expect((await work).code).toBe("CLOSED");
   });
 
-  test("two allocators use one GPU, and neither's end harms the other", async () => {
+  test("closing one allocator does not harm another on the same GPU", async () => {
     const [one, other] = [newAllocator(), newAllocator()];
     const [source, target] = [one.allocate(MIB, GPU), other.allocate(MIB, GPU)];
     expect(deviceOf(source)).toBe(deviceOf(target));
@@ -298,7 +298,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     other.close();
   });
 
-  test("larger than there is: GPU_OUT_OF_MEMORY with the bytes, and the fallback", () => {
+  test("a size above the GPU's memory is GPU_OUT_OF_MEMORY with the bytes, and uses the fallback", () => {
     const size = gpu.allocationMaxBytes + 2 ** 32;
     const error = failureOf(() => allocator.allocate(size, GPU));
     expect(error.code).toBe("GPU_OUT_OF_MEMORY");

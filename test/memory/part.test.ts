@@ -15,7 +15,7 @@ import { failureOf, rejectionOf, SHARED, STANDARD } from "./support.ts";
 
 const SIZE = 10_000;
 /** Where parts begin, and how long they are. */
-const PLACES = [
+const RANGES = [
   [0, SIZE],
   [0, 1],
   [SIZE - 1, 1],
@@ -46,7 +46,7 @@ for (const [name, location] of vulkan ? [...HOST, ...OF_GPU] : HOST) {
       using whole = allocator.allocate(SIZE, location);
       const expected = randomBytes(SIZE);
       await whole.write(expected);
-      for (const [offset, size] of PLACES) {
+      for (const [offset, size] of RANGES) {
         using part = whole.part(offset, size);
         expect(part).toMatchObject({ sizeBytes: size, strategy: whole.strategy, isGpu: whole.isGpu, location });
         expectSame(await contentOf(part), expected.subarray(offset, offset + size));
@@ -99,7 +99,7 @@ for (const [name, location] of vulkan ? [...HOST, ...OF_GPU] : HOST) {
 
     test("closes with the whole, before it, and twice", async () => {
       const whole = allocator.allocate(SIZE, location);
-      const parts = PLACES.map(([offset, size]) => whole.part(offset, size));
+      const parts = RANGES.map(([offset, size]) => whole.part(offset, size));
       parts[2]!.close();
       parts[2]!.close();
       await whole.fill(1);

@@ -90,7 +90,7 @@ describe("chooseStrategy", () => {
       { ...remote, profile: "cpu-shared", sizeBytes: 8 * MIB },
       oneNode,
       "hugepages",
-      { shared: "the peer is remote, and can't map memory of here" },
+      { shared: "the peer is remote, and can't map this host's memory" },
     ],
     ["high throughput", { ...local, profile: "high-throughput" }, oneNode, "standard"],
     ["low latency", { ...local, profile: "low-latency" }, oneNode, "standard"],

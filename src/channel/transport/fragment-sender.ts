@@ -3,7 +3,7 @@
  * piece before it from there, and the receiver's GPU takes in the one before that.
  */
 import type { GpuDevice } from "../../gpu/device.ts";
-import { deviceOf, holdMemory, type MemoryBuffer, nativePlace } from "../../memory/buffer.ts";
+import { deviceOf, holdMemory, type MemoryBuffer, nativeAddress } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -65,7 +65,7 @@ export class FragmentSender {
 
   /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no slots. */
   start(buffer: MemoryBuffer): { started: number } | { result: number } {
-    const { memory, offset } = nativePlace(buffer);
+    const { memory, offset } = nativeAddress(buffer);
     if (this.#failed) throw this.#failed.error;
     if (this.#sending) return { result: LF_FULL };
     this.#prepare(deviceOf(buffer) as GpuDevice);

@@ -1,7 +1,7 @@
 /** The sending end of a shared-memory channel. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { GpuQueue } from "../../gpu/queue.ts";
-import { deviceOf, MemoryBuffer, nativeMemory, nativePlace, onClose, wholeBuffer } from "../../memory/buffer.ts";
+import { deviceOf, MemoryBuffer, nativeAddress, nativeMemory, onClose, wholeBuffer } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
@@ -157,7 +157,7 @@ export class ShmProducer implements ProducerEnd {
 
   /** The peer knows the whole, and is told where the part lies in it. */
   #sendPart(part: MemoryBuffer, whole: MemoryBuffer): boolean {
-    const { memory, offset } = nativePlace(part);
+    const { memory, offset } = nativeAddress(part);
     if (!this.#known.has(whole)) this.#watch(whole, memory);
     if (this.#queue !== null && !this.#queue.submitted && part.isGpu) return this.#wait(whole);
     const result = this.#shim.lf_producer_send_part(this.#handle, memory, offset, part.sizeBytes);
