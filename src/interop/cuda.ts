@@ -1,4 +1,4 @@
-/** GPU memory and semaphores in CUDA, and CUDA's memory here. */
+/** Imports of GPU memory and semaphores into CUDA, and of CUDA's memory from there. */
 import { callOf, type ErrorCode, LavaFlowError, shownAt } from "../errors.ts";
 import type { GpuInfo } from "../gpu/device.ts";
 import type { GpuSemaphore, SemaphoreKind } from "../gpu/timeline.ts";
@@ -9,12 +9,11 @@ import { checkSize } from "../memory/strategy.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { exported, OsHandle } from "../native/os-handle.ts";
-import type { FromElsewhere } from "./imported-buffer.ts";
 import {
   checkAllocator,
   ended,
+  gpuAddressOf,
   gpuMemoryOf,
-  gpuPlaceOf,
   gpuWithUuid,
   Imported,
   imported,
@@ -22,10 +21,11 @@ import {
   semaphoreOf,
   valueFor,
 } from "./imported.ts";
+import type { ImportedBuffer } from "./imported-buffer.ts";
 
 /** The bytes of a buffer in CUDA's address space of the same GPU. */
 export interface CudaMemory extends Disposable {
-  /** CUdeviceptr, valid in the GPU's primary context until this is disposed of. */
+  /** CUdeviceptr, valid in the GPU's primary context until disposal. */
   readonly devicePointer: bigint;
   readonly sizeBytes: number;
 }
@@ -33,9 +33,9 @@ export interface CudaMemory extends Disposable {
 /** A semaphore in the order of a CUDA stream: a CUstream of its GPU's primary context, 0n for the default stream. */
 export interface CudaSemaphore extends Disposable {
   readonly kind: SemaphoreKind;
-  /** The stream signals it when all that was put into the stream before has ended. `value` is for timelines only. */
+  /** The stream signals the semaphore when its earlier work has ended. `value` is for timelines only. */
   signal(value?: number, stream?: bigint): void;
-  /** What is put into the stream later waits for it. */
+  /** Later work of the stream waits for the semaphore. */
   wait(value?: number, stream?: bigint): void;
 }
 
@@ -48,7 +48,7 @@ class Memory extends Imported implements CudaMemory {
   readonly deviceUuid: string;
   readonly sizeBytes: number;
 
-  /** `sizeBytes` of it from `offset` on. */
+  /** `sizeBytes` from `offset` on, of the memory behind `handle`. */
   constructor(handle: number, sizeBytes: number, offset = 0) {
     super("CUDA memory", handle, "lf_cuda_close");
     this.call((shim, own) => shim.lf_cuda_describe(own, uuid, pointer));
@@ -57,7 +57,7 @@ class Memory extends Imported implements CudaMemory {
     this.sizeBytes = sizeBytes;
   }
 
-  /** Copies all of `source` to here; resolves when that has ended. */
+  /** Copies all of `source` into this memory. Resolves when the copy has ended. */
   async copyFrom(source: Memory): Promise<void> {
     this.call((shim, own) => shim.lf_cuda_copy(own, 0, source.handle, 0, source.sizeBytes));
     await ended(`a copy of ${source.sizeBytes} bytes in CUDA`, (shim) => shim.lf_cuda_copied(this.handle));
@@ -100,37 +100,36 @@ class Semaphore extends Imported implements CudaSemaphore {
 }
 
 /**
- * The buffer's memory in CUDA, or that of a part of one, on the same GPU; nothing is copied. The buffer and what this returns may be closed in any
- * order. BACKEND_UNAVAILABLE with the reason where there is no CUDA, EXTERNAL_HANDLE_MISMATCH where CUDA does not see the
+ * The memory of a buffer, or of a part of one, in CUDA on the same GPU. Nothing is copied. The buffer and the result may be
+ * closed in any order. BACKEND_UNAVAILABLE with the reason where there is no CUDA, EXTERNAL_HANDLE_MISMATCH where CUDA does not see the
  * GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver refuses; INVALID_ARGUMENT, CLOSED,
  * GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM.
  */
 export function importIntoCuda(buffer: MemoryBuffer): CudaMemory {
-  const { memory, offset } = gpuPlaceOf(buffer);
+  const { memory, offset } = gpuAddressOf(buffer);
   return new Memory(native().lf_cuda_import(memory), buffer.sizeBytes, offset);
 }
 
-/** The semaphore in CUDA: timelines and binary ones. Errors as for importIntoCuda. */
+/** A timeline or binary semaphore in CUDA. Errors as for importIntoCuda. */
 export function importSemaphoreIntoCuda(semaphore: GpuSemaphore): CudaSemaphore {
   return new Semaphore(native().lf_cuda_semaphore_import(semaphoreOf(semaphore)), semaphore.kind);
 }
 
 /**
- * `sizeBytes` of CUDA device memory as a buffer. Memory that begins an allocation made with cuMemCreate for export is
- * aliased where the driver can; any other is copied, by the GPU. Work of CUDA's on the memory has to have ended before.
- * Aliased memory stays valid until both the buffer is closed and CUDA's user has freed it.
+ * `sizeBytes` of CUDA device memory as a buffer. The buffer aliases memory at the start of an allocation that cuMemCreate
+ * made for export, where the driver can do that; the GPU copies all other memory. CUDA's work on the memory must have ended
+ * before the call. Aliased memory lives until the buffer is closed and CUDA has freed it.
  *
  * INVALID_ARGUMENT where CUDA does not know the pointer or the memory is smaller, GPU_DEVICE_NOT_FOUND where the
- * allocator has not the GPU, BACKEND_UNAVAILABLE, CLOSED, GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM. After TIMEOUT (default
- * 30 000 ms) and ABORTED a copy that has begun goes on, and what it made is freed at its end: CUDA's memory has to stay until
- * then.
+ * allocator does not have the GPU, BACKEND_UNAVAILABLE, CLOSED, GPU_OUT_OF_MEMORY, GPU_DEVICE_LOST, SYSTEM. After TIMEOUT (default
+ * 30 000 ms) and ABORTED a copy that has begun runs on and its result is freed: CUDA's memory must stay allocated until then.
  */
 export async function importFromCuda(
   allocator: MemoryAllocator,
   devicePointer: bigint,
   sizeBytes: number,
   limits?: Limits,
-): Promise<FromElsewhere> {
+): Promise<ImportedBuffer> {
   checkAllocator(allocator);
   checkSize(sizeBytes, Number.MAX_SAFE_INTEGER);
   checkLimits("importFromCuda", limits);
@@ -143,14 +142,15 @@ export async function importFromCuda(
   }
 }
 
-async function adopt(allocator: MemoryAllocator, at: bigint, sizeBytes: number): Promise<FromElsewhere> {
+async function adopt(allocator: MemoryAllocator, at: bigint, sizeBytes: number): Promise<ImportedBuffer> {
   using source = new Memory(native().lf_cuda_adopt(at, sizeBytes), sizeBytes);
   const gpu = gpuWithUuid(allocator, source.deviceUuid);
   let reason: string;
   try {
     const buffer = await alias(allocator, source, gpu);
-    if (buffer) return { buffer, aliased: true, reason: "CUDA exported it, and what one side writes the other reads" };
-    reason = "the driver imported what CUDA exported, but what one side writes the other does not read";
+    if (buffer)
+      return { buffer, aliased: true, reason: "CUDA exported the memory, and each side reads what the other writes" };
+    reason = "the driver imported CUDA's export, but one side does not read what the other writes";
   } catch (error) {
     if (!(error instanceof LavaFlowError) || !REFUSALS.has(error.code)) throw error;
     reason = error.reason;
@@ -166,14 +166,14 @@ async function adopt(allocator: MemoryAllocator, at: bigint, sizeBytes: number):
   return { buffer, aliased: false, reason: `copied on the GPU: ${reason}` };
 }
 
-/** What says only that the memory can't be aliased. */
+/** Codes that only say that the memory can't be aliased. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "EXTERNAL_MEMORY_UNSUPPORTED",
   "EXTERNAL_HANDLE_MISMATCH",
   "GPU_OUT_OF_MEMORY",
 ]);
 
-/** Null where the import succeeds and aliases nothing, as drivers may. */
+/** Null where the driver's import succeeds but aliases nothing. */
 async function alias(allocator: MemoryAllocator, source: Memory, gpu: GpuInfo): Promise<MemoryBuffer | null> {
   const { sizeBytes } = source;
   const { deviceUuid, driverUuid } = gpu;
@@ -194,7 +194,7 @@ async function alias(allocator: MemoryAllocator, source: Memory, gpu: GpuInfo): 
   return null;
 }
 
-/** Whether the bytes at `offset` are the same ones on both sides. They are afterwards what they were. */
+/** Whether both sides have the same bytes at `offset`. Writes there, and restores the content. */
 async function sameBytes(cuda: Memory, buffer: MemoryBuffer, offset: number): Promise<boolean> {
   const from = Math.max(0, Math.min(offset, cuda.sizeBytes - PROOF_BYTES));
   const size = Math.min(PROOF_BYTES, cuda.sizeBytes);
@@ -213,4 +213,5 @@ async function sameBytes(cuda: Memory, buffer: MemoryBuffer, offset: number): Pr
   }
 }
 
+/** Bytes that are written to prove an alias: too many to be equal by chance. */
 const PROOF_BYTES = 64;

@@ -1,11 +1,11 @@
 import type { MemoryBuffer } from "../memory/buffer.ts";
 
-/** Memory that was born in another API, as a buffer of lava-flow's. */
-export interface FromElsewhere {
-  /** The caller's, to be closed. */
+/** The result of an import from another API. */
+export interface ImportedBuffer {
+  /** The caller owns the buffer and closes it. */
   buffer: MemoryBuffer;
-  /** True: the very same bytes, proved by writing on one side and reading on the other. False: a copy of them. */
+  /** True: the buffer is the other API's memory, proved by a write on each side. False: it is a copy. */
   aliased: boolean;
-  /** Why it is the one or the other. */
+  /** Why the buffer aliases the memory, or why it does not. */
   reason: string;
 }

@@ -6,7 +6,7 @@ export {
   importIntoCuda,
   importSemaphoreIntoCuda,
 } from "./cuda.ts";
-export type { FromElsewhere } from "./imported-buffer.ts";
+export type { ImportedBuffer } from "./imported-buffer.ts";
 export {
   importFromOpenCl,
   importIntoOpenCl,

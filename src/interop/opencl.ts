@@ -1,4 +1,4 @@
-/** GPU memory and semaphores in OpenCL, and OpenCL's memory here. */
+/** Imports of GPU memory and semaphores into OpenCL, and of OpenCL's memory from there. */
 import { callOf, shownAt } from "../errors.ts";
 import type { GpuSemaphore } from "../gpu/timeline.ts";
 import type { MemoryAllocator } from "../memory/allocator.ts";
@@ -6,37 +6,37 @@ import type { MemoryBuffer } from "../memory/buffer.ts";
 import { checkLimits, type Limits } from "../native/limits.ts";
 import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
-import type { FromElsewhere } from "./imported-buffer.ts";
 import {
   checkAllocator,
   ended,
+  gpuAddressOf,
   gpuMemoryOf,
-  gpuPlaceOf,
   gpuWithUuid,
   Imported,
   imported,
   pointerOf,
   semaphoreOf,
 } from "./imported.ts";
+import type { ImportedBuffer } from "./imported-buffer.ts";
 
-/** The bytes of a buffer, or of a part of one, as a cl_mem. Commands of OpenCL may use it after `acquire` and before `release`. */
+/** The bytes of a buffer, or of a part of one, as a cl_mem, which OpenCL commands may use between `acquire` and `release`. */
 export interface OpenClMemory extends Disposable {
   readonly mem: bigint;
-  /** cl_context: the one that was given, else one of its own. */
+  /** The cl_context that was given, else a new one. */
   readonly context: bigint;
   /** cl_device_id of the buffer's GPU. */
   readonly device: bigint;
-  /** Puts the acquire into a cl_command_queue of the context: commands after it see what was written elsewhere. */
+  /** Enqueues the acquire into a cl_command_queue of the context: later commands see what other APIs wrote. */
   acquire(queue: bigint): void;
-  /** The same for the release. When the queue is that far, others see what OpenCL wrote. */
+  /** Enqueues the release. When the queue has reached it, other APIs see what OpenCL wrote. */
   release(queue: bigint): void;
 }
 
 /** A binary semaphore in the order of a cl_command_queue of the context. */
 export interface OpenClSemaphore extends Disposable {
-  /** Signalled when the commands before it have ended (in a queue that is in order). */
+  /** Signals the semaphore when the earlier commands of an in-order queue have ended. */
   signal(queue: bigint): void;
-  /** Commands after it wait for it. */
+  /** Later commands wait for the semaphore. */
   wait(queue: bigint): void;
 }
 
@@ -74,7 +74,7 @@ class Memory extends Imported implements OpenClMemory {
     this.call((shim, own) => shim.lf_opencl_release(own, on));
   }
 
-  /** Copies the first `size` bytes of a cl_mem to here; resolves when that has ended. */
+  /** Copies the first `size` bytes of a cl_mem into this memory. Resolves when the copy has ended. */
   async copyFrom(mem: bigint, size: number, queue: bigint): Promise<void> {
     this.call((shim, own) => shim.lf_opencl_copy(own, mem, size, queue));
     await ended(`a copy of ${size} bytes in OpenCL`, (shim) => shim.lf_opencl_copied(this.handle));
@@ -98,20 +98,20 @@ class Semaphore extends Imported implements OpenClSemaphore {
 }
 
 /**
- * The buffer's memory in OpenCL, or that of a part of one, on the same GPU; nothing is copied. `context` is a cl_context with
- * that GPU. The library can't check pointers: a wrong one crashes the process. The buffer and what this returns may be closed
- * in any order. BACKEND_UNAVAILABLE with the reason where there is no OpenCL that shares memory, EXTERNAL_HANDLE_MISMATCH
- * where OpenCL, or the context, has not the GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory, for a part that begins at no
- * multiple of what the device's parts begin at, and where the driver refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
+ * The memory of a buffer, or of a part of one, in OpenCL on the same GPU. Nothing is copied. `context` is a cl_context with
+ * that GPU. The library can't check pointers: a wrong one crashes the process. The buffer and the result may be closed in any
+ * order. BACKEND_UNAVAILABLE with the reason where no OpenCL shares memory, EXTERNAL_HANDLE_MISMATCH where OpenCL or the context
+ * does not have the GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory, for a part whose offset is no multiple of the device's
+ * alignment, and where the driver refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
  */
 export function importIntoOpenCl(buffer: MemoryBuffer, context?: bigint): OpenClMemory {
-  const { memory, offset } = gpuPlaceOf(buffer);
+  const { memory, offset } = gpuAddressOf(buffer);
   return new Memory(native().lf_opencl_import(memory, offset, buffer.sizeBytes, contextOf(context)));
 }
 
 /**
- * A binary semaphore in OpenCL, which knows no timelines; the context as for importIntoOpenCl, but one has to be given:
- * that of the queues which use it. Errors as there; EXTERNAL_MEMORY_UNSUPPORTED for a timeline.
+ * A binary semaphore in OpenCL. `context` is the cl_context of the queues that use it. Errors as for importIntoOpenCl;
+ * EXTERNAL_MEMORY_UNSUPPORTED for a timeline, which OpenCL does not have.
  */
 export function importSemaphoreIntoOpenCl(semaphore: GpuSemaphore, context: bigint): OpenClSemaphore {
   const own = semaphoreOf(semaphore);
@@ -119,17 +119,17 @@ export function importSemaphoreIntoOpenCl(semaphore: GpuSemaphore, context: bigi
 }
 
 /**
- * All of a cl_mem's bytes as a buffer: a copy, made by the GPU in the order of `queue`, a cl_command_queue of the cl_mem's
- * context. Nothing is aliased: OpenCL imports memory of others, and exports none. GPU_DEVICE_NOT_FOUND where the allocator
- * has not the GPU; after TIMEOUT (default 30 000 ms) and ABORTED a copy that has begun goes on, and what it made is freed at
- * its end: the cl_mem has to stay until then. Other errors as for importIntoOpenCl.
+ * A copy of all bytes of a cl_mem as a buffer. The GPU makes the copy in the order of `queue`, a cl_command_queue of the
+ * cl_mem's context. The buffer is never an alias, because OpenCL exports no memory. GPU_DEVICE_NOT_FOUND where the allocator
+ * does not have the GPU. After TIMEOUT (default 30 000 ms) and ABORTED a copy that has begun runs on and its result is freed:
+ * the cl_mem must stay until then. Other errors as for importIntoOpenCl.
  */
 export async function importFromOpenCl(
   allocator: MemoryAllocator,
   mem: bigint,
   queue: bigint,
   limits?: Limits,
-): Promise<FromElsewhere> {
+): Promise<ImportedBuffer> {
   checkAllocator(allocator);
   checkLimits("importFromOpenCl", limits);
   const source = pointerOf("mem", mem, "a cl_mem");
@@ -139,7 +139,7 @@ export async function importFromOpenCl(
   const [context, sizeBytes] = [foundContext[0] as bigint, foundSize[0] as number];
   const gpu = gpuWithUuid(allocator, uuid.toHex());
   const call = callOf(importFromOpenCl);
-  const copied = async (): Promise<FromElsewhere> => {
+  const copied = async (): Promise<ImportedBuffer> => {
     const buffer = allocator.allocate(sizeBytes, { kind: "gpu", device: gpu.index });
     try {
       using target = new Memory(shim.lf_opencl_import(gpuMemoryOf(buffer), 0, sizeBytes, context));

@@ -1,12 +1,12 @@
-/** GPU memory and semaphores in OpenGL. */
+/** Imports of GPU memory and semaphores into OpenGL. */
 import { invalidArgument } from "../errors.ts";
 import type { GpuSemaphore } from "../gpu/timeline.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
 import { native } from "../native/load.ts";
-import { gpuPlaceOf, Imported, semaphoreOf } from "./imported.ts";
+import { gpuAddressOf, Imported, semaphoreOf } from "./imported.ts";
 
-/** The bytes of a buffer as an OpenGL buffer object, of the context that was current when it was made. */
+/** The bytes of a buffer as a buffer object of the OpenGL context that was current at the import. */
 export interface OpenGlBuffer extends Disposable {
   /** Name of the buffer object. */
   readonly buffer: number;
@@ -16,9 +16,9 @@ export interface OpenGlBuffer extends Disposable {
 
 /** A binary semaphore in the order of the current OpenGL context's commands. */
 export interface OpenGlSemaphore extends Disposable {
-  /** Signalled when the commands before it have ended; `buffers` are those whose contents others are to see. */
+  /** Signals the semaphore when earlier commands have ended. Other APIs then see the contents of `buffers`. */
   signal(buffers?: OpenGlBuffer[]): void;
-  /** Commands after it wait for it; `buffers` are those that others have written. */
+  /** Later commands wait for the semaphore, and see what other APIs wrote into `buffers`. */
   wait(buffers?: OpenGlBuffer[]): void;
 }
 
@@ -40,7 +40,7 @@ class Memory extends Imported implements OpenGlBuffer {
     this.memoryObject = object[0] as number;
   }
 
-  /** The shim's handles of several. INVALID_ARGUMENT, CLOSED. */
+  /** The shim's handles of `buffers`. INVALID_ARGUMENT, CLOSED. */
   static handles(buffers: OpenGlBuffer[]): Int32Array {
     if (!Array.isArray(buffers)) throw invalidArgument("buffers", buffers, "a list of what importIntoOpenGl returns");
     const handles = new Int32Array(new ArrayBuffer(4 * Math.max(1, buffers.length)));
@@ -71,23 +71,23 @@ class Semaphore extends Imported implements OpenGlSemaphore {
 }
 
 /**
- * The buffer's memory in OpenGL, or that of a part of one; nothing is copied. In the EGL context that is current on this thread, which must be of
- * the same GPU; where none is, in one that this makes on the buffer's GPU, without a window or a display server: that one
- * then is current until the last thing imported into it is disposed of. Dispose of things on the thread that made them.
- * The buffer and what this returns may be closed in any order.
+ * The memory of a buffer, or of a part of one, in OpenGL. Nothing is copied. The EGL context is the one that is current on
+ * this thread, which must be of the same GPU. Without a current context the call makes one on the buffer's GPU, which needs no
+ * window and no display server and stays current until its last import is disposed of. Dispose of imports on the thread that
+ * made them. The buffer and the result may be closed in any order.
  *
  * BACKEND_UNAVAILABLE with the reason where there is no OpenGL through EGL, EXTERNAL_HANDLE_MISMATCH where the context is
- * of another GPU or no EGL device is this one, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver lacks
+ * of another GPU or EGL does not have this GPU, EXTERNAL_MEMORY_UNSUPPORTED for host memory and where the driver lacks
  * GL_EXT_memory_object_fd or refuses; INVALID_ARGUMENT, CLOSED, GPU_OUT_OF_MEMORY, SYSTEM.
  */
 export function importIntoOpenGl(buffer: MemoryBuffer): OpenGlBuffer {
-  const { memory, offset } = gpuPlaceOf(buffer);
+  const { memory, offset } = gpuAddressOf(buffer);
   return new Memory(native().lf_opengl_import(memory, offset, buffer.sizeBytes));
 }
 
 /**
- * A binary semaphore in OpenGL, which knows no timelines. Context and errors as for importIntoOpenGl (the extension is
- * GL_EXT_semaphore_fd); EXTERNAL_MEMORY_UNSUPPORTED for a timeline.
+ * A binary semaphore in OpenGL. Context and errors as for importIntoOpenGl (the extension is GL_EXT_semaphore_fd);
+ * EXTERNAL_MEMORY_UNSUPPORTED for a timeline, which OpenGL does not have.
  */
 export function importSemaphoreIntoOpenGl(semaphore: GpuSemaphore): OpenGlSemaphore {
   return new Semaphore(native().lf_opengl_semaphore_import(semaphoreOf(semaphore)));

@@ -54,7 +54,7 @@ function checked(what: string, result: number): void {
 /** How many objects of the fake driver are open. */
 export const openInFake = (): number => dlopen(library, FAKE).symbols.fake_open();
 
-/** So many times the fake driver says that a copy has not ended. */
+/** How many times the fake driver reports an unfinished copy. */
 export const keepPending = (times: number): void => dlopen(library, FAKE).symbols.fake_pending(times);
 
 /** One device of CUDA's, whose primary context is current until disposal. */
