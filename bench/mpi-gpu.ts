@@ -33,8 +33,8 @@ async function measure(kind: Kind): Promise<Row[]> {
     return Object.assign({}, ...linesOf<Figures>(await job(kind, sides)));
   };
   // From and to as much memory, as it is: a single message's stays in the caches.
-  const places = Math.max(2, Math.floor(bytes / MESSAGE));
-  const inC = () => baseline(kind, "mpi_bandwidth", MESSAGE, 2000, "plain", Math.min(places, WINDOW));
+  const buffers = Math.max(2, Math.floor(bytes / MESSAGE));
+  const inC = () => baseline(kind, "mpi_bandwidth", MESSAGE, 2000, "plain", Math.min(buffers, WINDOW));
   const figures = await alternate(REPETITIONS, pair, inC);
   const [stream, link, plain] = [take(figures, "stream"), take(figures, "link"), take(figures, "bandwidth-over-c")];
   const slower =

@@ -197,7 +197,7 @@ async function idle(kind: Kind): Promise<Row[]> {
   const none = (await percents("none", "none")).get("none") as number;
   const base = { name: "the same program without a channel", figure: measuredOnce(none) };
   return [
-    ["nobody-waits", "first"],
+    ["no-wait", "first"],
     ["awaiting", "second"],
   ].map(([what, side]) => {
     const over = measuredOnce(Math.max(0, (open.get(side as string) as number) - none));
@@ -266,10 +266,11 @@ const ENDINGS = 10;
 async function ending(kind: Kind): Promise<Row[]> {
   const end = async (size: number, command: string[]): Promise<Figures> => {
     const commands = Array.from({ length: size }, () => command);
-    const marks = linesOf<{ doneAt: number }>(await job(kind, commands, { crowded: true }));
+    const reports = linesOf<{ doneAt: number }>(await job(kind, commands, { crowded: true }));
     const now = performance.timeOrigin + performance.now();
-    if (marks.length !== size) throw new Error(`${marks.length} of ${size} ranks said when they had done their work`);
-    return { [command.join(" ")]: measuredOnce(now - Math.max(...marks.map(({ doneAt }) => doneAt))) };
+    if (reports.length !== size)
+      throw new Error(`${reports.length} of ${size} ranks said when they had done their work`);
+    return { [command.join(" ")]: measuredOnce(now - Math.max(...reports.map(({ doneAt }) => doneAt))) };
   };
   const inC = [`${import.meta.dir}/../shim/zig-out/bench/mpi_ending`];
   const empty = script("mpi-ending");
@@ -314,7 +315,7 @@ export const mpi: Bench[] = [
   ...bench(bandwidth, true, "mpi/bandwidth/4MiB", "mpi/bandwidth/4MiB-loan"),
   ...bench(messages, true, "mpi/messages/64B"),
   ...bench(routes, true, "mpi/auto/latency/64B", "mpi/auto/bandwidth/4MiB"),
-  ...bench(idle, false, "mpi/idle/nobody-waits", "mpi/idle/awaiting"),
+  ...bench(idle, false, "mpi/idle/no-wait", "mpi/idle/awaiting"),
   ...bench(growth, false, ...["open", "open-cpu", "memory", "idle"].map((name) => `mpi/growth/${name}`)),
   ...bench(ending, false, "mpi/ending/2-ranks", "mpi/ending/4-ranks"),
   of("openmpi", sentMessages, false, "mpi/growth/messages"),
