@@ -103,8 +103,7 @@ function namesOfCode(source: string): string[] {
 }
 
 /** Of prose: what stands between single backticks. */
-const namesOfProse = (source: string): string[] =>
-  source.replace(/^```[\s\S]*?^```/gm, "").match(/(?<=`)[^`\n]+(?=`)/g) ?? [];
+const namesOfProse = (source: string): string[] => source.replace(/^```[\s\S]*?^```/gm, "").match(/`[^`\n]+`/g) ?? [];
 
 function namesIn(path: string, source: string): string[] {
   const found = /\.(ts|js|mjs)$/.test(path)
