@@ -1,9 +1,9 @@
-/** What every command has in common. */
+/** Helpers of every command: arguments, standard output, system errors, Ctrl-C. */
 import { writeSync } from "node:fs";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { LavaFlowError } from "../index.ts";
 
-/** A descriptor that somebody else made non-blocking has no bell here: look again after this. */
+/** Interval of retries on a non-blocking descriptor, milliseconds: another process may have made it so, and no event reports it. */
 export const RETRY_MS = 2;
 
 export interface Command {
@@ -13,7 +13,7 @@ export interface Command {
   run(args: string[]): Promise<number>;
 }
 
-/** Arguments that can't be right: exit code 2, with the usage. */
+/** Wrong arguments: exit code 2, with the usage. */
 export class UsageError extends Error {}
 
 /** The options, and exactly the positional arguments between `least` and `most`. */
@@ -33,15 +33,15 @@ function parseOrExplain<T extends NonNullable<ParseArgsConfig["options"]>>(args:
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    // The first sentence says what is wrong; the rest is about how to write file names with dashes.
+    // The first sentence names the fault; the rest is about file names with dashes.
     throw new UsageError((error as Error).message.split(". ")[0]);
   }
 }
 
-/** Whoever read standard output has seen enough: no failure, and nothing more to say. */
+/** The reader of standard output has closed it: not a failure. */
 export class ReaderGone extends Error {}
 
-/** To standard output, whole: what can't be written there is a failure, unlike with `console.log`. */
+/** Writes all of `text` to standard output. Unlike `console.log`, it throws if that fails. */
 export function print(text: string): void {
   const bytes = Buffer.from(`${text}\n`);
   for (let done = 0; done < bytes.byteLength; ) {
@@ -51,12 +51,12 @@ export function print(text: string): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EPIPE") throw new ReaderGone();
       if (code !== "EAGAIN") throw systemError("can't write standard output", error);
-      Bun.sleepSync(RETRY_MS); // somebody made the pipe non-blocking
+      Bun.sleepSync(RETRY_MS);
     }
   }
 }
 
-/** A failed call to the system, as the library's own failures look. */
+/** A failed system call in the form of the library's own errors. */
 export function systemError(what: string, error: unknown): LavaFlowError {
   const { code, message } = error as NodeJS.ErrnoException;
   const words = message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+( '.*')?$/, "");
@@ -64,8 +64,8 @@ export function systemError(what: string, error: unknown): LavaFlowError {
 }
 
 /**
- * Runs `work`, which Ctrl-C aborts through the signal, so that it can take away what it made; then the process ends as
- * the signal would have ended it.
+ * Runs `work`. Ctrl-C and SIGTERM abort its signal, so that it can clean up; then the process ends as the received signal
+ * would have ended it.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

@@ -3,13 +3,13 @@ import { availableParallelism } from "node:os";
 import { Channel, type Consumer, type Frame, LavaFlowError, type Producer } from "../index.ts";
 import { type Command, interruptible, parse } from "./command.ts";
 
-/** The channel for reports and answers has the name of the other one and this. */
+/** Suffix of the name of the channel for reports and answers. */
 export const BACK = "-back";
-/** Nothing in the demo takes longer than this, unless something is wrong. */
+/** Limit of each wait of the demo, milliseconds: far above any wait that succeeds. */
 export const LIMIT_MS = 10_000;
 export const FRAME_BYTES = 1024 * 1024;
 export const MESSAGE_BYTES = 64;
-/** An answer that comes at once is best waited for awake, if there is a processor for each of the two. */
+/** Spins for an answer only if each process has a processor of its own. */
 export const SPIN = { timeoutMs: LIMIT_MS, spinUs: availableParallelism() > 1 ? 200 : 0 };
 /** An empty frame ends each part. */
 export const END = new Uint8Array(0);
@@ -18,9 +18,9 @@ export interface Report {
   frames: number;
   bytes: number;
   sha256?: string;
-  /** Spent on the frames themselves. */
+  /** Time in the work on the frames, nanoseconds. */
   workNs: number;
-  /** Messages that did not carry the number that was their turn. */
+  /** Messages whose number was not the next one. */
   misplaced: number;
 }
 
@@ -49,7 +49,7 @@ async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Gives each frame to `use`, until the empty one. */
+/** Calls `use` with each frame before the empty one. */
 function receiveFile(data: Consumer, use: (bytes: Uint8Array) => void): Report {
   const report = { frames: 0, bytes: 0, workNs: 0, misplaced: 0 };
   for (let frame = next(data); frame.sizeBytes > 0; frame = next(data)) {
@@ -84,10 +84,10 @@ function answer(data: Consumer, back: Producer): void {
   }
 }
 
-/** The end's own frame has to be released as well: that is left to closing the channel. */
+/** The next frame. Closing the channel releases the empty one at the end. */
 function next(data: Consumer): Frame {
   const frame = data.recvSync(SPIN);
-  if (!frame) throw new LavaFlowError("TIMEOUT", `nothing came within ${LIMIT_MS} ms`);
+  if (!frame) throw new LavaFlowError("TIMEOUT", `no frame within ${LIMIT_MS} ms`);
   return frame;
 }
 

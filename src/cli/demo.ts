@@ -1,4 +1,4 @@
-/** `lava-flow demo`: two processes, a real file, a million messages, and how fast they were. */
+/** `lava-flow demo`: streams a file and a million messages between two processes, and measures both. */
 import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
@@ -13,20 +13,20 @@ import { routeRows } from "./transfer.ts";
 
 const usage = `Usage: lava-flow demo [OPTIONS]
 
-Starts a second process, streams a file to it, which it verifies, then small
-messages, then measures how long one message takes from process to process.
+Starts a second process and streams a file to it, which the process verifies.
+Then sends small messages, and measures the latency of one.
 
-  --file PATH    what to stream; default: this program itself, about 100 MB
-  --messages N   how many small messages; default 1000000`;
+  --file PATH    the file to stream; default: this program itself, about 100 MB
+  --messages N   number of small messages; default 1000000`;
 
 const MESSAGES_MAX = 1e9;
 const WARM_UP = 2_000;
 const ROUND_TRIPS = 20_000;
-/** Where others use the processors a round trip can take a thousand times longer: then fewer have to do. */
+/** Limit of the latency measurement: on busy processors a round trip can take a thousand times longer. */
 const LATENCY_NS = 2e9;
-/** A look at the clock for every message would be most of what is measured. */
+/** Messages per update of the progress bar: reading the clock costs more than sending a message. */
 const MESSAGES_PER_UPDATE = 16_384;
-/** A full queue has room again in less time than it takes to fall asleep and be woken. */
+/** Calls of `trySend` before `send`: a full queue drains in less time than sleeping and waking takes. */
 const TRIES = 1_000;
 
 interface Lines {
@@ -82,9 +82,9 @@ function openFile(path: string): number {
   throw new LavaFlowError("INVALID_ARGUMENT", `${path} is not a file`, { remedy: "Give a file with --file" });
 }
 
-/** Twice, because SHA-256 is slower than the channel: once to prove what arrives, once to see how fast it gets there. */
+/** Streams the file twice, because SHA-256 is slower than the channel: once to verify, once to measure. */
 async function streamFile(lines: Lines, path: string, file: number, signal: AbortSignal): Promise<void> {
-  // Read once before: that is the digest to compare with, and from then on the disk is not what is measured.
+  // This gives the digest to compare with, and brings the file into the page cache, so that the disk is not measured.
   const expected = digestOf(file);
   const verified = await streamOnce("verifying", lines, file, signal);
   if (verified.bytes !== verified.sent || verified.sha256 !== expected) {

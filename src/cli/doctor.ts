@@ -1,4 +1,4 @@
-/** `lava-flow doctor`: what this machine offers, or a whole job's machines, what they do not, why, and how to get it. */
+/** `lava-flow doctor`: reports the features of this machine, or of a job's machines, the missing ones, and their remedies. */
 import { type Command, parse, print } from "./command.ts";
 import { binaryBytes, count, row } from "./format.ts";
 import { examineJob, isRank } from "./job.ts";
@@ -7,13 +7,14 @@ import { examine, type Gpu, type Limit, type Machine } from "./machine.ts";
 
 const usage = `Usage: lava-flow doctor [--json]
 
-Shows what this machine offers to lava-flow; then what is missing, why, and how
-to get it. The exit code is 1 only when the native part can't be loaded.
+Shows the features of this machine that lava-flow uses. Then shows each missing
+feature with the reason and the remedy. The exit code is 1 only if the native
+part can't be loaded.
 
-Started by mpirun, srun or the like: one report of the whole job, printed by
-rank 0. It has every rank, and the path that a channel takes between each two.
+Under mpirun, srun or another launcher, rank 0 prints one report of the job: all
+ranks, and the transport of a channel between each two.
 
-  --json  the same as one JSON object, for programs`;
+  --json  prints one JSON object`;
 
 async function run(args: string[]): Promise<number> {
   const { values } = parse(args, { json: { type: "boolean" } }, [0, 0]);
@@ -56,7 +57,7 @@ function describe(machine: Machine): string {
   return [...rows, ...(missing.length > 0 ? ["\nMissing:", ...missing] : ["\nNothing is missing."])].join("\n");
 }
 
-/** Null is what can't be found out without the shim. */
+/** `value` is null if it can't be known without the shim. */
 function answer(value: boolean | null, yes: string, no: string): string {
   return value === null ? "not known" : value ? yes : no;
 }
@@ -76,7 +77,7 @@ function hugepageTexts({ hugepages, transparentHugepages }: Machine): string[] {
 }
 
 function sharedTexts({ works, devShm, lockedBytes, openFiles }: Machine["sharedMemory"]): string[] {
-  const texts = [answer(works, "works: a block was allocated and mapped", "does not work")];
+  const texts = [answer(works, "works: a segment was allocated and mapped", "does not work")];
   if (devShm) {
     const note = process.platform === "linux" ? " (no limit for lava-flow)" : "";
     texts.push(`/dev/shm: ${binaryBytes(devShm.freeBytes)} of ${binaryBytes(devShm.totalBytes)} free${note}`);
@@ -99,13 +100,13 @@ function meetingTexts({ runtimeDirectory: { path, passedOver, usable, mode, owne
 function hostTexts({ hostname, hostId, hostIdOverridden, nodeId }: Machine["location"]): string[] {
   const source = hostIdOverridden ? "set in LAVA_FLOW_HOST_ID" : "of the running kernel";
   const rule = hostId
-    ? "Peers with this id are local, others remote"
-    : "Peers with this hostname are local, others remote";
+    ? "Peers with this id are local, others are remote"
+    : "Peers with this hostname are local, others are remote";
   return [
     hostname,
     hostId ? `id ${hostId} (${source})` : "no id of the running kernel",
     ...(nodeId ? [`node ${nodeId}`] : []),
-    nodeId ? `${rule}; where a peer has no id, the node decides.` : `${rule}.`,
+    nodeId ? `${rule}. The node decides for peers without an id.` : `${rule}.`,
   ];
 }
 

@@ -1,18 +1,19 @@
-/** Numbers and failures as people read them, and text that fits the terminal. */
+/** Formats numbers, failures and tables for the width of the terminal. */
 import { LavaFlowError } from "../index.ts";
 
-/** Of what goes to no terminal, and to one that does not say. */
+/** Columns of output to a pipe or file, or to a terminal of unknown width. */
 const WIDTH = 80;
-/** Longer lines are hard to read. */
+/** Most columns of a line: longer lines are hard to read. */
 const WIDTH_MAX = 120;
+/** Columns of a row's label. */
 const LABEL = 12;
 
-/** Columns that standard output has. */
+/** Columns of standard output. */
 export function outputWidth(): number {
   return Math.min(WIDTH_MAX, process.stdout.columns || WIDTH);
 }
 
-/** Data that moves, in powers of 1000: 1500000 → "1.50 MB". */
+/** Data in transfer, in powers of 1000: 1500000 → "1.50 MB". */
 export function decimalBytes(bytes: number): string {
   return scaled(bytes, 1000, ["bytes", "kB", "MB", "GB", "TB", "PB"]);
 }
@@ -29,7 +30,7 @@ function scaled(value: number, step: number, units: string[]): string {
   return `${threeDigits(left)} ${units[at]}`;
 }
 
-/** Three digits are what a measurement is worth. */
+/** Rounds to three digits, the precision of the measurements. */
 export function threeDigits(value: number): string {
   if (Number.isInteger(value)) return String(value);
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
@@ -45,15 +46,15 @@ export function duration(nanoseconds: number): string {
   return nanoseconds < 1e9 ? `${threeDigits(nanoseconds / 1e6)} ms` : `${threeDigits(nanoseconds / 1e9)} s`;
 }
 
-/** A label, and beside it text of any length: each string starts on a line of its own. Words are never broken. */
+/** A label with texts at its right. Each text starts on a line of its own, and wraps between words. */
 export function row(label: string, ...texts: string[]): string {
-  const room = outputWidth() - LABEL;
-  const lines = texts.flatMap((text) => Bun.wrapAnsi(text, room).split("\n"));
+  const width = outputWidth() - LABEL;
+  const lines = texts.flatMap((text) => Bun.wrapAnsi(text, width).split("\n"));
   if (Bun.stringWidth(label) >= LABEL) lines.unshift("");
   return lines.map((line, i) => (padded(i === 0 ? label : "", LABEL) + line).trimEnd()).join("\n");
 }
 
-/** Columns as wide as their widest cell, numbers at the right; where they do not fit, a block for each row. */
+/** Columns as wide as their widest cell, numbers right-aligned. If the table is too wide, each row becomes a block. */
 export function table(heading: string[], rows: string[][]): string {
   const widths = heading.map((_, column) =>
     Math.max(...[heading, ...rows].map((cells) => Bun.stringWidth(cells[column]!))),
@@ -74,19 +75,19 @@ function padded(text: string, width: number, atRight = false): string {
   return atRight ? spaces + text : text + spaces;
 }
 
-/** What went wrong, and what to do about it: a line each, and a stack only for those who ask (LAVA_FLOW_DEBUG=1). */
+/** The message and the remedy of an error, a line each. With LAVA_FLOW_DEBUG=1 the stack instead. */
 export function failure(error: unknown): string {
   if (process.env.LAVA_FLOW_DEBUG === "1" && error instanceof Error)
     return `lava-flow: ${error.stack ?? error.message}`;
   if (!(error instanceof LavaFlowError)) {
-    return `lava-flow: unexpected: ${clean(String(error))}\nSet LAVA_FLOW_DEBUG=1 to see where it comes from.`;
+    return `lava-flow: unexpected: ${clean(String(error))}\nSet LAVA_FLOW_DEBUG=1 to see the stack.`;
   }
   const { message, remedy } = error;
   if (!remedy) return `lava-flow: ${clean(message)}`;
   return `lava-flow: ${clean(message.slice(0, -remedy.length).replace(/[. ]+$/, ""))}\n${clean(remedy)}.`;
 }
 
-/** One line, and nothing that a terminal would act on. */
+/** `text` as one line without control characters. */
 function clean(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ").trim();
 }

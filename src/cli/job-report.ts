@@ -1,4 +1,4 @@
-/** What `doctor` says of a whole job: its ranks, and which path a channel takes between each two of them. */
+/** The report of `doctor` on a job: its ranks, and the transport of a channel between each two. */
 import type { TransportName } from "../index.ts";
 import { row, table } from "./format.ts";
 import type { Machine } from "./machine.ts";
@@ -15,16 +15,17 @@ export interface JobReport {
   size: number;
   /** By rank. */
   ranks: RankReport[];
-  /** `routes[from][to]`; null on the diagonal, and where there is no path. */
+  /** `routes[from][to]`; null on the diagonal, and if no transport is viable. */
   routes: (TransportName | null)[][];
-  /** Where a channel that was really opened took another path than the rules say, with its reason. */
+  /** Channels of the report itself whose transport differs from the expected one, with the reason. */
   surprises: string[];
 }
 
-/** Up to so many ranks each have a row and a column of their own; beyond, hosts whose rows are equal share one. */
+/** Largest number of ranks in the matrix. In a larger job, hosts with equal rows share one. */
 const MATRIX_MAX = 12;
+/** Characters of a host id in the table. */
 const HOST_ID_SHOWN = 8;
-/** So many hosts of one row are named; of more, how many there are is the news. */
+/** Largest number of host names in a row. A row of more hosts has the first, the last and the number. */
 const HOSTS_SHOWN = 3;
 
 export function describeJob(report: JobReport): string {
@@ -64,7 +65,7 @@ function gpuText(machine: Machine, gpus: Machine["gpus"]): string {
   return texts.join(", ") || "-";
 }
 
-/** What two ranks of one machine have in common. */
+/** The host id, or the hostname of a rank without one. */
 function hostOf({ machine: { location } }: RankReport): string {
   return location.hostId ?? location.hostname;
 }
@@ -75,10 +76,13 @@ function matrix(routes: JobReport["routes"]): string[] {
     String(from),
     ...to.map((name, rank) => (rank === from ? "·" : (name ?? "none"))),
   ]);
-  return ["The path of a channel from the rank of the line to that of the column:", table(["", ...names], rows)];
+  return [
+    "The transport of a channel from the rank of the row to the rank of the column:",
+    table(["", ...names], rows),
+  ];
 }
 
-/** A row for all hosts whose ranks take the same paths: within their host, and to the others. */
+/** A row for all hosts whose ranks have the same transports: within their host, and to other hosts. */
 function byHost(ranks: RankReport[], routes: JobReport["routes"]): string[] {
   const hosts = ranks.map(hostOf);
   const rows = new Map<string, { cells: [string, string]; ranks: number[] }>();
@@ -98,10 +102,10 @@ function byHost(ranks: RankReport[], routes: JobReport["routes"]): string[] {
       names.length > HOSTS_SHOWN ? `${names[0]} … ${names.at(-1)}, ${names.length} hosts` : names.join(", ");
     return [`${shown} (${rangesOf(some)})`, ...cells];
   });
-  return ["The paths of channels:", table(["host (ranks)", "within it", "to other hosts"], lines)];
+  return ["The transports of channels:", table(["host (ranks)", "within it", "to other hosts"], lines)];
 }
 
-/** Each missing thing once, with the ranks that lack it where that is not all of them. */
+/** Each missing feature once, with the ranks that lack it unless all do. */
 function missing(ranks: RankReport[]): string[] {
   const things = new Map<string, { feature: string; reason: string; remedy: string; ranks: number[] }>();
   for (const { rank, machine } of ranks) {

@@ -1,4 +1,4 @@
-/** The doctor of a whole job: every rank examines its machine, and rank 0 hears of all of them over channels. */
+/** `lava-flow doctor` in a job: every rank examines its machine and reports to rank 0 over a channel. */
 
 import { directoryIdOf } from "../channel/connect/job-listener.ts";
 import { candidates, capabilities, type Route, requested } from "../channel/connect/route.ts";
@@ -18,20 +18,21 @@ import { validateLocation } from "../location.ts";
 import { type JobReport, type RankReport, rangesOf } from "./job-report.ts";
 import type { Machine } from "./machine.ts";
 
-/** MPI begins when the last rank has come: so long the first one waits. */
+/** Limit of joining the job, milliseconds: MPI begins when the last rank has joined. */
 const JOIN_MS = 60_000;
-/** The same for a rank's answer, and so much more for each rank that may be before it. */
-const ANSWER_MS = 30_000;
-const TURN_MS = 200;
-/** So many ranks report at once: a channel takes some descriptors. */
+/** Limit of the wait for a rank's report, milliseconds. */
+const REPORT_MS = 30_000;
+/** Added to it for each rank that may report before, milliseconds. */
+const REPORT_RANK_MS = 200;
+/** Ranks that report at once. It bounds the descriptors of the channels. */
 const AT_ONCE = 16;
 
-/** What a rank says of itself. */
-export interface Said {
+/** The report of one rank. */
+export interface MachineReport {
   version: string;
   processor: string;
-  place: string;
-  abilities: Record<string, unknown>;
+  directoryId: string;
+  capabilities: Record<string, unknown>;
   machine: Machine;
 }
 
@@ -40,7 +41,7 @@ export function isRank(machine: Machine): boolean {
   return machine.shim !== null && launch().outside === null;
 }
 
-/** Null on every rank but the first, which has it all. */
+/** The report of the job on rank 0, null on the others. */
 export async function examineJob(machine: Machine): Promise<JobReport | null> {
   const job = await joinJob(new Deadline({ timeoutMs: JOIN_MS }));
   using allocator = new MemoryAllocator();
@@ -48,53 +49,54 @@ export async function examineJob(machine: Machine): Promise<JobReport | null> {
     profile: "gpu-preferred",
     allocator,
     location: ProcessLocation.detect(),
-    timeoutMs: ANSWER_MS + job.size * TURN_MS,
+    timeoutMs: REPORT_MS + job.size * REPORT_RANK_MS,
   };
-  const said = describe(job, machine, options);
-  if (job.rank === 0) return await gather(job, said, options);
+  const report = describe(job, machine, options);
+  if (job.rank === 0) return await gather(job, report, options);
   await using channel = await Channel.open(nameOf(job, job.rank), { role: "producer", ...options });
-  await channel.send(new TextEncoder().encode(JSON.stringify(said)));
+  await channel.send(new TextEncoder().encode(JSON.stringify(report)));
   await channel.flush({ timeoutMs: options.timeoutMs });
   return null;
 }
 
 type Options = Required<Pick<ChannelOptions, "profile" | "allocator" | "location" | "timeoutMs">>;
 
-/** Other jobs of this user may have a doctor too. */
+/** The job's id is in the name: other jobs of this user may run a doctor too. */
 function nameOf(job: Job, rank: number): string {
   return `doctor-${job.id}-${rank}`;
 }
 
-function describe(job: Job, machine: Machine, { profile, allocator, location }: Options): Said {
+function describe(job: Job, machine: Machine, { profile, allocator, location }: Options): MachineReport {
   const directoryId = directoryIdOf(
     job.key,
     location.hostId || `node ${job.node}`,
     machine.runtimeDirectory.usable ? machine.runtimeDirectory.path : null,
   );
   const party: Party = { name: "doctor", role: "producer", location, profile, allocator, job, directoryId };
-  const abilities = capabilities(party, new Set(requested(party)));
   return {
     version: machine.version,
     processor: job.processor,
-    place: directoryId,
-    abilities,
+    directoryId,
+    capabilities: capabilities(party, new Set(requested(party))),
     machine: { ...machine, location },
   };
 }
 
-async function gather(job: Job, first: Said, options: Options): Promise<JobReport> {
-  const said: Said[] = [first];
+async function gather(job: Job, first: MachineReport, options: Options): Promise<JobReport> {
+  const reports: MachineReport[] = [first];
   const taken: (Route | null)[] = [null];
   const left = Array.from({ length: job.size - 1 }, (_, i) => i + 1);
-  const listen = async () => {
+  const receiveNext = async () => {
     for (let rank = left.shift(); rank !== undefined; rank = left.shift()) {
-      const heard = await hear(job, rank, options);
-      said[rank] = heard.said;
-      taken[rank] = heard.route;
+      const received = await receive(job, rank, options);
+      reports[rank] = received.report;
+      taken[rank] = received.route;
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, listen));
-  const routes = said.map((from) => said.map((to) => (from === to ? null : expectedRoute(job, from, to, options))));
+  await Promise.all(Array.from({ length: AT_ONCE }, receiveNext));
+  const routes = reports.map((from) =>
+    reports.map((to) => (from === to ? null : expectedRoute(job, from, to, options))),
+  );
   const surprises = taken.flatMap((route, rank) => {
     if (route === null) return [];
     const to = routes[rank] as (TransportName | null)[];
@@ -102,17 +104,17 @@ async function gather(job: Job, first: Said, options: Options): Promise<JobRepor
     to[0] = route.transport;
     return expected === route.transport ? [] : [surprise(rank, route, expected)];
   });
-  const ranks: RankReport[] = said.map(({ processor, machine }, rank) => ({ rank, processor, machine }));
+  const ranks: RankReport[] = reports.map(({ processor, machine }, rank) => ({ rank, processor, machine }));
   return { version: first.version, size: job.size, ranks, routes, surprises };
 }
 
-async function hear(job: Job, rank: number, options: Options): Promise<{ said: Said; route: Route }> {
+async function receive(job: Job, rank: number, options: Options): Promise<{ report: MachineReport; route: Route }> {
   try {
     await using channel = await Channel.open(nameOf(job, rank), { role: "consumer", ...options });
     const frame = await channel.recv({ timeoutMs: options.timeoutMs });
-    const said = readSaid(new TextDecoder().decode(frame.bytes));
+    const report = readReport(new TextDecoder().decode(frame.bytes));
     frame.release();
-    return { said, route: channel.route };
+    return { report, route: channel.route };
   } catch (error) {
     if (!(error instanceof LavaFlowError)) throw error;
     const { code, reason, remedy } = error;
@@ -120,23 +122,24 @@ async function hear(job: Job, rank: number, options: Options): Promise<{ said: S
   }
 }
 
-/** Words of another process, which end up on a terminal. CORRUPT_SEGMENT where they can't be a report. */
-export function readSaid(text: string): Said {
+/** Parses the report of another process without its control characters. CORRUPT_SEGMENT if it is malformed. */
+export function readReport(text: string): MachineReport {
   const printable = (_: string, value: unknown) => (typeof value === "string" ? value.replace(/\p{Cc}/gu, " ") : value);
   try {
-    const said = JSON.parse(text, printable) as Said;
-    const { version, processor, place, abilities, machine } = said;
-    const texts = [version, processor, place].every((each) => typeof each === "string");
-    if (!texts || typeof abilities !== "object" || abilities === null) throw new Error("fields are missing");
+    const report = JSON.parse(text, printable) as MachineReport;
+    const { version, processor, directoryId, machine } = report;
+    const texts = [version, processor, directoryId].every((each) => typeof each === "string");
+    if (!texts || typeof report.capabilities !== "object" || report.capabilities === null)
+      throw new Error("fields are missing");
     if (!isMachine(machine)) throw new Error("no machine");
-    return { ...said, machine: { ...machine, location: validateLocation(machine.location) } };
+    return { ...report, machine: { ...machine, location: validateLocation(machine.location) } };
   } catch (error) {
-    const reason = `what it says of its machine can't be read: ${(error as Error).message}`;
+    const reason = `its report can't be read: ${(error as Error).message}`;
     throw new LavaFlowError("CORRUPT_SEGMENT", reason, { cause: error });
   }
 }
 
-/** Whether it has what the report shows, in the right form. */
+/** Whether the fields that the report shows have the right types. */
 function isMachine({ gpus, missing, mpi }: Machine): boolean {
   const texts = (...values: unknown[]) => values.every((value) => typeof value === "string");
   return (
@@ -146,8 +149,13 @@ function isMachine({ gpus, missing, mpi }: Machine): boolean {
   );
 }
 
-/** By the rules that both sides of a channel go by. */
-function expectedRoute(job: Job, from: Said, to: Said, { profile, allocator }: Options): TransportName | null {
+/** The transport that both sides of a channel would compute. */
+function expectedRoute(
+  job: Job,
+  from: MachineReport,
+  to: MachineReport,
+  { profile, allocator }: Options,
+): TransportName | null {
   const [mine, peer] = [from.machine.location, to.machine.location];
   const negotiation: Negotiation = {
     name: "doctor",
@@ -157,15 +165,15 @@ function expectedRoute(job: Job, from: Said, to: Said, { profile, allocator }: O
     peer,
     profile,
     pins: [],
-    connected: from.place === to.place,
+    connected: from.directoryId === to.directoryId,
     job,
     allocator,
-    capabilities: (transport) => ({ mine: from.abilities[transport], peer: to.abilities[transport] }),
+    capabilities: (transport) => ({ mine: from.capabilities[transport], peer: to.capabilities[transport] }),
   };
   return candidates(negotiation).viable[0]?.name ?? null;
 }
 
 function surprise(rank: number, { transport, rejected }: Route, expected: TransportName | null): string {
-  const why = rejected.find((other) => other.transport === expected)?.reason ?? "no path was expected";
-  return `rank ${rank} reported to rank 0 by ${transport}, though ${expected ?? "nothing"} should serve: ${why}`;
+  const why = rejected.find((other) => other.transport === expected)?.reason ?? "no transport was expected";
+  return `rank ${rank} reported to rank 0 by ${transport}, not by ${expected ?? "no transport"} as expected: ${why}`;
 }

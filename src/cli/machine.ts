@@ -1,4 +1,4 @@
-/** What this machine offers, as plain data: what `doctor` prints, and what `doctor --json` gives to programs. */
+/** The features of this machine as plain data, which `doctor` prints. `doctor --json` prints the same object. */
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
@@ -21,7 +21,7 @@ export interface Missing {
 export interface Machine {
   version: string;
   platform: { os: string; arch: string; release: string; distribution: string | null; cpus: number; bun: string };
-  /** Null where it can't be loaded: then nothing that needs it is known. */
+  /** Null if it can't be loaded. Then each field that needs it is null or empty. */
   shim: { path: string; abiVersion: number } | null;
   memory: { availableBytes: number; limitBytes: number };
   numaNodes: Topology["numaNodes"];
@@ -29,13 +29,13 @@ export interface Machine {
   /** Modes of transparent huge pages, for private and for shared memory. */
   transparentHugepages: { private: string | null; shared: string | null };
   sharedMemory: {
-    /** Null: can't be tried without the shim. */
+    /** Null without the shim. */
     works: boolean | null;
     devShm: { totalBytes: number; freeBytes: number } | null;
     lockedBytes: Limit | null;
     openFiles: Limit | null;
   };
-  /** `passedOver`: the places that would have come before it, with the reasons. */
+  /** `passedOver`: the directories that precede it in the rule, with the reasons against them. */
   runtimeDirectory: {
     path: string;
     passedOver: string[];
@@ -45,17 +45,17 @@ export interface Machine {
   };
   membarrier: boolean | null;
   location: ProcessLocation;
-  /** All that Vulkan shows, those that can't be used too. */
+  /** All GPUs that Vulkan shows, with the unusable ones. */
   gpus: Gpu[];
-  /** The APIs beside Vulkan that GPU memory can be shared with. */
+  /** The other APIs, and whether GPU memory can be shared with them. */
   interop: InteropViability[];
-  /** Where ring kernels can run, and on what or why not; the first is the first that "auto" tries. */
+  /** The backends of ring kernels in the order in which "auto" tries them, each with its device or the reason against it. */
   kernels: ReturnType<typeof kernelBackends>;
   mpi: Topology["mpi"];
   missing: Missing[];
 }
 
-/** `freeBytes`: of its own memory; null where the driver does not say. */
+/** `freeBytes`: of its own memory; null if the driver does not report it. */
 export interface Gpu extends GpuInfo {
   freeBytes: number | null;
 }
@@ -74,7 +74,7 @@ const HOW: Record<string, string> = {
   hugepages: "Reserve some: sysctl vm.nr_hugepages=64 (as root; 2 MiB each)",
 };
 
-/** What keeps one GPU of several from being used is nearly always its driver. */
+/** The driver is the usual reason why one GPU of several can't be used. */
 const HOW_GPU = "Install or update this GPU's driver: it has to bring Vulkan 1.2 or newer";
 
 function howTo(feature: string): string {
@@ -83,10 +83,10 @@ function howTo(feature: string): string {
 
 export function examine(): Machine {
   const missing: Missing[] = [];
-  /** Null, and a note among what is missing, where `look` fails. */
-  const attempt = <T>(feature: string, look: () => T): T | null => {
+  /** Null if `probe` throws; the error becomes an entry of `missing`. */
+  const attempt = <T>(feature: string, probe: () => T): T | null => {
     try {
-      return look();
+      return probe();
     } catch (error) {
       missing.push(missed(feature, error));
       return null;
@@ -94,7 +94,7 @@ export function examine(): Machine {
   };
   const shim = attempt("shim", () => ({ abiVersion: native().lf_abi_version(), path: shimPath() }));
   using allocator = new MemoryAllocator();
-  // Without the shim nobody knows of GPUs, and all else can still be told.
+  // Without the shim GPUs are unknown, and the rest is still reported.
   using noGpus = new MemoryAllocator({ devices: "none" });
   const { numaNodes, hugepages, mpi } = noGpus.topology;
   const unavailable = shim && attempt("memory", () => allocator.unavailable);
@@ -115,7 +115,7 @@ export function examine(): Machine {
   if (!location.hostId) {
     missing.push({
       feature: "host id",
-      reason: "the system does not say which kernel this is, so peers are found by hostname only",
+      reason: "the system has no id of the running kernel, so peers are compared by hostname only",
       remedy: "Set LAVA_FLOW_HOST_ID to one value on all processes of this machine",
     });
   }
@@ -161,19 +161,19 @@ function missed(feature: string, error: unknown): Missing {
   return { feature, reason, remedy: remedy || howTo(feature) };
 }
 
-/** The proof, rather than a guess from limits: what a channel does first. */
+/** Allocates as a channel does first: limits alone do not show whether it works. */
 function allocateShared(allocator: MemoryAllocator): true {
   allocator.allocate(4096, { kind: "host", shared: true }).close();
   return true;
 }
 
-/** The same for the place where processes meet. */
+/** Opens the runtime directory as a channel does. */
 function openRuntimeDirectory(): true {
   new HostListener(`doctor-${randomUUID()}`, "producer").close();
   return true;
 }
 
-/** The proof that it works is in asking: the GPU is opened for it. */
+/** Opens the GPU, which proves that it can be used. */
 function freeOf({ index }: GpuInfo): number | null {
   const device = GpuDevice.open(index);
   try {
@@ -202,12 +202,12 @@ function limitOf(name: string): Limit | null {
   return { soft, hard };
 }
 
-/** The mode in brackets, of the kernel's list of those it has. */
+/** The selected mode, which the kernel's list has in brackets. */
 function chosen(setting: string): string | null {
   return /\[(\w+)\]/.exec(textOf(`/sys/kernel/mm/transparent_hugepage/${setting}`))?.[1] ?? null;
 }
 
-/** "" where there is no such file: every system has only some of them. */
+/** "" if the file does not exist: no system has all of them. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** The command line: which command it is, and how its failures look. */
+/** The command line: selects the command and prints its failure. */
 import { version } from "../../package.json" with { type: "json" };
 import { type Command, print, ReaderGone, UsageError } from "./command.ts";
 import { demo } from "./demo.ts";
@@ -15,11 +15,12 @@ const USAGE = `lava-flow moves data between processes without copying it.
 
 Usage: lava-flow COMMAND [ARGUMENTS]
 
-  demo               starts a second process, sends it a file and a million
-                     messages, checks what arrived, and shows how fast it was
-  send NAME [FILE]   sends a file or standard input to whoever receives NAME
-  recv NAME [FILE]   receives NAME into a file or to standard output
-  doctor             shows what this machine offers, and how to get the rest
+  demo               sends a file and a million messages to a second process,
+                     verifies them, and shows rate and latency
+  send NAME [FILE]   sends a file or standard input over the channel NAME
+  recv NAME [FILE]   receives the channel NAME into a file or standard output
+  doctor             shows the features of this machine, and remedies for the
+                     missing ones
 
   --help, --version  also: lava-flow COMMAND --help`;
 
@@ -28,7 +29,7 @@ async function main(args: string[]): Promise<number> {
   if (name === "--help" || name === "-h" || name === "help") return show(USAGE);
   if (name === "--version" || name === "-v") return show(version);
   if (name === undefined) return misuse("no command given", USAGE);
-  // The demo's second process; not for people.
+  // The demo's second process is not in the usage.
   const command = name === "demo-peer" ? demoPeer : Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return misuse(`unknown command ${JSON.stringify(name)}`, USAGE);
   if (rest.includes("--help") || rest.includes("-h")) return show(command.usage);

@@ -1,11 +1,13 @@
-/** How far something is, on stderr: a bar on a terminal, a line at each quarter elsewhere. */
+/** Progress on stderr: a bar on a terminal, else a line per quarter. */
 import { isatty } from "node:tty";
 
+/** Length of the bar, columns. */
 const BAR = 30;
-/** A shorter bar shows nothing, cells. */
+/** Shortest useful bar, columns. */
 const BAR_MIN = 5;
-/** Where the terminal does not say how wide it is. */
+/** Columns of a terminal of unknown width. */
 const WIDTH = 80;
+/** Least time between two redraws, nanoseconds. */
 const REDRAW_NS = 50e6;
 const CLEAR_LINE = "\r\u001b[K";
 
@@ -39,24 +41,24 @@ export class Progress {
     process.stderr.write(`${CLEAR_LINE}${line}`);
   }
 
-  /** Takes the bar away: what follows is the result. */
+  /** Clears the bar. The result is printed next. */
   end(): void {
     if (this.#terminal) process.stderr.write(CLEAR_LINE);
   }
 }
 
 /**
- * What fits into one line of a terminal, without its last column: some go to the next line there, which CLEAR_LINE does
- * not clear. On a narrow one the bar gets shorter, then the text goes, then the bar.
+ * A line that leaves the last column free: some terminals wrap after that column, and CLEAR_LINE does not clear the next
+ * line. On a narrow terminal the bar gets shorter, then the text is left out, then the bar.
  */
 export function progressLine(label: string, share: number, text: string, columns: number): string {
   const percent = `${Math.floor(share * 100)} %`.padStart(5);
-  const room = columns - 1;
+  const width = columns - 1;
   for (const tail of [` ${percent}  ${text}`, ` ${percent}`]) {
-    const bar = Math.min(BAR, room - Bun.stringWidth(label.padEnd(10) + tail));
+    const bar = Math.min(BAR, width - Bun.stringWidth(label.padEnd(10) + tail));
     if (bar < BAR_MIN) continue;
     const full = Math.round(share * bar);
     return `${label.padEnd(10)}${"█".repeat(full)}${"░".repeat(bar - full)}${tail}`;
   }
-  return `${label} ${percent.trim()}`.slice(0, Math.max(0, room));
+  return `${label} ${percent.trim()}`.slice(0, Math.max(0, width));
 }

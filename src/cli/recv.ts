@@ -1,13 +1,13 @@
-/** `lava-flow recv`: a channel into a file or to standard output, written straight from shared memory. */
+/** `lava-flow recv`: writes a channel to a file or to standard output, straight from shared memory. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { type Command, systemError } from "./command.ts";
 import { OPTIONS_USAGE, openChannel, reportTotals, transferOf, whenReady } from "./transfer.ts";
 
 const usage = `Usage: lava-flow recv NAME [FILE] [OPTIONS]
 
-Receives what \`lava-flow send NAME\`, or any producer of the channel NAME, sends,
-into FILE or to standard output. Ends when the other side closes the channel;
-the exit code is 1 when it died instead.
+Receives the frames of \`lava-flow send NAME\`, or of any other producer of the
+channel NAME, into FILE or standard output. Ends when the producer closes the
+channel. The exit code is 1 if the producer died instead.
 
 ${OPTIONS_USAGE}`;
 
@@ -18,14 +18,14 @@ async function run(args: string[]): Promise<number> {
   await using channel = await openChannel(transfer, "consumer");
   const start = Bun.nanoseconds();
   try {
-    // Only now: a peer that never came must not cost the file its content.
+    // Only now: without a peer the file keeps its content.
     if (transfer.file !== undefined && fstatSync(output).isFile()) ftruncateSync(output);
     for await (const frame of channel) await writeAll(output, frame.bytes);
     if (transfer.file !== undefined) closeSync(output);
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    // Whoever read standard output has seen enough.
+    // The reader of standard output has closed it.
     if (code === "EPIPE") return 0;
     throw systemError(`can't write ${what}`, error);
   }

@@ -1,7 +1,7 @@
-/** Another process of this program, that does not outlive the one that started it, and whose failure is told. */
+/** A second process of this program. It does not outlive the first, and its failure becomes an error here. */
 import { LavaFlowError } from "../index.ts";
 
-/** What a process gets to end by itself, or to say why it did. */
+/** Time for the process to end by itself, milliseconds. */
 const GRACE_MS = 2_000;
 
 export class SecondProcess implements AsyncDisposable {
@@ -15,25 +15,25 @@ export class SecondProcess implements AsyncDisposable {
     this.#process.exited.then(() => this.#ended.abort());
   }
 
-  /** Does `work`, whose signal is aborted when the process ends; where that is why it failed, the process says why. */
+  /** Runs `work`, whose signal is aborted when the process ends. If that made it fail, throws the process's own failure. */
   async blame<T>(work: (ended: AbortSignal) => Promise<T>): Promise<T> {
     try {
       return await work(this.#ended.signal);
     } catch (error) {
       const code = error instanceof LavaFlowError ? error.code : "";
       const itsEnd = code === "PEER_DIED" || code === "CHANNEL_CLOSED" || this.#ended.signal.aborted;
-      if (itsEnd && (await this.#endsWithin(GRACE_MS))) throw await this.#obituary(error);
+      if (itsEnd && (await this.#endsWithin(GRACE_MS))) throw await this.#failure(error);
       throw error;
     }
   }
 
-  /** Its work is done: it has to end by itself, and well. */
+  /** Waits for the process to end with exit code 0. */
   async finish(): Promise<void> {
-    if (!(await this.#endsWithin(GRACE_MS))) throw new LavaFlowError("TIMEOUT", "the second process does not end");
-    if (this.#process.exitCode !== 0) throw await this.#obituary(undefined);
+    if (!(await this.#endsWithin(GRACE_MS))) throw new LavaFlowError("TIMEOUT", "the second process did not end");
+    if (this.#process.exitCode !== 0) throw await this.#failure(undefined);
   }
 
-  /** Asks it to end, so that it can take away what it made; a process that does not listen is killed. */
+  /** Sends SIGTERM, so that the process can clean up, then SIGKILL. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended.signal.aborted) return;
     this.#process.kill("SIGTERM");
@@ -42,7 +42,7 @@ export class SecondProcess implements AsyncDisposable {
     await this.#process.exited;
   }
 
-  async #obituary(cause: unknown): Promise<LavaFlowError> {
+  async #failure(cause: unknown): Promise<LavaFlowError> {
     const { exitCode, signalCode } = this.#process;
     const how = signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
     const said = (await this.#errors).trim().replace(/^lava-flow: /, "");
@@ -60,7 +60,7 @@ export class SecondProcess implements AsyncDisposable {
   }
 }
 
-/** How to start this program once more; compiled, it is one file. */
+/** The command that starts this program again. A compiled program is one file. */
 export function thisProgram(): string[] {
   return Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
 }

@@ -1,4 +1,4 @@
-/** `lava-flow send`: a file or standard input into a channel, read straight into shared memory. */
+/** `lava-flow send`: reads a file or standard input into a channel, straight into shared memory. */
 import { fstatSync, openSync, readSync } from "node:fs";
 import { LavaFlowError } from "../index.ts";
 import { type Command, systemError } from "./command.ts";
@@ -7,12 +7,13 @@ import { FOR_EVER, OPTIONS_USAGE, openChannel, reportTotals, transferOf, whenRea
 const usage = `Usage: lava-flow send NAME [FILE] [OPTIONS]
 
 Sends FILE, or standard input, to \`lava-flow recv NAME\` or to any consumer of
-the channel NAME. Ends when the other side has taken everything.
+the channel NAME. Ends when the consumer has received and released everything.
 
 ${OPTIONS_USAGE}`;
 
-/** A file's frames; and what a pipe holds, so that its data goes on as it comes. */
+/** Bytes of a frame from a file. */
 const FILE_FRAME = 1024 * 1024;
+/** Bytes of a frame from a pipe: the capacity of a pipe, so that data is sent as it arrives. */
 const PIPE_FRAME = 64 * 1024;
 
 async function run(args: string[]): Promise<number> {
@@ -21,7 +22,7 @@ async function run(args: string[]): Promise<number> {
   const { input, frameBytes } = openInput(transfer.file, what);
   const channel = await openChannel(transfer, "producer");
   const start = Bun.nanoseconds();
-  // A failure leaves the channel open on purpose: this process ends, and the receiver learns that data is missing.
+  // After a failure the channel stays open: the process ends, and the consumer gets PEER_DIED, not a complete stream.
   for (;;) {
     const loan = await channel.loan(frameBytes, FOR_EVER);
     const length = await readSome(input, loan.bytes, what);
@@ -63,7 +64,7 @@ async function readSome(input: number, into: Uint8Array, what: string): Promise<
   try {
     return await whenReady(() => readSync(input, into));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EOF") return 0; // Windows says the end of a pipe so.
+    if ((error as NodeJS.ErrnoException).code === "EOF") return 0; // the end of a pipe on Windows
     throw systemError(`can't read ${what}`, error);
   }
 }

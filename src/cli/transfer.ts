@@ -1,13 +1,13 @@
-/** What `send` and `recv` share: their arguments, the channel, and what they say about it on stderr. */
+/** Shared by `send` and `recv`: arguments, the channel, and the report on stderr. */
 import { isatty } from "node:tty";
 import { Channel, type Route } from "../index.ts";
 import { interruptible, parse, RETRY_MS, UsageError } from "./command.ts";
 import { count, decimalBytes, duration, row, threeDigits } from "./format.ts";
 
-export const OPTIONS_USAGE = `  --timeout SECONDS  how long to wait for the other side; default 30, 0 for ever
-  --verbose          shows the route and totals also where stderr is no terminal`;
+export const OPTIONS_USAGE = `  --timeout SECONDS  limit of the wait for the peer; default 30, 0 for no limit
+  --verbose          shows route and totals also if stderr is not a terminal`;
 
-/** A pipe waits as long as it has to: the limit of these waits is the peer's life. */
+/** Waits of a pipe have no limit but the peer's life. */
 export const FOR_EVER = { timeoutMs: Number.POSITIVE_INFINITY };
 
 export interface Transfer {
@@ -21,7 +21,8 @@ export function transferOf(args: string[]): Transfer {
   const options = { timeout: { type: "string" }, verbose: { type: "boolean" } } as const;
   const { values, positionals } = parse(args, options, [1, 2]);
   const seconds = Number(values.timeout ?? "30");
-  if (values.timeout?.trim() === "" || !(seconds >= 0)) throw new UsageError("--timeout takes seconds, or 0 for ever");
+  if (values.timeout?.trim() === "" || !(seconds >= 0))
+    throw new UsageError("--timeout takes seconds, or 0 for no limit");
   return {
     name: positionals[0] as string,
     file: positionals[1],
@@ -38,7 +39,7 @@ export async function openChannel<Role extends "producer" | "consumer">(transfer
   return channel;
 }
 
-/** Says what moved since `startNs`. */
+/** Prints frames, bytes and rate since `startNs`. */
 export function reportTotals(transfer: Transfer, frames: number, bytes: number, startNs: number): void {
   if (!transfer.verbose && !isatty(2)) return;
   const elapsed = Bun.nanoseconds() - startNs;
@@ -47,7 +48,7 @@ export function reportTotals(transfer: Transfer, frames: number, bytes: number, 
   console.error(transfer.verbose ? row("moved", text) : `${transfer.name}: ${text}`);
 }
 
-/** The route with every reason, as rows. */
+/** The route as rows, with every reason. */
 export function routeRows(route: Route): string {
   const { transport, reason, scope, rejected } = route;
   const why = reason.includes(scope.reason) ? "" : `: ${scope.reason}`;
@@ -63,7 +64,7 @@ function peerOf({ peer }: Route): string {
   return `to process ${peer.pid ?? "?"} on ${peer.hostname || "an unnamed host"}`;
 }
 
-/** Calls `read` or `write` again for as long as the descriptor is not ready. */
+/** Repeats `call` while the descriptor is not ready (EAGAIN). */
 export async function whenReady(call: () => number): Promise<number> {
   for (;;) {
     try {

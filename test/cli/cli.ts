@@ -1,4 +1,4 @@
-/** Starts the command line as its users do: as a process of its own, in a runtime directory of the test's own. */
+/** Starts the command line as a process, in a runtime directory of the test's own. */
 import { afterAll } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 
 const MAIN = resolve(import.meta.dir, "../../src/cli/main.ts");
 
-/** For tests that start processes: a machine that is busy with others is no failure. */
+/** Limit of a test that starts processes on a busy machine. */
 export const PATIENT = { timeout: 60_000 };
 
 export interface StartOptions {
@@ -15,8 +15,8 @@ export interface StartOptions {
   stdin?: Blob | "pipe" | "ignore";
 }
 
-/** Files of one test file, and its processes: gone when it is done. */
-export class Workplace {
+/** Files and processes of one test file, removed at its end. */
+export class Scratch {
   readonly path = mkdtempSync(join(tmpdir(), "lava-flow-cli-"));
   readonly runtimeDirectory = join(this.path, "run");
   readonly #started: Running[] = [];
@@ -87,7 +87,7 @@ export class Running {
     await (this.#process.stdin as Bun.FileSink).end();
   }
 
-  /** The next piece of standard output; null at its end. */
+  /** The next bytes of standard output; null at its end. */
   async read(): Promise<Uint8Array | null> {
     const { done, value } = await this.#reader.read();
     if (done) return null;
@@ -131,7 +131,7 @@ export class Running {
   }
 }
 
-/** Bytes that repeat nowhere and are the same in each run. */
+/** Pseudo-random bytes, the same in each run. */
 export function noise(bytes: number): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(bytes / 4));
   let state = 0x9e3779b9;

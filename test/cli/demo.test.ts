@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { requires } from "../requires.ts";
-import { noise, PATIENT, Workplace } from "./cli.ts";
+import { noise, PATIENT, Scratch } from "./cli.ts";
 
-const place = new Workplace();
+const scratch = new Scratch();
 const DATA = noise(3_000_001);
-const file = place.file("data");
+const file = scratch.file("data");
 writeFileSync(file, DATA);
-/** Another one at each reading. */
+/** A file whose content changes with each read. */
 const RESTLESS = "/proc/sys/kernel/random/uuid";
 
 function isAlive(pid: number): boolean {
@@ -22,7 +22,7 @@ describe("demo", () => {
   test(
     "shows the route, the digest, and three measurements, in 80 columns",
     async () => {
-      const { code, text, errors } = await place.run(["demo", "--file", file, "--messages", "20000"]);
+      const { code, text, errors } = await scratch.run(["demo", "--file", file, "--messages", "20000"]);
       expect(code).toBe(0);
       expect(text).toContain("\nroute       shm to process ");
       expect(text).toContain("\nscope       local, decided by host-id");
@@ -38,17 +38,17 @@ describe("demo", () => {
       expect(errors).toContain("verifying: 100 %, 3.00 MB\n");
       expect(errors).toContain("messages: 100 %, 20,000\n");
       expect(errors).not.toContain("\u001b");
-      expect(place.sockets).toEqual([]);
+      expect(scratch.sockets).toEqual([]);
     },
     PATIENT,
   );
 
   test(
-    "an empty file and no messages",
+    "an empty file and no messages succeed",
     async () => {
-      const empty = place.file("empty");
+      const empty = scratch.file("empty");
       writeFileSync(empty, "");
-      const { code, text } = await place.run(["demo", "--file", empty, "--messages", "0"]);
+      const { code, text } = await scratch.run(["demo", "--file", empty, "--messages", "0"]);
       expect(code).toBe(0);
       expect(text).toContain("0 bytes in 0 frames");
       expect(text).not.toContain("messages");
@@ -57,9 +57,9 @@ describe("demo", () => {
   );
 
   test.skipIf(!requires("proc", existsSync(RESTLESS), "no file that changes between two readings"))(
-    "a digest that differs is a failure",
+    "a different digest is CORRUPT_SEGMENT",
     async () => {
-      const { code, text, errors } = await place.run(["demo", "--file", RESTLESS]);
+      const { code, text, errors } = await scratch.run(["demo", "--file", RESTLESS]);
       expect(code).toBe(1);
       expect(errors).toMatch(
         /lava-flow: CORRUPT_SEGMENT: 37 bytes were sent and 37 arrived; SHA-256 \w{64} here and \w{64} there/,
@@ -70,15 +70,15 @@ describe("demo", () => {
   );
 
   test(
-    "a second process that dies is told, with how",
+    "the death of the second process is PEER_DIED, with its signal",
     async () => {
-      const demo = place.start(["demo", "--file", file, "--messages", "1000000000"]);
+      const demo = scratch.start(["demo", "--file", file, "--messages", "1000000000"]);
       const found = await demo.readUntil(/to process (\d+)[\s\S]*sha-256/);
       process.kill(Number(found[1]), "SIGKILL");
       const { code, errors } = await demo.result();
       expect(code).toBe(1);
       expect(errors).toContain("lava-flow: PEER_DIED: the second process was ended by SIGKILL\n");
-      expect(place.sockets).toEqual([]);
+      expect(scratch.sockets).toEqual([]);
     },
     PATIENT,
   );
@@ -86,24 +86,24 @@ describe("demo", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
     "%s ends both processes and leaves nothing behind",
     async (signal) => {
-      const demo = place.start(["demo", "--file", file, "--messages", "1000000000"]);
+      const demo = scratch.start(["demo", "--file", file, "--messages", "1000000000"]);
       const found = await demo.readUntil(/to process (\d+)[\s\S]*sha-256/);
       demo.kill(signal);
       expect(await demo.result()).toMatchObject({ signal });
       expect(isAlive(Number(found[1]))).toBe(false);
-      expect(place.sockets).toEqual([]);
+      expect(scratch.sockets).toEqual([]);
     },
     PATIENT,
   );
 
   test(
-    "what can't be streamed",
+    "a directory and a missing file can't be streamed",
     async () => {
-      expect(await place.run(["demo", "--file", place.path])).toMatchObject({
+      expect(await scratch.run(["demo", "--file", scratch.path])).toMatchObject({
         code: 1,
-        errors: `lava-flow: INVALID_ARGUMENT: ${place.path} is not a file\nGive a file with --file.\n`,
+        errors: `lava-flow: INVALID_ARGUMENT: ${scratch.path} is not a file\nGive a file with --file.\n`,
       });
-      expect((await place.run(["demo", "--file", place.file("absent")])).errors).toContain("ENOENT");
+      expect((await scratch.run(["demo", "--file", scratch.file("absent")])).errors).toContain("ENOENT");
     },
     PATIENT,
   );

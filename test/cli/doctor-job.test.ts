@@ -32,7 +32,7 @@ for (const { launcher, here } of LAUNCHERS) {
     const library = launcher.name === "openmpi" ? "Open MPI" : "MPICH";
 
     test(
-      "--json is one object with every rank, and the paths between them",
+      "--json prints one object with every rank and the transports between them",
       async () => {
         const [alpha, beta] = [{ LAVA_FLOW_HOST_ID: "alpha" }, { LAVA_FLOW_HOST_ID: "beta", SLURMD_NODENAME: "n7" }];
         const { code, output } = await run(launcher, ["--json"], alpha, alpha, beta);
@@ -59,7 +59,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "for people: one table, which rank 0 prints",
+      "without --json rank 0 prints one table",
       async () => {
         const { code, output } = await run(launcher, [], {}, {});
         expect(code).toBe(0);
@@ -74,7 +74,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "ranks of one host that can't meet there are told apart from those that can",
+      "ranks of one host without a common runtime directory are shown to use mpi",
       async () => {
         const here = { LAVA_FLOW_HOST_ID: "same" };
         const nowhere = { ...here, LAVA_FLOW_RUNTIME_DIR: "/nowhere/lava-flow" };
@@ -93,7 +93,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "with MPI off each rank is a machine of its own",
+      "with MPI off each rank prints the report of its machine",
       async () => {
         const { code, output } = await run(launcher, [], { LAVA_FLOW_MPI: "off" });
         expect(code).toBe(0);
@@ -104,7 +104,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "a library that can't be used ends every rank with the reason",
+      "an unusable library ends every rank with the reason",
       async () => {
         const wrong = { LAVA_FLOW_MPI: "/nowhere/libmpi.so" };
         const { code, output } = await run(launcher, [], wrong, wrong);

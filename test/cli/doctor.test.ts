@@ -4,16 +4,16 @@ import { hostname } from "node:os";
 import { version } from "../../package.json";
 import { CONSTANTS } from "../../src/native/layout.ts";
 import { device, gpu, vulkan } from "../gpu/support.ts";
-import { PATIENT, Workplace } from "./cli.ts";
+import { PATIENT, Scratch } from "./cli.ts";
 
-const place = new Workplace();
+const scratch = new Scratch();
 
 describe("doctor", () => {
   test(
-    "--json is one object that says what is there",
+    "--json prints one object with every feature",
     async () => {
       const env = { LAVA_FLOW_HOST_ID: "here", LAVA_FLOW_MPI: "off", LAVA_FLOW_VULKAN: "off" };
-      const { code, text, errors } = await place.run(["doctor", "--json"], { env });
+      const { code, text, errors } = await scratch.run(["doctor", "--json"], { env });
       expect({ code, errors }).toEqual({ code: 0, errors: "" });
       const machine = JSON.parse(text);
       expect(machine).toMatchObject({
@@ -21,7 +21,7 @@ describe("doctor", () => {
         platform: { os: process.platform, arch: process.arch, bun: Bun.version },
         shim: { abiVersion: CONSTANTS.LF_ABI_VERSION },
         sharedMemory: { works: true },
-        runtimeDirectory: { path: place.runtimeDirectory, usable: true },
+        runtimeDirectory: { path: scratch.runtimeDirectory, usable: true },
         location: { hostname: hostname(), hostId: "here", hostIdOverridden: true },
         gpus: [],
         mpi: null,
@@ -53,9 +53,9 @@ describe("doctor", () => {
   );
 
   test(
-    "for people: the same in 80 columns",
+    "without --json the report fits 80 columns",
     async () => {
-      const { code, text } = await place.run(["doctor"], { env: { LAVA_FLOW_VULKAN: "off" } });
+      const { code, text } = await scratch.run(["doctor"], { env: { LAVA_FLOW_VULKAN: "off" } });
       expect(code).toBe(0);
       for (const label of [
         "platform",
@@ -79,7 +79,7 @@ describe("doctor", () => {
       expect(text).toContain("apt install");
       expect(text.replace(/\s+/g, " ")).toContain("mesa-vulkan-drivers");
       for (const line of text.split("\n")) {
-        // Only what has no place to break may be longer.
+        // Only a line without a space may be longer.
         if (line.trim().includes(" ")) expect(line.length).toBeLessThanOrEqual(80);
       }
     },
@@ -87,9 +87,9 @@ describe("doctor", () => {
   );
 
   test.skipIf(!vulkan)(
-    "each GPU: what it is, what it has, what it shares",
+    "each GPU has its type, its memory and its sharing",
     async () => {
-      const { code, text } = await place.run(["doctor", "--json"]);
+      const { code, text } = await scratch.run(["doctor", "--json"]);
       expect(code).toBe(0);
       const { gpus, kernels, missing } = JSON.parse(text);
       const chosen = kernels.find(({ backend }: { backend: string }) => backend === "vulkan");
@@ -99,7 +99,7 @@ describe("doctor", () => {
       const reason = missing.find(({ feature }: { feature: string }) => feature === "gpu")?.reason;
       if (gpu.type === "cpu") expect(reason).toContain(gpu.name);
       else expect(reason).toBeUndefined();
-      const people = (await place.run(["doctor"])).text;
+      const people = (await scratch.run(["doctor"])).text;
       expect(people).toMatch(new RegExp(`^gpu ${device} `, "m"));
       const words = people.replace(/\s+/g, " ");
       for (const word of [gpu.name, gpu.driver, `Vulkan ${gpu.apiVersion}`, "exports and imports: "]) {
@@ -110,17 +110,17 @@ describe("doctor", () => {
   );
 
   test(
-    "a shim that can't be loaded: exit code 1, and all else is still told",
+    "without a shim the exit code is 1 and the rest is still reported",
     async () => {
-      const env = { LAVA_FLOW_SHIM: place.file("none") };
-      const { code, text } = await place.run(["doctor", "--json"], { env });
+      const env = { LAVA_FLOW_SHIM: scratch.file("none") };
+      const { code, text } = await scratch.run(["doctor", "--json"], { env });
       expect(code).toBe(1);
       const machine = JSON.parse(text);
       expect(machine.kernels).toEqual([]);
       expect(machine).toMatchObject({ shim: null, membarrier: null, sharedMemory: { works: null } });
       expect(machine.missing[0]).toMatchObject({ feature: "shim", remedy: "Correct or unset LAVA_FLOW_SHIM" });
-      expect(machine.missing[0].reason).toContain(place.file("none"));
-      const people = await place.run(["doctor"], { env });
+      expect(machine.missing[0].reason).toContain(scratch.file("none"));
+      const people = await scratch.run(["doctor"], { env });
       expect(people.code).toBe(1);
       expect(people.text).toContain("shim        can't be loaded");
     },
@@ -128,9 +128,9 @@ describe("doctor", () => {
   );
 
   test(
-    "a runtime directory that others can write to is named",
+    "a runtime directory that others can write to is a missing feature",
     async () => {
-      const open = new Workplace();
+      const open = new Scratch();
       mkdirSync(open.runtimeDirectory);
       chmodSync(open.runtimeDirectory, 0o777);
       const { code, text } = await open.run(["doctor", "--json"]);

@@ -3,7 +3,7 @@ import { binaryBytes, count, decimalBytes, duration, failure, row, threeDigits }
 import { LavaFlowError } from "../../src/errors.ts";
 
 describe("format", () => {
-  test("numbers", () => {
+  test("numbers have three digits and a unit", () => {
     expect([0, 999, 1000, 1_500_000, 107_394_952].map(decimalBytes)).toEqual([
       "0 bytes",
       "999 bytes",
@@ -17,7 +17,7 @@ describe("format", () => {
     expect(count(1_000_000)).toBe("1,000,000");
   });
 
-  test("rows wrap under their text, and long labels stand above it", () => {
+  test("texts wrap at their indent, and long labels have a line of their own", () => {
     const text = row("label", "word ".repeat(30).trim(), "next");
     const lines = text.split("\n");
     expect(lines[0]).toStartWith("label       word word");
@@ -29,8 +29,8 @@ describe("format", () => {
     expect(row("path", path)).toBe(`path        ${path}`);
   });
 
-  test("failures are a line, and a second one for the remedy", () => {
-    expect(failure(new LavaFlowError("TIMEOUT", "nobody came"))).toBe("lava-flow: TIMEOUT: nobody came");
+  test("a failure has one line, and a second one for the remedy", () => {
+    expect(failure(new LavaFlowError("TIMEOUT", "no peer"))).toBe("lava-flow: TIMEOUT: no peer");
     const withRemedy = new LavaFlowError("NAME_IN_USE", "taken", { remedy: "Choose another name" });
     expect(failure(withRemedy)).toBe("lava-flow: NAME_IN_USE: taken\nChoose another name.");
     expect(failure(new LavaFlowError("SYSTEM", "a\u001b[2J\nb"))).toBe("lava-flow: SYSTEM: a [2J b");

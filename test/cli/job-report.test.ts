@@ -22,7 +22,7 @@ function jobOf(ranks: RankReport[], rest: Partial<JobReport> = {}): JobReport {
 }
 
 describe("the report of a job", () => {
-  test("small: a line for each rank, and the whole matrix", () => {
+  test("a small job has a row per rank and a matrix", () => {
     const ranks = [rankOn("alpha", 0), rankOn("alpha", 1, { gpus: [GPU, GPU] }), rankOn("beta", 2)];
     expect(describeJob(jobOf(ranks))).toBe(`lava-flow   1.2.3, a job of 3 ranks on 2 hosts
 
@@ -31,7 +31,7 @@ rank  host    pid  host id   node  gpu        mpi
    1  alpha  1001  alpha-01  -     2 × GPU X  Open MPI 4.1.4
    2  beta   1002  beta-012  -     -          Open MPI 4.1.4
 
-The path of a channel from the rank of the line to that of the column:
+The transport of a channel from the rank of the row to the rank of the column:
    0    1    2
 0  ·    shm  mpi
 1  shm  ·    mpi
@@ -40,7 +40,7 @@ The path of a channel from the rank of the line to that of the column:
 Nothing is missing.`);
   });
 
-  test("no path, and one that surprises, are told", () => {
+  test("a missing transport and an unexpected one are shown", () => {
     const ranks = [rankOn("alpha", 0), rankOn("alpha", 1)];
     const routes = [
       [null, null],
@@ -52,7 +52,7 @@ Nothing is missing.`);
     expect(text).toMatch(/^note {8}rank 1 to rank 0 took mpi$/m);
   });
 
-  test("hundreds of ranks: hosts that are alike share one row", () => {
+  test("in a job of hundreds of ranks equal hosts share one row", () => {
     const hosts = Array.from({ length: 32 }, (_, i) => `node${String(i).padStart(2, "0")}`);
     const ranks = hosts.flatMap((host, i) => Array.from({ length: 8 }, (_, j) => rankOn(host, i * 8 + j)));
     const report = jobOf(ranks);
@@ -69,7 +69,7 @@ Nothing is missing.`);
     ]);
   });
 
-  test("what is missing is told once, with the ranks that lack it", () => {
+  test("a missing feature is shown once, with the ranks that lack it", () => {
     const lacking = { missing: [NUMA] };
     const some = describeJob(jobOf([rankOn("a", 0), rankOn("a", 1, lacking), rankOn("a", 2, lacking)]));
     expect(some).toEndWith("numa        no libnuma\n            → Install libnuma\n            on ranks 1–2");
@@ -77,7 +77,7 @@ Nothing is missing.`);
     expect(all).toEndWith("numa        no libnuma\n            → Install libnuma");
   });
 
-  test("ranks as ranges", () => {
+  test("ranks are shown as ranges", () => {
     expect(rangesOf([3])).toBe("rank 3");
     expect(rangesOf([0, 1, 2, 5, 7, 8])).toBe("ranks 0–2, 5, 7–8");
   });

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { version } from "../../package.json";
-import { PATIENT, Workplace } from "./cli.ts";
+import { PATIENT, Scratch } from "./cli.ts";
 
-const place = new Workplace();
+const scratch = new Scratch();
 
 describe("lava-flow", () => {
   test(
     "--version and --help go to standard output",
     async () => {
-      const about = await place.run(["--version"]);
+      const about = await scratch.run(["--version"]);
       expect(about).toMatchObject({ text: `${version}\n`, errors: "", code: 0 });
-      const help = await place.run(["--help"]);
+      const help = await scratch.run(["--help"]);
       expect(help).toMatchObject({ errors: "", code: 0 });
       for (const command of ["demo", "send", "recv", "doctor"]) expect(help.text).toContain(`\n  ${command} `);
     },
@@ -20,7 +20,7 @@ describe("lava-flow", () => {
   test.each(["demo", "send", "recv", "doctor"])(
     "%s --help shows its own usage",
     async (command) => {
-      const help = await place.run([command, "--help"]);
+      const help = await scratch.run([command, "--help"]);
       expect(help).toMatchObject({ errors: "", code: 0 });
       expect(help.text).toStartWith(`Usage: lava-flow ${command}`);
       for (const line of help.text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
@@ -42,7 +42,7 @@ describe("lava-flow", () => {
   ])(
     "%s: exit code 2 and the usage",
     async (_what, args, message) => {
-      const { code, text, errors } = await place.run(args);
+      const { code, text, errors } = await scratch.run(args);
       expect(code).toBe(2);
       expect(text).toBe("");
       expect(errors).toStartWith(`lava-flow: ${message}`);
@@ -52,14 +52,14 @@ describe("lava-flow", () => {
   );
 
   test(
-    "a failure is a line and what to do about it; its stack is for LAVA_FLOW_DEBUG=1",
+    "a failure prints its message and its remedy; LAVA_FLOW_DEBUG=1 adds the stack",
     async () => {
       const args = ["send", "a/b", "--timeout", "1"];
-      const { code, text, errors } = await place.run(args);
+      const { code, text, errors } = await scratch.run(args);
       expect(code).toBe(1);
       expect(text).toBe("");
       expect(errors).toMatch(/^lava-flow: INVALID_ARGUMENT: name is "a\/b"\nGive .*\.\n$/);
-      const loud = await place.run(args, { env: { LAVA_FLOW_DEBUG: "1" } });
+      const loud = await scratch.run(args, { env: { LAVA_FLOW_DEBUG: "1" } });
       expect(loud.code).toBe(1);
       expect(loud.errors).toMatch(/\n {4}at /);
     },

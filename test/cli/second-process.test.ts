@@ -16,7 +16,7 @@ function untilAborted(ended: AbortSignal): Promise<never> {
 
 describe("the second process", () => {
   test(
-    "one that fails is told, with what it said",
+    "a failed process becomes PEER_DIED with its standard error",
     async () => {
       await using peer = script('console.error("lava-flow: SYSTEM: no luck"); process.exit(3)');
       const failure = peer.blame(untilAborted);
@@ -28,7 +28,7 @@ describe("the second process", () => {
   );
 
   test(
-    "one that is killed is told, with the signal",
+    "a killed process becomes PEER_DIED with the signal",
     async () => {
       await using peer = script("process.kill(process.pid, 'SIGKILL')");
       await expect(peer.blame(untilAborted)).rejects.toThrow("the second process was ended by SIGKILL");
@@ -37,7 +37,7 @@ describe("the second process", () => {
   );
 
   test(
-    "a failure that has nothing to do with it stays what it is",
+    "a failure of the work itself is thrown unchanged",
     async () => {
       await using peer = script("setInterval(() => {}, 1000)");
       const work = () => Promise.reject(new LavaFlowError("TIMEOUT", "the work"));
@@ -47,7 +47,7 @@ describe("the second process", () => {
   );
 
   test(
-    "finish wants an orderly end",
+    "finish rejects unless the exit code is 0",
     async () => {
       await using good = script("");
       await good.finish();
@@ -58,7 +58,7 @@ describe("the second process", () => {
   );
 
   test(
-    "one that does not listen is ended all the same",
+    "a process that ignores SIGTERM is killed",
     async () => {
       const deaf = script("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.error('ready')");
       await deaf[Symbol.asyncDispose]();

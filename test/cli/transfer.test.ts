@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { requires } from "../requires.ts";
-import { noise, PATIENT, Workplace } from "./cli.ts";
+import { noise, PATIENT, Scratch } from "./cli.ts";
 
-const place = new Workplace();
+const scratch = new Scratch();
 const DATA = noise(5_000_001);
-const input = place.file("input");
+const input = scratch.file("input");
 writeFileSync(input, DATA);
 
 describe("send and recv", () => {
   test(
-    "a file, to standard output and nothing but it",
+    "a file arrives on standard output, and no other byte",
     async () => {
-      const receiver = place.run(["recv", "file"]);
-      const sender = await place.run(["send", "file", input]);
+      const receiver = scratch.run(["recv", "file"]);
+      const sender = await scratch.run(["send", "file", input]);
       expect(sender).toMatchObject({ code: 0, text: "", errors: "" });
       const { code, output, errors } = await receiver;
       expect({ code, errors }).toEqual({ code: 0, errors: "" });
@@ -23,12 +23,12 @@ describe("send and recv", () => {
   );
 
   test(
-    "standard input to a file, the sender first; the longer old content goes",
+    "standard input replaces a longer file, with the sender started first",
     async () => {
-      const target = place.file("target");
+      const target = scratch.file("target");
       writeFileSync(target, noise(6_000_000));
-      const sender = place.run(["send", "to-file"], { stdin: Bun.file(input) });
-      expect(await place.run(["recv", "to-file", target])).toMatchObject({ code: 0, text: "", errors: "" });
+      const sender = scratch.run(["send", "to-file"], { stdin: Bun.file(input) });
+      expect(await scratch.run(["recv", "to-file", target])).toMatchObject({ code: 0, text: "", errors: "" });
       expect((await sender).code).toBe(0);
       expect(Buffer.compare(readFileSync(target), DATA)).toBe(0);
     },
@@ -36,10 +36,10 @@ describe("send and recv", () => {
   );
 
   test(
-    "a pipe: each piece goes on before the next one comes",
+    "data of a pipe is sent before more arrives",
     async () => {
-      const receiver = place.start(["recv", "pieces"]);
-      const sender = place.start(["send", "pieces"], { stdin: "pipe" });
+      const receiver = scratch.start(["recv", "parts"]);
+      const sender = scratch.start(["send", "parts"], { stdin: "pipe" });
       for (const piece of ["first", "second", "third"]) {
         await sender.write(piece);
         await receiver.readUntil(new RegExp(`${piece}$`));
@@ -52,12 +52,12 @@ describe("send and recv", () => {
   );
 
   test(
-    "more than a channel holds: the sender waits for the reader of standard output",
+    "the sender of more than a channel holds waits for the reader of standard output",
     async () => {
-      const large = place.file("large");
+      const large = scratch.file("large");
       writeFileSync(large, noise(100_000_000));
-      const receiver = place.start(["recv", "large"]);
-      const sender = place.start(["send", "large", large]);
+      const receiver = scratch.start(["recv", "large"]);
+      const sender = scratch.start(["send", "large", large]);
       const hasher = new Bun.CryptoHasher("sha256");
       let bytes = 0;
       for (;;) {
@@ -79,9 +79,9 @@ describe("send and recv", () => {
   test(
     "empty input is an empty output",
     async () => {
-      const target = place.file("empty");
-      const receiver = place.run(["recv", "empty", target]);
-      expect(await place.run(["send", "empty"])).toMatchObject({ code: 0, errors: "" });
+      const target = scratch.file("empty");
+      const receiver = scratch.run(["recv", "empty", target]);
+      expect(await scratch.run(["send", "empty"])).toMatchObject({ code: 0, errors: "" });
       expect(await receiver).toMatchObject({ code: 0, errors: "" });
       expect(readFileSync(target).byteLength).toBe(0);
     },
@@ -89,10 +89,10 @@ describe("send and recv", () => {
   );
 
   test(
-    "--verbose tells the route and totals on standard error",
+    "--verbose prints the route and totals on standard error",
     async () => {
-      const receiver = place.run(["recv", "verbose", "--verbose"]);
-      const sender = await place.run(["send", "verbose", input, "--verbose"]);
+      const receiver = scratch.run(["recv", "verbose", "--verbose"]);
+      const sender = await scratch.run(["send", "verbose", input, "--verbose"]);
       const received = await receiver;
       expect(Buffer.compare(received.output, DATA)).toBe(0);
       for (const { errors } of [sender, received]) {
@@ -107,57 +107,57 @@ describe("send and recv", () => {
   );
 
   test(
-    "names that differ do not meet",
+    "different names do not connect",
     async () => {
       const [sender, receiver] = await Promise.all([
-        place.run(["send", "one", input, "--timeout", "0.2"]),
-        place.run(["recv", "other", "--timeout", "0.2"]),
+        scratch.run(["send", "one", input, "--timeout", "0.2"]),
+        scratch.run(["recv", "other", "--timeout", "0.2"]),
       ]);
       expect(sender).toMatchObject({ code: 1, text: "" });
       expect(sender.errors).toStartWith('lava-flow: TIMEOUT: no consumer opened "one"');
       expect(receiver).toMatchObject({ code: 1, text: "" });
       expect(receiver.errors).toStartWith('lava-flow: TIMEOUT: no producer opened "other"');
-      expect(place.sockets).toEqual([]);
+      expect(scratch.sockets).toEqual([]);
     },
     PATIENT,
   );
 
   test(
-    "a name that is taken",
+    "a second consumer of a name gets NAME_IN_USE",
     async () => {
-      const first = place.start(["recv", "taken"]);
+      const first = scratch.start(["recv", "taken"]);
       // The socket says that it has the role.
-      while (!place.sockets.includes("taken.sock")) await Bun.sleep(1);
-      const second = await place.run(["recv", "taken"]);
+      while (!scratch.sockets.includes("taken.sock")) await Bun.sleep(1);
+      const second = await scratch.run(["recv", "taken"]);
       expect(second.code).toBe(1);
       expect(second.errors).toMatch(/^lava-flow: NAME_IN_USE: process \d+ is already the consumer of "taken", since /);
-      expect((await place.run(["send", "taken"])).code).toBe(0);
+      expect((await scratch.run(["send", "taken"])).code).toBe(0);
       expect(await first.result()).toMatchObject({ code: 0, errors: "" });
     },
     PATIENT,
   );
 });
 
-describe("what can't work", () => {
+describe("failures", () => {
   test(
-    "a file that is not there, or no file",
+    "a missing file and a directory can't be sent",
     async () => {
-      const absent = await place.run(["send", "x", place.file("absent")]);
+      const absent = await scratch.run(["send", "x", scratch.file("absent")]);
       expect(absent.code).toBe(1);
       expect(absent.errors).toBe(
-        `lava-flow: SYSTEM: can't read ${place.file("absent")}: no such file or directory (ENOENT)\n`,
+        `lava-flow: SYSTEM: can't read ${scratch.file("absent")}: no such file or directory (ENOENT)\n`,
       );
-      const directory = await place.run(["send", "x", place.path]);
+      const directory = await scratch.run(["send", "x", scratch.path]);
       expect(directory.code).toBe(1);
-      expect(directory.errors).toContain(`${place.path} is a directory`);
+      expect(directory.errors).toContain(`${scratch.path} is a directory`);
     },
     PATIENT,
   );
 
   test(
-    "a target that can't be written fails before anybody waits",
+    "a target that can't be written fails before the wait",
     async () => {
-      const { code, errors } = await place.run(["recv", "x", place.file("no/such/folder"), "--timeout", "0"]);
+      const { code, errors } = await scratch.run(["recv", "x", scratch.file("no/such/folder"), "--timeout", "0"]);
       expect(code).toBe(1);
       expect(errors).toContain("can't write");
       expect(errors).toContain("ENOENT");
@@ -166,10 +166,10 @@ describe("what can't work", () => {
   );
 
   test.skipIf(!requires("proc", existsSync("/dev/full"), "no /dev/full, which is a full disk"))(
-    "a full disk",
+    "a full disk ends both sides",
     async () => {
-      const sender = place.run(["send", "full", input]);
-      const receiver = await place.run(["recv", "full", "/dev/full"]);
+      const sender = scratch.run(["send", "full", input]);
+      const receiver = await scratch.run(["recv", "full", "/dev/full"]);
       expect(receiver.code).toBe(1);
       expect(receiver.errors).toBe("lava-flow: SYSTEM: can't write /dev/full: no space left on device (ENOSPC)\n");
       const sent = await sender;
@@ -180,20 +180,20 @@ describe("what can't work", () => {
   );
 
   test(
-    "a peer that never comes costs a file nothing",
+    "without a peer a file keeps its content",
     async () => {
-      const target = place.file("kept");
+      const target = scratch.file("kept");
       writeFileSync(target, "kept");
-      expect((await place.run(["recv", "nobody", target, "--timeout", "0.1"])).code).toBe(1);
+      expect((await scratch.run(["recv", "alone", target, "--timeout", "0.1"])).code).toBe(1);
       expect(readFileSync(target, "utf8")).toBe("kept");
     },
     PATIENT,
   );
 
   test(
-    "others may write to the runtime directory",
+    "a runtime directory that others can write to is PERMISSION_DENIED",
     async () => {
-      const open = new Workplace();
+      const open = new Scratch();
       mkdirSync(open.runtimeDirectory);
       chmodSync(open.runtimeDirectory, 0o777);
       const { code, errors } = await open.run(["send", "x"]);
@@ -204,13 +204,13 @@ describe("what can't work", () => {
   );
 });
 
-describe("ends that are not orderly", () => {
+describe("disorderly ends", () => {
   test(
-    "a sender that is killed: what it sent is there, and the exit code says that it is not all",
+    "data of a killed sender arrives, and the exit code is 1",
     async () => {
-      const target = place.file("part");
-      const receiver = place.run(["recv", "killed", target]);
-      const sender = place.start(["send", "killed"], { stdin: "pipe" });
+      const target = scratch.file("part");
+      const receiver = scratch.run(["recv", "killed", target]);
+      const sender = scratch.start(["send", "killed"], { stdin: "pipe" });
       await sender.write(DATA);
       while (!existsSync(target) || readFileSync(target).byteLength < DATA.byteLength) await Bun.sleep(1);
       sender.kill("SIGKILL");
@@ -223,10 +223,10 @@ describe("ends that are not orderly", () => {
   );
 
   test(
-    "a sender that is interrupted is no orderly end either",
+    "an interrupted sender is PEER_DIED for the receiver",
     async () => {
-      const receiver = place.start(["recv", "interrupted"]);
-      const sender = place.start(["send", "interrupted"], { stdin: "pipe" });
+      const receiver = scratch.start(["recv", "interrupted"]);
+      const sender = scratch.start(["send", "interrupted"], { stdin: "pipe" });
       await sender.write("part");
       await receiver.readUntil(/part/);
       sender.kill("SIGINT");
@@ -239,10 +239,10 @@ describe("ends that are not orderly", () => {
   );
 
   test(
-    "a receiver that is killed",
+    "a killed receiver is PEER_DIED for the sender",
     async () => {
-      const receiver = place.start(["recv", "deaf"]);
-      const sender = place.start(["send", "deaf"], { stdin: "pipe" });
+      const receiver = scratch.start(["recv", "deaf"]);
+      const sender = scratch.start(["send", "deaf"], { stdin: "pipe" });
       await sender.write("part");
       await receiver.readUntil(/part/);
       receiver.kill("SIGKILL");
@@ -257,10 +257,10 @@ describe("ends that are not orderly", () => {
   );
 
   test(
-    "a reader that goes away ends the receiver quietly",
+    "a closed standard output ends the receiver without an error",
     async () => {
-      const receiver = place.start(["recv", "head"]);
-      const sender = place.run(["send", "head", input]);
+      const receiver = scratch.start(["recv", "head"]);
+      const sender = scratch.run(["send", "head", input]);
       await receiver.read();
       await receiver.stopReading();
       expect(await receiver.result()).toMatchObject({ code: 0, errors: "" });
@@ -272,11 +272,11 @@ describe("ends that are not orderly", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
     "%s while waiting leaves nothing behind",
     async (signal) => {
-      const receiver = place.start(["recv", "waiting"]);
-      while (!existsSync(`${place.runtimeDirectory}/waiting.sock`)) await Bun.sleep(1);
+      const receiver = scratch.start(["recv", "waiting"]);
+      while (!existsSync(`${scratch.runtimeDirectory}/waiting.sock`)) await Bun.sleep(1);
       receiver.kill(signal);
       expect(await receiver.result()).toMatchObject({ signal, errors: "" });
-      expect(place.sockets).toEqual([]);
+      expect(scratch.sockets).toEqual([]);
     },
     PATIENT,
   );

@@ -1,4 +1,4 @@
-/** What the command line writes fits the terminal, and what can't be written is said. */
+/** The output fits the terminal, and a failed write to standard output is reported. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ describe.each([20, 40, 80, 120, 200])("at %d columns", (width) => {
 });
 
 describe.each([40, 80, 120, 200])("at %d columns", (width) => {
-  test("rows and tables fit, whatever letters are in them", () => {
+  test("rows and tables fit with letters of any width", () => {
     setColumns(width);
     const text = "words of an ordinary length, 日本語 ".repeat(8);
     const cells = ["12", "a-host-with-a-long-name", "日本語", "0123abcd", "Open MPI 4.1.4"];
@@ -44,9 +44,9 @@ describe.each([40, 80, 120, 200])("at %d columns", (width) => {
 });
 
 describe.skipIf(!requires("proc", existsSync("/dev/full"), "no /dev/full, which is a full disk"))(
-  "what can't be written",
+  "a failed write",
   () => {
-    privateDirectory(); // `doctor` meets itself there
+    privateDirectory(); // `doctor` opens a name there
     const run = (args: string[], stdout: number | "pipe") =>
       Bun.spawn([process.execPath, MAIN, ...args], {
         stdout,
@@ -55,7 +55,7 @@ describe.skipIf(!requires("proc", existsSync("/dev/full"), "no /dev/full, which 
       });
 
     test.each(["doctor", "doctor --json", "--help", "--version", "demo --help"])(
-      "%s to a full device fails, and says so",
+      "of %s to a full device is an error with exit code 1",
       async (line) => {
         const child = run(line.split(" "), openSync("/dev/full", "w"));
         expect(await new Response(child.stderr).text()).toContain(
@@ -67,7 +67,7 @@ describe.skipIf(!requires("proc", existsSync("/dev/full"), "no /dev/full, which 
     );
 
     test(
-      "to a reader that is gone ends quietly",
+      "to a closed pipe is not an error",
       async () => {
         const shell = Bun.spawn(
           ["sh", "-c", `"$0" "$1" doctor | true; "$0" "$1" --help | true`, process.execPath, MAIN],
