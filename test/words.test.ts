@@ -24,7 +24,6 @@ const LEFT: Record<string, string> = {
   src: "place, so often",
   "src/channel":
     "abilities, barred, bell, foreign, lane, let go, look, mail, nobody, piece, place, places, room, seek, settle, so many, somebody, terms, way, whoever, wishes",
-  "src/cli": "abilities, bell, look, nobody, place, room, so many, somebody, whoever",
   "src/gpu":
     "bell, census, desk, lane, look, mark, marks, nobody, piece, pieces, place, room, somebody, vigil, whoever",
   "src/interop": "from elsewhere, place",
@@ -37,7 +36,7 @@ const LEFT: Record<string, string> = {
   "test/bodies": "lane, nobody, place, places",
   "test/channel":
     "abilities, bell, beside, looks, mark, meet, nobody, places, room, so many, somebody, terms, way, whoever, wishes",
-  "test/cli": "abilities, nobody, piece, place",
+  "test/cli": "piece",
   "test/gpu": "lane, nobody, somebody, whoever",
   "test/interop": "so many",
   "test/kernel":
