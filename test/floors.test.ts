@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { Glob } from "bun";
+import { circles } from "./circles.ts";
 
 const SRC = join(import.meta.dir, "../src");
 
@@ -62,26 +63,6 @@ function broken(rule: (from: Source, to: string) => boolean, to: (source: Source
   );
 }
 
-/** The first ring of files that import each other, in order. */
-function findCycle(imports: Map<string, string[]>): string[] {
-  const done = new Set<string>();
-  const visit = (path: string, above: string[]): string[] => {
-    if (above.includes(path)) return [...above.slice(above.indexOf(path)), path];
-    if (done.has(path)) return [];
-    for (const next of imports.get(path) ?? []) {
-      const cycle = visit(next, [...above, path]);
-      if (cycle.length > 0) return cycle;
-    }
-    done.add(path);
-    return [];
-  };
-  for (const path of imports.keys()) {
-    const cycle = visit(path, []);
-    if (cycle.length > 0) return cycle;
-  }
-  return [];
-}
-
 describe("the tools of this test", () => {
   test("every form of import is seen, and none in a comment", () => {
     const source = `
@@ -104,8 +85,8 @@ describe("the tools of this test", () => {
 
   test("a cycle is found", () => {
     const of = (text: string) => new Map(text.split(" ").map((each) => [each[0] as string, each.slice(1).split("")]));
-    expect(findCycle(of("abc bc c"))).toEqual([]);
-    expect(findCycle(of("ab bc cb"))).toEqual(["b", "c", "b"]);
+    expect(circles(of("abc bc c"))).toEqual([]);
+    expect(circles(of("ab bc cb"))).toEqual([["b", "c"]]);
   });
 });
 
@@ -176,7 +157,7 @@ describe("floors", () => {
   });
 
   test("no ring of files imports itself", () => {
-    expect(findCycle(new Map(sources.map(({ path, inside }) => [path, inside])))).toEqual([]);
+    expect(circles(new Map(sources.map(({ path, inside }) => [path, inside])))).toEqual([]);
   });
 
   test("no circle of folders imports itself in channel/", () => {
@@ -186,7 +167,7 @@ describe("floors", () => {
       const others = inside.map((name) => dirname(name)).filter((to) => to !== from);
       folders.set(from, [...(folders.get(from) ?? []), ...others]);
     }
-    expect(findCycle(folders)).toEqual([]);
+    expect(circles(folders)).toEqual([]);
   });
 
   test(`no file has more than ${LONGEST_FILE} lines`, () => {

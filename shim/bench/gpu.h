@@ -8,7 +8,7 @@
 #include <dlfcn.h>
 
 #include "bench.h"
-#include "gpu/vulkan_api.h"
+#include "gpu/vulkan_functions.h"
 
 typedef struct {
   lf_instance_functions vki;

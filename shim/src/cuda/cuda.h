@@ -38,27 +38,6 @@ int32_t lf_cuda_device_release(lf_cuda_device *device, int32_t status);
 int32_t lf_cuda_enter(const lf_cuda_device *device);
 int32_t lf_cuda_leave(int32_t status);
 
-/* Memory that CUDA can use: imported from Vulkan, from another process, or CUDA's own. */
-typedef struct {
-  const lf_cuda_functions *cu;
-  lf_cuda_device device;
-  CUdeviceptr pointer;
-  uint64_t size;
-  CUexternalMemory external; /* NULL: memory that CUDA's user allocated and frees, or `reserved` */
-  uint64_t reserved;         /* bytes of addresses that it is mapped at, for all GPUs that reach it; 0: none */
-  /* Made by the first copy. All copies to this memory run in the stream, and it waits for those from it: when `last` has
-   * passed, nothing uses the memory. */
-  CUstream stream;
-  CUevent last;
-  int has_peer;
-  CUdevice peer; /* the last one whose memory this device was told to reach */
-} lf_cuda_memory;
-
-/* NULL with the failure recorded. */
-lf_cuda_memory *lf_cuda_memory_get(int32_t handle);
-/* Waits, up to 30 s, until all copies from and to it have ended: LF_OK, or ETIMEOUT. */
-int32_t lf_cuda_memory_settle(const lf_cuda_memory *memory);
-
 /* Records a failed call with CUDA's own name and words for the result; returns `code`, but GPU_OUT_OF_MEMORY and
  * GPU_DEVICE_LOST where the result says so. */
 int32_t lf_cuda_fail(int32_t code, const char *api, CUresult result, const char *format, ...)

@@ -361,3 +361,111 @@ int32_t lf_receiver_close(int32_t handle) {
   destroy(r);
   return LF_OK;
 }
+
+/* ---- waiting ---- */
+
+static int ready(const lf_receiver *r) {
+  if (r->trouble.code || r->retire || r->arrived != r->arrived_told) return 1;
+  if (r->arrived < r->tickets) return r->cut; /* it is the next piece that the user waits for, not what comes behind */
+  if (!lf_fifo_count(&r->arrivals)) return r->ended != 0;
+  const lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
+  return a->kind != LF_ARRIVAL_BLOCK || (!a->missing && r->arrivals.head != r->bulk_next);
+}
+
+int32_t lf_receiver_arm(int32_t handle) {
+  LF_FIND_RECEIVER(r, handle);
+  if (r->batch_left) return 1;
+  lf_job_lock(r->job);
+  lf_outbox_flush_all();
+  if (!ready(r)) {
+    if (r->peer.rank == r->job->info.rank) lf_job_settle(r->job);
+    else lf_job_round(r->job, lf_now());
+  }
+  int there = ready(r);
+  if (!there) {
+    r->armed = 1;
+    if (!r->waits) lf_job_wait_begin(r->job);
+    r->waits = 1;
+  }
+  lf_job_unlock(r->job);
+  return there;
+}
+
+int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
+  LF_FIND_RECEIVER(r, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+  lf_job_lock(r->job);
+  int32_t status = r->has_bell ? LF_OK : lf_bell_open(&r->bell);
+  r->has_bell = status == LF_OK;
+  if (status == LF_OK) status = lf_bell_copy(&r->bell, out);
+  lf_job_unlock(r->job);
+  return status;
+}
+
+int32_t lf_receiver_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_RECEIVER(r, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+  memset(out, 0, sizeof *out);
+  lf_job_lock(r->job);
+  uint64_t before;
+  do {
+    before = r->accepted;
+    lf_job_settle(r->job);
+  } while (r->accepted != before);
+  out->queued = (double)(r->accepted - r->dropped - lf_receiver_taken(r));
+  out->regions = r->cells.count / LF_CELLS_A_CHUNK;
+  for (uint32_t i = 0; i < r->pool.region_capacity; i++) out->regions += r->pool.regions[i].segment.address != NULL;
+  out->region_bytes = (double)lf_pool_held(&r->pool) + (double)r->cells.count * LF_CELL_BYTES;
+  out->frames = (double)lf_receiver_taken(r);
+  out->bytes = (double)r->bytes;
+  out->held = (double)(lf_receiver_taken(r) - lf_receiver_released(r));
+  out->peer = r->ended ? r->ended : r->trouble.code ? 2 : 0;
+  lf_job_unlock(r->job);
+  return LF_OK;
+}
+
+/* ---- regions ---- */
+
+static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
+
+int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_RECEIVER(r, handle);
+  if (!out) return no_region(id);
+  int32_t status = LF_OK;
+  lf_job_lock(r->job);
+  lf_pool_region *region = lf_pool_region_of(&r->pool, id);
+  if (region) {
+    region->announced = 1;
+    *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address,
+                            .size = (double)region->segment.size};
+  } else if (id >= 1 && id <= r->cells.count / LF_CELLS_A_CHUNK) {
+    *out = (lf_region_info){.address = (uint64_t)(uintptr_t)r->cells.chunks[id - 1],
+                            .size = (double)(LF_CELLS_A_CHUNK * LF_CELL_BYTES)};
+  } else {
+    status = no_region(id);
+  }
+  lf_job_unlock(r->job);
+  return status;
+}
+
+int32_t lf_receiver_retirable(int32_t handle, uint32_t *out) {
+  LF_FIND_RECEIVER(r, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
+  lf_job_lock(r->job);
+  int32_t status = r->retire ? lf_pool_idle(&r->pool, out) : LF_EMPTY;
+  lf_job_unlock(r->job);
+  return status;
+}
+
+int32_t lf_receiver_retire(int32_t handle, uint32_t id) {
+  LF_FIND_RECEIVER(r, handle);
+  int32_t status = LF_OK;
+  lf_job_lock(r->job);
+  lf_pool_region *region = lf_pool_region_of(&r->pool, id);
+  if (!region) status = no_region(id);
+  else if (region->free == region->blocks) status = lf_pool_retire(&r->pool, id);
+  else region->announced = 0; /* it is in use again, and seen by nobody */
+  lf_inbox_bulk(r);
+  lf_job_unlock(r->job);
+  return status;
+}

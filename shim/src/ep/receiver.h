@@ -115,20 +115,28 @@ int32_t lf_inbox_expect(lf_receiver *r, void *data, uint32_t bytes, uint32_t arr
 /* Takes back from MPI what it was asked for and will not come: 1 when it has nothing left. */
 int lf_inbox_cancel(lf_receiver *r);
 
-/* ---- receiver_peer.c ---- */
+/* ---- receiver_round.c ---- */
 
 int lf_receiver_round(lf_job_end *end, uint64_t now);
 void lf_receiver_over(lf_job_end *end, const char *reason);
+void lf_receiver_free(lf_receiver *r);
+
+/* ---- receiver_credit.c ---- */
+
+/* Whether the sender does not know all that was taken and released. */
+int lf_receiver_untold(const lf_receiver *r);
 /* Tells the sender what was taken and released, where it does not know it. */
 void lf_receiver_tell(lf_receiver *r);
 /* What it asked for is there already? Then it is told. */
 void lf_receiver_answer(lf_receiver *r);
+void lf_receiver_corrupt(lf_receiver *r, const char *what, uint64_t got);
+
+/* ---- notify.c ---- */
+
 /* Something came that the user may wait for: rings, where that was asked for. */
 void lf_receiver_stir(lf_receiver *r);
 /* Rings in any case. */
 void lf_receiver_ring(lf_receiver *r);
-void lf_receiver_free(lf_receiver *r);
-void lf_receiver_corrupt(lf_receiver *r, const char *what, uint64_t got);
 
 static inline uint64_t lf_receiver_released(const lf_receiver *r) {
   return atomic_load_explicit(&r->released, memory_order_relaxed);

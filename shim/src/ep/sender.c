@@ -451,3 +451,103 @@ int32_t lf_sender_close(int32_t handle) {
   destroy(s);
   return LF_OK;
 }
+
+/* ---- waiting ---- */
+
+static void ask(lf_sender *s, uint8_t *asked, uint64_t released) {
+  if (*asked) return;
+  *asked = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_ASK, released), NULL, 0) == 1;
+}
+
+static int32_t arm(lf_sender *s, int until) {
+  lf_outbox_flush_all();
+  lf_sender_catch_up(s);
+  if (until == LF_UNTIL_RELEASED && s->released == s->head) return 1;
+  if (until == LF_UNTIL_SENT && s->sent != s->sent_told) {
+    s->sent_told = s->sent;
+    return 1;
+  }
+  int32_t status = lf_sender_check(s);
+  if (status < 0) return status;
+  if (until == LF_UNTIL_SENT) {
+    s->armed_sent = 1;
+  } else if (until == LF_UNTIL_RELEASED) {
+    s->armed_released = 1;
+    ask(s, &s->asked_released, s->head);
+  } else if (s->moves != s->seen) {
+    s->seen = s->moves;
+    return 1;
+  } else {
+    s->armed_room = 1;
+    ask(s, &s->asked_room, 0);
+  }
+  if (!s->waits) lf_job_wait_begin(s->job);
+  s->waits = 1;
+  return 0;
+}
+
+int32_t lf_sender_arm(int32_t handle, int32_t until) {
+  LF_FIND_SENDER(s, handle);
+  if (until < LF_UNTIL_ROOM || until > LF_UNTIL_SENT)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "waiting until %d", until);
+  lf_job_lock(s->job);
+  int32_t status = arm(s, until);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_bell(int32_t handle, int64_t *out) {
+  LF_FIND_SENDER(s, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+  lf_job_lock(s->job);
+  int32_t status = s->has_bell ? LF_OK : lf_bell_open(&s->bell);
+  s->has_bell = status == LF_OK;
+  if (status == LF_OK) status = lf_bell_copy(&s->bell, out);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_SENDER(s, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+  memset(out, 0, sizeof *out);
+  lf_job_lock(s->job);
+  lf_job_settle(s->job);
+  out->queued = (double)(s->head - s->released);
+  for (uint32_t i = 0; i < s->pool.region_capacity; i++) out->regions += s->pool.regions[i].segment.address != NULL;
+  out->region_bytes = (double)lf_pool_held(&s->pool);
+  out->frames = (double)s->head;
+  out->bytes = (double)s->bytes;
+  out->peer = s->trouble.code ? 2 : s->peer_state;
+  lf_job_unlock(s->job);
+  return LF_OK;
+}
+
+/* ---- regions ---- */
+
+static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
+
+int32_t lf_sender_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_SENDER(s, handle);
+  lf_pool_region *region = lf_pool_region_of(&s->pool, id);
+  if (!region || !out) return no_region(id);
+  *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
+  return LF_OK;
+}
+
+int32_t lf_sender_retirable(int32_t handle, uint32_t *out) {
+  LF_FIND_SENDER(s, handle);
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
+  lf_job_lock(s->job);
+  int32_t status = lf_pool_idle(&s->pool, out);
+  lf_job_unlock(s->job);
+  return status;
+}
+
+int32_t lf_sender_retire(int32_t handle, uint32_t id) {
+  LF_FIND_SENDER(s, handle);
+  lf_job_lock(s->job);
+  int32_t status = lf_pool_retire(&s->pool, id);
+  lf_job_unlock(s->job);
+  return status;
+}

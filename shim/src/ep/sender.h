@@ -104,7 +104,12 @@ static inline int lf_outbox_busy(const lf_sender *s) {
   return lf_fifo_count(&s->postings) + lf_fifo_count(&s->bulk) + lf_fifo_count(&s->deferred) > 0;
 }
 
-/* ---- sender_peer.c ---- */
+/* ---- notify.c ---- */
+
+/* Something changed that the user may wait for. */
+void lf_sender_stir(lf_sender *s);
+
+/* ---- sender_round.c ---- */
 
 /* A lane's number for `s`, or LF_ESYSTEM where all are in use. */
 int32_t lf_lane_take(lf_job *job, lf_sender *s, uint32_t *lane);
@@ -114,8 +119,6 @@ void lf_sender_over(lf_job_end *end, const char *reason);
 void lf_sender_end(lf_sender *s, int died);
 /* For one that MPI holds nothing of. */
 void lf_sender_free(lf_sender *s);
-/* Something changed that the user may wait for. */
-void lf_sender_stir(lf_sender *s);
 /* Hears what the receiver has said by now; where that is in this process, all of it. */
 void lf_sender_catch_up(lf_sender *s);
 /* Why nothing can be sent; LF_OK when it can. */

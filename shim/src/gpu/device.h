@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "gpu/vulkan_api.h"
+#include "gpu/vulkan_functions.h"
 #include "lavaflow.h"
 
 typedef struct lf_queue lf_queue;

@@ -570,6 +570,4 @@ typedef struct {
   VkPipelineLayout layout; VkPipeline basePipelineHandle; int32_t basePipelineIndex;
 } VkComputePipelineCreateInfo;
 
-#include "gpu/vulkan_functions.h"
-
 #endif

@@ -1,42 +1,11 @@
 /* Copies in CUDA: from one memory to another, on one GPU or between two, and a few bytes from and to the host. */
-#include "base/monotonic.h"
 #include "base/status.h"
 #include "base/whole.h"
-#include "cuda/cuda.h"
-
-#if defined(_WIN32)
-static void rest(void) { Sleep(1); }
-#else
-#include <time.h>
-static void rest(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
-#endif
-
-#define SETTLE_LIMIT_NS 30000000000u
+#include "interop/cuda_memory.h"
 
 static int32_t look(const char *api, CUresult result, const lf_cuda_memory *m) {
   if (result == LF_CU_SUCCESS) return LF_OK;
   return lf_cuda_fail(LF_ESYSTEM, api, result, "work on %llu bytes", (unsigned long long)m->size);
-}
-
-/* 1 when all copies from and to it have ended, 0 when not. */
-static int32_t settled(const lf_cuda_memory *m) {
-  if (!m->last) return 1;
-  int32_t status = lf_cuda_enter(&m->device);
-  if (status < 0) return status;
-  CUresult result = m->cu->cuEventQuery(m->last);
-  status = lf_cuda_leave(result == LF_CU_NOT_READY ? LF_OK : look("cuEventQuery", result, m));
-  return status < 0 ? status : result == LF_CU_SUCCESS;
-}
-
-/* A failure ends the copies too: CUDA does nothing more in that context. */
-int32_t lf_cuda_memory_settle(const lf_cuda_memory *m) {
-  uint64_t limit = lf_now() + SETTLE_LIMIT_NS;
-  while (settled(m) == 0) {
-    if (lf_now() > limit)
-      return lf_fail(LF_ETIMEOUT, "cuEventQuery", LF_CU_NOT_READY, "a copy that uses the CUDA memory does not end");
-    rest();
-  }
-  return LF_OK;
 }
 
 /* In the memory's context, as all that follows. */
@@ -119,7 +88,7 @@ int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, doubl
 
 int32_t lf_cuda_copied(int32_t target) {
   const lf_cuda_memory *m = lf_cuda_memory_get(target);
-  return m ? settled(m) : LF_ECLOSED;
+  return m ? lf_cuda_memory_settled(m) : LF_ECLOSED;
 }
 
 /* One of `to` and `from` is NULL. */

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/handle.h"
+#include "base/monotonic.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "base/whole.h"
-#include "cuda/cuda.h"
 #include "gpu/external.h"
+#include "interop/cuda_memory.h"
 #include "interop/interop.h"
 
 /* Keeps the first failure of several. */
@@ -32,6 +34,30 @@ static int32_t unmake(lf_cuda_memory *m) {
   status = lf_cuda_device_release(&m->device, status);
   free(m);
   return status;
+}
+
+#define SETTLE_LIMIT_NS 30000000000u
+
+int32_t lf_cuda_memory_settled(const lf_cuda_memory *m) {
+  if (!m->last) return 1;
+  int32_t status = lf_cuda_enter(&m->device);
+  if (status < 0) return status;
+  CUresult result = m->cu->cuEventQuery(m->last);
+  if (result != LF_CU_SUCCESS && result != LF_CU_NOT_READY)
+    status = lf_cuda_fail(LF_ESYSTEM, "cuEventQuery", result, "work on %llu bytes", (unsigned long long)m->size);
+  status = lf_cuda_leave(status);
+  return status < 0 ? status : result == LF_CU_SUCCESS;
+}
+
+/* A failure ends the copies too: CUDA does nothing more in that context. */
+int32_t lf_cuda_memory_settle(const lf_cuda_memory *m) {
+  uint64_t limit = lf_now() + SETTLE_LIMIT_NS;
+  while (lf_cuda_memory_settled(m) == 0) {
+    if (lf_now() > limit)
+      return lf_fail(LF_ETIMEOUT, "cuEventQuery", LF_CU_NOT_READY, "a copy that uses the CUDA memory does not end");
+    lf_thread_nap(100000);
+  }
+  return LF_OK;
 }
 
 /* Memory that a copy still uses after the limit is left to the process's end. */

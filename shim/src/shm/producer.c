@@ -16,11 +16,6 @@
 /* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_producer_pending). */
 #define LAST_WORK_NS ((uint64_t)2000000000)
 
-void lf_producer_wake_peer(lf_producer *p) {
-  lf_barrier_of_waker(p->fenced);
-  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
-}
-
 static void release_producer(lf_producer *p) {
   lf_pool_close(&p->pool);
   lf_segment_close(&p->segment);
@@ -91,47 +86,6 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
   return status;
 }
 
-/* For good: there is no room any more, so every send comes by make_room, which refuses it. */
-static void fail_for_good(lf_producer *p, int32_t code) {
-  p->failed = code;
-  p->taken = p->head - p->slot_count;
-}
-
-int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got) {
-  fail_for_good(p, LF_ECORRUPT_SEGMENT);
-  return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the consumer wrote what it can't have: %s %" PRIu64 " at message %" PRIu64,
-                 what, got, p->head);
-}
-
-static int32_t failed(lf_producer *p) {
-  if (p->failed == LF_EPEER_DIED) return lf_fail(LF_EPEER_DIED, "", 0, "the consumer died");
-  return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
-}
-
-/* For who has read the flag: it is not read again, as a hostile consumer may have taken it back. */
-static int32_t peer_closed(void) { return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel"); }
-
-/* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
-int32_t lf_producer_check_peer(lf_producer *p) {
-  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
-  if (!lf_link_peer_alive(p->link)) {
-    /* It may have closed between the two looks. */
-    if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
-    if (!p->failed) fail_for_good(p, LF_EPEER_DIED);
-    return failed(p);
-  }
-  return LF_OK;
-}
-
-/* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
-static int32_t read_taken(lf_producer *p) {
-  uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
-  if (taken == p->taken) return 0;
-  if (taken > p->head || taken < p->taken) return lf_producer_corrupt(p, "position", taken);
-  p->taken = taken;
-  return 1;
-}
-
 /* Takes back the blocks that the consumer released: how many, or an error. */
 static int32_t collect(lf_producer *p) {
   int32_t count = 0;
@@ -145,36 +99,6 @@ static int32_t collect(lf_producer *p) {
     p->returned++;
   }
   return count;
-}
-
-/* Nothing went: FULL, unless the consumer is gone. The kernel is asked once a millisecond at the most. */
-int32_t lf_producer_full(lf_producer *p) {
-  uint64_t now = lf_now();
-  if (now >= p->next_look) {
-    p->next_look = now + 1000000u;
-    int32_t status = lf_producer_check_peer(p);
-    if (status < 0) return status;
-  } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
-    return peer_closed();
-  }
-  return LF_FULL;
-}
-
-int32_t lf_producer_wake(lf_producer *p) {
-  if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
-  if (!atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) return 1;
-  lf_link_ring(p->link);
-  if (!lf_link_known_gone(p->link)) return 1;
-  int32_t status = lf_producer_check_peer(p);
-  return status < 0 ? status : 1;
-}
-
-/* LF_OK with room for one more message. */
-int32_t lf_producer_make_room(lf_producer *p) {
-  if (p->failed) return failed(p);
-  int32_t status = read_taken(p);
-  if (status < 0) return status;
-  return lf_producer_has_room(p) ? LF_OK : lf_producer_full(p);
 }
 
 /* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
@@ -294,7 +218,7 @@ int32_t lf_producer_commit(int32_t handle, uint32_t block, double length, int32_
   lf_pool_region *region = &p->pool.regions[b->region];
   if (!(length >= 0 && length <= (double)region->block_bytes))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, region->block_bytes);
-  if (p->failed) return failed(p);
+  if (p->failed) return lf_producer_failed(p);
   p->reserved--;
   return publish_block(p, block, (uint64_t)length, staged);
 }
@@ -331,7 +255,7 @@ int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t len
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
   int32_t status = unreserve(p);
   if (status < 0) return status;
-  if (p->failed) return failed(p);
+  if (p->failed) return lf_producer_failed(p);
   lf_slot *slot = lf_producer_slot(p);
   lf_copy_inline(slot->payload, data, length);
   p->bytes += length;
@@ -388,7 +312,7 @@ int32_t lf_producer_trim(int32_t handle) {
 
 int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
   LF_FIND_PRODUCER(p, handle);
-  if (p->failed) return failed(p);
+  if (p->failed) return lf_producer_failed(p);
   if (p->dropping_count) lf_producer_retry_drops(p);
   atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(p->fenced);
@@ -401,7 +325,7 @@ int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
     return peer < 0 ? peer : 0;
   }
   if (peer < 0) return peer;
-  int32_t moved = read_taken(p);
+  int32_t moved = lf_producer_read_taken(p);
   if (moved < 0) return moved;
   int32_t collected = collect(p);
   if (collected < 0) return collected;
@@ -410,7 +334,7 @@ int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
 
 int32_t lf_producer_look(int32_t handle) {
   LF_FIND_PRODUCER(p, handle);
-  return p->failed ? failed(p) : lf_producer_check_peer(p);
+  return p->failed ? lf_producer_failed(p) : lf_producer_check_peer(p);
 }
 
 int32_t lf_producer_moved(int32_t handle, int32_t until_released, int32_t spins) {

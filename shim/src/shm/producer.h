@@ -1,4 +1,5 @@
-/* The producer, as producer.c makes it and keeps it, and rcache.c sends MemoryBuffers with it. */
+/* The producer, as producer.c makes it and keeps it, and rcache.c sends MemoryBuffers with it. producer_peer.c sees the
+ * consumer, announce.c tells it of regions. */
 #ifndef LF_PRODUCER_H
 #define LF_PRODUCER_H
 
@@ -61,7 +62,7 @@ typedef struct {
   lf_producer *p = lf_handle_get(LF_KIND_PRODUCER, handle); \
   if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
 
-/* ---- producer.c ---- */
+/* ---- producer_peer.c ---- */
 
 void lf_producer_wake_peer(lf_producer *p);
 /* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
@@ -72,10 +73,17 @@ int32_t lf_producer_check_peer(lf_producer *p);
 int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got);
 /* Nothing went: FULL, unless the consumer is gone. */
 int32_t lf_producer_full(lf_producer *p);
+/* Tells why, of a producer that has failed. */
+int32_t lf_producer_failed(const lf_producer *p);
+/* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
+int32_t lf_producer_read_taken(lf_producer *p);
 /* LF_OK with room for one more message. */
 int32_t lf_producer_make_room(lf_producer *p);
 
-/* ---- rcache.c ---- */
+/* ---- announce.c ---- */
+
+/* A message on the connection: 1 when it went; LF_FULL. `os` stays the caller's. */
+int32_t lf_producer_put(lf_producer *p, uint32_t kind, const void *message, uint32_t length, int64_t os);
 
 /* 1 when the peer has been told of the region; LF_FULL. `os` stays the caller's. */
 int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os);

@@ -13,50 +13,6 @@
 #include "host/pool.h"
 #include "shm/producer.h"
 
-/* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
-static int32_t put_drop(lf_producer *p, uint32_t id) {
-  lf_drop_message drop = {id, 0, p->head};
-  int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
-  if (status != 1) return status;
-  p->pool.regions[LF_INDEX(id)].announced = 0;
-  lf_producer_wake_peer(p);
-  return 1;
-}
-
-/* Drops that the peer's full connection refused earlier. */
-void lf_producer_retry_drops(lf_producer *p) {
-  while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
-}
-
-int32_t lf_producer_drop(lf_producer *p, uint32_t id) {
-  int32_t status = put_drop(p, id);
-  if (status == LF_FULL) {
-    if (p->dropping_count == p->dropping_capacity) {
-      uint32_t capacity = p->dropping_capacity ? p->dropping_capacity * 2 : 16;
-      uint32_t *more = realloc(p->dropping, capacity * sizeof *more);
-      if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u regions to drop", capacity);
-      p->dropping = more;
-      p->dropping_capacity = capacity;
-    }
-    p->dropping[p->dropping_count++] = id;
-    return LF_OK;
-  }
-  /* A peer that is gone has unmapped everything. */
-  return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
-}
-
-/* 1 when it went. */
-static int32_t put(lf_producer *p, uint32_t kind, const void *message, uint32_t length, int64_t os) {
-  int32_t status = lf_link_put(p->link, kind, message, length, os);
-  if (status == LF_EPEER_DIED) return lf_producer_check_peer(p);
-  return status == LF_FULL ? lf_producer_full(p) : status;
-}
-
-int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os) {
-  if (p->dropping_count) lf_producer_retry_drops(p);
-  return put(p, LF_KIND_REGION, message, sizeof *message, os);
-}
-
 /* ---- GPU memory ---- */
 
 int32_t lf_producer_use_device(int32_t handle, int32_t device_handle, int32_t share_timeline) {
@@ -81,7 +37,7 @@ static int32_t send_timeline(lf_producer *p) {
   int64_t os;
   int32_t status = lf_queue_share(p->device, &os);
   if (status != LF_OK) return status;
-  status = put(p, LF_KIND_TIMELINE, &message, sizeof message, os);
+  status = lf_producer_put(p, LF_KIND_TIMELINE, &message, sizeof message, os);
   lf_os_handle_close(os);
   p->timeline_sent = status == 1;
   return status;

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gpu/vulkan_api.h"
+#include "gpu/vulkan_functions.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define ITEMS 16
