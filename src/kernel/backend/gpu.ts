@@ -6,7 +6,7 @@ import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toKernel } from "../shader.ts";
-import { Ahead } from "./ahead.ts";
+import { Ahead } from "./pre-submission.ts";
 import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Body } from "./body.ts";
