@@ -24,7 +24,7 @@ const LEFT: Record<string, string> = {
     "abilities, barred, bell, foreign, lane, let go, look, mail, nobody, piece, place, places, room, seek, settle, so many, somebody, terms, way, whoever, wishes",
   "src/gpu": "bell, place",
   "src/kernel":
-    "ahead, beside, board, crew, grounds, he, home, inward, lanes, let go, look, mail, marks, meet, nobody, outward, parcel, parcels, partner, partners, piece, pieces, place, places, room, settle, so many, somebody, wall clock, whoever",
+    "ahead, beside, board, crew, grounds, he, home, inward, lanes, look, mail, marks, meet, nobody, outward, parcel, parcels, partner, partners, piece, pieces, place, places, room, settle, so many, somebody, wall clock, whoever",
   "src/memory": "allocate window",
   "src/native": "allocate window, bell, beside, foreign, look, mail, piece, place, room, seek, settle",
   test: "nobody",

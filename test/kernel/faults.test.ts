@@ -27,8 +27,8 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
   for (const [name, fault, text, again] of [
     ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 0],
     ["lost while it is waited for", lost, /lost/i, 0],
-    ["lost when what is prepared is let go", "vkSignalSemaphore=-4", /vkSignalSemaphore|lost/i, 6],
-    ["lost when the next one is prepared", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 6],
+    ["lost at the trigger of an armed submission", "vkSignalSemaphore=-4", /vkSignalSemaphore|lost/i, 6],
+    ["lost when the next submission is armed", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 6],
     ["lost while the next one waits", "vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4", /lost/i, 6],
   ] as const) {
     test(

@@ -1,4 +1,4 @@
-/** What is handed to a GPU before it is wanted: it is used, or does nothing, whoever comes between. */
+/** Pre-submission: an armed submission is used, or does nothing, also when other work comes between. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
@@ -17,7 +17,7 @@ const COUNT = `fn on_message(message: Message) {
   set_reply(0u, state(0u)); set_reply(1u, payload(0u)); reply(8u);
 }`;
 
-describe.skipIf(!vulkan)("what is prepared", () => {
+describe.skipIf(!vulkan)("an armed submission", () => {
   let gpu: GpuDevice;
   let watched: Watched;
   let bare: Bare;
@@ -43,14 +43,14 @@ describe.skipIf(!vulkan)("what is prepared", () => {
     expect(wordsOf(await by.call(kernel, words(value)))).toEqual([count, value]);
   }
 
-  /** How many of the calls that `work` made were prepared before. */
+  /** Counts the calls of `work` that an armed submission served. */
   async function found(work: () => Promise<void>): Promise<number> {
     const before = watched.counts.found;
     await work();
     return watched.counts.found - before;
   }
 
-  test("is what is called next, from the third call in a row on", async () => {
+  test("serves the next call, from the fourth identical call on", async () => {
     const kernel = await bare.launch(COUNT);
     const used = await found(async () => {
       for (let i = 0; i < 50; i++) await call(kernel, i);
@@ -60,7 +60,7 @@ describe.skipIf(!vulkan)("what is prepared", () => {
     await kernel.kernel.close();
   });
 
-  test("does nothing when another kernel is called, and both count right", async () => {
+  test("does nothing when another kernel is called", async () => {
     const kernels = await Promise.all(Array.from({ length: 3 }, () => bare.launch(COUNT)));
     for (let i = 0; i < 300; i++) await call(kernels[Math.floor(i / 5) % 3]!, i);
     for (let i = 0; i < 100; i++) {
@@ -70,14 +70,14 @@ describe.skipIf(!vulkan)("what is prepared", () => {
     for (const each of kernels) await each.kernel.close();
   });
 
-  test("is not prepared again and again where it is not wanted", async () => {
+  test("is made less often after mispredictions", async () => {
     const fresh = await open();
     const kernels = await Promise.all([fresh.bare.launch(COUNT), fresh.bare.launch(COUNT)]);
     for (let round = 0; round < 40; round++) {
       for (let i = 0; i < 4; i++) await call(kernels[round & 1]!, i, fresh.bare);
     }
-    // After the third and the fourth call of the first round; then four in a row are too few.
-    expect(fresh.watched.counts.prepared).toBe(2);
+    // Armed after the third and the fourth call of the first round; then four calls in a row are too few.
+    expect(fresh.watched.counts.armed).toBe(2);
     await fresh.bare[Symbol.asyncDispose]();
   });
 
@@ -101,7 +101,7 @@ describe.skipIf(!vulkan)("what is prepared", () => {
     return kernel;
   }
 
-  test("is not another runtime's on the same device", async () => {
+  test("does nothing when another runtime of the device is called", async () => {
     const second = await open();
     const [one, two] = [await bare.launch(COUNT), await second.bare.launch(COUNT)];
     for (let i = 0; i < 200; i++) {
@@ -114,27 +114,36 @@ describe.skipIf(!vulkan)("what is prepared", () => {
     await one.kernel.close();
   });
 
-  test("waits no longer than a moment when nobody calls", async () => {
+  test("is disarmed when no call follows", async () => {
     const kernel = await bare.launch(COUNT);
     for (let i = 0; i < 8; i++) await call(kernel, i);
     const memory = allocateGpu(gpu, 4096, false, null);
-    // All that was submitted ends by itself: the timeline comes to a value behind what is prepared only if that was let go.
+    // The fill resolves only if the armed submission before it runs: the timeline passes its value first.
     await gpu.queue.fill(memory.handle, 0, 4096, 1);
     for (let i = 0; i < 8; i++) await call(kernel, i);
-    const prepared = watched.last;
-    expect(watched.isPrepared(prepared)).toBe(true);
-    while (watched.isPrepared(prepared)) await Bun.sleep(5);
+    const armed = watched.last;
+    expect(watched.isArmed(armed)).toBe(true);
+    while (watched.isArmed(armed)) await Bun.sleep(5);
     for (let i = 0; i < 8; i++) await call(kernel, i);
     memory.close();
     await kernel.kernel.close();
   });
 
-  test("is given up with its kernels", async () => {
+  test("is never made where the environment switches pre-submission off", async () => {
+    process.env.LAVA_FLOW_PRE_SUBMISSION = "off";
+    const off = await open().finally(() => delete process.env.LAVA_FLOW_PRE_SUBMISSION);
+    const kernel = await off.bare.launch(COUNT);
+    for (let i = 0; i < 8; i++) await call(kernel, i, off.bare);
+    expect(off.watched.counts).toMatchObject({ armed: 0, found: 0 });
+    await off.bare[Symbol.asyncDispose]();
+  });
+
+  test("runs before its runtime closes", async () => {
     const third = await open();
     const kernel = await third.bare.launch(COUNT);
     for (let i = 0; i < 8; i++) await call(kernel, i, third.bare);
     await third.bare[Symbol.asyncDispose]();
-    expect(third.watched.isPrepared(third.watched.last)).toBe(false);
+    expect(third.watched.isArmed(third.watched.last)).toBe(false);
   });
 });
 

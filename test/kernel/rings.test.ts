@@ -31,9 +31,9 @@ function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<
       return 1;
     },
     pipeline: () => Promise.reject(new Error("no pipelines")),
-    prepare: () => 0,
-    isPrepared: () => false,
-    go() {},
+    arm: () => 0,
+    isArmed: () => false,
+    trigger() {},
     reached: () => true,
     wait: async () => {},
     room: async () => {},

@@ -15,9 +15,9 @@ export class Watched implements ComputeDevice {
   readonly target: ComputeDevice["target"];
   /** What happens when a submission has ended, before its end is seen. */
   onEnd: () => void = () => {};
-  /** How often something was submitted, prepared, and found to wait still; and pipelines that were made. */
-  readonly counts = { submitted: 0, prepared: 0, found: 0, pipelines: 0 };
-  /** What was prepared last. */
+  /** Submissions, armed submissions, those found still armed, and pipelines. */
+  readonly counts = { submitted: 0, armed: 0, found: 0, pipelines: 0 };
+  /** The value of the last armed submission. */
   last = 0;
   readonly #inner: ComputeDevice;
   readonly #memories = new Map<MemoryUse, ComputeMemory>();
@@ -52,20 +52,20 @@ export class Watched implements ComputeDevice {
     return this.#inner.submit(memories, steps);
   }
 
-  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
-    this.counts.prepared++;
-    this.last = this.#inner.prepare(memories, steps);
+  arm(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+    this.counts.armed++;
+    this.last = this.#inner.arm(memories, steps);
     return this.last;
   }
 
-  isPrepared(value: number): boolean {
-    const isPrepared = this.#inner.isPrepared(value);
-    if (isPrepared) this.counts.found++;
-    return isPrepared;
+  isArmed(value: number): boolean {
+    const isArmed = this.#inner.isArmed(value);
+    if (isArmed) this.counts.found++;
+    return isArmed;
   }
 
-  go(): void {
-    this.#inner.go();
+  trigger(): void {
+    this.#inner.trigger();
   }
 
   reached(value: number, spinUs: number): boolean {

@@ -69,14 +69,14 @@ export interface ComputeDevice {
    */
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
   /**
-   * Hands the steps over ahead of time, as `submit` does: they wait on the GPU for `go`. They also run, unasked, when anything
-   * else is submitted to the device, before that. 0 where that can't be.
+   * Submits the steps early: they wait on the GPU for `trigger`. They also run, untriggered, before the next submission to the
+   * device. Returns the timeline value; 0 where the device can't do this.
    */
-  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
-  /** Whether what was prepared still waits. */
-  isPrepared(value: number): boolean;
-  /** Lets run what waits, if anything does. GPU_DEVICE_LOST. */
-  go(): void;
+  arm(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
+  /** Whether the armed submission with that value still waits. */
+  isArmed(value: number): boolean;
+  /** Lets the armed submission run, if there is one. GPU_DEVICE_LOST. */
+  trigger(): void;
   /** Whether a submission has ended, after looking for at most `spinUs`. GPU_DEVICE_LOST. */
   reached(value: number, spinUs: number): boolean;
   /** Resolves when it has ended, sleeping where that takes long. TIMEOUT, GPU_DEVICE_LOST. */

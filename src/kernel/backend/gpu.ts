@@ -6,7 +6,6 @@ import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toKernel } from "../shader.ts";
-import { Ahead } from "./pre-submission.ts";
 import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Body } from "./body.ts";
@@ -15,6 +14,7 @@ import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
 import { comeBack, Lateness, openOf } from "./lateness.ts";
 import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "./layout.ts";
 import { orDead, Partners } from "./partners.ts";
+import { PreSubmission } from "./pre-submission.ts";
 
 const HIGH = 2 ** 32;
 /** A little more than what a call takes; the event loop waits meanwhile. */
@@ -68,7 +68,7 @@ class GpuBackend implements KernelBackend, Crew {
   readonly #flight: GpuKernel[] = [];
   readonly #steps: Step[] = [];
   #withPartners = false;
-  readonly #ahead: Ahead;
+  readonly #preSubmission: PreSubmission;
   readonly #lateness = new Lateness();
   /** Why nothing runs any more. */
   #dead: LavaFlowError | null = null;
@@ -79,7 +79,7 @@ class GpuBackend implements KernelBackend, Crew {
     this.#clock = clock;
     this.#memories = memories;
     this.#partners = partners;
-    this.#ahead = new Ahead(device, (error) => this.#die(error));
+    this.#preSubmission = new PreSubmission(device, (error) => this.#die(error));
     this.inward = memories.inward;
     this.outward = memories.outward;
   }
@@ -189,7 +189,7 @@ class GpuBackend implements KernelBackend, Crew {
     };
     await this.#lateness.or(this.atRest(end));
     if (this.#lateness.isLate) end(); // what hangs is left to the driver
-    this.#ahead.close();
+    this.#preSubmission.close();
     for (const body of await Promise.allSettled(this.#bodies.values())) {
       if (body.status === "fulfilled") body.value.pipeline.close();
     }
@@ -297,14 +297,14 @@ class GpuBackend implements KernelBackend, Crew {
     words[FRONT.SERIAL] = this.#serial;
     words[FRONT.NOW] = (physicalMicros % 2 ** 20) * 4096 + logical;
     words[FRONT.NOW + 1] = physicalMicros / 2 ** 20;
-    words[FRONT.TURN] = this.#ahead.turn(this.#steps);
+    words[FRONT.TURN] = this.#preSubmission.next(this.#steps);
   }
 
   #submit(): void {
     const { inward, outward, store, board } = this.#memories;
     const memories: ComputeMemory[] = [inward.memory, outward.memory, store.memory, board.memory];
     try {
-      this.#value = this.#ahead.submit(memories, this.#steps);
+      this.#value = this.#preSubmission.submit(memories, this.#steps);
     } catch (error) {
       this.#die(error);
       return;

@@ -144,16 +144,16 @@ export class MetalDevice implements ComputeDevice {
     return 0;
   }
 
-  /** Nothing is handed over ahead of time. */
-  prepare(): number {
+  /** Metal's queue has no pre-submission. */
+  arm(): number {
     return 0;
   }
 
-  isPrepared(): boolean {
+  isArmed(): boolean {
     return false;
   }
 
-  go(): void {}
+  trigger(): void {}
 
   reached(value: number, spinUs: number): boolean {
     return check(this.#shim, this.#shim.lf_metal_reached(this.#handle, value, spinUs)) === 1;

@@ -123,7 +123,7 @@ export class VulkanCompute implements ComputeDevice {
     return 0;
   }
 
-  prepare(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
+  arm(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
     const handles = this.#handlesOf(memories);
     const words = this.#steps.of(steps);
     const { handle } = this.#device;
@@ -131,11 +131,11 @@ export class VulkanCompute implements ComputeDevice {
     return this.#checked(result) === CONSTANTS.LF_FULL ? 0 : (this.#value[0] as number);
   }
 
-  isPrepared(value: number): boolean {
+  isArmed(value: number): boolean {
     return this.#checked(this.#shim.lf_queue_prepared(this.#device.handle, value)) === 1;
   }
 
-  go(): void {
+  trigger(): void {
     this.#checked(this.#shim.lf_queue_go(this.#device.handle));
   }
 
