@@ -270,7 +270,7 @@ export class MemoryAllocator implements Disposable {
       throw new LavaFlowError(
         "EXTERNAL_HANDLE_MISMATCH",
         `the handle is of the GPU ${deviceUuid}; this allocator has ${here}`,
-        { remedy: "Import the handle with an allocator whose devices include the GPU that exported it" },
+        { remedy: "Import the handle with an allocator whose devices include the GPU that exported the handle" },
       );
     } catch (error) {
       closeOsHandle(osHandle);

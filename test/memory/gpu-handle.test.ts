@@ -159,7 +159,7 @@ describe.skipIf(!shares)("GPU memory", () => {
       expect(error.code).toBe("EXTERNAL_HANDLE_MISMATCH");
       expect(error.message).toContain(other);
       expect(error.message).toContain(gpu.deviceUuid);
-      expect(error.remedy).toContain("on the GPU that exported it");
+      expect(error.remedy).toContain("include the GPU that exported the handle");
       expect(error.native).toBeUndefined();
       expect(isOpen(fd)).toBe(false);
     });
