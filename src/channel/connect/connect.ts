@@ -176,7 +176,7 @@ class Connector {
   #checkReach(party: Party, launched: Launch): Party {
     const { job, expected, location } = party;
     if (!("missing" in job) || !job.told) return party;
-    this.#note = `; no rank of another host can be met: ${job.missing}`;
+    this.#note = `; no rank of another host can connect: ${job.missing}`;
     const elsewhere = (["hostname", "hostId"] as const).find((field) => {
       const [there, here] = [expected?.[field], location[field]];
       return there !== undefined && here !== undefined && there !== here;
@@ -184,8 +184,8 @@ class Connector {
     const alone = launched.outside === null && ranksOfHost() === 1;
     if (elsewhere === undefined && !alone) return party;
     const whom = alone ? "the other ranks of the job are" : "the peer is";
-    throw new LavaFlowError("MPI_UNAVAILABLE", `${whom} on another host, and MPI is no way there: ${job.missing}`, {
-      remedy: 'Mend what it says (LAVA_FLOW_MPI names the library); for a peer of this host alone: scope "host"',
+    throw new LavaFlowError("MPI_UNAVAILABLE", `${whom} on another host, and MPI can't reach it: ${job.missing}`, {
+      remedy: 'Repair MPI (LAVA_FLOW_MPI names the library), or open both ends with scope "host" on one host',
     });
   }
 
@@ -233,11 +233,11 @@ class Connector {
     } catch (error) {
       const needed = this.hostError !== null;
       if (!needed && isCode(error, "PEER_DIED")) {
-        this.#unreachable = `; in the job nobody can be met: ${error.reason}`;
+        this.#unreachable = `; no peer can connect in the job: ${error.reason}`;
         return null;
       }
       if (needed || pin === "mpi" || !isCode(error, "MPI_FAILED")) throw error;
-      this.#note += `; in the job nobody can be met: ${error.reason}`;
+      this.#note += `; no peer can connect in the job: ${error.reason}`;
       this.#job = null;
       listener.close();
       return null;
@@ -272,7 +272,7 @@ class Connector {
   #noPeerText({ name, role }: Party): string {
     const other = role === "producer" ? "consumer" : "producer";
     const where = this.#listeners.map((listener) => listener.describe()).join(" or ");
-    const joining = this.#joining && `; in the job nobody could be met yet: ${joiningText()}`;
+    const joining = this.#joining && `; no peer could connect in the job yet: ${joiningText()}`;
     const last = this.#last || (this.#accepted.size > 0 ? UNFINISHED : "");
     const note = `${joining ?? ""}${this.#note}${this.#unreachable}`;
     return `no ${other} opened "${name}" ${where}${note}${last && ` (the last peer: ${last})`}`;

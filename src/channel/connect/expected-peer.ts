@@ -1,40 +1,40 @@
-/** Whom a channel expects, where this process is a rank of a job: a rank, found by what is said of it. */
+/** The expected peer of a rank: `options.peer` resolved to a rank of the job. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
 import type { Job } from "../job/job.ts";
 import { type Candidate, LOOKUP_FIELDS } from "../job/peer-table.ts";
 import type { Deadline } from "../wait/deadline.ts";
 
-/** Of many candidates, so many are listed. */
+/** Candidates that an error lists. */
 const LISTED = 16;
 
 export interface Expected {
   peer: Partial<ProcessLocation> | undefined;
-  /** For the error when the time is up: that no rank has what was asked for. */
+  /** For the TIMEOUT: that no rank has the expected location. */
   note: string;
 }
 
-/** INVALID_ARGUMENT for a rank that a job of `size` does not have. */
+/** INVALID_ARGUMENT if a job of `size` ranks does not have the rank. */
 export function checkRank(peer: Partial<ProcessLocation> | undefined, size: number): void {
   if (peer?.mpiRank === undefined || peer.mpiRank < size) return;
   throw invalidArgument("peer.mpiRank", peer.mpiRank, `a rank from 0 to ${size - 1}: the job has ${size}`);
 }
 
-/** What is said of a peer by where it is. Where more is said, nobody has to be asked whom that means. */
+/** The fields that the peer table can look up; none if another field selects the rank already. */
 function lookupFieldsOf(peer: Partial<ProcessLocation> | undefined): [string, string][] {
   const said = Object.entries(peer ?? {}).filter(([, value]) => value !== undefined);
   if (said.some(([field]) => ["mpiRank", "mpiNode", "deviceId", "pid"].includes(field))) return [];
   return said.filter((entry): entry is [string, string] => (LOOKUP_FIELDS as readonly string[]).includes(entry[0]));
 }
 
-/** Whether only the job can tell which rank is meant. */
+/** Whether the peer table has to resolve the rank. */
 export function needsPeerTable(peer: Partial<ProcessLocation> | undefined): boolean {
   return lookupFieldsOf(peer).length > 0;
 }
 
 /**
- * INVALID_ARGUMENT for a rank that the job does not have, and where several ranks have what is expected. Where none has, it
- * may still be a process that runs beside the job.
+ * INVALID_ARGUMENT for a rank that the job does not have, and if several ranks match. If none matches, the peer may still be
+ * a process that is no rank.
  */
 export async function resolveExpected(
   peer: Partial<ProcessLocation> | undefined,

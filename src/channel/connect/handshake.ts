@@ -1,16 +1,18 @@
 /**
- * How two processes agree. Both send a hello with all they know; from the same facts both compute the same scope and the
- * same candidates; each candidate is then really tried, so a wrong belief becomes a reason instead of a broken channel.
+ * The handshake. Both sides send the same facts, and compute the same scope and the same candidates from them. Each candidate
+ * is then tried, so that a wrong fact becomes a reason in the route instead of a broken channel.
  *
- *   producer                                consumer
- *   hello (location, place in the job, <->  hello
- *     wishes, pin)
- *   verdict (is this whom I expect,    <->  verdict
- *     and my abilities for all that
- *     either side wishes)
+ *   producer                                        consumer
+ *   hello: role, location, profile, pin, runtime- <->  hello
+ *     directory id, requested transports
+ *   verdict: whether the peer is the expected one, <->  verdict
+ *     capabilities for each requested transport
  *   for each candidate, fastest first:
- *     what is to be shared, or failed   ->
- *                                       <-  accepted (and on which terms), or why not
+ *     the memory to share, or failed               ->
+ *                                                  <-  accepted with the parameters, or the reason against it
+ *
+ * In the JSON the runtime-directory id is `place`, the requested transports are `wishes`, the capabilities are `abilities`
+ * and the parameters are `terms`.
  */
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../../location.ts";
@@ -36,10 +38,10 @@ export interface Agreement {
   consumer: ConsumerEnd | null;
 }
 
-/** What is said of a peer that stops before both are agreed. */
+/** The reason if a peer exits or stays silent before the handshake ends. */
 export const UNFINISHED = "the peer connected, but did not finish the handshake";
 
-/** The peer is not whom this side waits for, or the other way round: the link is of no use, the wait goes on. */
+/** One side does not expect the other: the link is closed, and the open waits for the next peer. */
 export class Mismatch extends Error {}
 
 export interface Hello {
@@ -48,7 +50,7 @@ export interface Hello {
   location: ProcessLocation;
   /** As in Party. */
   directoryId: string | null;
-  /** Transports that it asks for. */
+  /** Transports that the side requests. */
   requested: TransportName[];
   pin?: TransportName;
 }
@@ -58,24 +60,24 @@ const DIRECTORY_ID_MAX = 200;
 /** Characters that an error message quotes of the peer's reason. */
 const REASON_MAX = 1000;
 
-/** This side's first word. */
+/** Sends this side's first message. */
 export function sendHello(link: Link, party: Party): void {
   const { role, location, directoryId, profile, pin } = party;
   try {
     link.send(MESSAGE.hello, { role, location, place: directoryId, profile, wishes: requested(party), pin });
   } catch (error) {
-    // A peer of another version has gone already, but said so before: that is read next.
+    // A peer of another wire version has closed the link after a message that says so. `receiveHello` reads that message.
     if (!isCode(error, "PEER_DIED")) throw error;
   }
 }
 
-/** The peer's first word, or null while it has not come. */
+/** The peer's first message; null while it has not come. */
 export function receiveHello(link: Link, { role }: Party): Hello | null {
   const value = receive(link, MESSAGE.hello);
   return value === undefined ? null : readHello(value, role);
 }
 
-/** The rest, once both have said hello. `wake` is for what an end waits for that is not the peer. */
+/** The handshake after the hellos. `wake` as for a Transport. */
 export async function shakeHands(
   link: Link,
   peer: Hello,
@@ -85,9 +87,9 @@ export async function shakeHands(
 ): Promise<Agreement> {
   const { role, location, profile, pin, allocator } = party;
   const connected = link instanceof HostLink;
-  // Two ranks of one job meet in one way only, or each might wait for the other on another link.
+  // Two such ranks connect through the job only. With two links, each rank might wait for the other on a different one.
   if (connected && connectsInJob(party.directoryId, peer.directoryId))
-    throw new Mismatch("a rank that is met through the job");
+    throw new Mismatch("a rank that connects through the job");
   const objection = unexpected(party.expected, peer.location);
   const pins = [pin, peer.pin].filter((name) => name !== undefined);
   const examined = [...requested(party), ...peer.requested].filter((name) => pins.every((pinned) => pinned === name));
@@ -95,7 +97,7 @@ export async function shakeHands(
   link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities: offered });
   const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
   if (objection !== null) throw new Mismatch(objection);
-  if (!verdict.ok) throw new Mismatch(`the peer expects somebody else: ${verdict.reason}`);
+  if (!verdict.ok) throw new Mismatch(`the peer expects another process: ${verdict.reason}`);
 
   const negotiation: Negotiation = {
     name: party.name,
@@ -103,7 +105,7 @@ export async function shakeHands(
     scope: detectScope(location, peer.location),
     mine: location,
     peer: peer.location,
-    // One ring serves both: the producer's wish counts.
+    // The ring has one number of slots: the producer's profile decides.
     profile: role === "producer" ? profile : peer.profile,
     pins,
     connected,
@@ -149,7 +151,7 @@ async function offer(
     if (isGone(error)) throw error;
     const reason = messageOf(error);
     link.send(MESSAGE.failed, reason);
-    await next(link, MESSAGE.accepted, deadline); // the consumer's echo of it: both are in step again
+    await next(link, MESSAGE.accepted, deadline); // the consumer's answer: both sides go on to the next candidate
     return { reason };
   }
   const { producer } = offered;
@@ -194,7 +196,7 @@ async function accept(
     link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.parameters });
     return opened;
   } catch (error) {
-    opened.consumer.close(); // the producer died meanwhile: what was mapped of it goes too
+    opened.consumer.close(); // the producer died: unmap its memory
     throw error;
   }
 }
@@ -211,7 +213,7 @@ async function next(link: Link, kind: number, deadline: Deadline): Promise<unkno
   }
 }
 
-/** The value of the next message, which has to be of this kind; undefined while there is none. */
+/** The value of the next message; undefined while none has come. CORRUPT_SEGMENT if the message is of another kind. */
 function receive(link: Link, kind: number): unknown {
   const message = link.receive();
   if (message === null) return undefined;
@@ -219,7 +221,7 @@ function receive(link: Link, kind: number): unknown {
   throw new LavaFlowError("CORRUPT_SEGMENT", `the peer's handshake sent message ${message.kind} instead of ${kind}`);
 }
 
-/** Whether two are ranks of one job whom its directory brings together. */
+/** Whether the two are ranks of one job in different runtime directories: the job's names connect them. */
 function connectsInJob(mine: string | null, peer: string | null): boolean {
   return mine !== null && peer !== null && mine !== peer && mine.split(":")[0] === peer.split(":")[0];
 }
@@ -228,7 +230,7 @@ function isGone(error: unknown): boolean {
   return isCode(error, "PEER_DIED", "WIRE_VERSION_MISMATCH");
 }
 
-/** The time is up, or the caller's signal was aborted: of no importance to the transport. */
+/** The open ends. The error says nothing of the transport. */
 function isOver(error: unknown): boolean {
   return isCode(error, "TIMEOUT", "ABORTED");
 }

@@ -1,4 +1,4 @@
-/** Where two processes of one host meet: a name in this user's runtime directory. */
+/** The listener of one host: names in this user's runtime directory. */
 import { ERROR_CODES } from "../../error-codes.ts";
 import { CONSTANTS, RENDEZVOUS_INFO } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -22,7 +22,7 @@ const NAME_IN_USE = -1 - ERROR_CODES.indexOf("NAME_IN_USE");
 const REMEDY =
   "Set LAVA_FLOW_RUNTIME_DIR to a folder, in one that exists, that only this user can write to; its path has to be short";
 
-/** The first arguments of the calls that are about a role. */
+/** The first arguments of the shim's functions that take a role. */
 function roleIn(directory: string, name: string, role: "producer" | "consumer", key: string) {
   const [path, bytes] = [encoder.encode(directory), encoder.encode(name)];
   const scope = key === "" ? null : encoder.encode(key);
@@ -30,7 +30,7 @@ function roleIn(directory: string, name: string, role: "producer" | "consumer", 
   return [path, path.byteLength, bytes, bytes.byteLength, which, scope, scope?.byteLength ?? 0] as const;
 }
 
-/** One role under one name. The role is held until `close`, and given back by the kernel when the process dies. */
+/** One role under one name, held until `close`. The kernel releases the role of a process that dies. */
 export class HostListener implements Listener {
   readonly #directory = runtimeDirectory();
   readonly directory = this.#directory.path;
@@ -43,8 +43,8 @@ export class HostListener implements Listener {
   #closed = false;
 
   /**
-   * `job` is the one whose names these are, and `key` stands for it; both "" for those of the host. `openedAt` says where
-   * in the user's program that is. NAME_IN_USE, PERMISSION_DENIED (the directory), INVALID_ARGUMENT (the name).
+   * `job` and `key` name the job that the name belongs to; "" for a name of the host. `openedAt` is the line of the user's
+   * program that opens the channel. NAME_IN_USE, PERMISSION_DENIED (the directory), INVALID_ARGUMENT (the name).
    */
   constructor(name: string, role: "producer" | "consumer", job = "", key = "", openedAt = "") {
     const shim = native();
@@ -60,7 +60,6 @@ export class HostListener implements Listener {
     if (callSite.length > 0) check(shim, shim.lf_rendezvous_note(this.#handle, callSite, callSite.length));
   }
 
-  /** A connection to a peer of the other role, or null while none has come. Never blocks. */
   poll(): HostLink | null {
     const shim = native();
     const handle = check(shim, shim.lf_rendezvous_poll(this.#handle));
@@ -68,8 +67,8 @@ export class HostListener implements Listener {
   }
 
   /**
-   * Sleeps until there may be something for `poll`; false, at once, where that has to be tried out: something is there
-   * already, or the system tells of nothing.
+   * Sleeps until an event, and returns true. Returns false at once if a peer may have connected already, and if the system
+   * has no such event: then the caller polls.
    */
   async sleep(deadline: Deadline): Promise<boolean> {
     this.#watch ??= ListenerWatch.join(this.#handle);
@@ -79,7 +78,7 @@ export class HostListener implements Listener {
     return true;
   }
 
-  /** Where a peer would have been found, and how many were turned away because they run as another user. */
+  /** Names the directory, and how many peers of other users were refused. */
   describe(): string {
     const shim = native();
     check(shim, shim.lf_rendezvous_info_get(this.#handle, info));
@@ -91,7 +90,7 @@ export class HostListener implements Listener {
     return `in ${this.directory}${passedOver}${refused}${names}`;
   }
 
-  /** Why nobody came. `otherKey` stands for the names that this process could have opened it among, too; null for none. */
+  /** Why no peer came. `otherKey` is the key of the other scope that this process could have used; null for none. */
   whyNoPeer(came: boolean, otherKey: string | null): Known {
     const other = this.#role === "producer" ? "consumer" : "producer";
     const { directory } = this;
@@ -119,7 +118,6 @@ export class HostListener implements Listener {
     );
   }
 
-  /** The peer was found: nobody else may come. The role stays taken. */
   stop(): void {
     const shim = native();
     this.#unwatch();

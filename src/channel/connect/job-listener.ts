@@ -1,4 +1,4 @@
-/** Where two ranks of a job meet: a name in the whole job. */
+/** The listener of one job: names that all its ranks share. */
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Job } from "../job/job.ts";
@@ -9,23 +9,22 @@ import type { Listener } from "./listener.ts";
 const encoder = new TextEncoder();
 
 /**
- * Ranks with equal places meet without the job, and are never brought together here: on one host, in one runtime directory.
- * The host is the one that the location says (so that a user can tell hosts apart where the kernels' ids don't); without
- * a directory that can be used a place is like no other. Starts with what stands for the job, so that a rank has its place
- * before it has joined.
+ * The runtime-directory id of a rank. Ranks with equal ids connect through their runtime directory, and the job never
+ * connects them. The host is that of the location, so that a user can separate hosts which share a kernel. Without a usable
+ * directory the id is unique. The id starts with the job's key, which a rank knows before it joins.
  */
 export function directoryIdOf(jobKey: string, host: string, directory: string | null): string {
   const where = directory === null ? crypto.randomUUID() : fileIdentity(directory);
   return `${jobKey}:${new Bun.CryptoHasher("sha256").update(`${host}\n${where}`).digest("hex")}`;
 }
 
-/** Two paths may name one directory. */
+/** Equal for two paths of one directory. */
 function fileIdentity(path: string): string {
   const { dev, ino } = process.getBuiltinModule("node:fs").statSync(path, { bigint: true });
   return `${dev} ${ino}`;
 }
 
-/** One role under one name. The role is held until `close`, or until this process gives no sign of life any more. */
+/** One role under one name, held until `close`, or until the other ranks find this one dead. */
 export class JobListener implements Listener {
   readonly #job: Job;
   readonly #handle: number;
@@ -42,7 +41,7 @@ export class JobListener implements Listener {
     );
   }
 
-  /** A connection to a peer of the other role, or null while none has come. Never blocks. NAME_IN_USE. */
+  /** Also throws NAME_IN_USE. */
   poll(): ControlLink | null {
     const shim = native();
     const handle = check(shim, shim.lf_seek_poll(this.#handle));
@@ -53,7 +52,6 @@ export class JobListener implements Listener {
     return `in the job of ${this.#job.size} ranks`;
   }
 
-  /** The peer was found: nobody else may come. The role stays taken. */
   stop(): void {
     const shim = native();
     check(shim, shim.lf_seek_settle(this.#handle));

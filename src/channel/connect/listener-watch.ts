@@ -1,6 +1,6 @@
 /**
- * How an `open` waits for its peer: asleep, until the kernel tells that something came for it. All that wait in a thread
- * share one descriptor, which Bun's event loop watches; it is there while one of them is.
+ * The event for which a host's listeners sleep. All listeners of a thread share one descriptor, which Bun's event loop
+ * watches. The descriptor exists while the thread has a listener.
  */
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -8,18 +8,18 @@ import { check } from "../../native/status.ts";
 import { Watch } from "../../native/watch.ts";
 import { readEventFd } from "../wait/event.ts";
 
-/** Null where nobody waits, and where the system offers no such descriptor. */
+/** Null while the thread has no listener, and where the system has no such descriptor. */
 let shared: ListenerWatch | null = null;
 
 export class ListenerWatch {
   readonly #handle: number;
-  /** Who may sleep, by the handle of what they wait at; those who do have what wakes them. */
+  /** The listeners by handle, with the `wake` of those that sleep. */
   readonly #waiting = new Map<number, (() => void) | null>();
   #watch: Watch | null = null;
   #opening = false;
   #closed = false;
 
-  /** The watch of this thread, with one more who waits; null where the system offers none. */
+  /** The watch of this thread, with `rendezvous` added; null where the system has none. */
   static join(rendezvous: number): ListenerWatch | null {
     if (shared === null) {
       const shim = native();
@@ -44,7 +44,7 @@ export class ListenerWatch {
     native().lf_watch_close(this.#handle);
   }
 
-  /** Whether it will be notified of all that comes from now on. If not, something is there already, or nothing can tell. */
+  /** Whether each later connection causes an event. If not, a peer may have connected already, or no event is available. */
   covers(rendezvous: number): boolean {
     const shim = native();
     if (check(shim, shim.lf_rendezvous_watch(rendezvous, this.#handle)) === CONSTANTS.LF_EMPTY) return false;
@@ -52,7 +52,7 @@ export class ListenerWatch {
     return this.#watch !== null || this.#opening;
   }
 
-  /** `wake` is called once, when something has come. Returns what takes that back. */
+  /** `wake` is called once, at the next event. Returns a function that unsubscribes `wake`. */
   onEvent(rendezvous: number, wake: () => void): () => void {
     this.#waiting.set(rendezvous, wake);
     return () => {
@@ -60,7 +60,7 @@ export class ListenerWatch {
     };
   }
 
-  /** The descriptor is none of a socket: the event loop sees once that it is readable, fails to read it and lets it go. */
+  /** The descriptor is no socket: the event loop reports it readable once, fails to read it and closes it. */
   async #open(): Promise<void> {
     this.#opening = true;
     try {
@@ -70,7 +70,7 @@ export class ListenerWatch {
       if (this.#closed) watch.close();
       else this.#watch = watch;
     } catch {
-      // No descriptor is left: those who wait look for themselves.
+      // The process has no descriptor left: the listeners poll.
       this.#wakeAll();
     } finally {
       this.#opening = false;

@@ -1,4 +1,7 @@
-/** Who has a role or had it, for the messages of those who find it taken or nobody in it; and what the second evaluation of a program may take. */
+/**
+ * The process that holds a role, or held it last: for NAME_IN_USE and for the reason in a TIMEOUT. Also the roles that the
+ * second evaluation of a program may take over from the first.
+ */
 import { LavaFlowError } from "../../errors.ts";
 import { CONSTANTS, ROLE_HOLDER } from "../../native/layout.ts";
 import type { Known } from "../wait/deadline.ts";
@@ -12,34 +15,34 @@ const fields = new DataView(holder.buffer);
 
 const ONE_TO_ONE = "A channel has one producer and one consumer";
 
-/** `place` as the shim keeps it: its end, as that has the file's name and the line. */
+/** The end of `callSite`, with the name of the file and the line, in as many bytes as the shim keeps. */
 export function callSiteBytes(callSite: string): Uint8Array {
   return encoder.encode(callSite).slice(-CONSTANTS.LF_PLACE_MAX_BYTES);
 }
 
-/** As a process has written it down in a runtime directory. */
+/** The holder, from the note that it wrote in the runtime directory. */
 export interface Holder {
-  /** "left": it gave the role back. "died": it ended with the role. */
+  /** "left": the holder gave the role back. "died": the holder exited with the role. */
   state: "has" | "left" | "died";
   /** "this process itself" or "process 12". */
   who: string;
   here: boolean;
   pid: number;
-  /** It had a peer. */
+  /** Whether the holder has connected to a peer. */
   met: boolean;
-  /** "since …", and the line of its program where that is known. */
+  /** "since …", with the line of the holder's program if known. */
   since: string;
-  /** For "left". */
+  /** When the holder gave the role back. */
   leftAt: string;
 }
 
-/** What `ask` finds; null where that is not known, "nobody" where nobody has had the role. */
-export function readHolder(ask: (holder: Uint8Array) => number): Holder | "nobody" | null {
+/** The result of `ask`; null if it is unknown, "none" if no process has held the role. */
+export function readHolder(ask: (holder: Uint8Array) => number): Holder | "none" | null {
   const answer = ask(holder);
-  if (answer !== 1) return answer === 0 ? "nobody" : null;
+  if (answer !== 1) return answer === 0 ? "none" : null;
   const number = (offset: number) => fields.getInt32(offset, true);
   const length = fields.getUint32(ROLE_HOLDER.place_bytes, true);
-  // It comes from another process: no control characters of its may reach a terminal.
+  // The text comes from another process: no control character may reach a terminal.
   const callSite = decoder
     .decode(holder.subarray(ROLE_HOLDER.place, ROLE_HOLDER.place + length))
     .replace(/\p{Cc}/gu, " ");
@@ -62,11 +65,11 @@ function timeAt(offset: number): string {
   return Number.isNaN(time.getTime()) ? "some time" : time.toISOString();
 }
 
-/** NAME_IN_USE, with all that is known of who has the role. */
+/** NAME_IN_USE, with all that is known of the holder. */
 export function nameInUse(name: string, role: Role, ask: (holder: Uint8Array) => number): LavaFlowError {
   const known = readHolder(ask);
   const what = `the ${role} of "${name}"`;
-  if (known === null || known === "nobody" || known.state !== "has") {
+  if (known === null || known === "none" || known.state !== "has") {
     return new LavaFlowError("NAME_IN_USE", `a running process is already ${what}`, {
       remedy: `${ONE_TO_ONE}: close the other one, or choose another name`,
     });
@@ -78,18 +81,18 @@ export function nameInUse(name: string, role: Role, ask: (holder: Uint8Array) =>
   return new LavaFlowError("NAME_IN_USE", `${who} is already ${what}, ${since}`, { remedy });
 }
 
-/** A set of names in a runtime directory: those of the host, or of a job. */
+/** The names of one scope in a runtime directory. */
 export interface Names {
   directory: string;
-  /** What stands for the job; "" for the names of the host. */
+  /** The key of the job; "" for the names of the host. */
   key: string;
-  /** What somebody who waits there is told to do. */
+  /** The remedy if the peer waits there. */
   remedy: string;
 }
 
 /**
- * Why nobody in `role` came to `mine`, where this side has waited: what is written down there, and who waits under the name
- * at one of the `others`. `came`: somebody did, and was not the right one.
+ * Why no peer in `role` came to `mine`: what the holder's note there says, or that a process waits under the name in one of
+ * the `others`. `came`: a peer came, and was not the expected one.
  */
 export function whyNoPeer(
   name: string,
@@ -100,7 +103,7 @@ export function whyNoPeer(
   ask: (names: Names, holder: Uint8Array) => number,
 ): Known {
   const here = readHolder((out) => ask(mine, out));
-  if (here !== null && here !== "nobody" && here.state === "has") {
+  if (here !== null && here !== "none" && here.state === "has") {
     const { who, since, met } = here;
     const has = `${who} is the ${role}, ${since}`;
     const other = role === "producer" ? "consumer" : "producer";
@@ -114,7 +117,7 @@ export function whyNoPeer(
   }
   for (const names of others()) {
     const there = readHolder((out) => ask(names, out));
-    if (there === null || there === "nobody" || there.state !== "has" || there.met) continue;
+    if (there === null || there === "none" || there.state !== "has" || there.met) continue;
     const which = names.key === mine.key ? "" : `, among the names of ${names.key === "" ? "the host" : "its job"}`;
     return {
       why: `${there.who} waits as the ${role} of "${name}" in ${names.directory}${which}, ${there.since}`,
@@ -123,7 +126,7 @@ export function whyNoPeer(
   }
   if (came) return { why: "" };
   const { remedy, directory } = mine;
-  if (here === "nobody") return { why: `no ${role} was ever seen under this name in ${directory}`, remedy };
+  if (here === "none") return { why: `no ${role} was ever seen under this name in ${directory}`, remedy };
   if (here === null) return { why: `no ${role} was seen under this name in ${directory} in this time`, remedy };
   const { who, since, state, leftAt } = here;
   const end = state === "left" ? `has closed it at ${leftAt}` : "has ended without closing it";
@@ -132,21 +135,21 @@ export function whyNoPeer(
 
 // ───────────── a program that is evaluated again ─────────────
 
-/** An open that still waits. */
+/** An open that waits for its peer. */
 interface Pending {
-  /** Which evaluation of this file began it. */
+  /** Identifies the evaluation of this file that began the open. */
   evaluation: object;
   yield(error: LavaFlowError): void;
 }
 
 const EVALUATION = {};
-/** By scope, role and name, for all evaluations of this file in the thread: what `bun --hot` evaluates again is the same file. */
+/** The pending opens by scope, role and name, shared by all evaluations of this file in the thread (`bun --hot`). */
 const KEY = Symbol.for(`lava-flow.pending.${import.meta.path}`);
 const shared = globalThis as { [KEY]?: Map<string, Pending> };
 
 /**
- * Enters an open that begins to wait; returns what ends that. One of an earlier evaluation under the same name and role
- * ends with ABORTED: nobody but its own evaluation, which was replaced, can use what would come of it.
+ * Enters an open that begins to wait, and returns the function that removes it. An open of an earlier evaluation under the
+ * same name and role ends with ABORTED: that evaluation was replaced, and no code can use the channel.
  */
 export function enterPending(key: string, name: string, give: (error: LavaFlowError) => void): () => void {
   const pending = (shared[KEY] ??= new Map());

@@ -1,4 +1,4 @@
-/** Which path a channel takes, and why not the others. The only file that imports the transports. */
+/** The choice of a transport, with the reasons against the others. The only file that imports the transports. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import { mpi } from "../transport/mpi.ts";
@@ -15,15 +15,15 @@ export interface Route {
   peer: ProcessLocation;
 }
 
-/** Fastest first: the first that both sides can use is taken. */
+/** Fastest first. The first that both sides can use is taken. */
 const CANDIDATES: readonly Transport[] = [vulkan, shm, mpi];
 
-/** The transports that this side asks for. */
+/** The transports that this side requests. */
 export function requested(party: Party): TransportName[] {
   return CANDIDATES.filter((candidate) => candidate.requested(party)).map(({ name }) => name);
 }
 
-/** What this process can bring to each of the transports that are asked for; plain data, sent to the peer. */
+/** The capabilities of this process for each requested transport: plain data, sent to the peer. */
 export function capabilities(party: Party, asked: ReadonlySet<TransportName>): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const candidate of CANDIDATES) {
@@ -32,7 +32,7 @@ export function capabilities(party: Party, asked: ReadonlySet<TransportName>): R
   return found;
 }
 
-/** The transports worth trying, fastest first, and the reasons against the rest. Both sides come to the same answer. */
+/** The transports to try, fastest first, and the reasons against the rest. Both sides compute the same result. */
 export function candidates(negotiation: Negotiation): { viable: Transport[]; rejected: Route["rejected"] } {
   const viable: Transport[] = [];
   const rejected: Route["rejected"] = [];
@@ -51,7 +51,7 @@ function refusal(candidate: Transport, negotiation: Negotiation): string | null 
   return candidate.refusal(negotiation);
 }
 
-/** No transport was left: every one with its reason. */
+/** NO_ROUTE, with the reason against each transport. */
 export function noRoute(name: string, negotiation: Negotiation, rejected: Route["rejected"]): LavaFlowError {
   const reasons = rejected.map((r) => `${r.transport}: ${r.reason}`).join("; ");
   return new LavaFlowError("NO_ROUTE", `no path for "${name}" to a ${negotiation.scope.scope} peer (${reasons})`, {

@@ -1,23 +1,23 @@
 /**
- * The end of a rank. A process that ends well waits for the others before it leaves MPI, as they may still need what it
- * sent; one that ends by an error takes the job with it instead of leaving it hanging.
+ * The exit of a rank. A process that exits without an error waits for the other ranks before MPI_Finalize, because MPI may
+ * still hold messages for them. A process that exits by an uncaught error aborts the job, so that no rank hangs.
  *
- * An error that a handler of the user's own takes is none. Bun prints one that nobody takes, and may then go on for as
- * long as the main module awaits something: here the process ends, as the others would wait for it.
+ * An error that a handler of the user takes is not uncaught. After an uncaught error Bun may run on while the main module
+ * awaits something. Then this file ends the process, because the other ranks would wait for it.
  *
- * A Worker that ends does not end the job, so only the main thread listens. Where that never comes to the job (a Worker
- * did, or a runner has no 'exit' event), the shim leaves the job when the process exits, as for a status of 0.
+ * The end of a Worker does not end the job, so only the main thread subscribes. If only a Worker joined the job, or a runner
+ * has no 'exit' event, the shim leaves the job at exit as for status 0.
  */
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 
-/** So long the others may be silent until they are not waited for: by a rank that ends well, and by one that does not. */
+/** Milliseconds without a sign of life after which the exit no longer waits for another rank: at status 0, and at others. */
 const SILENCE_MS = 30_000;
 const SHORT_SILENCE_MS = 1000;
 
 const encoder = new TextEncoder();
 
-/** `job` is what is known of it by then. */
+/** `job` returns the joined job; null before. */
 export function endWithProcess(job: () => { rank: number; size: number; processor: string } | null): void {
   const shim = native();
   check(shim, shim.lf_job_close_at_exit(SILENCE_MS));
@@ -26,14 +26,14 @@ export function endWithProcess(job: () => { rank: number; size: number; processo
   process.on("uncaughtExceptionMonitor", (error) => {
     if (process.listenerCount("uncaughtException") > 0) return;
     uncaught = { error };
-    setImmediate(() => process.exit(1)); // once Bun has printed it
+    setImmediate(() => process.exit(1)); // after Bun has printed the error
   });
   const ignored = process.execArgv.some((flag) => /^--unhandled-rejections=(none|warn)$/.test(flag));
   if (!ignored) {
     process.on("unhandledRejection", (error) => {
       if (process.listenerCount("unhandledRejection") > 1) return;
       uncaught = { error };
-      console.error(error); // Bun prints only what has no listener
+      console.error(error); // Bun prints only errors without a listener
       process.exit(1);
     });
   }
@@ -45,7 +45,7 @@ export function endWithProcess(job: () => { rank: number; size: number; processo
       const words = encoder.encode(`lava-flow: ${who} (pid ${process.pid}) ended by an uncaught error: ${what}\n`);
       shim.lf_job_abort(code || 1, words, words.length);
     }
-    // What it fails of is of no use to a process that ends.
+    // The status is ignored: the process exits anyway.
     shim.lf_job_close(code, code === 0 ? SILENCE_MS : SHORT_SILENCE_MS);
   });
 }

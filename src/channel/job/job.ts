@@ -1,4 +1,4 @@
-/** The MPI job: the processes that one launcher started together. Initialised on first need, once a process. */
+/** The MPI job: the processes that one launcher started together. Joined once a process, at the first need. */
 import { enteredJob, ProcessLocation } from "../../location.ts";
 import { cString } from "../../native/c-string.ts";
 import { CONSTANTS, JOB_INFO, MPI_INFO } from "../../native/layout.ts";
@@ -11,39 +11,39 @@ import { PeerTable } from "./peer-table.ts";
 
 export interface Job {
   readonly rank: number;
-  /** How many ranks there are. */
+  /** The number of ranks. */
   readonly size: number;
-  /** The same on every rank, and of no other job. */
+  /** Equal on every rank, and different for each job. */
   readonly id: string;
-  /** Stands for the job where names are its own: known to processes that ranks started as well. */
+  /** Names the job in a runtime directory. Processes that a rank started compute the same key. */
   readonly key: string;
-  /** The lowest rank of those that MPI says share memory with this one. */
+  /** The lowest rank of those that share memory with this one, as MPI says. */
   readonly node: number;
   /** MPI's name for the machine. */
   readonly processor: string;
-  /** Which MPI, and its version. */
+  /** The MPI implementation and its version. */
   readonly library: string;
   readonly peerTable: PeerTable;
 }
 
-/** Why this process is of no job; `told` where a peer should learn of it, as something says that it should be of one. */
+/** Why this process is in no job. `told`: the environment says that it should be in one, so the peer is told the reason. */
 export interface NoJob {
   missing: string;
   told: boolean;
 }
 
-/** A rank before it has joined: other ranks of its host can be met meanwhile. */
+/** A rank before it has joined. Ranks of its host can connect already. */
 export interface Joining {
   readonly joining: true;
   readonly key: string;
-  /** As the launcher says. */
+  /** From the variables of the launcher. */
   readonly rank: number;
 }
 
-/** A rank that should keep this one's location and does not answer holds up those who look for it, and nobody else. */
+/** Milliseconds for which joining waits until the peer table holds this rank's location. After them only lookups of this rank wait. */
 const ANNOUNCE_MS = 1000;
 
-/** While nobody waits for the rest of joining, it is seen to this often. */
+/** Milliseconds between two steps of announcing the location when no call waits for it. */
 const BACKGROUND_MS = 20;
 
 function describeLibrary(): string {
@@ -72,17 +72,17 @@ function describe(): Job {
   };
 }
 
-/** How far this thread is: MPI is initialised when it has a job, and others find it when the job's peerTable says so. */
+/** The progress of joining in this thread. With `job` set, MPI is initialised. */
 let job: Job | null = null;
 let begun = false;
-let patientUntil = 0;
+let announceUntil = 0;
 
-/** Goes on with what can be done now: the job when nothing is left. */
+/** One step of joining, without waiting: the job once all steps are done. */
 function step(): Job | null {
   if (job === null) {
     const shim = native();
     if (!begun) {
-      launch(); // Before MPI adds variables of its own: all ranks are to read the same ones.
+      launch(); // Before MPI adds variables of its own: all ranks have to read the same ones.
       endWithProcess(() => job);
     }
     begun = true;
@@ -91,18 +91,18 @@ function step(): Job | null {
     enteredJob({ mpiRank: job.rank, mpiNode: `${job.id}:${job.node}` });
     job.peerTable.announce(ProcessLocation.detect());
     finishLater(job.peerTable);
-    patientUntil = performance.now() + ANNOUNCE_MS;
+    announceUntil = performance.now() + ANNOUNCE_MS;
   }
-  return job.peerTable.announced() || performance.now() > patientUntil ? job : null;
+  return job.peerTable.announced() || performance.now() > announceUntil ? job : null;
 }
 
-/** Others look for this rank also when whoever joined has given up meanwhile. */
+/** Announces the location even if the call that joined has timed out: other ranks may look this rank up. */
 function finishLater(peerTable: PeerTable): void {
   const timer = setInterval(() => {
     try {
       if (!peerTable.announced()) return;
     } catch {
-      // The job is over.
+      // The job has ended.
     }
     clearInterval(timer);
   }, BACKGROUND_MS);
@@ -110,16 +110,16 @@ function finishLater(peerTable: PeerTable): void {
 }
 
 /**
- * Joining, without waiting: the job, or null while that is not done. The first call begins it: MPI begins when all ranks have
- * come to it, so from then on the others need not wait for this one. MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH.
+ * Joins without waiting: the job; null until it is joined. MPI initialises once every rank has made its first call here.
+ * MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH.
  */
 export function pollJob(): Job | null {
   return step();
 }
 
 /**
- * The job, with this rank's location known to all of it as far as those who keep it answer. Errors as of pollJob; TIMEOUT and
- * ABORTED as the deadline says.
+ * Joins the job, and waits up to ANNOUNCE_MS until the peer table has this rank's location. Errors of pollJob, TIMEOUT,
+ * ABORTED.
  */
 export async function joinJob(deadline: Deadline): Promise<Job> {
   for (;;) {
@@ -130,7 +130,7 @@ export async function joinJob(deadline: Deadline): Promise<Job> {
   }
 }
 
-/** What joining waits for. */
+/** What joining waits for, for the error at the deadline. */
 export function joiningText(): string {
   if (job)
     return `rank ${job.rank} has joined the job of ${job.size}, and the ranks that keep its location do not answer`;
@@ -143,7 +143,7 @@ export function joiningText(): string {
   return `MPI begins when ${all} of the job have come to it, which each does by opening its first channel: not all did${here}`;
 }
 
-/** A bridge of containers (docker0) has one address on many hosts: MPI may take it for the way to a peer, and reach itself. */
+/** The bridge of a container engine (docker0) has the same address on many hosts: MPI may select it, and connect to itself. */
 function interfacesText(): string {
   const { networkInterfaces } = process.getBuiltinModule("node:os");
   const addresses = Object.entries(networkInterfaces()).flatMap(([name, each = []]) =>

@@ -1,4 +1,4 @@
-/** What started this process, and whose names are its own. MPI is not touched. */
+/** The launcher that started this process, and the job whose names it uses. Does not call MPI. */
 import { LavaFlowError } from "../../errors.ts";
 import { CONSTANTS, LAUNCH_INFO } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -8,12 +8,12 @@ import { runtimeDirectory } from "../wire/runtime-directory.ts";
 export interface Launch {
   /** Why this process is no rank of an MPI job, as a clause after "this process"; null for a rank. */
   outside: string | null;
-  /** Whether something speaks for a rank all the same, so that a peer should learn why this is none. */
+  /** Whether the environment says that this process is a rank, so that the peer is told why it is none. */
   told: boolean;
-  /** As the launcher says, which says the same to processes that a rank started; undefined where it does not. */
+  /** From the variables of the launcher, which the children of a rank inherit; undefined without them. */
   rank: number | undefined;
   size: number | undefined;
-  /** The job that this process was started in, rank or not, as its launcher or scheduler calls it; "" outside of any. */
+  /** The id that the launcher or scheduler gave the job of this process, rank or not; "" outside of a job. */
   job: string;
 }
 
@@ -48,7 +48,7 @@ export function launch(): Launch {
   };
 }
 
-/** For who insists on MPI. */
+/** MPI_UNAVAILABLE for a channel that is pinned to MPI. `outside` as in Launch. */
 export function noJob(outside: string): LavaFlowError {
   const remedy =
     outside === OFF
@@ -57,25 +57,25 @@ export function noJob(outside: string): LavaFlowError {
   return new LavaFlowError("MPI_UNAVAILABLE", `this process ${outside}`, { remedy });
 }
 
-/** A short name for a job, in which equal names of channels are of equal jobs only. */
+/** The key of a job: a hash that keeps the channel names of two jobs apart. */
 export function keyOf(job: string): string {
   return new Bun.CryptoHasher("sha256").update(job).digest("hex").slice(0, CONSTANTS.LF_SCOPE_MAX);
 }
 
 /**
- * Processes that a rank starts have its variables and may not come to MPI as that rank. They know a parent that may by a file
- * beside PMIx's own, made before the parent can start anything. (The connection of PMI is a descriptor, which only this process
- * has.) The launcher removes the directory.
+ * Marks this process as the rank, for its children: they inherit its variables, and must not initialise MPI as that rank. The
+ * mark is a file beside those of PMIx, written on import, before the process can start a child. With PMI no mark is needed:
+ * the connection is a descriptor that children do not inherit. The launcher removes the directory.
  */
-function tellChildren(): void {
+function markRank(): void {
   const { PMIX_RANK, PMIX_SERVER_TMPDIR } = process.env;
   if (PMIX_RANK === undefined || !PMIX_SERVER_TMPDIR) return;
   try {
     const { writeFileSync } = process.getBuiltinModule("node:fs");
     writeFileSync(`${PMIX_SERVER_TMPDIR}/lava-flow.${process.pid}`, "", { mode: 0o600 });
   } catch {
-    // The launcher is gone, or keeps its directory to itself: then a child sees this process's MPI once that is loaded.
+    // The directory is gone or not writable. A child then finds out once this process has loaded MPI.
   }
 }
 
-tellChildren();
+markRank();

@@ -1,7 +1,7 @@
 /**
- * Where the ranks of a job are. Each publishes its hostname, host id and node id once; whoever looks for one of them asks
- * the rank that keeps it. So that an answer is never given from half of the job, each rank also signs off in one of some
- * lists when its places are known, and a question waits until all lists are full: one word for every 64 ranks.
+ * The locations of the ranks of a job. Each rank publishes its hostname, host id and node id once. A lookup asks the rank
+ * that keeps the key of a value. A lookup must not answer before all ranks have published: each rank signs one list once its
+ * values are kept, and a lookup waits until all lists are full. One list holds 64 ranks.
  */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
@@ -10,7 +10,7 @@ import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Deadline } from "../wait/deadline.ts";
 
-/** A rank, and how it describes itself. */
+/** A rank, and its own description. */
 export interface Candidate {
   rank: number;
   text: string;
@@ -43,20 +43,20 @@ function publish(key: Uint8Array, text: string): void {
   check(shim, shim.lf_job_publish(key, key.length, bytes, written));
 }
 
-/** A question to the job's directory. */
+/** A lookup of one key. */
 class Lookup {
   readonly #shim = native();
   readonly #handle: number;
-  /** How many ranks there are; null before the answer. */
+  /** The number of ranks with the value; null before the answer. */
   count: number | null = null;
-  /** As many of them as fitted. */
+  /** The ranks, as far as they fitted in one answer. */
   found: Candidate[] = [];
 
   constructor(key: Uint8Array) {
     this.#handle = check(this.#shim, this.#shim.lf_lookup_open(key, key.length));
   }
 
-  /** Whether the answer is there. PEER_DIED when the rank that keeps the key is gone. */
+  /** Whether the answer has come. PEER_DIED if the rank that keeps the key has exited. */
   answered(): boolean {
     if (this.count !== null) return true;
     const result = check(this.#shim, this.#shim.lf_lookup_poll(this.#handle, lines.length, lines));
@@ -78,9 +78,9 @@ class Lookup {
 export class PeerTable {
   readonly #rank: number;
   readonly #size: number;
-  /** What this rank published, asked for by itself: an answer means that it is known. Null once it has signed off. */
+  /** Lookups of the values that this rank published: their answers prove that the values are kept. Null once it has signed. */
   #own: Lookup[] | null = [];
-  /** Whether every rank has signed off. */
+  /** Whether every rank has signed. */
   #complete = false;
 
   constructor(rank: number, size: number) {
@@ -88,7 +88,7 @@ export class PeerTable {
     this.#size = size;
   }
 
-  /** Publishes where this rank is. */
+  /** Publishes the location of this rank. */
   announce(location: ProcessLocation): void {
     const text = `${location.hostname.slice(0, 200)} (pid ${location.pid})`;
     for (const field of LOOKUP_FIELDS) {
@@ -100,25 +100,25 @@ export class PeerTable {
     }
   }
 
-  /** Whether all of the job can find this rank. Does what is left for that, and can be done now. */
+  /** Whether all ranks can look this one up. Takes the next step if not. */
   announced(): boolean {
     if (this.#own === null) return true;
-    if (!this.#own.every(settled)) return false;
+    if (!this.#own.every(isDone)) return false;
     for (const lookup of this.#own) lookup.close();
     this.#own = null;
     publish(listOf(this.#rank), "");
     return true;
   }
 
-  /** The ranks that have all these places (of hundreds, the first). TIMEOUT, ABORTED, PEER_DIED. */
-  async find(places: [field: string, value: string][], deadline: Deadline): Promise<Candidate[]> {
+  /** The ranks with all these values, at most as many as fit in one answer. TIMEOUT, ABORTED, PEER_DIED. */
+  async find(values: [field: string, value: string][], deadline: Deadline): Promise<Candidate[]> {
     if (!this.#complete) await this.#completed(deadline);
     const answers = await ask(
-      places.map(([field, value]) => keyOf(field, value)),
+      values.map(([field, value]) => keyOf(field, value)),
       deadline,
       () => "the ranks that keep the job's locations do not answer",
     );
-    // An answer of hundreds of ranks is cut: it can't say who else is not there.
+    // An answer of hundreds of ranks is cut: a rank that it lacks may still have the value.
     const whole = answers.filter(({ count, found }) => count === found.length);
     const [shortest] = answers.map(({ found }) => found).sort((one, other) => one.length - other.length);
     const isIn = (found: Candidate[], { rank }: Candidate) => found.some((candidate) => candidate.rank === rank);
@@ -129,7 +129,7 @@ export class PeerTable {
     const starts = Array.from({ length: Math.ceil(this.#size / LIST_RANKS) }, (_, i) => i * LIST_RANKS);
     let absent = 0;
     do {
-      const what = () => `of the job's ${this.#size} ranks, ${absent || "some"} have not told where they are`;
+      const what = () => `of the job's ${this.#size} ranks, ${absent || "some"} have not published their locations`;
       const lists = await ask(starts.map(listOf), deadline, what);
       absent = this.#size - lists.reduce((sum, { count }) => sum + (count as number), 0);
       if (absent > 0) {
@@ -141,7 +141,7 @@ export class PeerTable {
   }
 }
 
-/** The answers, once all are there. */
+/** Resolves when all lookups have answers. */
 async function ask(keys: Uint8Array[], deadline: Deadline, what: () => string): Promise<Lookup[]> {
   const lookups: Lookup[] = [];
   try {
@@ -156,8 +156,8 @@ async function ask(keys: Uint8Array[], deadline: Deadline, what: () => string): 
   }
 }
 
-/** One whose keeper is gone is settled too: nobody finds this rank there. */
-function settled(lookup: Lookup): boolean {
+/** Also true if the rank that keeps the key has exited: no lookup finds this rank there, and none waits. */
+function isDone(lookup: Lookup): boolean {
   try {
     return lookup.answered();
   } catch (error) {

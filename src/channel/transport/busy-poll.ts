@@ -1,6 +1,6 @@
-/** Looks again at every turn of the event loop, as long as there is something to see: being woken takes longer. */
+/** Polls at every turn of the event loop while there is progress: a wake-up by an event takes longer. */
 
-/** So long nothing may have moved, milliseconds. Whoever waits for longer is woken. */
+/** Milliseconds without progress after which busy-polling stops. Then the caller waits for the event. */
 const BUSY_MS = 2;
 
 export class BusyPoll {
@@ -16,7 +16,7 @@ export class BusyPoll {
     this.#moved = performance.now();
   }
 
-  /** Looks again at the next turn; false when nothing has moved for too long. */
+  /** Polls at the next turn; false after BUSY_MS without progress. */
   again(): boolean {
     if (performance.now() - this.#moved > BUSY_MS) return false;
     if (!this.#coming) {

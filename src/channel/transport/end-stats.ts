@@ -1,4 +1,4 @@
-/** What the shim counts at one end of a channel. */
+/** The counters that the shim keeps for one end of a channel. */
 import { PORT_STATS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";

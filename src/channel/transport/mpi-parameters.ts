@@ -1,14 +1,14 @@
-/** What two ranks say to each other of a channel over MPI, read as the words of another process. */
+/** The messages of two ranks that negotiate a channel over MPI. Every field is checked. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
 import { printable } from "./peer-text.ts";
 import type { Negotiation } from "./transport.ts";
 
-/** What a rank brings. */
+/** The capabilities of a rank. */
 export interface RankCapability {
   job: string;
   rank: number;
-  /** The GPU that it would use; absent where it asks for none, or has none. */
+  /** The GPU that the rank would use; absent if it requests or has none. */
   gpu?: string;
 }
 
@@ -22,19 +22,19 @@ export interface Ranks {
   consumer: RankCapability | NoRank;
 }
 
-/** The peer as the shim is told of it. */
+/** The peer, as an argument of the shim. */
 export interface RankPeer {
   rank: number;
-  /** The shim's handle of a connection on one host, which proves that the peer lives; 0 where there is none. */
+  /** The shim's handle of a link on one host, whose end proves the peer's death; 0 without one. */
   link: number;
   /** For errors, UTF-8. */
   who: Uint8Array;
 }
 
-/** One producer's way to one consumer. */
+/** The producer's endpoint. */
 export interface RemoteEndpoint {
   lane: number;
-  /** How many frames may be under way. */
+  /** Frames that may be queued. */
   slots: number;
 }
 
@@ -60,7 +60,7 @@ export function ranksOf(negotiation: Negotiation): Ranks {
   return negotiation.role === "producer" ? { producer: here, consumer: there } : { producer: there, consumer: here };
 }
 
-/** Both ranks of two sides that have one. */
+/** Both ranks, of two sides that passed `refusal`. */
 export function bothRanks(negotiation: Negotiation): { producer: RankCapability; consumer: RankCapability } {
   return ranksOf(negotiation) as { producer: RankCapability; consumer: RankCapability };
 }
@@ -69,16 +69,16 @@ export function describeRank(rank: number, { hostname, pid }: ProcessLocation): 
   return `rank ${rank} on ${hostname}${pid === undefined ? "" : ` (pid ${pid})`}`;
 }
 
-/** What the producer offered. CORRUPT_SEGMENT where that can't be. */
+/** The producer's endpoint. CORRUPT_SEGMENT if it is invalid. */
 export function readEndpoint(value: unknown): RemoteEndpoint {
   const { lane, slots } = (value ?? {}) as Partial<Record<keyof RemoteEndpoint, unknown>>;
   if (isIndex(lane) && isIndex(slots) && slots > 0 && slots <= SLOTS_MAX) return { lane, slots };
-  throw new LavaFlowError("CORRUPT_SEGMENT", "the producer offered a lane that can't be");
+  throw new LavaFlowError("CORRUPT_SEGMENT", "the producer offered an invalid endpoint");
 }
 
-/** Where the consumer says that it is. CORRUPT_SEGMENT where that can't be. */
+/** The address of the consumer's endpoint. CORRUPT_SEGMENT if it is invalid. */
 export function readAddress(parameters: unknown): number {
   const { address } = (parameters ?? {}) as { address?: unknown };
   if (typeof address === "number" && Number.isSafeInteger(address) && address >= 0) return address;
-  throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted a lane at an address that can't be");
+  throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted an endpoint with an invalid address");
 }

@@ -1,4 +1,4 @@
-/** MPI: between two ranks of one job, wherever they run. The library and its protocol are the shim's. */
+/** MPI: between two ranks of one job, on any hosts. The shim loads the library and runs the protocol. */
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import { channelDevice } from "../../memory/allocator.ts";
@@ -33,7 +33,7 @@ function peerOf(link: Link, negotiation: Negotiation): RankPeer {
 export const mpi: Transport = {
   name: "mpi",
 
-  /** Also where MPI failed, or is not this process's to use: the peer is then told why. */
+  /** Also true if this process should be a rank and MPI failed: the peer is then told why. */
   requested: ({ job, pin }: Party) => (pin === undefined || pin === "mpi") && !("missing" in job && !job.told),
 
   capabilities(party: Party): RankCapability | NoRank {
@@ -61,7 +61,7 @@ export const mpi: Transport = {
       negotiation.role === "producer" ? [negotiation.mine, negotiation.peer] : [negotiation.peer, negotiation.mine];
     const path = `${(negotiation.job as Job).library} from ${describeRank(producer.rank, from)} to ${describeRank(consumer.rank, to)}`;
     if (producer.gpu === undefined) return path;
-    const staged = `${path}; buffers on a GPU go in pieces through pinned memory`;
+    const staged = `${path}; buffers on a GPU go in fragments through pinned memory`;
     return consumer.gpu === undefined ? `${staged}, and come as bytes, as the consumer uses none` : staged;
   },
 
@@ -96,13 +96,13 @@ export const mpi: Transport = {
   },
 };
 
-/** The GPU that the consumer said it would use. */
+/** The GPU of the consumer's capabilities. */
 function deviceOf(negotiation: Negotiation): GpuDevice | null {
   const { consumer } = bothRanks(negotiation);
   return consumer.gpu === undefined ? null : channelDevice(negotiation.allocator, negotiation.mine.deviceId).device;
 }
 
-/** The other end of the lane that the producer offered; null while it has not. */
+/** The consumer of the producer's endpoint; null until the producer has sent it. */
 function answer(link: Link, negotiation: Negotiation, wake: () => void): MpiConsumer | null {
   const message = link.receive();
   if (message === null) return null;
@@ -110,6 +110,8 @@ function answer(link: Link, negotiation: Negotiation, wake: () => void): MpiCons
     return MpiConsumer.open(peerOf(link, negotiation), readEndpoint(message.value), deviceOf(negotiation), wake);
   }
   const why =
-    message.kind === MESSAGE.failed ? printable(String(message.value)) : `message ${message.kind} instead of a lane`;
-  throw new LavaFlowError("NO_ROUTE", `the producer sent no lane: ${why}`);
+    message.kind === MESSAGE.failed
+      ? printable(String(message.value))
+      : `message ${message.kind} instead of an endpoint`;
+  throw new LavaFlowError("NO_ROUTE", `the producer sent no endpoint: ${why}`);
 }

@@ -1,4 +1,4 @@
-/** What can be sent, and what is said of the rest. */
+/** The payloads of a frame, and their checks. */
 import { isProxy } from "node:util/types";
 import { invalidArgument } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
@@ -9,20 +9,20 @@ export type Payload = Bytes | MemoryBuffer;
 
 const ALLOWED = `${BYTES_ALLOWED}, or a MemoryBuffer`;
 
-/** The longest view whose bytes the shim copies in one call. */
+/** Bytes of the longest view that the shim copies in one call. */
 export const VIEW_MAX = 0xffffffff;
 
-/** Of a payload that is no MemoryBuffer: itself where it is a view, else a view of all of it. */
+/** A payload that is no MemoryBuffer: itself if it is a view, else a view of all its bytes. */
 export function viewOfPayload(payload: unknown): ArrayBufferView {
   if (ArrayBuffer.isView(payload)) return payload;
   if (isProxy(payload)) throw invalidArgument("payload", "a Proxy", `${ALLOWED}, not a Proxy of one`);
   return bytesOf("payload", payload, ALLOWED);
 }
 
-/** The length of a view that is to be sent. INVALID_ARGUMENT, or CLOSED where its memory was closed. */
+/** The bytes of a view to send. INVALID_ARGUMENT, or CLOSED if its memory was closed. */
 export function lengthOf(view: ArrayBufferView, max = VIEW_MAX): number {
   try {
-    // Nothing can take the place of an element. Where a view says that it has more bytes than it has, there is none.
+    // An object can fake `byteLength`, not its last element: without one there, the length is false.
     const said = view.byteLength;
     const byteLength = (view as Uint8Array)[said - 1] !== undefined ? said : sizeOf(view);
     if (byteLength > 0 && byteLength <= max) return byteLength;

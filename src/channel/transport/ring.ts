@@ -1,19 +1,19 @@
-/** The ring in shared memory, which every transport between two processes of one host has. */
+/** The parameters of the ring in shared memory, which the transports between two processes of one host use. */
 import { native } from "../../native/load.ts";
 import { printable } from "./peer-text.ts";
 import { haveSeveral, ownProcessors } from "./processors.ts";
 import type { Negotiation, Party, TransportName } from "./transport.ts";
 
 export interface RingCapabilities {
-  /** Whether this process can take part in asymmetric barriers; both must, or both use fences. */
+  /** Whether this process can use asymmetric barriers. Both sides must, or both use fences. */
   membarrier: boolean;
   /** The processors of this thread, as in processors.ts. */
   processors: string;
-  /** Why this process can meet nobody of its host. */
+  /** Why no process of its host can connect to this one. */
   barred?: string;
 }
 
-/** Slots of 128 bytes: how many messages may be under way. More keeps two busy sides apart, fewer stay in the cache. */
+/** Slots of 128 bytes, one a frame. More slots decouple two busy sides; fewer slots stay in the cache. */
 const SLOTS = { "low-latency": 256, "high-throughput": 4096, "gpu-preferred": 1024, "cpu-shared": 1024 } as const;
 
 export function ringCapabilities({ hostRefusal }: Party): RingCapabilities {
@@ -25,13 +25,13 @@ export function slotsOf(negotiation: Negotiation): number {
 }
 
 export interface RingParameters {
-  /** Without a fence on the fast path only when both sides registered. */
+  /** 0 if both sides can use asymmetric barriers: then the fast path has no fence. */
   fenced: 0 | 1;
-  /** Whether who waits may look for what the peer does: not where the peer has to wait for it to sleep. */
+  /** Whether a waiting end busy-polls: not if the peer needs the same processor to make progress. */
   busyPoll: boolean;
 }
 
-/** `name` is of the transport whose abilities have the ring's; the peer's answer is not trusted to have a form. */
+/** `name` selects the transport whose capabilities contain those of the ring. The peer's may have any form. */
 export function ringParameters(negotiation: Negotiation, name: TransportName): RingParameters {
   const { mine, peer } = negotiation.capabilities(name) as {
     mine: RingCapabilities;
@@ -43,7 +43,7 @@ export function ringParameters(negotiation: Negotiation, name: TransportName): R
   };
 }
 
-/** Why there can be no ring between these two, or null. */
+/** Why these two can't share a ring; null if they can. */
 export function noRing(negotiation: Negotiation, name: TransportName): string | null {
   if (negotiation.scope.scope === "remote")
     return `shared memory does not reach a remote peer (${negotiation.scope.reason})`;
@@ -54,7 +54,7 @@ export function noRing(negotiation: Negotiation, name: TransportName): string | 
     >;
     const refusals = [mine?.barred, peer?.barred].filter((reason) => typeof reason === "string");
     if (refusals.length > 0)
-      return `the two met through MPI, as a runtime directory can't be used: ${refusals.map(printable).join("; ")}`;
+      return `the two are connected through MPI, as a runtime directory can't be used: ${refusals.map(printable).join("; ")}`;
     return "the two met through MPI, as their runtime directories differ: memory is shared by those of one (LAVA_FLOW_RUNTIME_DIR)";
   }
   const { peer } = negotiation.capabilities(name);

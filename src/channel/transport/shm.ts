@@ -1,4 +1,4 @@
-/** Shared memory: a ring and pooled blocks in segments that both processes map. The protocol is the shim's. */
+/** Shared memory: a ring and pooled blocks in segments that both processes map. The shim runs the protocol. */
 import type { Link } from "../wire/link.ts";
 import { noRing, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";

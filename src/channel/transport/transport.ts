@@ -1,4 +1,4 @@
-/** What a transport is: one file behind this interface. The channel above it knows nothing else of it. */
+/** The interface of a transport, and of the two ends that it makes. The channel uses nothing else of a transport. */
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
@@ -13,26 +13,26 @@ import type { Releases } from "./releases.ts";
 export type TransportName = "shm" | "vulkan" | "mpi";
 export const TRANSPORT_NAMES: readonly TransportName[] = ["shm", "vulkan", "mpi"];
 
-/** What one side brings to the negotiation. */
+/** One side of the handshake. */
 export interface Party {
   name: string;
   role: "producer" | "consumer";
   location: ProcessLocation;
   profile: ChannelProfile;
-  /** Whose GPUs it may use. */
+  /** The allocator whose GPUs the channel may use. */
   allocator: MemoryAllocator;
-  /** The MPI job that this process is a part of, or why it is of none. */
+  /** The MPI job of this process, or why it is in none. */
   job: Job | Joining | NoJob;
-  /** Where others of the job meet this process without it; null where none does. */
+  /** The runtime-directory id: ranks with equal ids connect without the job; null for a process that is no rank. */
   directoryId: string | null;
-  /** Why nobody of this host can be met; undefined where that works. */
+  /** Why no process of this host can connect; undefined if processes can. */
   hostRefusal?: string;
   pin?: TransportName;
-  /** Whom to expect; undefined: anybody. */
+  /** Properties of the expected peer; undefined: any peer. */
   expected?: Partial<ProcessLocation>;
 }
 
-/** What both sides know of each other once they have met, the same on both but for who is who. */
+/** The facts of both sides after the verdicts. Equal on both sides, except that `mine` and `peer` change places. */
 export interface Negotiation {
   name: string;
   role: "producer" | "consumer";
@@ -40,113 +40,110 @@ export interface Negotiation {
   mine: ProcessLocation;
   peer: ProcessLocation;
   profile: ChannelProfile;
-  /** Transports that either side insists on. */
+  /** The transports to which a side is pinned. */
   pins: TransportName[];
-  /** Whether the two have a connection on this host, which carries memory. */
+  /** Whether the two are connected on this host, by a link that carries memory. */
   connected: boolean;
   /** This side's, as in Party. */
   job: Job | Joining | NoJob;
   allocator: MemoryAllocator;
-  /** `capabilities()` of this transport in this process and in the peer (which may say anything). */
+  /** `Transport.capabilities` of this process and of the peer. The peer's may have any form. */
   capabilities(transport: TransportName): { mine: unknown; peer: unknown };
 }
 
-/** Something has come that an end waits for; or it failed of `failure` where no call of the channel could tell. */
+/** Called for an event that the peer does not notify of, such as the end of GPU work. `failure`: an error that no call returned. */
 export type Wake = (failure?: unknown) => void;
 
 export interface Transport {
   readonly name: TransportName;
-  /** Whether this side asks for it. One that neither side asks for is not examined: that can take its time. */
+  /** Whether this side requests the transport. Probing one that neither side requests would only take time. */
   requested(party: Party): boolean;
-  /** What this process can bring: plain data, sent to the peer. Never throws. */
+  /** The capabilities of this process: plain data, sent to the peer. Never throws. */
   capabilities(party: Party): unknown;
-  /** Why it can't serve these two, or null. A pure function of the negotiation, so that both sides agree. */
+  /** Why the transport can't serve these two; null if it can. Pure, so that both sides compute the same. */
   refusal(negotiation: Negotiation): string | null;
-  /** Why it is the right one, once it serves; `parameters` are the consumer's, as the producer heard them. */
+  /** For `route.reason`. `parameters` are those of `Acceptance`. */
   reason(negotiation: Negotiation, parameters: unknown): string;
-  /** What has to be there before the next two. A failure becomes the reason against this transport. */
+  /** Runs before the next two. An error becomes the reason against this transport. */
   prepare?(negotiation: Negotiation, deadline: Deadline): Promise<void>;
-  /** Makes what is to be shared and sends it to the peer. A failure becomes the reason against this transport. */
+  /** Makes the memory to share and sends it to the peer. An error becomes the reason against this transport. */
   openProducer(link: Link, negotiation: Negotiation, wake: Wake): Offer;
-  /** Takes what the producer sends. A failure becomes the reason against it. */
+  /** Receives the producer's memory. An error becomes the reason against this transport. */
   openConsumer(link: Link, negotiation: Negotiation, wake: Wake): Acceptance;
 }
 
 export interface Offer {
   producer: ProducerEnd;
-  /** The consumer has accepted, on these parameters. CORRUPT_SEGMENT where they can't be. */
+  /** The consumer has accepted with these parameters. CORRUPT_SEGMENT if they are invalid. */
   agree(parameters: unknown): void;
 }
 
 export interface Acceptance {
-  /** Null while not all of it has come. Throws what it fails of. */
+  /** Null until all messages have arrived. Throws if the open failed. */
   poll(): { consumer: ConsumerEnd; parameters: unknown } | null;
-  /** The producer is not waited for any longer. Not after `poll` gave an end. */
+  /** Gives up. Not called after `poll` returned an end. */
   close(): void;
 }
 
 export interface EndStats {
-  /** Messages that went through this end. */
+  /** Frames that were sent or received. */
   frames: number;
   bytes: number;
-  /** How often there was no room (producer). */
+  /** How often the queue was full (producer). */
   full: number;
   queued: number;
-  /** Received by the consumer and not released; 0 where a producer can't know. */
+  /** Frames that were received and not released; 0 on a producer that does not know. */
   held: number;
   importsCached: number;
 }
 
-/**
- * An end of a channel. Where something other than the peer is waited for (a GPU), the end calls the `wake` that it was
- * opened with when that has come.
- */
+/** An end of a channel. Work on a GPU has no event fd: at its end, the end calls the `wake` that it was opened with. */
 interface End {
-  /** Whether `moved` is worth calling again and again. */
+  /** Whether calls of `moved` in a loop can replace the event. */
   readonly busyPolls: boolean;
   stats(): EndStats;
-  /** What becomes readable when it is worth looking again; the caller owns it. -1 where the system has none. */
+  /** The descriptor that becomes readable at an event, owned by the caller; -1 where the system has none. */
   eventFd(): number;
-  /** The bell rang; `ended`: and never will again, as the peer is gone. */
+  /** An event came. `ended`: the peer has exited, and no further event comes. */
   notified(ended: boolean): void;
-  /** Resolves when closing takes nothing away from work under way; null: it takes nothing now. Never rejects. */
+  /** Resolves when no work under way needs this end; null: none does now. Never rejects. */
   settled(): Promise<void> | null;
   /** Detaches every view, then frees. */
   close(): void;
 }
 
-/** There is room; all was released; more bytes have left their payload's memory. */
+/** The condition of a wait: credits for a frame, all frames released, or MPI no longer reads a payload. */
 export type Until = "credits" | "released" | "left";
 
 export interface ProducerEnd extends End {
-  /** Of buffers that are passed without a copy; null where none is. */
+  /** Waits for buffers that are passed without a copy; null for a transport that copies. */
   readonly releases: Releases | null;
-  /** False when there is no room, or when the payload is not ready. Throws when the peer closed or died. */
+  /** False if the queue is full or the payload is not ready. Throws if the peer closed or died. */
   trySend(payload: Payload): boolean;
   /**
-   * The same, but the bytes may leave the payload's own memory by and by: a ticket for `left`, 0 where nothing is to be
-   * waited for; null when there is no room, or the payload is not ready.
+   * As `trySend`, but the transport may read the payload's memory later. Returns a ticket for `left`; 0 if the payload was
+   * read; null if the queue is full or the payload is not ready.
    */
   start(payload: Payload): number | null;
-  /** Whether the bytes have left. Throws when they can't any more. */
+  /** Whether the payload was read. Throws if it never will be. */
   left(ticket: number): boolean;
-  /** Null when there is no room. `sizeBytes` is a whole number from 0 to the largest frame. */
+  /** Null if the queue is full. `sizeBytes` is a whole number from 0 to the largest frame. */
   tryLoan(sizeBytes: number): Loan | null;
-  /** Whether everything sent was released. */
+  /** Whether every sent frame was released. */
   drained(): boolean;
-  /** Asks for a wake-up when that may have come. True: something changed already. */
+  /** Requests one event for the condition. True: the state changed already, or the peer died; no event comes. */
   arm(until: Until): boolean;
-  /** Looks `spins` times, at little cost, and says as soon as trying again may help. */
+  /** Polls up to `spins` times, 20 ns each. True: a retry may succeed. */
   moved(until: Until, spins: number): boolean;
 }
 
 export interface ConsumerEnd extends End {
-  /** Null when there is nothing. Throws CHANNEL_CLOSED or PEER_DIED once everything was received. */
+  /** Null while there is no frame. Throws CHANNEL_CLOSED or PEER_DIED once every frame was received. */
   tryRecv(): ReusedFrame | null;
-  /** Blocks this thread; null when the time is up. */
+  /** Blocks this thread; null after `timeoutMs`. */
   recvSync(timeoutMs: number, spinUs: number): ReusedFrame | null;
-  /** Asks for a wake-up at the next message. True: something is there already. */
+  /** Requests one event for the next frame. True: a frame is there already, or the peer died; no event comes. */
   arm(): boolean;
-  /** Looks `spins` times, at little cost, and says as soon as trying again may help. */
+  /** Polls up to `spins` times, 20 ns each. True: a retry may succeed. */
   moved(spins: number): boolean;
 }

@@ -1,23 +1,23 @@
-/** Gives the pages of large blocks back that nobody has used for a while. */
+/** Returns the pages of large idle blocks to the system. */
 import { CONSTANTS } from "../../native/layout.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 
-/** Smaller blocks never take more than what may be kept. */
+/** Bytes. Smaller blocks never exceed the memory that may stay allocated. */
 export const LARGE_BYTES = 2 ** 25;
 
-/** As often as the shim looks what is idle. */
+/** Milliseconds between two calls: the period in which the shim counts a block as idle. */
 const POLL_MS = 500;
 
 export class Trim {
   readonly #step: () => number;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  /** `step` is a call of the shim: 1 while there may be more to do, LF_EMPTY where there may be later. */
+  /** `step` is a function of the shim: 1 if another step may follow at once, LF_EMPTY if one may follow later. */
   constructor(step: () => number) {
     this.#step = step;
   }
 
-  /** A large block is used: from now on it is looked after, until there is none. */
+  /** A large block is in use: steps run from now on, until none is left. */
   begin(): void {
     if (this.#timer !== null) return;
     this.#timer = setInterval(() => this.#poll(), POLL_MS);
@@ -34,7 +34,7 @@ export class Trim {
       const result = this.#step();
       if (result === CONSTANTS.LF_EMPTY) return;
       if (result !== 1)
-        this.end(); // what failed, the channel's next call says
+        this.end(); // the channel's next call reports the error
       else if (turnDue()) {
         afterTurn(() => this.#poll());
         return;

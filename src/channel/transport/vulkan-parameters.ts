@@ -1,10 +1,10 @@
-/** What two sides say of their GPUs, and the way between them that follows from it. */
+/** The capabilities of two sides with GPUs, and the path of buffers between them. */
 import { LavaFlowError } from "../../errors.ts";
 import { gpuInUse } from "../../memory/allocator.ts";
 import { printable } from "./peer-text.ts";
 import type { Negotiation, Party } from "./transport.ts";
 
-/** The GPU that a side would use. */
+/** The GPU of a side. */
 export interface GpuCapability {
   name: string;
   /** 16 bytes each, as hex. */
@@ -14,7 +14,7 @@ export interface GpuCapability {
   timeline: boolean;
 }
 
-/** Why a side has none. */
+/** Why a side has no GPU. */
 export interface NoGpu {
   missing: string;
 }
@@ -24,17 +24,17 @@ export interface Gpus {
   consumer: GpuCapability | NoGpu;
 }
 
-/** Whether a side wants buffers on a GPU to stay on one. */
+/** Whether a side requests that buffers on a GPU stay on a GPU. */
 export function asksForGpu({ profile, location, allocator }: Party): boolean {
   return profile === "gpu-preferred" || location.deviceId !== undefined || gpuInUse(allocator);
 }
 
 const UUID = /^[0-9a-f]{32}$/;
 
-/** The peer's words are checked like any input, and no control character of them reaches a terminal. */
+/** Every field is checked: the value comes from another process. */
 function readCapability(value: unknown): GpuCapability | NoGpu {
   const said = value as Partial<Record<keyof (GpuCapability & NoGpu), unknown>> | null;
-  if (typeof said !== "object" || said === null) return { missing: "nobody asked for it" };
+  if (typeof said !== "object" || said === null) return { missing: "no side requested it" };
   if (typeof said.missing === "string") return { missing: printable(said.missing) };
   const { name, deviceUuid, driverUuid, timeline } = said;
   if (typeof name !== "string" || typeof timeline !== "boolean" || !isUuid(deviceUuid) || !isUuid(driverUuid)) {
@@ -59,14 +59,14 @@ export function bothGpus(negotiation: Negotiation): { producer: GpuCapability; c
   return gpusOf(negotiation) as { producer: GpuCapability; consumer: GpuCapability };
 }
 
-/** One driver's view of one GPU: what one side exports means the same on the other. */
+/** Whether both sides have the same GPU and driver: then each can import what the other exports. */
 export function sameGpu({ producer, consumer }: { producer: GpuCapability; consumer: GpuCapability }): boolean {
   return producer.deviceUuid === consumer.deviceUuid && producer.driverUuid === consumer.driverUuid;
 }
 
 /**
- * direct: the consumer imports the producer's memory. cuda: it copies out of the producer's GPU into its own. staged: the
- * producer copies into shared memory, and the consumer from there into its own GPU.
+ * direct: the consumer imports the producer's memory. cuda: the consumer copies from the producer's GPU to its own. staged:
+ * the producer copies into shared memory, and the consumer from there to its own GPU.
  */
 export type Path = "direct" | "cuda" | "staged";
 
@@ -76,12 +76,12 @@ export interface GpuPath {
   why: string;
 }
 
-/** What the consumer answered. CORRUPT_SEGMENT where that can't be. */
+/** The path that the consumer selected. CORRUPT_SEGMENT if it is invalid. */
 export function readPath(value: unknown, gpus: { producer: GpuCapability; consumer: GpuCapability }): GpuPath {
   const { way, why } = (value ?? {}) as { way?: unknown; why?: unknown };
   const fits = sameGpu(gpus) ? way === "direct" : way === "cuda" || way === "staged";
   if (fits && typeof why === "string") return { path: way as Path, why: printable(why) };
-  throw new LavaFlowError("CORRUPT_SEGMENT", `the consumer accepted a GPU channel on terms that can't be`);
+  throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted a GPU channel with an invalid path");
 }
 
 export function describePath(

@@ -1,5 +1,5 @@
 /**
- * GPU memory between two processes of one host. Everything else goes as over shared memory; a buffer on the producer's
+ * GPU memory between two processes of one host. Other payloads travel as over shared memory. A buffer on the producer's
  * GPU takes the fastest path that the two GPUs allow.
  */
 import { type GpuDevice, notFound } from "../../gpu/device.ts";
@@ -24,10 +24,10 @@ import {
   sameGpu,
 } from "./vulkan-parameters.ts";
 
-const NOT_ASKED =
+const NOT_REQUESTED =
   "neither side asks for a GPU (the profile gpu-preferred, the transport vulkan, a location with a deviceId, or an allocator that has used one)";
 
-/** The GPU that this side said it would use. */
+/** The GPU of this side's capabilities. */
 function ownDevice({ allocator, mine }: Negotiation): GpuDevice {
   const { device, reason } = channelDevice(allocator, mine.deviceId);
   if (device) return device;
@@ -40,7 +40,7 @@ function capabilityOf({ info }: GpuDevice): GpuCapability | NoGpu {
   return { name, deviceUuid, driverUuid, timeline: info.externalTimeline };
 }
 
-/** How the consumer gets at buffers on the producer's GPU. */
+/** The path of buffers on the producer's GPU to the consumer. */
 function pathFor(negotiation: Negotiation): GpuPath {
   const gpus = bothGpus(negotiation);
   if (sameGpu(gpus)) return { path: "direct", why: "" };
@@ -62,7 +62,7 @@ export const vulkan: Transport = {
   },
 
   refusal(negotiation: Negotiation): string | null {
-    if (negotiation.capabilities("vulkan").mine === undefined) return NOT_ASKED;
+    if (negotiation.capabilities("vulkan").mine === undefined) return NOT_REQUESTED;
     const ring = noRing(negotiation, "vulkan");
     if (ring !== null) return ring;
     const { producer, consumer } = gpusOf(negotiation);

@@ -41,7 +41,7 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
         const name = unique();
         await using peer = board.start("mpi-gpu/receive", { name, ...args });
         const channel = await open(name);
-        const staged = args.gpu ? /in pieces through pinned memory$/ : /as the consumer uses none$/;
+        const staged = args.gpu ? /in fragments through pinned memory$/ : /as the consumer uses none$/;
         expect(channel.route.reason).toMatch(staged);
         let sequence = 0;
         const expected: unknown[] = [];
