@@ -67,7 +67,7 @@ export function keyOf(job: string): string {
  * mark is a file beside those of PMIx, written on import, before the process can start a child. With PMI no mark is needed:
  * the connection is a descriptor that children do not inherit. The launcher removes the directory.
  */
-function markRank(): void {
+function announceRank(): void {
   const { PMIX_RANK, PMIX_SERVER_TMPDIR } = process.env;
   if (PMIX_RANK === undefined || !PMIX_SERVER_TMPDIR) return;
   try {
@@ -78,4 +78,4 @@ function markRank(): void {
   }
 }
 
-markRank();
+announceRank();

@@ -1,6 +1,6 @@
 /**
- * Frames that this side's GPU has to get a copy of before their receiver sees them: out of a staged block, or out of
- * another GPU's memory. They stay in order with all others; the sender has its frame back as soon as the copy is made.
+ * Frames that are copied to this side's GPU before they are received: from a staged block, or from another GPU's memory.
+ * They stay in order with all other frames. The copy's end releases the frame for the sender.
  */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { CONSTANTS } from "../../native/layout.ts";
@@ -12,27 +12,27 @@ import { GpuWait } from "./gpu-wait.ts";
 
 const { LF_FULL } = CONSTANTS;
 
-/** Frames that are taken out of the ring before their turn, so that the next copy runs while this one is looked at. */
+/** Frames that are out of the ring at once. With 2 the next copy runs while the user handles a frame. */
 export const ARRIVALS_MAX = 2;
 
-/** How long a receiver that blocks leaves the GPU alone, microseconds. */
+/** Microseconds between two polls of a blocking receive. */
 const NAP_US = 50;
 
-/** A copy without a bell is looked for at every turn of the event loop for so long, then once a millisecond. */
+/** Milliseconds for which a copy without an event is polled at every turn of the event loop. Later: once a millisecond. */
 const BUSY_MS = 20;
 
 const value = new Float64Array(new ArrayBuffer(8));
 
-/** A copy on its way into `block`. */
+/** A copy to `block`. */
 export interface Copy {
   readonly block: CopyBlock;
-  /** Does what can be done now; true when all of it is there. */
+  /** Makes progress without waiting; true when the copy is complete. */
   step(): boolean;
-  /** The value of this side's queue that it goes on at; 0: something else. */
+  /** The timeline value of this side's queue that the copy waits for; 0: another event. */
   readonly next: number;
 }
 
-/** Out of mapped memory, piece by piece through the staging ring. */
+/** From mapped memory, in fragments through the staging ring. */
 class Upload implements Copy {
   readonly block: CopyBlock;
   readonly #shim = native();
@@ -61,7 +61,7 @@ class Upload implements Copy {
   }
 }
 
-/** Out of the memory of another GPU, which CUDA has both of. */
+/** From the memory of another GPU, by CUDA, which has handles of both memories. */
 class PeerCopy implements Copy {
   readonly block: CopyBlock;
   readonly #shim = native();
@@ -85,7 +85,7 @@ class PeerCopy implements Copy {
 
   step(): boolean {
     if (!this.#started) {
-      // CUDA does not know what the block's last receiver has asked of Vulkan.
+      // CUDA does not order the copy after Vulkan work on the block by its last user.
       this.next = this.#device.queue.pending(this.block.memory);
       if (this.next > 0) return false;
       check(
@@ -101,20 +101,20 @@ class PeerCopy implements Copy {
 
 interface Arrival {
   frame: CellFrame;
-  /** What its state is when it is there, without a copy. */
+  /** The state of a frame that needs no copy. */
   state: number;
-  /** Null for a frame that has none to wait for. */
+  /** Null for a frame that needs no copy. */
   begin: (() => Copy) | null;
   copy: Copy | null;
 }
 
-/** What arrivals ask of the end that they are a part of. */
+/** The end that the arrivals belong to. */
 interface Owner {
-  /** The shim's handle of CUDA memory for a region of another GPU. */
+  /** The CUDA handle of a region on another GPU. */
   remoteMemory(region: number): number;
-  /** The payload of a frame that lies in a block. */
+  /** The payload of a frame in a block. */
   bytesOf(frame: CellFrame): Uint8Array;
-  /** The sender may have its memory again. */
+  /** Releases the frame for the sender. */
   giveBack(token: number): void;
 }
 
@@ -123,7 +123,7 @@ export class Arrivals {
   readonly #device: GpuDevice;
   readonly #owner: Owner;
   readonly #blocks: CopyBlocks;
-  /** CUDA's view of the blocks. */
+  /** CUDA handles of the blocks. */
   readonly #targets = new Map<CopyBlock, number>();
   readonly #queue: Arrival[] = [];
   readonly #wait: GpuWait;
@@ -143,24 +143,24 @@ export class Arrivals {
     return this.#queue.length;
   }
 
-  /** Bytes of those that wait. */
+  /** Bytes of all arriving frames. */
   get bytes(): number {
     return this.#queue.reduce((sum, { frame }) => sum + frame.sizeBytes, 0);
   }
 
-  /** A frame that is there as it is, behind others that are not. */
+  /** Adds a frame without a copy, in order behind the arriving frames. */
   add(frame: CellFrame): void {
     this.#add(frame, null);
   }
 
-  /** A copy of a MemoryBuffer, in a block. */
+  /** Adds a frame whose payload is in a staged block. */
   upload(frame: CellFrame): void {
     this.#add(frame, () => {
       return new Upload(this.#device, this.#blocks.acquire(frame.sizeBytes), this.#owner.bytesOf(frame));
     });
   }
 
-  /** A MemoryBuffer on another GPU. */
+  /** Adds a frame whose payload is on another GPU. */
   fetch(frame: CellFrame): void {
     this.#add(frame, () => {
       const source = this.#owner.remoteMemory(frame.region);
@@ -169,7 +169,7 @@ export class Arrivals {
     });
   }
 
-  /** What comes in pieces: `begin` says how it gets into a block. */
+  /** Adds a frame that arrives in fragments. `begin` starts its copy to a block. */
   assemble(frame: CellFrame, begin: (block: CopyBlock) => Copy): void {
     this.#add(frame, () => begin(this.#blocks.acquire(frame.sizeBytes)));
   }
@@ -192,7 +192,7 @@ export class Arrivals {
     return made;
   }
 
-  /** The first frame, when it is there. Throws what its copy failed of; asked again, tries again. */
+  /** The first frame, once its copy is complete. Throws the error of the copy; the next call begins it again. */
   next(): CellFrame | null {
     const first = this.#queue[0];
     if (!first || !this.#step(first)) return null;
@@ -200,13 +200,13 @@ export class Arrivals {
     return first.frame;
   }
 
-  /** Lets the copies of those behind the first go on. What goes wrong with them is told when it is their turn. */
+  /** Makes progress on the copies behind the first. `next` reports their errors. */
   advance(): void {
     for (const arrival of this.#queue.slice(1)) {
       try {
         this.#step(arrival);
       } catch {
-        // As said.
+        // `next` begins the copy again, and throws.
       }
     }
   }
@@ -222,7 +222,7 @@ export class Arrivals {
     try {
       if (!arrival.copy.step()) return false;
     } catch (error) {
-      // Half a copy is none: its block may be written to still, and is closed with that.
+      // The block may still be written: close it, instead of reusing it.
       arrival.copy.block.close();
       this.#blocks.release(arrival.copy.block);
       arrival.copy = null;
@@ -235,12 +235,12 @@ export class Arrivals {
     return true;
   }
 
-  /** Asks to be woken when the first goes on. */
+  /** Requests a wake-up when the first copy can make progress. */
   arm(): void {
     if (!this.armAtGpu()) this.#poll();
   }
 
-  /** The same where it is the GPU that it waits for; else false. */
+  /** As `arm` if the first copy waits for the GPU; else false. */
   armAtGpu(): boolean {
     const next = this.#queue[0]?.copy?.next ?? 0;
     if (next > 0) this.#wait.reach(next);
@@ -258,19 +258,19 @@ export class Arrivals {
     else setTimeout(poll, 1);
   }
 
-  /** Blocks for a moment, in which the first may go on; for a copy without a bell not from the start: its end may be near. */
+  /** Blocks for up to NAP_US. A copy without an event is polled without a pause at first, as it may end soon. */
   nap(): void {
     const next = this.#queue[0]?.copy?.next ?? 0;
     if (next > 0) check(this.#shim, this.#shim.lf_queue_reached(this.#device.handle, next, NAP_US));
     else if (performance.now() >= this.#busyUntil) Bun.sleepSync(NAP_US / 1000);
   }
 
-  /** The receiver has released a copy. */
+  /** The user released the frame of a copy. */
   recycle(block: CopyBlock): void {
     this.#blocks.release(block);
   }
 
-  /** What is on its way is not waited for: the shim keeps memory that the GPU works on. */
+  /** Does not wait for copies: the shim keeps memory that the GPU uses. */
   close(): void {
     this.#queue.length = 0;
     this.#blocks.close();

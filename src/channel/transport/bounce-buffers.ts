@@ -1,4 +1,4 @@
-/** Host memory for some pieces of a buffer, which the GPU reads and writes itself where it can be pinned. */
+/** Bounce buffers: host memory for the fragments of a GPU buffer. The GPU accesses it if it can be pinned. */
 
 import type { GpuDevice } from "../../gpu/device.ts";
 import { tryAllocatePinned } from "../../memory/gpu.ts";
@@ -7,10 +7,10 @@ import { CONSTANTS } from "../../native/layout.ts";
 
 const { LF_PIECE_BYTES } = CONSTANTS;
 
-/** How many pieces are under way at once: enough that nobody waits for who is late. */
+/** Fragments under way at once: enough that the GPU and MPI both have work. */
 export const FRAGMENTS = 8;
 
-/** Rooms that MPI may read or write for as long as the process lives. */
+/** Memory that MPI may access until the process exits. */
 const left: BounceBuffers[] = [];
 
 export class BounceBuffers {
@@ -21,11 +21,11 @@ export class BounceBuffers {
   constructor(device: GpuDevice) {
     this.#device = device.retain();
     this.#pinned = tryAllocatePinned(device, FRAGMENTS * LF_PIECE_BYTES);
-    // Not of a typed array's own small store, which moves.
+    // `new ArrayBuffer`: the store of a small typed array may move.
     this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(FRAGMENTS * LF_PIECE_BYTES));
   }
 
-  /** The shim's handle of memory that the device knows; 0 where the device has to copy by way of its staging ring. */
+  /** The handle of memory that the device can access; 0: the device copies through its staging ring. */
   get memory(): number {
     return this.#pinned?.gpu ? this.#pinned.handle : 0;
   }
@@ -38,8 +38,8 @@ export class BounceBuffers {
     return this.#bytes.subarray(slot * LF_PIECE_BYTES, slot * LF_PIECE_BYTES + sizeBytes);
   }
 
-  /** `unused`: nothing is read or written here any more. Else the room stays for good. */
-  leave(unused: boolean): void {
+  /** `unused`: no GPU and no MPI request accesses the memory. Else it is never freed. */
+  close(unused: boolean): void {
     if (unused) this.#pinned?.close();
     else left.push(this);
     this.#device.release();

@@ -1,4 +1,4 @@
-/** Frames as the consumer keeps them: used again and again, so that receiving makes no garbage. */
+/** The reused frames of a consumer: receiving allocates nothing. */
 import { LavaFlowError } from "../../errors.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import { type ViewType, viewAs } from "../../memory/bytes.ts";
@@ -13,44 +13,44 @@ const REACH = (FRAME.reach - FRAME.region) / 4;
 export const FREE = 0;
 export const INLINE = 1;
 export const IN_REGION = 2;
-/** In memory of this side's own GPU. */
+/** Copied to memory of this side's GPU. */
 export const COPIED = 3;
-/** On its way there: not its user's yet. */
+/** The copy runs: not received yet. */
 export const ARRIVING = 4;
 
 /**
- * The shim's tokens of frames that are MemoryBuffers have the highest bit; the rest is the place of their region. Read as
- * signed numbers, which the engine keeps in registers, they are below 0, and blocks above it.
+ * Mask of a token. The token of a MemoryBuffer has the highest bit set, and the index of its region below. Tokens are read as
+ * signed numbers, which the engine keeps in registers: a MemoryBuffer's is negative, a block's is positive.
  */
 export const REGION_INDEX = 0x7fffffff;
 
-/** What a frame needs of the end that it came out of. */
+/** The end that a frame belongs to. */
 export interface FrameOwner {
   bytesOf(frame: CellFrame): Uint8Array<ArrayBuffer>;
   bufferOf(frame: CellFrame): MemoryBuffer | undefined;
-  /** `token` 0 for an inline payload. */
+  /** `token` is 0 for an inline payload. */
   release(token: number): void;
   recycle(copy: CopyBlock): void;
 }
 
 /**
- * One frame and the cell that the shim fills: small payloads are copied out of the ring into it (a move of at most two
- * cache lines), so that a held frame does not hold up the ring and the peer can't change what was received.
+ * One frame and the cell that the shim fills. Small payloads are copied from the ring to the cell, at most two cache lines: a
+ * held frame occupies no slot, and the peer can't change its payload.
  */
 export class CellFrame implements ReusedFrame {
   state = FREE;
   sizeBytes = 0;
   uses = 0;
-  /** Where the payload is (COPIED only). */
+  /** The block of the payload (COPIED only). */
   copy: CopyBlock | null = null;
-  /** The frame's buffer where that is a part of another, once it was asked for. */
+  /** The frame's buffer if it is a part of another, once `buffer` was read. */
   part: MemoryBuffer | null = null;
   readonly cell = new Uint8Array(new ArrayBuffer(FRAME.sizeof));
-  /** Region and token, and where REACH says. */
+  /** Region, token, and at REACH the LF_REACH_… value. */
   readonly words = new Int32Array(this.cell.buffer, FRAME.region, (FRAME.sizeof - FRAME.region) / 4);
   /** Offset, length and sequence. */
   readonly numbers = new Float64Array(this.cell.buffer, FRAME.offset, 3);
-  /** Views of the cell by length, made once each. */
+  /** Views of the cell by length, each made once. */
   readonly #views: (Uint8Array<ArrayBuffer> | undefined)[] = new Array(LF_INLINE_MAX + 1);
   readonly #owner: FrameOwner;
   readonly received: Promise<Frame> = Promise.resolve(this);
@@ -69,7 +69,7 @@ export class CellFrame implements ReusedFrame {
     return this.words[1] as number;
   }
 
-  /** Where a frame in a region begins there, bytes. */
+  /** Offset in bytes of a frame in its region. */
   get offset(): number {
     return this.numbers[0] as number;
   }

@@ -1,4 +1,4 @@
-/** Loans as the producer keeps them: used again and again, so that lending makes no garbage. */
+/** The reused loans of a producer: lending allocates nothing. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type ViewType, viewAs } from "../../memory/bytes.ts";
 import { CONSTANTS } from "../../native/layout.ts";
@@ -7,17 +7,17 @@ import type { Loan } from "../wire/frame.ts";
 const { LF_INLINE_MAX } = CONSTANTS;
 
 export const FREE = 0;
-/** In the loan's own cell. */
+/** The payload is in the loan's cell. */
 export const SMALL = 1;
 export const BLOCK = 2;
 
-/** What a loan needs of the end that it came out of. */
+/** The outbox that a loan belongs to. */
 interface LoanOwner {
   commit(loan: CellLoan, sizeBytes: number): void;
   abort(loan: CellLoan): void;
 }
 
-/** A loan and, for small ones, the cell that is written and then copied into the slot by `commit`. */
+/** A loan, with the cell of a small payload, which `commit` copies to the slot. */
 export class CellLoan implements Loan {
   state = FREE;
   sizeBytes = 0;

@@ -1,11 +1,11 @@
-/** Memory of this side's own GPU, into which buffers are copied that it can't reach where they are. */
+/** Local GPU buffers that receive copies of remote buffers which this GPU can't map. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { type MemoryBuffer, nativeMemory, onClose, ownedBuffer } from "../../memory/buffer.ts";
 import { allocateGpu } from "../../memory/gpu.ts";
 import { gpuLocation } from "../../memory/strategy.ts";
 import { submitted } from "./gpu-wait.ts";
 
-/** Blocks that are kept for the next frames of their size. */
+/** Free blocks that are kept for the next frames of their size. */
 const FREE_MAX = 4;
 
 const DECISION = Object.freeze({ reason: "a copy of the peer's buffer on this side's GPU", rejected: [] });
@@ -14,7 +14,7 @@ export class CopyBlock {
   readonly buffer: MemoryBuffer;
   /** The shim's handle. */
   readonly memory: number;
-  /** What else is to go with the memory. */
+  /** Functions to call when the memory is freed. */
   readonly alongside: (() => void)[] = [];
   #closed = false;
 
@@ -28,7 +28,7 @@ export class CopyBlock {
     });
   }
 
-  /** Also by the receiver, who may close a frame's buffer. */
+  /** Whether the block was closed, by this end or by the user, who may close a frame's buffer. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -41,7 +41,7 @@ export class CopyBlock {
 export class CopyBlocks {
   readonly #device: GpuDevice;
   readonly #all = new Set<CopyBlock>();
-  /** The one that came back last is the last. */
+  /** In the order of their release. */
   readonly #free: CopyBlock[] = [];
 
   constructor(device: GpuDevice) {
@@ -57,7 +57,7 @@ export class CopyBlocks {
     return block;
   }
 
-  /** The receiver has released it. What it has asked of the GPU before is handed over first. */
+  /** The user released the frame. The user's work on the block is submitted before the block is reused. */
   release(block: CopyBlock): void {
     if (this.#device.queue.submitted) this.#keep(block);
     else
@@ -67,7 +67,7 @@ export class CopyBlocks {
   }
 
   #keep(block: CopyBlock): void {
-    if (!this.#all.has(block)) return; // closed meanwhile, with the channel
+    if (!this.#all.has(block)) return; // the channel was closed
     if (block.closed) {
       this.#all.delete(block);
       return;

@@ -1,4 +1,4 @@
-/** Buffers of another host's GPU, coming in pieces into memory of this side's own. */
+/** Receives buffers on another host's GPU, in fragments, into memory of this side's GPU. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -12,23 +12,23 @@ const { LF_PIECE_BYTES, LF_FULL } = CONSTANTS;
 
 const number = new Float64Array(new ArrayBuffer(8));
 
-/** What a receiving end keeps for all its frames in pieces: they use one room, one after the other. */
+/** The bounce buffers of a receiving end. Its frames use them one after the other. */
 export class FragmentReceiver {
   readonly #shim = native();
   readonly #receiver: number;
   readonly #device: GpuDevice;
   readonly #buffers: BounceBuffers;
-  /** By slot: the ticket of what MPI puts there, and the value of the queue at which the GPU has taken it out. */
+  /** By slot: the ticket of the fragment from MPI, and the timeline value at which the GPU has copied it. */
   readonly #tickets: number[] = new Array(FRAGMENTS).fill(0);
   readonly #values: number[] = new Array(FRAGMENTS).fill(0);
-  /** Pieces that were expected of MPI, and that were handed to the GPU, of all frames. */
+  /** Fragments of all frames that were requested from MPI, and that were given to the GPU. */
   #expected = 0;
   #handed = 0;
 
-  /** While pieces come. */
+  /** Polls while fragments arrive. */
   readonly busyPoll: BusyPoll;
 
-  /** `wake` is called when it is worth looking again. */
+  /** `wake` is called when a poll may find progress. */
   constructor(receiver: number, device: GpuDevice, wake: () => void) {
     this.busyPoll = new BusyPoll(wake);
     this.#receiver = receiver;
@@ -36,29 +36,32 @@ export class FragmentReceiver {
     this.#buffers = new BounceBuffers(device);
   }
 
-  /** The frame that comes next, into a block. */
+  /** The copy of the next frame to a block. */
   into(block: CopyBlock, sizeBytes: number): Copy {
     return new Incoming(this, block, sizeBytes);
   }
 
-  /** Asks MPI for the next piece where there is a slot for it. */
+  /** Requests the next fragment from MPI; false while no slot is free. */
   expect(sizeBytes: number): boolean {
     const slot = this.#expected % FRAGMENTS;
     if (this.#expected - this.#handed === FRAGMENTS) return false;
     const value = this.#values[slot] as number;
     if (value > 0 && !this.#device.queue.reached(value)) return false;
     const view = this.#buffers.view(slot, sizeBytes);
-    check(this.#shim, this.#shim.lf_receiver_piece(this.#receiver, view, sizeBytes, number), "a piece of a buffer");
+    check(this.#shim, this.#shim.lf_receiver_piece(this.#receiver, view, sizeBytes, number), "a fragment of a buffer");
     this.#tickets[slot] = number[0] as number;
     this.#values[slot] = 0;
     this.#expected++;
     return true;
   }
 
-  /** Hands the next piece to the GPU: the value to wait for; 0 where none has come; below 0 where there is no room before. */
+  /**
+   * Gives the next fragment to the GPU: the timeline value of its copy; 0 if none has arrived; if the queue is full, the
+   * negated timeline value to wait for.
+   */
   hand(block: CopyBlock, offset: number, sizeBytes: number): number {
     const slot = this.#handed % FRAGMENTS;
-    check(this.#shim, this.#shim.lf_receiver_arrived(this.#receiver, number), "a buffer in pieces");
+    check(this.#shim, this.#shim.lf_receiver_arrived(this.#receiver, number), "a buffer in fragments");
     if (this.#handed === this.#expected || (this.#tickets[slot] as number) > (number[0] as number)) return 0;
     const value = this.#toGpu(slot, block, offset, sizeBytes);
     if (value < 0) return value;
@@ -73,13 +76,13 @@ export class FragmentReceiver {
     if (pinned !== 0) {
       const from = this.#buffers.offset(slot);
       const result = this.#shim.lf_queue_copy(handle, pinned, from, memory, offset, sizeBytes, number);
-      const full = check(this.#shim, result, "a piece of a buffer") === LF_FULL;
+      const full = check(this.#shim, result, "a fragment of a buffer") === LF_FULL;
       return full ? -(number[0] as number) : (number[0] as number);
     }
     for (let done = 0; done < sizeBytes; ) {
       const rest = this.#buffers.view(slot, sizeBytes).subarray(done);
       const result = this.#shim.lf_queue_write(handle, memory, offset + done, rest, rest.length, 1, number);
-      if (check(this.#shim, result, "a piece of a buffer") !== LF_FULL) done += result;
+      if (check(this.#shim, result, "a fragment of a buffer") !== LF_FULL) done += result;
       else if ((number[0] as number) > 0) this.#shim.lf_queue_reached(handle, number[0] as number, 1000);
     }
     return number[0] as number;
@@ -89,9 +92,9 @@ export class FragmentReceiver {
     return this.#device.queue;
   }
 
-  /** What MPI may still write to stays. */
+  /** Memory that MPI may still write is not freed. */
   close(): void {
-    this.#buffers.leave(this.#expected === this.#handed);
+    this.#buffers.close(this.#expected === this.#handed);
   }
 }
 
@@ -101,9 +104,9 @@ class Incoming implements Copy {
   readonly #sizeBytes: number;
   #expected = 0;
   #handed = 0;
-  /** The last value of this frame. */
+  /** The timeline value of the last fragment of this frame. */
   #value = 0;
-  /** Where the queue goes on with it; 0 while it is MPI that is waited for. */
+  /** The timeline value that the copy waits for; 0 while it waits for MPI. */
   next = 0;
 
   constructor(receiver: FragmentReceiver, block: CopyBlock, sizeBytes: number) {
@@ -114,7 +117,7 @@ class Incoming implements Copy {
 
   step(): boolean {
     const size = this.#sizeBytes;
-    // What the GPU does meanwhile is seen the next time: so it has to come.
+    // Read once, at the start: if the GPU finishes during this step, a next step has to follow.
     let working = this.#isWorking();
     const before = this.#expected + this.#handed;
     for (let moved = true; moved; ) {
@@ -141,7 +144,7 @@ class Incoming implements Copy {
     return this.#handed >= size && !this.#isWorking();
   }
 
-  /** Whether the GPU has not ended what was handed to it of this frame. */
+  /** Whether the GPU still copies fragments of this frame. */
   #isWorking(): boolean {
     return this.#value > 0 && !this.#receiver.queue.reached(this.#value);
   }

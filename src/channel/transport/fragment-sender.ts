@@ -1,6 +1,6 @@
 /**
- * Buffers on a GPU on their buffers to another host: the GPU reads one piece into pinned host memory while MPI sends the
- * piece before it from there, and the receiver's GPU takes in the one before that.
+ * Sends buffers on a GPU over MPI. Three steps overlap: the GPU copies one fragment to pinned host memory, MPI sends the
+ * fragment before it, and the receiver's GPU copies the fragment before that.
  */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { deviceOf, holdMemory, type MemoryBuffer, nativeAddress } from "../../memory/buffer.ts";
@@ -15,10 +15,10 @@ const { LF_PIECE_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
 
 const number = new Float64Array(new ArrayBuffer(8));
 
-/** The buffer that is under buffers: so much of it is asked of the GPU, and so much is with MPI. Bytes. */
+/** The buffer that is sent. `asked` bytes of it were given to the GPU, `posted` bytes to MPI. */
 interface Sending {
   memory: number;
-  /** Where it begins there. */
+  /** Offset in `memory`, bytes. */
   offset: number;
   sizeBytes: number;
   asked: number;
@@ -26,18 +26,18 @@ interface Sending {
   unhold: (() => void) | null;
 }
 
-/** What one GPU's buffers go through. */
+/** The bounce buffers for one GPU. */
 interface DeviceBuffers {
   device: GpuDevice;
   slots: BounceBuffers;
   wait: GpuWait;
 }
 
-/** A slot in the slots. */
+/** The state of one bounce buffer. */
 interface Slot {
-  /** The last piece that was sent from here. */
+  /** The ticket of the last fragment that was sent from here. */
   ticket: number;
-  /** Where the queue has read the next one; 0: elsewhere, and `read` says whether it has. */
+  /** The timeline value at which the next fragment is here; 0: `read` says whether it is. */
   value: number;
   read: boolean;
 }
@@ -50,20 +50,20 @@ export class FragmentSender {
   readonly #busyPoll = new BusyPoll(() => this.step());
   #buffers: DeviceBuffers | null = null;
   #sending: Sending | null = null;
-  /** Pieces asked of the GPU, and posted, of all buffers: where the next one goes. */
+  /** Fragments of all buffers that were given to the GPU, and to MPI: they select the next slots. */
   #asked = 0;
   #posted = 0;
-  /** Buffers that were read to their end. */
+  /** Buffers that were read completely. */
   #read = 0;
   #failed: { error: unknown } | null = null;
 
-  /** `wake` is called when a buffer has been read to its end, and the next one may have its turn. */
+  /** `wake` is called when a buffer was read completely, and the next one may begin. */
   constructor(sender: number, wake: () => void) {
     this.#sender = sender;
     this.#wake = wake;
   }
 
-  /** Begins with a buffer: its number, 1 and up; or what the shim says where there is no slots. */
+  /** Begins to send a buffer: its number, from 1; or the status of the shim if the queue is full. */
   start(buffer: MemoryBuffer): { started: number } | { result: number } {
     const { memory, offset } = nativeAddress(buffer);
     if (this.#failed) throw this.#failed.error;
@@ -72,20 +72,20 @@ export class FragmentSender {
     const { sizeBytes } = buffer;
     const result = this.#shim.lf_sender_begin(this.#sender, sizeBytes);
     if (result !== 1) return { result };
-    // Its user may close it: what was announced is sent all the same.
+    // The user may close the buffer: an announced buffer is sent anyway.
     this.#sending = { memory, offset, sizeBytes, asked: 0, posted: 0, unhold: holdMemory(buffer) };
     const started = this.#read + 1;
     this.step();
     return { started };
   }
 
-  /** Whether that buffer was read to its end, so that it may be written again. Throws what went wrong on the buffers. */
+  /** Whether that buffer was read completely, so that it may be written again. Throws the error of the first failure. */
   hasRead(started: number): boolean {
     if (this.#failed) throw this.#failed.error;
     return this.#read >= started;
   }
 
-  /** Whether a buffer is under buffers. */
+  /** Whether a buffer is being sent. */
   get busy(): boolean {
     return this.#sending !== null && this.#failed === null;
   }
@@ -97,7 +97,7 @@ export class FragmentSender {
     this.#buffers = { device, slots: new BounceBuffers(device), wait };
   }
 
-  /** Does what can be done now, and sees to it that it is called again. */
+  /** Makes progress without waiting, and arranges the next call. */
   step(): void {
     const sending = this.#sending;
     if (sending === null || this.#failed) return;
@@ -115,7 +115,7 @@ export class FragmentSender {
 
   #advance(sending: Sending, buffers: DeviceBuffers): void {
     const { device, wait } = buffers;
-    // Work on the buffer that the shim does not know of yet comes first.
+    // Work on the buffer that was not submitted yet comes first.
     if (sending.asked === 0 && !device.queue.submitted) {
       wait.submitted();
       return;
@@ -136,12 +136,12 @@ export class FragmentSender {
         wait.reach(full);
         return;
       }
-      // MPI has yet to send what is in the places: its bell rings.
+      // MPI still has to send from the slots: wait for its event.
       if (check(this.#shim, this.#shim.lf_sender_arm(this.#sender, LF_UNTIL_SENT)) === 0) return;
     }
   }
 
-  /** Has the GPU read pieces into the places that are free. The value to wait for where its queue is full, else 0. */
+  /** Gives the GPU fragments for the free slots. The timeline value to wait for if its queue is full; else 0. */
   #ask(sending: Sending, { device, slots }: DeviceBuffers): number {
     const { memory, offset, sizeBytes } = sending;
     check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
@@ -168,7 +168,7 @@ export class FragmentSender {
         const to = slots.offset(at);
         const from = offset + sending.asked;
         const result = this.#shim.lf_queue_copy(handle, memory, from, slots.memory, to, length, number);
-        if (check(this.#shim, result, "a piece of a buffer") === LF_FULL) return number[0] as number;
+        if (check(this.#shim, result, "a fragment of a buffer") === LF_FULL) return number[0] as number;
         slot.value = number[0] as number;
       }
       sending.asked += length;
@@ -177,21 +177,21 @@ export class FragmentSender {
     return 0;
   }
 
-  /** Gives the pieces that were read to MPI, in their order. */
+  /** Gives the fragments that were read to MPI, in order. */
   #post(sending: Sending, { device, slots }: DeviceBuffers): void {
     while (this.#posted < this.#asked) {
       const at = this.#posted % FRAGMENTS;
       const slot = this.#slots[at] as Slot;
       if (!(slot.read || (slot.value > 0 && device.queue.reached(slot.value)))) return;
       const view = slots.view(at, Math.min(LF_PIECE_BYTES, sending.sizeBytes - sending.posted));
-      check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a piece of a buffer");
+      check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a fragment of a buffer");
       slot.ticket = number[0] as number;
       sending.posted += view.length;
       this.#posted++;
     }
   }
 
-  /** Whatever MPI or the GPU still has to do with stays. */
+  /** Memory that MPI or the GPU still accesses is not freed. */
   close(): void {
     this.#sending?.unhold?.();
     this.#sending = null;
@@ -207,8 +207,8 @@ export class FragmentSender {
       check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
       sent = this.#asked === this.#posted && this.#slots.every(({ ticket }) => ticket <= (number[0] as number));
     } catch {
-      // The peer is gone: MPI may keep what it has.
+      // The peer has exited: MPI may still access the memory.
     }
-    buffers.slots.leave(sent);
+    buffers.slots.close(sent);
   }
 }

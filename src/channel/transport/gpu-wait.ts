@@ -1,7 +1,7 @@
-/** What the ends of a channel wait for at a GPU, beside what the peer does. */
+/** Waits of a channel's ends for a GPU. */
 import type { GpuDevice } from "../../gpu/device.ts";
 
-/** Calls `wake` when something at the GPU has come: one such wait at a time is enough, as whoever wakes looks anew. */
+/** Calls `wake` after a GPU wait. One wait at a time is enough: after `wake` the caller polls, and waits again if needed. */
 export class GpuWait {
   readonly #device: GpuDevice;
   readonly #wake: () => void;
@@ -12,12 +12,12 @@ export class GpuWait {
     this.#wake = wake;
   }
 
-  /** When its timeline has reached `value`. */
+  /** Until the timeline has reached `value`. */
   reach(value: number): void {
     this.#begin(() => this.#device.queue.wait(value));
   }
 
-  /** When all that was called so far has been handed to the GPU. */
+  /** Until all work called so far was submitted. */
   submitted(): void {
     this.#begin(() => submitted(this.#device));
   }
@@ -29,7 +29,7 @@ export class GpuWait {
       this.#waiting = false;
       this.#wake();
     };
-    // A time-out or a lost device is for whoever wakes to find.
+    // The poll after `wake` finds a timeout or a lost device.
     wait().then(end, end);
   }
 }

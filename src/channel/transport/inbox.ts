@@ -1,4 +1,4 @@
-/** The frames of a receiving end: taken out of the shim, held by their users, and used again and again. */
+/** The frames of a receiving end, which are reused. */
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
@@ -8,10 +8,10 @@ import { Regions } from "./regions.ts";
 
 const { LF_INLINE_MAX, LF_EMPTY, LF_TIMEOUT, LF_REGION, LF_RETIRE } = CONSTANTS;
 
-/** Frames that a receiver may hold before more are made. A released one comes round again only after all the others. */
+/** Frames that are allocated at first. A released frame is reused only after all the others. */
 const FRAMES = 64;
 
-/** The longest single call of a blocking wait, milliseconds: half of the 100 within which a terminated Worker has to end. */
+/** Milliseconds of the longest single call of a blocking wait: half of the 100 within which a terminated Worker has to end. */
 const SLICE_MS = 50;
 
 const regionId = new Uint32Array(new ArrayBuffer(4));
@@ -25,7 +25,7 @@ export interface InboxCalls {
 }
 
 interface InboxOwner extends FrameOwner {
-  /** The peer takes the region back: nothing of it may be used any more. */
+  /** The peer frees the region: closes every buffer in it. */
   forget(region: number): void;
 }
 
@@ -45,7 +45,7 @@ export class Inbox {
     for (let i = 0; i < FRAMES; i++) this.#frames.push(new CellFrame(owner));
   }
 
-  /** Null when there is nothing. */
+  /** Null while there is no frame. */
   receive(): CellFrame | null {
     const frame = this.#freeFrame();
     const result = this.#calls.receive(this.#handle, frame.cell);
@@ -55,8 +55,8 @@ export class Inbox {
   }
 
   /**
-   * Blocks this thread; null when the time is up. Waits in slices: the engine ends a Worker only while it runs JavaScript,
-   * so a call that lasts until the time is up would keep a terminated one alive.
+   * Blocks this thread; null after `timeoutMs`. Waits in slices: the engine ends a Worker only while the Worker runs
+   * JavaScript, so a single call would keep a terminated Worker alive.
    */
   receiveSync(timeoutMs: number, spinUs: number): CellFrame | null {
     if (timeoutMs <= SLICE_MS) return this.#receiveSlice(timeoutMs, spinUs);
@@ -64,7 +64,7 @@ export class Inbox {
     return frame === null ? this.#receiveSlices(timeoutMs, spinUs) : frame;
   }
 
-  /** The slices after the first. */
+  /** Waits in slices, after a first one of SLICE_MS. */
   #receiveSlices(timeoutMs: number, spinUs: number): CellFrame | null {
     const start = performance.now() - SLICE_MS;
     for (;;) {
@@ -122,7 +122,7 @@ export class Inbox {
     return frame.state === FREE ? frame : this.#nextFree();
   }
 
-  /** The next one is held: steps over those that are, and makes as many again where that takes long. */
+  /** Skips frames that are held. Doubles the number of frames after half of them. */
   #nextFree(): CellFrame {
     const { length } = this.#frames;
     for (let steps = 0; ; steps++) {
@@ -132,7 +132,7 @@ export class Inbox {
     }
   }
 
-  /** Whether a receiver transferred the cell's ArrayBuffer, which is then its own: the frame gets another one. */
+  /** If the user transferred the cell's ArrayBuffer, replaces the frame and returns true. */
   #renew(frame: CellFrame): boolean {
     if (frame.cell.length > 0) return false;
     this.#frames[this.#frames.indexOf(frame)] = new CellFrame(this.#owner);
@@ -145,17 +145,17 @@ export class Inbox {
     check(native(), this.#calls.retire(this.#handle, id));
   }
 
-  /** Lets go what stands in the way of frames that nobody has asked for yet; `retirable` says which region does. */
+  /** Frees the idle regions that frames not yet received need gone. `retirable` names the next such region. */
   retireRegions(retirable: (out: Uint32Array) => number): void {
     while (check(native(), retirable(regionId)) === 1) this.#retire(regionId[0] as number);
   }
 
-  /** Frames that their users have. */
+  /** The number of frames that were received and not released. */
   get held(): number {
     return this.#frames.reduce((count, { state }) => (state === FREE || state === ARRIVING ? count : count + 1), 0);
   }
 
-  /** Takes every frame back from its user, and detaches every view. */
+  /** Invalidates every frame, and detaches every view. */
   close(): void {
     for (const frame of this.#frames) frame.state = FREE;
     this.regions.detachAll();

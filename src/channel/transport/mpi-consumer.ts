@@ -23,17 +23,17 @@ interface GpuPart {
 }
 
 export class MpiConsumer implements ConsumerEnd, FrameOwner {
-  /** The job's thread looks. */
+  /** The job's progress thread polls. */
   readonly busyPolls = false;
   readonly #shim = native();
   readonly #handle: number;
   readonly #inbox: Inbox;
-  /** Null where this side uses no GPU: buffers on the peer's come as bytes then. */
+  /** Null if this side uses no GPU. Buffers on the peer's GPU then arrive as bytes. */
   readonly #gpu: GpuPart | null;
   #closed = false;
 
   /**
-   * The other end of a lane of `peer`. Buffers on a GPU come into memory of `device`; `wake` is called when one has come.
+   * Connects to the endpoint of `peer`. Buffers on its GPU arrive in memory of `device`; `wake` is called when one has arrived.
    */
   static open(
     peer: RankPeer,
@@ -73,7 +73,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     };
   }
 
-  /** Where the producer finds this end, once its first message has come; null before. */
+  /** The address of this end for the producer; null until the producer's first message has come. */
   ready(): number | null {
     const result = check(this.#shim, this.#shim.lf_receiver_ready(this.#handle, address));
     return result === CONSTANTS.LF_EMPTY ? null : (address[0] as number);
@@ -107,7 +107,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     }
   }
 
-  /** Whether the frame has to come to this side's GPU first; then it is on its way. */
+  /** Whether the frame has to arrive on this side's GPU first; if so, begins the copy. */
   #arrives(frame: CellFrame): boolean {
     if (frame.state !== IN_REGION || frame.reach !== CONSTANTS.LF_REACH_STAGED) return false;
     const { arrivals, fragments } = this.#gpu as GpuPart;
@@ -141,7 +141,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     return check(this.#shim, this.#shim.lf_receiver_arm(this.#handle)) === 1;
   }
 
-  /** Frames come by themselves, up to a limit; then a region of earlier ones has to go, which only this side can see to. */
+  /** The progress thread receives frames, until it needs a region that only `notified` can retire. */
   moved(): boolean {
     return false;
   }
@@ -159,7 +159,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     stats.held = this.#inbox.held;
     const arrivals = this.#gpu?.arrivals;
     if (!arrivals) return stats;
-    // Those on their way are not received.
+    // Arriving frames are not received.
     const { length, bytes } = arrivals;
     return { ...stats, frames: stats.frames - length, bytes: stats.bytes - bytes, queued: stats.queued + length };
   }
@@ -175,7 +175,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   }
 }
 
-/** No frame over MPI lies in memory of another GPU, or in a block before it comes to this one. */
+/** Over MPI no frame is in the memory of another GPU, or in a block before its copy to this one. */
 function none(): never {
   throw new Error("a frame over MPI comes in fragments, or as bytes");
 }

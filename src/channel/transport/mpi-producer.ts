@@ -17,16 +17,16 @@ import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 
 const { LF_UNTIL_ROOM, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
 
-/** From here on sending straight from the payload's memory, and waiting until it has left, costs less than a copy. */
+/** Bytes from which sending from the payload's memory, and waiting until MPI has read it, is faster than a copy. */
 const IN_PLACE_MIN = 64 * 1024;
 
 const UNTIL = { credits: LF_UNTIL_ROOM, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
 
-/** How long, and how often, an end that closes looks whether all has left. */
+/** Milliseconds. `settled` polls every CLOSE_POLL_MS, for at most CLOSE_MS, until MPI has read all payloads. */
 const CLOSE_MS = 30_000;
 const CLOSE_POLL_MS = 5;
 
-/** Memory whose bytes never left, as the peer died: MPI may read it for as long as the process lives. */
+/** Payloads that MPI had not read when the peer died. MPI may read them until the process exits. */
 const stranded: unknown[] = [];
 
 const number = new Float64Array(new ArrayBuffer(8));
@@ -35,37 +35,37 @@ const endpointNumber = new Uint32Array(new ArrayBuffer(4));
 /** A payload that MPI reads. */
 interface Flight {
   ticket: number;
-  /** Nobody else need keep it. */
+  /** Keeps the memory alive. */
   view: ArrayBufferView;
   landed: (() => void) | null;
 }
 
 export class MpiProducer implements ProducerEnd {
-  /** What the consumer has to be told. */
+  /** The number that the consumer has to know. */
   readonly endpoint: number;
-  /** The job's thread looks. */
+  /** The job's progress thread polls. */
   readonly busyPolls = false;
-  /** The peer gets bytes of its own. */
+  /** Payloads are copied: the peer never owns a buffer of this side. */
   readonly releases = null;
   readonly #shim = native();
   readonly #handle: number;
   readonly #outbox: Outbox;
   readonly #coalesces: boolean;
-  /** Small frames wait for the end of this turn. */
+  /** Small frames wait for the end of this turn of the event loop. */
   #coalesced = false;
-  /** For buffers on a GPU. Their tickets are below 0. */
+  /** Sends buffers on a GPU. Their tickets are negative. */
   readonly #fragments: FragmentSender;
-  /** In the order of their tickets. */
+  /** Payloads that MPI reads, in the order of their tickets. */
   readonly #flights: Flight[] = [];
-  /** The last ticket whose bytes have left. */
+  /** The last ticket whose payload MPI has read. */
   #left = 0;
-  /** Where somebody waits for the last of them. */
+  /** Set while `settled` waits for the last payload. */
   #onLanded: (() => void) | null = null;
   #closed = false;
 
   /**
-   * `coalesces`: small frames that are sent in one turn of the event loop share messages of MPI. `wake` is called when a
-   * payload that was not ready may be.
+   * `coalesces`: small frames that are sent in one turn of the event loop share MPI messages. `wake` is called when a payload
+   * that was not ready may be ready.
    */
   static open(
     { rank, link, who }: RankPeer,
@@ -107,7 +107,7 @@ export class MpiProducer implements ProducerEnd {
     });
   }
 
-  /** The consumer is there, under this address. */
+  /** Connects to the consumer's endpoint. */
   agree(address: number): void {
     check(this.#shim, this.#shim.lf_sender_agree(this.#handle, address));
   }
@@ -141,7 +141,7 @@ export class MpiProducer implements ProducerEnd {
     return this.#copy(view) ? 0 : null;
   }
 
-  /** The ticket of a buffer on a GPU, which is read from now on; null when there is no room. */
+  /** Begins to send a buffer on a GPU: its ticket; null if the queue is full. */
   #sendFragments(buffer: MemoryBuffer): number | null {
     const begun = this.#fragments.start(buffer);
     if ("started" in begun) return this.#fragments.hasRead(begun.started) ? 0 : -begun.started;
@@ -167,13 +167,13 @@ export class MpiProducer implements ProducerEnd {
     return true;
   }
 
-  /** What was gathered; what fails shows at the next send. */
+  /** Sends the coalesced frames. The next send reports an error. */
   readonly #send = () => {
     this.#coalesced = false;
     if (!this.#closed) this.#shim.lf_sender_flush(this.#handle);
   };
 
-  /** What the shim has mapped stays so until the bytes have left, whoever closes it. */
+  /** Sends from the payload's memory, which stays mapped until MPI has read it, even if it is closed. */
   #sendInPlace(given: ArrayBufferView): number | null {
     const view = bytesOf("payload", given);
     const landed = holdView(view);
@@ -200,7 +200,7 @@ export class MpiProducer implements ProducerEnd {
     return false;
   }
 
-  /** Lets go what the bytes have left. Below 0 when the rest can't leave any more. */
+  /** Releases the payloads that MPI has read. Negative if MPI will never read the rest. */
   #progress(): number {
     number[0] = this.#left;
     const result = this.#shim.lf_sender_sent(this.#handle, number);
@@ -238,7 +238,7 @@ export class MpiProducer implements ProducerEnd {
     if (this.#onLanded !== null && !this.#inFlight()) this.#onLanded();
   }
 
-  /** What MPI still reads would be missing at the peer. One that has closed takes it too, and rings no more. */
+  /** Polls, because a peer that has closed still receives the payloads and sends no event. */
   settled(): Promise<void> | null {
     if (!this.#inFlight()) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -254,7 +254,7 @@ export class MpiProducer implements ProducerEnd {
       this.arm("left");
       return true;
     } catch (error) {
-      // Where the peer is gone, nothing leaves any more.
+      // After the death of the peer MPI reads no more.
       return !isCode(error, "PEER_DIED");
     }
   }

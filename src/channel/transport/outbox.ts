@@ -1,4 +1,4 @@
-/** The blocks of a sending end: lent to be written in place, and used again and again. */
+/** The blocks and loans of a sending end, which are reused. */
 import { LavaFlowError } from "../../errors.ts";
 import { CONSTANTS, LOAN } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
@@ -10,7 +10,7 @@ import { Regions } from "./regions.ts";
 
 const { LF_INLINE_MAX, LF_FULL } = CONSTANTS;
 
-/** The largest block. */
+/** Bytes of the largest block: one ArrayBuffer. */
 export const BLOCK_MAX = 2 ** 32;
 
 const LOANS = 16;
@@ -34,9 +34,9 @@ export interface OutboxCalls {
 }
 
 export class Outbox {
-  /** How often there was no room. */
+  /** How often the queue was full. */
   full = 0;
-  /** The block that `tryBlock` gave last. */
+  /** The number of the block that `tryBlock` returned last. */
   lastBlock = 0;
   readonly #handle: number;
   readonly #calls: OutboxCalls;
@@ -46,7 +46,7 @@ export class Outbox {
   #next = 0;
   #loaned = 0;
 
-  /** `failed` is told why a loan could not be sent, beside its user. */
+  /** `failed` is also called with the error that `commit` throws. */
   constructor(handle: number, calls: OutboxCalls, failed: (error: unknown) => void) {
     this.#handle = handle;
     this.#failed = failed;
@@ -55,14 +55,14 @@ export class Outbox {
     for (let i = 0; i < LOANS; i++) this.#loans.push(new CellLoan(this));
   }
 
-  /** Nothing was sent. True when it is worth trying again at once, false when there is no room. */
+  /** Nothing was sent. True: retry at once. False: the queue is full. */
   retry(result: number): boolean {
     if (result === LF_FULL) {
       this.full++;
       return false;
     }
     if (result < 0) throw lastError(native());
-    // LF_RETIRE: an idle region of other sizes has to make place.
+    // LF_RETIRE: an idle region of other sizes has to be freed first.
     if (this.#calls.retirable(this.#handle, regionId) !== 1) return false;
     const id = regionId[0] as number;
     this.#regions.detach(id);
@@ -85,7 +85,7 @@ export class Outbox {
     return null;
   }
 
-  /** The memory of a block, whose number is then in `lastBlock`; null when there is no room. */
+  /** The memory of a block, whose number is then in `lastBlock`; null if the queue is full. */
   tryBlock(sizeBytes: number): Uint8Array<ArrayBuffer> | null {
     const result = this.#calls.loan(this.#handle, sizeBytes, info);
     if (result !== 1) return this.retry(result) ? this.tryBlock(sizeBytes) : null;
@@ -95,7 +95,7 @@ export class Outbox {
     return this.#regions.view(id, block, numbers[LOAN.offset / 8] as number, sizeBytes);
   }
 
-  /** Gives a block back that is not sent. */
+  /** Releases a block without sending it. */
   abortBlock(block: number): number {
     return this.#calls.abort(this.#handle, block);
   }
@@ -120,7 +120,7 @@ export class Outbox {
     }
   }
 
-  /** Its user transferred the cell's ArrayBuffer: the next loan gets another one. */
+  /** The user transferred the cell's ArrayBuffer: replaces the loan. */
   #renew(loan: CellLoan): CellLoan {
     return (this.#loans[this.#loans.indexOf(loan)] = new CellLoan(this));
   }
@@ -151,7 +151,7 @@ export class Outbox {
     throw error;
   }
 
-  /** Takes every loan back from its user, and detaches every view. */
+  /** Invalidates every loan, and detaches every view. */
   close(): void {
     for (const loan of this.#loans) loan.state = FREE;
     this.#regions.detachAll();

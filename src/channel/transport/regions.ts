@@ -1,14 +1,14 @@
-/** Shared memory that the shim has mapped for one end of a channel, as ArrayBuffers and views of them. */
+/** The regions that the shim has mapped for one end of a channel, as ArrayBuffers and views of them. */
 import { detach, viewOf } from "../../native/handle.ts";
 import { REGION_INFO } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 
 export interface Mapping {
-  /** 0 where it is not mapped. */
+  /** 0 if the region is not mapped. */
   address: number;
   sizeBytes: number;
-  /** GPU memory: what the producer's driver allocated. */
+  /** GPU memory: bytes that the producer's driver allocated. */
   allocationBytes: number;
   /** The shim's handle of a MemoryBuffer; 0 for pooled blocks, and for memory of another GPU. */
   memory: number;
@@ -26,12 +26,12 @@ interface Region extends Mapping {
 
 export class Regions {
   readonly #regions = new Map<number, Region>();
-  /** The last view of each block, and the region it was in: where sizes repeat, views are not made again. */
+  /** The last view of each block, and its region. Equal sizes in a row reuse the view. */
   readonly #views: (Uint8Array<ArrayBuffer> | undefined)[] = [];
   readonly #viewRegions: number[] = [];
   readonly #describe: (id: number, out: Uint8Array) => number;
 
-  /** `describe` fills in where a region lies. */
+  /** `describe` is a function of the shim that writes a REGION_INFO. */
   constructor(describe: (id: number, out: Uint8Array) => number) {
     this.#describe = describe;
   }
@@ -40,12 +40,12 @@ export class Regions {
     return this.#region(id);
   }
 
-  /** `length` bytes at `offset` of a region; they are block number `block`. */
+  /** `length` bytes at `offset` of a region, which are the block number `block`. */
   view(id: number, block: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
     const known = this.#views[block];
     if (known !== undefined && known.length === length && this.#viewRegions[block] === id) return known;
     const region = this.#region(id);
-    if (region.buffer?.detached) region.buffer = null; // its user transferred it
+    if (region.buffer?.detached) region.buffer = null; // the user transferred it
     region.buffer ??= viewOf(region.address, region.sizeBytes);
     const view = new Uint8Array(region.buffer, offset, length);
     this.#views[block] = view;
@@ -53,7 +53,7 @@ export class Regions {
     return view;
   }
 
-  /** Nothing of the region is for its user any more: the shim is about to let it go. */
+  /** Detaches every view of the region, before the shim unmaps it. */
   detach(id: number): void {
     const region = this.#regions.get(id);
     if (!region) return;

@@ -1,18 +1,18 @@
-/** MemoryBuffers that a producer passes without a copy: what the peer has not released of them, and who waits for that. */
+/** MemoryBuffers that a producer passes without a copy: the frames that the peer has not released, and the waits for them. */
 import { holdBy, type MemoryBuffer } from "../../memory/buffer.ts";
 import type { Holder } from "../../memory/holders.ts";
 import type { Limits } from "../../native/limits.ts";
 import type { EventFd } from "../wait/event.ts";
 import { WaitQueue } from "../wait/wait-queue.ts";
 
-/** A sleeping end looks again after this many milliseconds: as for the wait until everything is released. */
+/** Milliseconds between two attempts of a waiting call, as for `flush`. */
 const RECHECK_MS = 20;
 
-/** The shim's side of it. */
+/** Functions of the shim. */
 export interface ReleaseCalls {
-  /** Frames of a buffer that the peer has not released, by the shim's handle of it; 0 once the peer is gone. */
+  /** Frames of a buffer, by its handle, that the peer has not released; 0 once the peer has exited. */
   count(memory: number): number;
-  /** Asks for a wake-up when frames are released. Throws when the peer is gone. */
+  /** Requests one event when frames are released. Throws if the peer has exited. */
   arm(): void;
 }
 
@@ -20,27 +20,27 @@ export class Releases {
   readonly #channel: string;
   readonly #calls: ReleaseCalls;
   readonly #wake: (failure: unknown) => void;
-  /** Those that somebody waits for. */
+  /** The buffers that a call waits for. */
   readonly #waiting = new Set<Passed>();
   #event: EventFd | null = null;
   #openedAt = "";
   #failed: (error: unknown) => void = () => {};
 
-  /** `wake` as for the end. */
+  /** `wake` as for a Transport. */
   constructor(channel: string, calls: ReleaseCalls, wake: (failure: unknown) => void) {
     this.#channel = channel;
     this.#calls = calls;
     this.#wake = wake;
   }
 
-  /** `openedAt` as for a WaitQueue; `failed` is told what one who waits fails of. */
+  /** `openedAt` and `failed` as for a WaitQueue. */
   attach(event: EventFd, openedAt: string, failed: (error: unknown) => void): void {
     this.#event = event;
     this.#openedAt = openedAt;
     this.#failed = failed;
   }
 
-  /** From now on the buffer knows of this channel. Returns what ends that: then nothing counts as unreleased. */
+  /** Adds a buffer. Returns a function that removes it: then none of its frames counts as unreleased. */
   add(buffer: MemoryBuffer, memory: number): () => void {
     const passed = new Passed(this.#channel, this, memory);
     const unhold = holdBy(buffer, passed);
@@ -84,7 +84,7 @@ export class Releases {
     try {
       this.#calls.arm();
     } catch (error) {
-      this.#wake(error); // the peer is gone: nothing counts any more
+      this.#wake(error); // the peer has exited: no frame counts as unreleased
     }
   }
 }
@@ -94,7 +94,7 @@ class Passed implements Holder {
   readonly channel: string;
   readonly #releases: Releases;
   readonly #memory: number;
-  /** Of its own: another buffer's frames may be released before. */
+  /** A queue for this buffer alone: frames of another buffer may be released before. */
   #queue: WaitQueue | null = null;
   #ended = false;
 
@@ -117,7 +117,7 @@ class Passed implements Holder {
     this.#queue?.wake();
   }
 
-  /** The buffer or the channel is closed. */
+  /** The buffer or the channel was closed. */
   end(): void {
     this.#ended = true;
     this.wake();

@@ -20,15 +20,15 @@ const { LF_EMPTY, LF_PENDING, LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = 
 
 const settling = new Float64Array(new ArrayBuffer(8));
 
-/** What a consumer has where its side uses a GPU. */
+/** The state of a consumer that uses a GPU. */
 interface GpuPart {
   device: GpuDevice;
   arrivals: Arrivals;
-  /** For frames that are to be released when work on them has ended. */
+  /** Waits for the end of work on frames that were released. */
   releases: GpuWait;
   /** UUIDs of the producer's GPU and driver. */
   producer: Uint8Array;
-  /** CUDA's view of its memory, by region. */
+  /** CUDA handles of the producer's memory, by region. */
   remote: Map<number, number>;
 }
 
@@ -39,12 +39,12 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   readonly #link: Link;
   readonly #inbox: Inbox;
   /**
-   * The MemoryBuffers that receivers see, by the index of their region, which is in the token; one that they closed is
-   * made again for the next frame.
+   * The MemoryBuffers of frames, by the index of their region, which is in the token. A buffer that the user closed is made
+   * again for the next frame.
    */
   readonly #buffers: ({ region: number; buffer: MemoryBuffer } | undefined)[] = [];
   #gpu: GpuPart | null = null;
-  /** Where frames are that have to come to this side's GPU first; null while there are none. */
+  /** Set while frames are copied to this side's GPU. */
   #arriving: Arrivals | null = null;
   #closed = false;
 
@@ -73,7 +73,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return readEventFd((out) => this.#shim.lf_link_bell(this.#link.handle, out));
   }
 
-  /** From now on buffers on a GPU are received as such: `producer` has the UUIDs of theirs, `device` is this side's. */
+  /** From now on frames can be buffers on a GPU. `producer` has the UUIDs of the producer's GPU; `device` is this side's. */
   useDevice(device: GpuDevice, producer: Uint8Array, wake: () => void): void {
     check(this.#shim, this.#shim.lf_consumer_use_device(this.#handle, device.handle, producer));
     const owner = {
@@ -108,7 +108,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   // ───────────── frames that have to be copied to this side's GPU ─────────────
 
-  /** Whether the frame has to come to this side's GPU first; then it is on its way. */
+  /** Whether the frame has to be copied to this side's GPU first; if so, begins the copy. */
   #arrives(frame: CellFrame): boolean {
     if (frame.state !== IN_REGION || frame.reach === LF_REACH_HERE) return false;
     const { arrivals } = this.#gpu as GpuPart;
@@ -118,7 +118,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return true;
   }
 
-  /** The first of those on their way, when it is there. The next one is taken meanwhile, so that its copy begins. */
+  /** The first arriving frame, once it is copied. Takes the next frames out of the ring, so that their copies overlap. */
   #arrived(arrivals: Arrivals): CellFrame | null {
     const first = arrivals.next();
     try {
@@ -128,7 +128,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
         if (!this.#arrives(frame)) arrivals.add(frame);
       }
     } catch {
-      // The end of the channel comes after those on their way, and is told then.
+      // The receive after the arriving frames throws the error again.
     }
     arrivals.advance();
     if (arrivals.length === 0) this.#arriving = null;
@@ -145,7 +145,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     }
   }
 
-  /** CUDA's view of the producer's memory in a region. */
+  /** The CUDA handle of the producer's memory in a region. */
   #importRemote(region: number): number {
     const { remote, producer } = this.#gpu as GpuPart;
     const known = remote.get(region);
@@ -178,7 +178,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     return (frame.part ??= whole.part(frame.offset, frame.sizeBytes));
   }
 
-  /** All of the memory that a frame's buffer lies in. */
+  /** The whole buffer that a frame's memory is a part of. */
   #wholeOf(frame: CellFrame): MemoryBuffer {
     const index = frame.token & REGION_INDEX;
     const known = this.#buffers[index];
@@ -199,7 +199,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   release(token: number): void {
-    // What has not been handed to the GPU yet, the shim does not know of.
+    // The shim does not know of work that was not submitted yet.
     if (token < 0 && this.#gpu !== null && !this.#gpu.device.queue.submitted) this.#releaseLater(token);
     else this.#giveBack(token);
   }
@@ -221,14 +221,14 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     else if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
 
-  /** Releases what can be by now, and comes back when more can. */
+  /** Releases the frames whose work has ended, and requests a wake-up for the rest. */
   #releaseDone(): void {
     if (this.#closed || this.#gpu === null) return;
     const value = this.#workUntil(false);
     if (value > 0) this.#gpu.releases.reach(value);
   }
 
-  /** The value that frames which are to be released wait for, or `all` work on the peer's memory; 0: none. */
+  /** The timeline value that released frames wait for; `all`: that all work on the peer's memory reaches; 0: none. */
   #workUntil(all: boolean): number {
     check(this.#shim, this.#shim.lf_consumer_settle(this.#handle, all ? 1 : 0, settling));
     return settling[0] as number;
@@ -255,11 +255,11 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   moved(spins: number): boolean {
-    // A GPU is not looked for: it wakes.
+    // The end of GPU work causes a wake-up: polls would find nothing.
     return this.#arriving === null && this.#shim.lf_consumer_moved(this.#handle, spins) === 1;
   }
 
-  /** The end of the producer's process ends what waits for its GPU work. */
+  /** The exit of the producer ends this side's waits for its GPU work. */
   notified(ended: boolean): void {
     if (ended) this.#shim.lf_consumer_look(this.#handle);
     this.#releaseDone();
@@ -274,14 +274,14 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
         await gpu.device.queue.wait(value);
       }
     };
-    // Out of time, or out of a device: closing then leaves the rest to the shim.
+    // After a timeout, and after the loss of the device, the shim keeps the memory.
     return settle().catch(() => {});
   }
 
   stats(): EndStats {
     const counted = endStats((out) => this.#shim.lf_consumer_stats(this.#handle, out));
     const { length = 0, bytes = 0 } = this.#gpu?.arrivals ?? {};
-    // Those on their way are out of the ring, and not received.
+    // Arriving frames are out of the ring, and not received.
     counted.frames -= length;
     counted.bytes -= bytes;
     counted.queued += length;

@@ -20,7 +20,7 @@ import { LARGE_BYTES, Trim } from "./trim.ts";
 
 const { LF_PENDING } = CONSTANTS;
 
-/** What nobody can send. */
+/** Equal to no payload. */
 const NONE = Symbol();
 
 const awaited = new Float64Array(new ArrayBuffer(8));
@@ -32,29 +32,28 @@ export class ShmProducer implements ProducerEnd {
   readonly #handle: number;
   readonly #link: Link;
   readonly #outbox: Outbox;
-  /** MemoryBuffers that the peer knows, with their handles. */
+  /** MemoryBuffers that the peer has mapped, with their handles. */
   readonly #known = new Map<MemoryBuffer, number>();
-  /** The one of them that was sent last: most senders send the same again, and a look into the map costs as much as the
-   * rest of it. */
+  /** The buffer that was sent last. Most senders send it again, and a lookup in the map would double the time of a send. */
   #last: MemoryBuffer | typeof NONE = NONE;
   #lastMemory = 0;
-  /** Buffers on the GPU that its driver does not share on: they came from another process. */
+  /** Imported buffers on the GPU that the driver does not export again. */
   readonly #unshareable = new WeakSet<MemoryBuffer>();
-  /** How to stop watching those that are known. */
+  /** Functions that end the subscription to the closing of each known buffer. */
   readonly #unwatch = new Map<MemoryBuffer, () => void>();
   readonly #wake: Wake;
-  /** The GPU whose buffers are passed as they are; null: none. */
+  /** The GPU whose buffers are passed without a copy; null: none. */
   #device: GpuDevice | null = null;
   #queue: GpuQueue | null = null;
   #gpuWait: GpuWait | null = null;
-  /** The last buffer that was not sent because of GPU work on it. */
+  /** The last buffer that was not sent because GPU work on it runs. */
   #pending: MemoryBuffer | null = null;
-  /** For those that the peer can't reach. */
+  /** For buffers that the peer can't reach. */
   readonly #staging: Staging;
   readonly #trim: Trim;
   #closed = false;
 
-  /** `name` is the channel's; `wake` is called when a payload that was not ready may be. */
+  /** `name` is the channel's. `wake` is called when a payload that was not ready may be ready. */
   static open(link: Link, slots: number, { fenced, busyPoll }: RingParameters, name: string, wake: Wake): ShmProducer {
     const shim = native();
     const handle = check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment");
@@ -96,8 +95,8 @@ export class ShmProducer implements ProducerEnd {
   }
 
   /**
-   * From now on buffers on this GPU are passed as they are. `shareTimeline`: the peer's queue waits for work on them;
-   * else sending does.
+   * From now on buffers on this GPU are passed without a copy. `shareTimeline`: the peer's queue waits for work on them;
+   * else `trySend` refuses a buffer while work on it runs.
    */
   useDevice(device: GpuDevice, shareTimeline: boolean): void {
     check(this.#shim, this.#shim.lf_producer_use_device(this.#handle, device.handle, shareTimeline ? 1 : 0));
@@ -114,7 +113,7 @@ export class ShmProducer implements ProducerEnd {
     return this.#sendView(viewOfPayload(payload));
   }
 
-  /** Everything is on its way when it was sent: there is nothing to wait for. */
+  /** A sent payload was copied or passed: there is no ticket to wait for. */
   start(payload: Payload): number | null {
     return this.trySend(payload) ? 0 : null;
   }
@@ -129,7 +128,7 @@ export class ShmProducer implements ProducerEnd {
     try {
       result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
     } catch (error) {
-      viewOfPayload(view); // a Proxy can pass for a view up to here
+      viewOfPayload(view); // a Proxy passes the checks before
       throw error;
     }
     if (length > LARGE_BYTES) this.#trim.begin();
@@ -155,7 +154,7 @@ export class ShmProducer implements ProducerEnd {
     return this.#sendMemory(buffer, memory);
   }
 
-  /** The peer knows the whole, and is told where the part lies in it. */
+  /** The peer maps the whole buffer, and gets the offset of the part. */
   #sendPart(part: MemoryBuffer, whole: MemoryBuffer): boolean {
     const { memory, offset } = nativeAddress(part);
     if (!this.#known.has(whole)) this.#watch(whole, memory);
@@ -168,7 +167,7 @@ export class ShmProducer implements ProducerEnd {
   }
 
   #sendMemory(buffer: MemoryBuffer, memory: number): boolean {
-    // What has not been handed to the GPU yet, the shim does not know of.
+    // The shim does not know of work that was not submitted yet.
     if (this.#queue !== null && !this.#queue.submitted && buffer.isGpu) return this.#wait(buffer);
     const result = this.#shim.lf_producer_send_memory(this.#handle, memory);
     if (result === 1) return true;
@@ -177,7 +176,7 @@ export class ShmProducer implements ProducerEnd {
     return this.#notSent(result) && this.#sendMemory(buffer, memory);
   }
 
-  /** A driver need not share on what came from another process. */
+  /** A driver may refuse to export memory that was imported. */
   #sendUnshareable(whole: MemoryBuffer, buffer: MemoryBuffer): boolean {
     const error = lastError(this.#shim);
     if (!buffer.isGpu || error.code !== "EXTERNAL_MEMORY_UNSUPPORTED") throw error;
@@ -187,13 +186,13 @@ export class ShmProducer implements ProducerEnd {
     return this.#sendStaged(buffer);
   }
 
-  /** Not now: GPU work on the buffer has to end first. */
+  /** The buffer is not ready: GPU work on it has to end first. */
   #wait(buffer: MemoryBuffer): false {
     this.#pending = buffer;
     return false;
   }
 
-  /** The peer maps a buffer once; when the buffer goes here, the peer is told. */
+  /** The peer maps a buffer once. When the buffer is closed here, the peer is told to unmap it. */
   #watch(buffer: MemoryBuffer, memory: number): void {
     const letGo = this.releases.add(buffer, memory);
     const unwatch = onClose(buffer, () => {
@@ -220,7 +219,7 @@ export class ShmProducer implements ProducerEnd {
     return this.#staging.trySend(buffer);
   }
 
-  /** Nothing was sent. True when it is worth trying again at once, false when there is no room. */
+  /** Nothing was sent. True: retry at once. False: the queue is full. */
   #notSent(result: number): boolean {
     this.#pending = null;
     return this.#outbox.retry(result);
@@ -244,12 +243,12 @@ export class ShmProducer implements ProducerEnd {
   }
 
   moved(until: Until, spins: number): boolean {
-    // A GPU is not looked for: it wakes.
+    // The end of GPU work causes a wake-up: polls would find nothing.
     if (this.#pending !== null && until !== "released") return false;
     return this.#shim.lf_producer_moved(this.#handle, until === "released" ? 1 : 0, spins) === 1;
   }
 
-  /** For the end of the GPU work that the last payload waits for. */
+  /** Requests a wake-up at the end of the GPU work on the last payload. */
   #armForWork(buffer: MemoryBuffer): boolean {
     this.#pending = null;
     const { queue } = this.#device as GpuDevice;
@@ -268,18 +267,18 @@ export class ShmProducer implements ProducerEnd {
     if (ended && this.#shim.lf_producer_look(this.#handle) < 0) this.#wake(lastError(this.#shim));
   }
 
-  /** The peer's queue may wait for work here: were this end gone before, it would go on without. */
+  /** The peer's queue may wait for work here. If this end closed before, that queue would not wait. */
   settled(): Promise<void> | null {
     const device = this.#device;
     if (device === null || this.#awaited() === 0) return null;
     const settle = async () => {
       for (let value = this.#awaited(); value > 0; value = this.#awaited()) await device.queue.wait(value);
     };
-    // Out of time, or out of a device: then it has to do without.
+    // After a timeout, and after the loss of the device, `close` goes on without.
     return settle().catch(() => {});
   }
 
-  /** The value that the peer may wait for, 0 where there is none. */
+  /** The timeline value that the peer may wait for; 0: none. */
   #awaited(): number {
     check(this.#shim, this.#shim.lf_producer_pending(this.#handle, awaited));
     return awaited[0] as number;

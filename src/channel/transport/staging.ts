@@ -1,17 +1,17 @@
-/** MemoryBuffers on a GPU that the peer can't reach, on their way into blocks that it can. */
+/** Copies MemoryBuffers on a GPU that the peer can't reach into blocks that it can reach. */
 import { invalidArgument } from "../../errors.ts";
 import { checkOpen, type MemoryBuffer } from "../../memory/buffer.ts";
 import { BLOCK_MAX, type Outbox } from "./outbox.ts";
 
-/** One copy on its way. */
+/** One running copy. */
 class Copy {
   readonly buffer: MemoryBuffer;
   readonly block: number;
-  /** "copying", then one of the others. */
+  /** "copying" at first. */
   state: "copying" | "ready" | "failed" = "copying";
   error: unknown = null;
 
-  /** `view` is the block; `wake` is called when the copy has ended, well or not. */
+  /** `view` is the memory of `block`. `wake` is called when the copy has ended or failed. */
   constructor(buffer: MemoryBuffer, block: number, view: Uint8Array, wake: () => void) {
     this.buffer = buffer;
     this.block = block;
@@ -35,14 +35,14 @@ export class Staging {
   readonly #wake: () => void;
   #copy: Copy | null = null;
 
-  /** `commit` sends a block; `wake` is called when a buffer that was not ready may be. */
+  /** `commit` sends a block. `wake` is called when a buffer that was not ready may be ready. */
   constructor(outbox: Outbox, commit: (block: number, sizeBytes: number) => void, wake: () => void) {
     this.#outbox = outbox;
     this.#commit = commit;
     this.#wake = wake;
   }
 
-  /** Copies the buffer into a block, by and by; sends that, and says so, when it is called again afterwards. */
+  /** The first call begins the copy. A call after its end sends the block and returns true. */
   trySend(buffer: MemoryBuffer): boolean {
     checkOpen(buffer);
     const copy = this.#copy;
@@ -58,7 +58,7 @@ export class Staging {
   }
 
   #begin(buffer: MemoryBuffer): boolean {
-    // One that nobody asked for again.
+    // The last buffer was copied, and `trySend` was not called for it again.
     if (this.#copy) this.#outbox.abortBlock(this.#copy.block);
     this.#copy = null;
     const { sizeBytes } = buffer;
