@@ -90,9 +90,9 @@ function usesOf(sources: Source[]): Map<string, Set<string>> {
       const uses = new Set(includes.filter((name) => name.includes("/")));
       const named = isHeader(path) ? [] : new Set(code.match(/\blf_\w+/g) ?? []);
       for (const name of named) {
-        const places = defined.get(name) ?? [];
-        if (places.includes(path)) continue;
-        for (const place of places) if (!isOther(path, place)) uses.add(place);
+        const files = defined.get(name) ?? [];
+        if (files.includes(path)) continue;
+        for (const file of files) if (!isOther(path, file)) uses.add(file);
       }
       uses.delete(path);
       return [path, uses];

@@ -10,6 +10,9 @@
 #include "gpu/external.h"
 #include "interop/cuda_memory.h"
 #include "interop/interop.h"
+#if defined(_WIN32)
+#include "base/win32.h"
+#endif
 
 /* Keeps the first failure of several. */
 static void note(int32_t *status, const char *api, CUresult result, const lf_cuda_memory *m) {

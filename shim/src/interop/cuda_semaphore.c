@@ -7,6 +7,9 @@
 #include "cuda/cuda.h"
 #include "gpu/external.h"
 #include "interop/interop.h"
+#if defined(_WIN32)
+#include "base/win32.h"
+#endif
 
 typedef struct {
   const lf_cuda_functions *cu;
