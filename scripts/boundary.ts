@@ -4,13 +4,13 @@
  *   src/native/symbols.ts   every function, as bun:ffi declares it
  *   src/native/layout.ts    sizes and offsets of every struct, and every constant
  *   src/error-codes.ts      the statuses' names
- *   shim/src/tools/layout.c what the compiler of each platform has to agree with
+ *   shim/src/tools/layout.c the assertions that each platform's compiler checks
  *
  *   bun scripts/boundary.ts           writes them
- *   bun scripts/boundary.ts --check   fails where one is out of date
+ *   bun scripts/boundary.ts --check   fails if one of them is out of date
  *
- * The header keeps to what is parsed here: prototypes that begin with LF_API, structs of fixed-width numbers and arrays of
- * them, enums whose values are all written, and macros that are numbers. Anything else in it is an error, not left out.
+ * The parser accepts a subset of C: prototypes that begin with LF_API, structs of fixed-width numbers and arrays of them,
+ * enums with explicit values, and macros that are numbers. Other text in the header is an error.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import { ROOT } from "./run.ts";
 
 const HEADER = "shim/include/lavaflow.h";
 
-/** Bytes of each number that a struct may have; its alignment is the same on every platform that there is a shim for. */
+/** Bytes of each type of a struct's member. The alignment of each equals its size on every platform of the shim. */
 const BYTES: Record<string, number> = {
   char: 1,
   uint8_t: 1,
@@ -29,7 +29,7 @@ const BYTES: Record<string, number> = {
   double: 8,
 };
 
-/** Numbers of 64 bits come as a number where they are descriptors and handles of an OS, as a bigint where they are addresses. */
+/** A 64-bit value is a number if it is an OS handle, and a bigint if it is an address. */
 const FFI: Record<string, string> = {
   int32_t: "i32",
   uint32_t: "u32",
@@ -196,7 +196,7 @@ export function generated(header: string): Map<string, string> {
   ]);
 }
 
-/** Those that are not as the header has them. */
+/** The paths of the generated files that differ from the header. */
 export function outOfDate(): string[] {
   const files = generated(readFileSync(join(ROOT, HEADER), "utf8"));
   const read = (path: string) => (existsSync(join(ROOT, path)) ? readFileSync(join(ROOT, path), "utf8") : "");

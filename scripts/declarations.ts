@@ -1,6 +1,6 @@
 /**
- * Makes the declarations of the package's public API, dist/*.d.ts, with the compiler. Users' projects check against them
- * and not against the sources, which obey this repository's compiler options and not theirs.
+ * Makes the declarations of the package's public API, dist/*.d.ts, with the compiler. Users' projects are checked against
+ * these, since the sources need this repository's compiler options.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { API, type Program } from "typescript/unstable/async";
 import { type Product, upToDate, wasBuilt } from "./built.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 
-/** What package.json's `exports` give out. */
+/** The entries of package.json's `exports`. */
 const ENTRIES = ["index.d.ts", "kernel/index.d.ts", "interop/index.d.ts"];
 
 const CONFIG = "tsconfig.declarations.json";
@@ -30,7 +30,7 @@ export async function buildDeclarations(): Promise<Finished> {
   return made;
 }
 
-/** Writes `outDir` anew. Fails where a public signature names a type that no entry exports. */
+/** Replaces `outDir`. Fails if a public signature names a type that no entry exports. */
 export async function declarations(outDir: string): Promise<Finished> {
   const work = mkdtempSync(join(tmpdir(), "lava-flow-declarations-"));
   try {
@@ -61,9 +61,9 @@ interface Origin {
 class Emitted {
   readonly path: string;
   readonly source: ast.SourceFile;
-  /** An interface and a value may share a name, and what is imported may be exported too. */
+  /** A name can have several: an interface and a value, or an import and an export. */
   readonly origins = new Map<string, Origin[]>();
-  /** Names whose declarations are wanted. */
+  /** Names whose declarations are kept. */
   readonly wanted = new Set<string>();
 
   constructor(path: string, source: ast.SourceFile) {
@@ -111,7 +111,7 @@ async function prune(folder: string, program: Program): Promise<Map<string, { te
     files.set(path, file);
     return file;
   };
-  /** Follows a name to its declarations, and wants all that these name. Null where there are none. */
+  /** Follows a name to its declarations and keeps these, with all that they name. Null if there are none. */
   const want = async (path: string, name: string): Promise<string | null> => {
     const file = await open(path);
     const origins = file.origins.get(name);
@@ -140,14 +140,14 @@ async function prune(folder: string, program: Program): Promise<Map<string, { te
   );
 }
 
-/** The names that a statement gives its file, and where those come from that it does not declare itself. */
+/** The names that a statement gives its file, with the origin of each imported one. */
 function namesOf(path: string, statement: ast.Statement): [string, Origin["from"]][] {
   const module = (node: ast.Node | undefined) => {
     if (!node || !ast.isStringLiteral(node)) throw new Error(`${path}: an export without the name of a file`);
     return posix.join(posix.dirname(path), node.text.replace(/\.ts$/, ".d.ts"));
   };
   if (ast.isImportDeclaration(statement)) {
-    if (!statement.importClause) return []; // for what the file does when it is evaluated: no declaration needs it
+    if (!statement.importClause) return []; // an import for its side effects: no declaration needs it
     const bindings = statement.importClause.namedBindings;
     if (!bindings || !ast.isNamedImports(bindings)) throw new Error(`${path}: an import of other things than names`);
     if (!(statement.moduleSpecifier as ast.StringLiteral).text.startsWith(".")) return [];
@@ -172,7 +172,7 @@ function namesOf(path: string, statement: ast.Statement): [string, Origin["from"
   return [[name.text, undefined]];
 }
 
-/** All identifiers in it but those of members and parameters. */
+/** All identifiers in a node except those of members and parameters. */
 function usedBy(statement: ast.Node): Set<string> {
   const used = new Set<string>();
   const visit = (node: ast.Node): void => {
@@ -199,7 +199,7 @@ function print({ source, origins, wanted }: Emitted): string {
       text += `\nimport type { ${names.join(", ")} } from "${(statement.moduleSpecifier as ast.StringLiteral).text}";`;
     } else text += source.text.slice(statement.pos, statement.end);
   }
-  // Under "nodenext" a module is named as at run time: the compiler leaves the names in declarations as they are.
+  // "nodenext" needs the names of modules at run time. The compiler leaves the names in declarations unchanged.
   text = `${text.trim().replace(/( from ")(\.[^"]+)\.ts"/g, '$1$2.js"')}\n`;
   // Projects with an older `lib` lack these types.
   const disposes = /\b(Async)?Disposable\b|\bSymbol\.(asyncD|d)ispose\b/.test(text);

@@ -1,10 +1,10 @@
-/** What the GPU tests run on, and what Vulkan's validation layer says of them. */
+/** The GPU of the tests, and the messages of Vulkan's validation layer. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const DRIVERS = "/usr/share/vulkan/icd.d";
-/** Where Vulkan's loader looks for layers on Linux. */
+/** The folders in which Vulkan's loader finds layers on Linux. */
 const LAYERS = ["/etc", "/usr/local/etc", "/usr/share", "/usr/local/share"].map(
   (path) => `${path}/vulkan/explicit_layer.d`,
 );
@@ -15,7 +15,7 @@ export function hardwareGpu(): boolean {
   return existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD"));
 }
 
-/** Where there is no GPU, Mesa's software one and no other: so the tests meet the same on every such machine. */
+/** Without a GPU in hardware, selects Mesa's software device only: so the tests run on the same one on every such machine. */
 export function driverEnvironment(): Record<string, string> {
   if (process.env.VK_DRIVER_FILES || hardwareGpu() || !existsSync(DRIVERS)) return {};
   const software = readdirSync(DRIVERS).find((name) => /^lvp_icd\..*json$/.test(name));
@@ -27,12 +27,12 @@ export function validationLayer(): boolean {
   return folders.some((folder) => existsSync(join(folder, "VkLayer_khronos_validation.json")));
 }
 
-/** A file that gets each message of the validation layer as a line (the shim's LAVA_FLOW_VALIDATION). */
+/** A file to which the validation layer's messages are appended, a line each (the shim's LAVA_FLOW_VALIDATION). */
 export class ValidationFile implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "lava-flow-validation-"));
   readonly #path = join(this.#folder, "messages");
 
-  /** Nothing where the layer is missing: to ask for it then is an error. */
+  /** Empty if the layer is missing: requesting it then is an error. */
   get environment(): Record<string, string> {
     return validationLayer() ? { LAVA_FLOW_VALIDATION: this.#path } : {};
   }

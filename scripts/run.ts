@@ -1,4 +1,4 @@
-/** Runs a program to its end or to its limit, and keeps what it printed. */
+/** Runs a program to its end or its limit, and keeps its output. */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ export const ROOT = join(import.meta.dir, "..");
 
 export interface Finished {
   ok: boolean;
-  /** What it printed on both streams, in order; a last line tells of an unusual end. */
+  /** Both streams, in order. A last line reports a signal or the limit. */
   output: string;
 }
 
@@ -18,11 +18,12 @@ export interface RunOptions {
   limitMs?: number;
 }
 
+/** The default limit. */
 const FIVE_MINUTES = 300_000;
 
 /**
- * The output goes to a file and the program leads a process group of its own: so a grandchild that keeps the stream open
- * can't hold this up, and what is left of the group is ended with it.
+ * The output goes to a file, so a grandchild that keeps the stream open can't block this. The program leads a process group,
+ * and all processes that are left in it are killed at the end.
  */
 export async function run(command: string[], options: RunOptions = {}): Promise<Finished> {
   const folder = mkdtempSync(join(tmpdir(), "lava-flow-run-"));

@@ -1,13 +1,13 @@
 /**
- * Makes a fresh clone ready: dependencies as the lock file says, and the shim for this machine. With --bench also the C
- * programs that the benches compare with. Needs nothing but Bun, and does nothing where all is there.
+ * Sets a fresh clone up: the dependencies of the lock file, and the shim for this machine; with --bench also the C programs
+ * of the benches. Needs Bun only.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.ts";
 import { type Finished, ROOT, run } from "./run.ts";
 
-/** Its `prepare` step builds the shim too, unless the user's settings forbid such steps. */
+/** The `prepare` step builds the shim too, unless the user's settings forbid such steps. */
 export function installDependencies(): Promise<Finished> {
   return run([process.execPath, "install", "--frozen-lockfile"]);
 }

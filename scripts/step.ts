@@ -1,12 +1,12 @@
-/** One step of the check: runs it, prints one line, and keeps count. */
+/** Runs one step of the check, prints one line, and counts its results. */
 
 export interface Result {
   passed: number;
   failed: number;
   skipped: number;
-  /** One line each: what was skipped, and why. */
+  /** A line for each skip, with its reason. */
   notes?: string[];
-  /** Printed where something failed. */
+  /** Printed after a failure. */
   output?: string;
 }
 
@@ -34,7 +34,7 @@ export async function step(name: string, work: () => Promise<Result>): Promise<R
   return result;
 }
 
-/** Each note once, with how often it came: many tests skip for one reason. */
+/** Each note once, with its number: many tests skip for one reason. */
 function counted(notes: string[] = []): Map<string, number> {
   const counts = new Map<string, number>();
   for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);

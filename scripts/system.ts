@@ -1,4 +1,4 @@
-/** The system packages that some tests need. Nothing of them is needed to use lava-flow. */
+/** The system packages that some tests need. lava-flow itself needs none of them. */
 import { run } from "./run.ts";
 
 /** Debian's and Ubuntu's names. */
@@ -38,8 +38,8 @@ function missingPackages(): typeof PACKAGES {
 }
 
 /**
- * Installs what is missing, where that is possible. Returns a line for each package that is still missing afterwards,
- * with the reason: no failure, as the tests in question say themselves that they are skipped.
+ * Installs the missing packages if it can. Returns a line for each package that is still missing, with the reason. That is no
+ * failure, since the tests that need it report their skips.
  */
 export async function installPackages(): Promise<string[]> {
   if (!Bun.which("apt-get") || !Bun.which("dpkg-query")) {
@@ -50,9 +50,9 @@ export async function installPackages(): Promise<string[]> {
   const reasons = new Map<string, string>();
   if (missing.length > 0 && process.getuid?.() === 0) {
     const apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"];
-    // The second: systemctl starts no service. Tests start what they need themselves, with files of their own.
+    // The second variable keeps systemctl from starting services: tests start their own, with files of their own.
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", SYSTEMD_OFFLINE: "1" };
-    await run([...apt, "update"], { env }); // When it fails, the lists that are there may do.
+    await run([...apt, "update"], { env }); // If it fails, the present lists may be enough.
     for (const { name } of missing) {
       const { output } = await run([...apt, "install", "--no-install-recommends", name], { env });
       reasons.set(name, output.trim().split("\n").at(-1) ?? "");

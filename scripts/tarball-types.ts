@@ -1,10 +1,10 @@
-/** The package's declarations as users' projects see them: under the compilers and the options that are common. */
+/** Checks the package's declarations in projects with the common compilers and options. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, run } from "./run.ts";
 import { failed, passed, type Result } from "./step.ts";
 
-/** 5.9 is the last compiler written in TypeScript, and the one of most projects. */
+/** 5.9 is the last compiler written in TypeScript, and the most used one. */
 const COMPILERS = ["typescript", "typescript-5.9"];
 
 const BASE = { strict: true, target: "ESNext", types: ["bun"], skipLibCheck: true, noEmit: true };
@@ -57,7 +57,7 @@ const PROJECTS: Record<string, object> = {
   },
 };
 
-/** A program that uses all three entries as users do. What must be an error is marked as one. */
+/** A program that uses all three entries. Its wrong lines are marked with @ts-expect-error. */
 const PROGRAM = `
 import { Channel, type ChannelOptions, type Consumer, type ConsumerStats, type Decision, type Limits, LavaFlowError, MemoryAllocator, MemoryBuffer, type MemoryLocation, type Producer, type ProducerStats, type Unavailable } from "lava-flow";
 import { type InteropViability, interopViability } from "lava-flow/interop";
@@ -117,7 +117,7 @@ await input.flush();
 await out.recv();
 // @ts-expect-error: a producer has no frames to iterate
 for await (const none of out) console.log(none);
-// @ts-expect-error: a producer counts what it sent
+// @ts-expect-error: a producer counts sent frames
 out.stats.framesReceived;
 // @ts-expect-error: the role is not known here
 await either.send(new Uint8Array(1));
@@ -129,21 +129,21 @@ await Channel.open("x", { role: "consumer", timeout: 5 });
 await KernelRuntime.create({ backend: "cuda" });
 `;
 
-/** In `folder`, where the package is installed. */
+/** Compiles the program in `folder`, where the package is installed. */
 export async function typesInProjects(folder: string): Promise<Result> {
-  const place = join(folder, "types");
-  mkdirSync(join(place, "node_modules"), { recursive: true });
-  symlinkSync(join(folder, "node_modules/lava-flow"), join(place, "node_modules/lava-flow"));
-  writeFileSync(join(place, "package.json"), '{ "name": "types", "private": true, "type": "module" }\n');
-  writeFileSync(join(place, "program.ts"), PROGRAM);
+  const work = join(folder, "types");
+  mkdirSync(join(work, "node_modules"), { recursive: true });
+  symlinkSync(join(folder, "node_modules/lava-flow"), join(work, "node_modules/lava-flow"));
+  writeFileSync(join(work, "package.json"), '{ "name": "types", "private": true, "type": "module" }\n');
+  writeFileSync(join(work, "program.ts"), PROGRAM);
   const wrong: string[] = [];
   let count = 0;
   for (const [name, options] of Object.entries(PROJECTS)) {
     const compilerOptions = { ...options, preserveSymlinks: true, typeRoots: [join(ROOT, "node_modules/@types")] };
-    writeFileSync(join(place, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
+    writeFileSync(join(work, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
     for (const compiler of COMPILERS) {
       const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");
-      const { ok, output } = await run([process.execPath, tsc, "-p", "."], { cwd: place });
+      const { ok, output } = await run([process.execPath, tsc, "-p", "."], { cwd: work });
       if (ok) count += 1;
       else wrong.push(`${compiler}, ${name}:\n${output}`);
     }
@@ -151,12 +151,12 @@ export async function typesInProjects(folder: string): Promise<Result> {
   return wrong.length > 0 ? failed(wrong.join("\n")) : { ...passed(), passed: count };
 }
 
-/** What linters of packages say of the tarball. */
+/** Runs linters of packages on the tarball. */
 export async function packageLinters(tarball: string): Promise<Result> {
   const tool = (path: string, ...args: string[]) => run([process.execPath, join(ROOT, "node_modules", path), ...args]);
   const linted = await tool("publint/src/cli.js", "run", tarball, "--strict");
   if (!linted.ok) return failed(linted.output);
-  // The package is for Bun, whose `require` takes ES modules: what Node.js' can't do is no fault of it.
+  // The package is for Bun, whose `require` loads ES modules: the limits of Node.js do not apply.
   const types = await tool("@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "esm-only");
   return types.ok ? { ...passed(), passed: 2 } : failed(types.output);
 }

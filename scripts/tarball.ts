@@ -1,4 +1,4 @@
-/** The package as its users get it: packed, installed where there is no Zig, compiled into one file. */
+/** Tests the package as users install it: packed, installed without Zig, compiled into one file. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { platformName, shimFileName } from "../src/native/platform.ts";
@@ -8,10 +8,10 @@ import { driverEnvironment } from "./gpu.ts";
 import { ROOT, type RunOptions, run } from "./run.ts";
 import { failed, passed, type Result } from "./step.ts";
 
-/** Where the package keeps each platform's shim. */
+/** The path of each platform's shim in the package. */
 export const SHIMS = new Map(PLATFORMS.map((name) => [name, `prebuilt/${name}/${shimFileName(name)}`]));
 
-/** The README's first program, and what the README says that it prints. */
+/** The README's first program, and its output in the README. */
 export function firstExample(): { program: string; output: string } {
   const blocks = [...readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/^```(\w*)\n(.*?)^```$/gms)];
   const at = blocks.findIndex((block) => block[1] === "ts");
@@ -23,10 +23,10 @@ export function firstExample(): { program: string; output: string } {
   return { program, output: output.trim() };
 }
 
-/** The README's kernels, as a program of their own. */
+/** The README's program with kernels. */
 const RELAY = "docs/examples/relay.ts";
 
-/** As a new project of Bun's has them, and all of "strict". The types of Bun are this repository's. */
+/** The options of a new Bun project, with all of "strict". The types of Bun are this repository's. */
 const COMPILER_OPTIONS = {
   lib: ["ESNext"],
   target: "ESNext",
@@ -46,12 +46,12 @@ const COMPILER_OPTIONS = {
 export const tarball = (work: string) => join(work, "lava-flow.tgz");
 export const project = (work: string) => join(work, "project");
 
-/** An environment in which Bun is the only program by name: no Zig, no compiler, no shim but the package's. */
+/** An environment with Bun as the only program on the PATH, and the package's shim only. */
 function bareEnvironment(work: string): Record<string, string | undefined> {
   return { ...process.env, ...driverEnvironment(), PATH: join(work, "bin"), LAVA_FLOW_SHIM: undefined };
 }
 
-/** Packs into `work`, and looks at what the tarball holds. */
+/** Packs into `work`, and checks the files of the tarball. */
 export async function pack(work: string): Promise<Result> {
   const packed = await run([process.execPath, "pm", "pack", "--filename", tarball(work)]);
   if (!packed.ok) return failed(packed.output);
@@ -88,7 +88,7 @@ export async function pack(work: string): Promise<Result> {
   return wrong.length > 0 ? failed(wrong.join("\n")) : passed();
 }
 
-/** Adds the tarball to an empty project, checks and runs the README's programs there, and asks the doctor. */
+/** Adds the tarball to an empty project, type-checks and runs the README's programs there, and runs the doctor. */
 export async function installedTarball(work: string): Promise<Result> {
   const folder = project(work);
   mkdirSync(folder);
@@ -123,7 +123,7 @@ export async function installedTarball(work: string): Promise<Result> {
   return relayed;
 }
 
-/** Kernels on the processor, and on a GPU where there is one, for which WGSL has to be translated. */
+/** Runs kernels on the processor and, if there is one, on a GPU, which needs WGSL to be translated. */
 async function relay(command: string[], options: RunOptions): Promise<Result> {
   for (const backend of ["cpu", "vulkan"]) {
     const { ok, output } = await run([...command, backend], options);
@@ -136,7 +136,7 @@ async function relay(command: string[], options: RunOptions): Promise<Result> {
   return passed();
 }
 
-/** The same programs as one file each, alone in an empty folder, with nothing on the path. */
+/** Compiles the same programs to one file each, and runs these in an empty folder with an empty PATH. */
 export async function compiledExecutable(work: string): Promise<Result> {
   const folder = project(work);
   const alone = join(work, "alone");
@@ -159,7 +159,7 @@ export async function compiledExecutable(work: string): Promise<Result> {
     }
   }
 
-  rmSync(folder, { recursive: true }); // What it was made from must not be missed.
+  rmSync(folder, { recursive: true }); // The executable must not need its sources.
   const { output } = firstExample();
   const options = { cwd: alone, env: { ...bareEnvironment(work), PATH: "" } };
   const ran = await run([join(alone, "example")], options);

@@ -1,7 +1,7 @@
 /**
- * The tests of all that needs a GPU, on a GPU in hardware, with each Vulkan call checked by the validation layer:
- * `bun run test:gpu [filter]`. One line for each file. Nothing may be skipped that such a machine has. Builds nothing: it
- * takes the shim from prebuilt/, and C tests from shim/zig-out/test where they are.
+ * `bun run test:gpu [filter]`: the tests that need a GPU, on a GPU in hardware, with each Vulkan call checked by the
+ * validation layer. Prints one line per file. A skip of a feature that such a machine has is a failure. It builds nothing:
+ * the shim is from prebuilt/, and C tests are from shim/zig-out/test if they exist.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { ROOT, run } from "./run.ts";
 import { failed, finish, passed, type Result, step } from "./step.ts";
 import { bunTest, countLines, type Environment, leavingNothing } from "./tests.ts";
 
-/** Of test/: whole folders, and folders in which only some files are about GPUs. */
+/** Folders of test/ that need a GPU, and folders of which some files do. */
 const WHOLE = ["gpu", "interop"];
 const SOME = ["channel", "memory", "cli", "mpi", "kernel"];
-/** So do C tests with one of these. */
+/** A C test whose source has one of these needs a GPU. */
 const C_FOR_GPU = /#include "((gpu|cuda)\/\w+|queues)\.h"|\blf_(device|vulkan)_open\b/;
 const ASKS_FOR_GPU = /\brequires\("(vulkan|gpu|gpu-timeline|two-gpus)"|\/gpu\/support\.ts"/;
 
@@ -30,7 +30,7 @@ function testFiles(): string[] {
   return [...WHOLE.flatMap(inFolder), ...some];
 }
 
-/** Those C tests that were brought along and whose sources use a GPU. */
+/** The built C tests whose sources use a GPU. */
 function cTests(): string[] {
   const folder = join(ROOT, "shim/zig-out/test");
   if (!existsSync(folder)) return [];
@@ -48,7 +48,7 @@ async function cTest(program: string, env: Environment): Promise<Result> {
   return countLines(program, await run([program], { env }));
 }
 
-/** What has to be there, or why there is nothing to test on. */
+/** The features to require, or the reason why there is no GPU to test on. */
 function needed(): Feature[] | string {
   using allocator = new MemoryAllocator();
   const gpus = allocator.topology.gpus.filter(({ type }) => type !== "cpu");

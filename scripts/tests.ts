@@ -1,4 +1,4 @@
-/** Runs tests, with all around them that has to be right too. */
+/** Runs tests, and checks that they leave no file and no message of the validation layer. */
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,17 +8,17 @@ import type { Result } from "./step.ts";
 
 export type Environment = Record<string, string | undefined>;
 
-/** Milliseconds that all tests together may take: three times what they take on two busy processors. */
+/** Limit of all tests together, milliseconds: three times their time on two busy processors. */
 const LIMIT_MS = 2_400_000;
 
 /**
- * Gives the tests a folder for temporary files and has all their Vulkan calls checked. Fails them when they leave
- * something there, or when the validation layer had something to say.
+ * Gives the tests a folder for temporary files, and has the validation layer check their Vulkan calls. They fail if they leave
+ * a file in the folder, or if the layer has a message.
  */
 export async function leavingNothing(test: (env: Environment) => Promise<Result>): Promise<Result> {
   using validation = new ValidationFile();
-  const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: sockets are made in it.
-  chmodSync(folder, 0o711); // Some tests become another user, and have to get through it.
+  const folder = mkdtempSync(join(tmpdir(), "lf-")); // Short: paths of sockets have a limit.
+  chmodSync(folder, 0o711); // Some tests become another user and need access.
   try {
     const env = { ...process.env, ...driverEnvironment(), ...validation.environment, TMPDIR: folder };
     const result = await test(env);
@@ -28,7 +28,7 @@ export async function leavingNothing(test: (env: Environment) => Promise<Result>
       return { ...result, failed: result.failed + 1, output };
     }
     const left = readdirSync(folder, { recursive: true });
-    if (result.failed > 0 || left.length === 0) return result; // What fails may leave what it made.
+    if (result.failed > 0 || left.length === 0) return result; // A failed test may leave files.
     return { ...result, failed: 1, output: `Left among the temporary files: ${left.join(", ")}` };
   } finally {
     rmSync(folder, { recursive: true });
@@ -46,21 +46,21 @@ export function countLines(program: string, { ok, output }: Finished) {
     output: `--- ${program}\n${output}`,
   };
   result.skipped = result.notes.length;
-  // A crash, a sanitizer's complaint, and a program that tested nothing all end without a FAIL line.
+  // A crash, a sanitizer's report, and a program without tests all end without a FAIL line.
   if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
   return result;
 }
 
 /**
- * What Bun printed of a run of tests, without the tests that passed or were skipped and what was printed during them: of
- * more than a thousand tests, nobody finds the one that failed.
+ * The output of `bun test` without the passed and skipped tests and their own output, so that a failure is easy to find
+ * among more than a thousand tests.
  */
 export function onlyFailures(output: string): string {
   const kept: string[] = [];
   let sinceLastTest: string[] = [];
   for (const line of output.split("\n")) {
     if (/^\((pass|skip|todo)\) /.test(line)) {
-      sinceLastTest = sinceLastTest.filter((earlier) => /^\S+\.test\.ts:$/.test(earlier)).slice(-1); // Its file's name.
+      sinceLastTest = sinceLastTest.filter((earlier) => /^\S+\.test\.ts:$/.test(earlier)).slice(-1); // the name of its file
       continue;
     }
     sinceLastTest.push(line);
@@ -81,7 +81,7 @@ export function summary({ ok, output }: Finished): Result {
     notes: output.split("\n").filter((line) => /^skip [\w-]+: /.test(line)),
     output: onlyFailures(output),
   };
-  // A crash has no summary; a run of nothing is no success.
+  // A crash has no summary. A run without tests is no success.
   if (result.failed === 0 && (!ok || result.passed + result.skipped === 0)) result.failed = 1;
   return result;
 }
@@ -92,10 +92,10 @@ const TEST_LIMIT_MS = 120_000;
 /** The argument of `bun test` with that limit. Every run of `bun test` gets them. */
 export const TEST_LIMIT = `--timeout=${TEST_LIMIT_MS}`;
 
-/** Files that are tested at once, at the most: each may start a job of four ranks, or fill a GPU's memory. */
+/** Most files that are tested at once: each may start a job of four ranks, or fill a GPU's memory. */
 const FILES_MAX = 4;
 
-/** Runs the files, all where none is named. */
+/** Runs the files, or all if none is named. */
 export async function bunTest(env: Environment, ...files: string[]): Promise<Result> {
   const atOnce = `--parallel=${Math.min(FILES_MAX, navigator.hardwareConcurrency)}`;
   const command = [process.execPath, "test", atOnce, TEST_LIMIT, ...files];

@@ -1,10 +1,10 @@
-/** Runs Windows programs under Wine, in a prefix of this run's own: the user's is not touched. */
+/** Runs Windows programs under Wine, in a prefix of this run: the user's prefix is not changed. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const PROGRAM_LIMIT_MS = 180_000;
-/** Wine fills a new prefix first, which takes seconds even on an idle machine. */
+/** Limit of the first program, milliseconds: Wine fills a new prefix, which takes seconds even on an idle machine. */
 const SET_UP_LIMIT_MS = 300_000;
 const STOP_LIMIT_MS = 10_000;
 
@@ -40,11 +40,11 @@ async function run(wine: Wine, args: string[], timeout: number, more: Environmen
   return { code: child.exitCode ?? -1, output: `${out}${err}${killed}`.replaceAll("\r\n", "\n") };
 }
 
-/** The server outlives its programs for a while, and writes to the prefix when it ends. */
+/** Stops the server, which outlives its programs for a while and writes to the prefix when it ends. */
 function removePrefix(wine: Wine, prefix: string): void {
   const server = join(dirname(wine.program), "wineserver");
-  const place = existsSync(server) ? server : Bun.which("wineserver");
-  if (place) Bun.spawnSync([place, "-k"], { env: wine.environment, timeout: STOP_LIMIT_MS });
+  const program = existsSync(server) ? server : Bun.which("wineserver");
+  if (program) Bun.spawnSync([program, "-k"], { env: wine.environment, timeout: STOP_LIMIT_MS });
   rmSync(prefix, { recursive: true, force: true });
 }
 
@@ -58,7 +58,7 @@ async function start(): Promise<Wine | { unavailable: string }> {
     ...process.env,
     WINEPREFIX: prefix,
     WINEDEBUG: "-all",
-    // No offers to install Mono and Gecko, and nothing put into the desktop's menus.
+    // Mono and Gecko are not installed, and the desktop's menus are not changed.
     WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=d",
     DISPLAY: undefined,
   };
@@ -72,8 +72,8 @@ async function start(): Promise<Wine | { unavailable: string }> {
 let started: ReturnType<typeof start> | undefined;
 
 /**
- * Runs a Windows program, with `more` in its environment; its output is what it wrote to both streams. Unavailable, with
- * the reason, without Wine.
+ * Runs a Windows program with `more` in its environment. The output has both streams. Without Wine it is unavailable, with the
+ * reason.
  */
 export async function runUnderWine(program: string, more: Environment): Promise<WineResult> {
   started ??= start();

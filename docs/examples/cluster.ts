@@ -1,4 +1,4 @@
-/** Rank 0 adds up what all others measure. The same program on a laptop and on a cluster. */
+/** Rank 0 adds up the readings of the others. The same program runs on a laptop and on a cluster. */
 import { Channel } from "lava-flow";
 
 // Each launcher says rank and size in its own way; on a laptop they are the arguments.

@@ -1,9 +1,9 @@
-// Memory of lava-flow's that CUDA fills, in the order that a timeline keeps: bun docs/examples/interop-cuda.ts
+// CUDA fills memory of lava-flow, ordered by a timeline: bun docs/examples/interop-cuda.ts
 import { dlopen, FFIType } from "bun:ffi";
 import { MemoryAllocator } from "lava-flow";
 import { importIntoCuda, importSemaphoreIntoCuda } from "lava-flow/interop";
 
-// Any binding of CUDA will do. This one calls the driver itself, as a program of yours would call kernels.
+// Any binding of CUDA works. This one calls the driver directly; your program would launch kernels.
 const { symbols: cuda } = dlopen("libcuda.so.1", {
   cuInit: { args: [FFIType.u32], returns: FFIType.i32 },
   cuDevicePrimaryCtxRetain: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
@@ -15,7 +15,7 @@ const check = (result: number) => {
 };
 const context = new BigUint64Array(1);
 check(cuda.cuInit(0));
-check(cuda.cuDevicePrimaryCtxRetain(context, 0)); // Where there are several GPUs: the one that the buffer is on.
+check(cuda.cuDevicePrimaryCtxRetain(context, 0)); // With several GPUs: the one of the buffer.
 check(cuda.cuCtxSetCurrent(context[0] as bigint));
 
 using allocator = new MemoryAllocator();
@@ -30,7 +30,7 @@ const told = semaphore.signal(1);
 order.wait(1); // CUDA's stream waits for the fill,
 check(cuda.cuMemsetD32Async(memory.devicePointer, 42, memory.sizeBytes / 4, 0n));
 order.signal(2);
-await Promise.all([filled, told, semaphore.wait(2)]); // and what this GPU does next waits for CUDA.
+await Promise.all([filled, told, semaphore.wait(2)]); // and the GPU's next work waits for CUDA.
 
 const words = new Uint32Array(4);
 await buffer.read(words);

@@ -1,9 +1,9 @@
-// Memory of lava-flow's that OpenCL fills: bun docs/examples/interop-opencl.ts
+// OpenCL fills memory of lava-flow: bun docs/examples/interop-opencl.ts
 import { dlopen, FFIType } from "bun:ffi";
 import { MemoryAllocator } from "lava-flow";
 import { importIntoOpenCl } from "lava-flow/interop";
 
-// Any binding of OpenCL will do.
+// Any binding of OpenCL works.
 const { symbols: cl } = dlopen("libOpenCL.so.1", {
   clCreateCommandQueueWithProperties: {
     args: [FFIType.u64, FFIType.u64, FFIType.ptr, FFIType.ptr],
@@ -31,10 +31,10 @@ const status = new Int32Array(1);
 const queue = cl.clCreateCommandQueueWithProperties(memory.context, memory.device, null, status) as bigint;
 check(status[0] as number);
 
-memory.acquire(queue); // From here on OpenCL may use the memory,
+memory.acquire(queue); // OpenCL may use the memory from here
 check(cl.clEnqueueFillBuffer(queue, memory.mem, new Uint32Array([42]), 4, 0, buffer.sizeBytes, 0, null, null));
-memory.release(queue); // up to here,
-check(cl.clFinish(queue)); // and now it is done.
+memory.release(queue); // to here,
+check(cl.clFinish(queue)); // and has finished now.
 
 const words = new Uint32Array(4);
 await buffer.read(words);

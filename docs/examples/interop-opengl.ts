@@ -1,20 +1,20 @@
-// Memory of lava-flow's that OpenGL fills, without a window or a display: bun docs/examples/interop-opengl.ts
+// OpenGL fills memory of lava-flow, without a window or a display: bun docs/examples/interop-opengl.ts
 import { CFunction, dlopen, FFIType } from "bun:ffi";
 import { MemoryAllocator } from "lava-flow";
 import { importIntoOpenGl } from "lava-flow/interop";
 
-// A GPU in hardware where there is one, else a software one, which has to be named.
-using look = new MemoryAllocator();
-const { gpus } = look.topology;
+// A GPU in hardware if there is one, else a software device, which has to be named.
+using probe = new MemoryAllocator();
+const { gpus } = probe.topology;
 const device = (gpus.find(({ type }) => type !== "cpu") ?? gpus[0])?.index ?? 0;
 
 using allocator = new MemoryAllocator({ devices: [device] });
 const buffer = allocator.allocate(1_000_000, { kind: "gpu", device });
 await buffer.fill(1);
 
-using memory = importIntoOpenGl(buffer); // No context is current, so it has made one, which is current now.
+using memory = importIntoOpenGl(buffer); // Makes a context, since none is current.
 
-// Any binding of OpenGL will do. This one asks EGL for the three functions that it needs.
+// Any binding of OpenGL works. This one gets its three functions from EGL.
 const { symbols: egl } = dlopen("libEGL.so.1", { eglGetProcAddress: { args: [FFIType.ptr], returns: FFIType.ptr } });
 const find = (name: string, args: FFIType[]) => {
   const ptr = egl.eglGetProcAddress(Buffer.from(`${name}\0`));

@@ -1,4 +1,4 @@
-// The model of ring kernels, piece by piece: bun docs/examples/kernels.ts [cpu | vulkan | metal]
+// The model of ring kernels, step by step: bun docs/examples/kernels.ts [cpu | vulkan | metal]
 import { type Backend, HybridLogicalClock, type Kernel, KernelRuntime, neighbours2d, struct } from "lava-flow/kernel";
 
 /** Payloads are bytes. These programs send 32-bit words, little-endian as in WGSL. */
@@ -123,7 +123,7 @@ const echo = await runtime.launch("echo", {
 await echo.activate();
 
 let sent = 0;
-while (echo.trySend({ payload: words(sent) })) sent++; // false: nobody has received, so nothing more is handled
+while (echo.trySend({ payload: words(sent) })) sent++; // false: no reply was received, so no more messages are handled
 const echoed: number[] = [];
 while (echoed.length < sent) echoed.push(first(await echo.receive()));
 console.log(

@@ -1,4 +1,4 @@
-/** How many primes there are from the first word of the payload up to the second. A kernel's module: kernels-worker.ts. */
+/** Counts the primes from the first word of the payload up to the second. A module of a kernel: kernels-worker.ts. */
 import type { Handler } from "lava-flow/kernel";
 
 const countPrimes: Handler = ({ payload }) => {

@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     watch: { type: "boolean", default: false },
     port: { type: "string", default: "0" },
     calm: { type: "boolean", default: false },
-    // For the processes that this one starts.
+    // Options of the processes that this one starts.
     rank: { type: "string", default: "0" },
     name: { type: "string", default: `wave-${process.pid}` },
   },
@@ -34,7 +34,7 @@ const rank = Number(options.rank);
 const processes = whole("processes", options.processes, 1, 16);
 const size = whole("size", options.size, 16, 16_384);
 const limit = options.steps === undefined ? null : whole("steps", options.steps, 1, 1e9);
-const GRID = 4; // tiles along each side, however many processes share them
+const GRID = 4; // tiles along each side, for any number of processes
 if (size % GRID !== 0) refuse(`--size ${size}: a multiple of ${GRID}`);
 
 function whole(name: string, text: string, low: number, high: number): number {
@@ -48,7 +48,7 @@ function refuse(text: string): never {
   process.exit(2);
 }
 
-/** What rank 0 has everybody do: stones first, then steps, then a picture. */
+/** A command of rank 0 to all ranks: stones first, then steps, then a picture. */
 interface Order {
   steps: number;
   stones: Stone[];
@@ -70,9 +70,9 @@ async function makePool(): Promise<Pool> {
   return poolOf(exchange, size, GRID);
 }
 
-/** Does what rank 0 says, until it says no more. */
+/** Runs the commands of rank 0 until its channel closes. */
 async function follow(): Promise<void> {
-  process.on("SIGINT", () => {}); // Ctrl-C is for all, and rank 0 ends the others.
+  process.on("SIGINT", () => {}); // Ctrl-C reaches all, and rank 0 ends the others.
   const opening = [
     Channel.open(`${options.name}.orders.${rank}`, { role: "consumer" }),
     Channel.open(`${options.name}.pictures.${rank}`, { role: "producer" }),
@@ -100,7 +100,7 @@ class Followers implements AsyncDisposable {
     this.#pictures = pictures;
   }
 
-  /** This program again, once for each other rank. */
+  /** This program, started once for each other rank. */
   static async start(): Promise<Followers> {
     const ranks = Array.from({ length: processes - 1 }, (_, index) => String(index + 1));
     const children = ranks.map((each) =>
@@ -120,7 +120,7 @@ class Followers implements AsyncDisposable {
     await Promise.all(this.#orders.map((channel) => channel.send(text)));
   }
 
-  /** What each of them sees of the pool. */
+  /** Receives each rank's part of the picture. */
   async heights(): Promise<Float32Array[]> {
     return Promise.all(
       this.#pictures.map(async (channel) => {

@@ -12,12 +12,12 @@ const COLOURS: readonly [number, number, number][] = [
 const WALL: [number, number, number] = [196, 178, 148];
 const SHADES = 1024;
 
-/** COLOURS with what lies between them: SHADES times three bytes. */
+/** COLOURS, interpolated: SHADES times three bytes. */
 const shades = Uint8Array.from({ length: 3 * SHADES }, (_, at) => {
-  const place = (Math.floor(at / 3) / (SHADES - 1)) * (COLOURS.length - 1);
-  const below = Math.min(COLOURS.length - 2, Math.floor(place));
+  const position = (Math.floor(at / 3) / (SHADES - 1)) * (COLOURS.length - 1);
+  const below = Math.min(COLOURS.length - 2, Math.floor(position));
   const [from, to] = [COLOURS[below]![at % 3]!, COLOURS[below + 1]![at % 3]!];
-  return Math.round(from + (to - from) * (place - below));
+  return Math.round(from + (to - from) * (position - below));
 });
 
 /**
@@ -50,7 +50,7 @@ export function render(heights: Float32Array, side: number): Uint8ClampedArray<A
   return pixels;
 }
 
-/** The chunk of a PNG: its length, its name, what is in it, and the CRC of the last two (ISO/IEC 15948, 5.3). */
+/** The chunk of a PNG: length, name, data, and the CRC of name and data (ISO/IEC 15948, 5.3). */
 function chunk(name: string, content: Uint8Array): Buffer {
   const framed = Buffer.alloc(12 + content.length);
   framed.writeUInt32BE(content.length);

@@ -16,9 +16,9 @@ export interface Pool extends AsyncDisposable {
   readonly side: number;
   drop(stones: readonly Stone[]): Promise<void>;
   step(count: number): Promise<void>;
-  /** What is on the picture of this process's tiles, tile after tile. */
+  /** The heights of this process's tiles in the picture, tile after tile. */
   heights(): Promise<Float32Array>;
-  /** The whole picture, from the heights of each rank; where the wall is, NaN. */
+  /** The whole picture, from the heights of each rank; NaN at the wall. */
   assemble(parts: readonly Float32Array[], owner: (tile: number) => number): Float32Array<ArrayBuffer>;
 }
 

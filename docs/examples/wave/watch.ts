@@ -1,7 +1,7 @@
-/** A page on this machine that shows the pool, and tells where its user clicks. */
+/** A page on this machine that shows the pool, and reports clicks. */
 import type { Stone } from "./pool.ts";
 
-/** What a page may have waiting before it is spared a frame. */
+/** Most bytes that wait for a page before a frame is skipped. */
 const BACKLOG_BYTES = 8 << 20;
 
 export class Watch implements Disposable {
@@ -40,7 +40,7 @@ export class Watch implements Disposable {
     return this.#server.url.href;
   }
 
-  /** Where there were clicks since the last call. */
+  /** The clicks since the last call. */
   takeStones(): Stone[] {
     return this.#stones.splice(0);
   }
@@ -58,7 +58,7 @@ export class Watch implements Disposable {
   }
 }
 
-/** Whoever is on this machine can send anything. */
+/** Checks a message: any program of this machine can send one. */
 function stoneOf(text: string): Stone | null {
   try {
     const { x, y } = JSON.parse(text);
