@@ -1,4 +1,4 @@
-/** GPUs: what is there, why there is none, and one shared object for each that is used. */
+/** The list of GPUs, the reason where it is empty, and the one shared object for each open GPU. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { GpuDevice, listGpus } from "../../src/gpu/device.ts";
@@ -66,13 +66,13 @@ describe.skipIf(!vulkan)("a GPU", () => {
     expect(gpu.driverUuid).toMatch(/^[0-9a-f]{32}$/);
     expect(gpu.heapBytes).toBeGreaterThan(0);
     expect(gpu.allocationMaxBytes).toBeGreaterThan(2 ** 28);
-    expect(listGpus()).toBe(listGpus()); // looked for once
+    expect(listGpus()).toBe(listGpus()); // listed once
     using allocator = newAllocator();
     expect(allocator.topology.gpus).toEqual([gpu]);
     expect(allocator.unavailable.map(({ feature }) => feature)).not.toContain("gpu");
   });
 
-  test("is one object for all who use it, until the last one releases it", () => {
+  test("is one object for all its users, until the last release", () => {
     const first = GpuDevice.open(device);
     const second = GpuDevice.open(device);
     expect(second).toBe(first);
@@ -102,7 +102,7 @@ describe.skipIf(!vulkan)("a GPU", () => {
     again.release();
   });
 
-  // NVIDIA's driver can't be loaded more than some times by one process.
+  // A process can load NVIDIA's driver only a few times.
   test("is opened and closed as often as one likes", async () => {
     for (let i = 0; i < 20; i++) {
       const opened = GpuDevice.open(device);

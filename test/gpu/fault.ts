@@ -1,4 +1,4 @@
-/** The Vulkan library that fails on demand: built where there is Zig, else it has to have been brought along. */
+/** The Vulkan library that fails on demand: built here where Zig is installed, else taken from shim/zig-out. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "../../scripts/build.ts";
@@ -12,7 +12,7 @@ export async function faultLibrary(): Promise<{ path: string } | { path: null; r
   return { path: null, reason: `the Vulkan library that fails on demand could not be built: ${built.output.trim()}` };
 }
 
-/** Runs a scenario of test/process/ over that library to its end, with LAVA_FAULT from the start; what it said. */
+/** Runs a scenario of test/process/ over that library, with LAVA_FAULT from the start. Returns its output. */
 export async function scenario(
   library: string,
   name: string,
@@ -20,7 +20,7 @@ export async function scenario(
   faults = "",
   more: object = {},
 ): Promise<unknown[]> {
-  // What fails on demand may look like misuse to the validation layer: it is not asked.
+  // No validation layer: an injected failure looks like misuse to it.
   const env = { LAVA_FAULT: faults, LAVA_FLOW_VULKAN: library, LAVA_FLOW_VALIDATION: "", ...more };
   await using peer = new ProcessPeer(name, args, { env });
   await peer.done;

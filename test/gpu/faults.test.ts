@@ -1,6 +1,6 @@
 /**
- * Bad luck with a GPU, from a library without devices to a device that is lost: each has its code, its text and a
- * remedy, and leaves nothing hanging. Vulkan is the system's, with failures on demand (shim/test/support).
+ * Failures of a GPU, from a library without devices to a lost device. Each has its code, text and remedy, and leaves no
+ * call waiting. Vulkan is the system's, with injected failures (shim/test/support).
  */
 import { describe, expect, test } from "bun:test";
 import { PATIENT } from "../cli/cli.ts";
@@ -22,7 +22,7 @@ const run = (name: string, args: object, faults?: string, more?: object) =>
   scenario(library.path as string, `faults/${name}`, args, faults, more);
 
 async function allocate(args: object, faults?: string): Promise<Outcome> {
-  // CUDA, where there is one, would do what Vulkan can't.
+  // CUDA is switched off, because it would pin the memory instead of Vulkan.
   const [outcome] = await run("allocate", args, faults, { LAVA_FLOW_CUDA: "off" });
   return outcome as Outcome;
 }

@@ -1,4 +1,4 @@
-/** The order of a GPU's work, its limits, and that nothing stays behind. */
+/** The order of a GPU's work, its limits, and the resources that it frees. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { join } from "node:path";
@@ -69,7 +69,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
 
   test("gets the submissions of promise continuations before it is polled", async () => {
     using buffer = allocate(4);
-    await buffer.fill(0); // nothing is under way
+    await buffer.fill(0); // the GPU is at rest
     const order: string[] = [];
     const first = buffer.fill(1).then(() => order.push("the first has ended"));
     for (let hops = 0; hops < 20; hops++) await null;
@@ -89,7 +89,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
   });
 
   test("waits with a limit, and for a signal", async () => {
-    // Far more than the event loop needs for its next turn: tens of milliseconds on any GPU.
+    // Tens of milliseconds of work on any GPU, far more than a turn of the event loop.
     const [size, rounds] = gpu.type === "cpu" ? [64 * MIB, 30] : [1024 * MIB, 60];
     using one = allocate(size);
     using other = allocate(size);
@@ -109,7 +109,7 @@ describe.skipIf(!vulkan)("the queue of a GPU", () => {
     for (const limits of [{ timeoutMs: -1 }, { timeoutMs: "1" }, { signal: {} }]) {
       expect((await rejectionOf(queue.wait(last, limits as object))).code).toBe("INVALID_ARGUMENT");
     }
-    expect((await rejectionOf(queue.wait(2 ** 40))).code).toBe("INVALID_ARGUMENT"); // nothing will ever reach it
+    expect((await rejectionOf(queue.wait(2 ** 40))).code).toBe("INVALID_ARGUMENT"); // no submission has this value
     await Promise.all([queue.wait(last, { timeoutMs: Infinity }), ...works]);
     expect(queue.reached(last)).toBe(true);
   });

@@ -1,6 +1,6 @@
 /**
- * What tests on a GPU need. They run on the first GPU in hardware, else on a software one. `bun run check` names the
- * driver and has every Vulkan call checked; importing this does the same for a test that is run by itself.
+ * Support of tests on a GPU. They run on the first GPU in hardware, else on a software one. `bun run check` selects the
+ * driver and the validation layer; importing this file does the same for a single test file.
  */
 import { dlopen, FFIType } from "bun:ffi";
 import { expect, test } from "bun:test";
@@ -31,7 +31,7 @@ if (process.platform === "linux" && !process.env.LAVA_FLOW_VALIDATION) {
 
 const usable = listGpus().filter(({ missing }) => missing === null);
 const found = usable.find(({ type }) => type !== "cpu") ?? usable[0];
-/** Why there is none. */
+/** Why no GPU was found. */
 export const why =
   noVulkan()?.reason ??
   listGpus()
@@ -40,11 +40,11 @@ export const why =
 
 export const vulkan = requires("vulkan", found !== undefined, why);
 
-/** The GPU of the tests; where there is none, every test that uses it is skipped. */
+/** The GPU of the tests. Tests that use it are skipped where there is none. */
 export const gpu: GpuInfo = found as GpuInfo;
 export const device: number = found?.index ?? 0;
 
-/** For what is special to it: it is taken only where it is named, shares no semaphores, and others may read its memory. */
+/** For tests of a software GPU: it must be named, shares no semaphores, and its memory is a file. */
 export const inSoftware = requires("software-gpu", found?.type === "cpu", found ? `${found.name} is hardware` : why);
 
 export const timeline = requires(
@@ -55,7 +55,7 @@ export const timeline = requires(
 
 export const newAllocator = (): MemoryAllocator => new MemoryAllocator({ devices: vulkan ? [device] : "none" });
 
-/** To be called last in a file: the layer tells of each misuse as soon as it sees it. */
+/** To be called last in a file: by then the layer has reported every misuse of the file's tests. */
 export function validationIsSilent(): void {
   test.skipIf(!vulkan)("the validation layer has nothing to say", () => {
     expect(existsSync(validationFile) ? readFileSync(validationFile, "utf8") : "").toBe("");
@@ -68,14 +68,14 @@ export function randomBytes(size: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** All that is in a buffer, read by the GPU. */
+/** The content of a buffer, read by the GPU. */
 export async function contentOf(buffer: MemoryBuffer): Promise<Uint8Array> {
   const bytes = new Uint8Array(buffer.sizeBytes);
   await buffer.read(bytes);
   return bytes;
 }
 
-/** By memcmp, and without printing megabytes. */
+/** Compares by memcmp, and prints only the first difference. */
 export function expectSame(actual: Uint8Array, expected: Uint8Array): void {
   expect(actual.length).toBe(expected.length);
   if (Buffer.compare(actual, expected) === 0) return;

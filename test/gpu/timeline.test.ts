@@ -1,4 +1,4 @@
-/** Semaphores that others share. Some drivers share none (Mesa's lavapipe): they have to say so. */
+/** Semaphores that processes share. A driver that shares none (Mesa's lavapipe) must give the reason. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { closeSync, fstatSync } from "node:fs";
@@ -139,7 +139,7 @@ describe.skipIf(!binary)("a shared binary semaphore", () => {
   });
 });
 
-/** A process whose queue waits for `done`, when it is told to, and copies `buffer` behind that. */
+/** A process that, when told to, makes its queue wait for `done` and then copy `buffer`. */
 function copierOf(done: GpuSemaphore, buffer: MemoryBuffer): ProcessPeer {
   using semaphore = done.exportHandle();
   using memory = buffer.exportHandle();
@@ -162,7 +162,7 @@ describe.skipIf(!timeline)("between the queues of processes", () => {
     await using signaller = signallerOf(go);
     await using copier = copierOf(done, buffer);
     expect(await signaller.heard()).toBe("ready");
-    // Each queue has its work before what that waits for is signalled. From here on this one stands still.
+    // Both queues get their work before `go` is signalled. This queue blocks from here on.
     const works = Promise.all([go.wait(1), buffer.fill(0x02020202), done.signal(1)]);
     try {
       expect(await copier.heard()).toBe(1);
@@ -199,7 +199,7 @@ describe.skipIf(!timeline)("between the queues of processes", () => {
       using done = allocator.createSemaphore({ kind: "binary", device });
       await using copier = copierOf(done, buffer);
       expect(await copier.heard()).toBe(1);
-      // Vulkan forbids a binary wait on what depends on a signal that is still to be submitted: other work holds it up.
+      // Vulkan forbids a binary wait that depends on a later signal operation. So other work delays the signal.
       const works = Promise.all([keepBusy(allocator), buffer.fill(0x02020202), done.signal()]);
       copier.tell("copy");
       expect(await copier.heard()).toBe("submitted");

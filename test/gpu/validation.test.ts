@@ -1,6 +1,6 @@
 /**
- * The tests' runner takes it for a good sign that the validation layer is silent. It is one only if the layer speaks
- * where something is wrong: so here something is, in a process of its own whose messages go elsewhere.
+ * The tests rely on the silence of the validation layer. These tests prove that the layer reports misuse: a child process
+ * makes wrong calls, and its messages go to another file.
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let runs = 0;
 
-/** The layer's messages about a program that does nothing wrong, while its Vulkan library misbehaves like this. */
+/** The layer's messages about a correct program whose Vulkan library has the fault. */
 async function messages(faults: string): Promise<string[]> {
   const file = join(folder, String(runs++));
   const env = { LAVA_FAULT: faults, LAVA_FLOW_VULKAN: library.path as string, LAVA_FLOW_VALIDATION: file };
@@ -35,16 +35,16 @@ const usable =
   requires("validation", validationLayer(), "Vulkan's layer VK_LAYER_KHRONOS_validation is not installed");
 
 describe.skipIf(!usable)("the validation layer", () => {
-  test("is silent where nothing is wrong", async () => expect(await messages("")).toEqual([]), PATIENT);
+  test("is silent for a correct program", async () => expect(await messages("")).toEqual([]), PATIENT);
 
   test(
-    "speaks of a wrong call",
+    "reports a wrong call",
     async () => expect((await messages("misuse")).join("\n")).toContain("VUID-VkBufferCreateInfo"),
     PATIENT,
   );
 
   test(
-    "speaks of two writes without a barrier between them",
+    "reports two writes without a barrier between them",
     async () => expect((await messages("hazard")).join("\n")).toContain("SYNC-HAZARD-WRITE-AFTER-WRITE"),
     PATIENT,
   );

@@ -1,4 +1,4 @@
-/** OpenCL as the tests use it: queues, memory that is born there, and bytes read and written by OpenCL itself. */
+/** OpenCL for the tests: queues, memory that OpenCL allocates, and its own reads and writes. */
 import { dlopen, FFIType as T } from "bun:ffi";
 
 const SYMBOLS = {
@@ -29,10 +29,10 @@ const SYMBOLS = {
 const MEM_BASE_ADDR_ALIGN = 0x1019;
 const MEM_SIZE = 0x1102;
 
-/** Whether it is the one of shim/test/support/fake_opencl.c. */
+/** Whether the library is that of shim/test/support/fake_opencl.c. */
 export const isFake = /fake_opencl/.test(process.env.LAVA_FLOW_OPENCL ?? "");
 
-/** Contexts, queues, memory and events that are open; of the stand-in only. */
+/** Open contexts, queues, memory and events; of the fake library only. */
 export function openObjects(): number {
   const { symbols } = dlopen(process.env.LAVA_FLOW_OPENCL as string, { fake_open: { args: [], returns: T.i32 } });
   return symbols.fake_open();
@@ -60,7 +60,7 @@ export class ClContext implements Disposable {
   }
 }
 
-/** A queue that is in order. */
+/** An in-order queue. */
 export class ClQueue implements Disposable {
   readonly #cl = dlopen(process.env.LAVA_FLOW_OPENCL || "libOpenCL.so.1", SYMBOLS).symbols;
   readonly #context: bigint;
@@ -74,14 +74,14 @@ export class ClQueue implements Disposable {
     checked("clCreateCommandQueueWithProperties", result[0] as number);
   }
 
-  /** Memory of OpenCL's own. */
+  /** Memory that OpenCL allocates. */
   allocate(size: number): { mem: bigint } & Disposable {
     const mem = this.#cl.clCreateBuffer(this.#context, 1n, size, null, result) as bigint;
     checked("clCreateBuffer", result[0] as number);
     return { mem, [Symbol.dispose]: () => checked("clReleaseMemObject", this.#cl.clReleaseMemObject(mem)) };
   }
 
-  /** Bytes: what the beginnings of parts are multiples of. */
+  /** The alignment of sub-buffers, bytes. */
   get alignment(): number {
     const bits = new Uint32Array(new ArrayBuffer(4));
     checked("clGetDeviceInfo", this.#cl.clGetDeviceInfo(this.#device, MEM_BASE_ADDR_ALIGN, 4, bits, null));
@@ -107,7 +107,7 @@ export class ClQueue implements Disposable {
     );
   }
 
-  /** Starts to write a 32-bit word over and over. */
+  /** Starts a fill with a 32-bit word. */
   fill(mem: bigint, value32: number, size: number): void {
     const word = new Uint32Array(new ArrayBuffer(4)).fill(value32);
     checked("clEnqueueFillBuffer", this.#cl.clEnqueueFillBuffer(this.queue, mem, word, 4, 0, size, 0, null, null));

@@ -1,4 +1,4 @@
-/** CUDA as the tests use it: memory that is born there, and bytes read and written by CUDA itself. */
+/** CUDA for the tests: memory that CUDA allocates, and its own reads and writes. */
 import { dlopen, FFIType as T } from "bun:ffi";
 
 const SYMBOLS = {
@@ -32,7 +32,7 @@ const VIRTUAL_MEMORY = {
   cuMemRelease: { args: [T.u64], returns: T.i32 },
 } as const;
 
-/** Of the driver in shim/test/support/fake_cuda.c only. */
+/** Functions of the driver in shim/test/support/fake_cuda.c only. */
 const FAKE = {
   fake_create_exportable: { args: [T.ptr, T.u64], returns: T.i32 },
   fake_free_exportable: { args: [T.u64], returns: T.i32 },
@@ -40,7 +40,7 @@ const FAKE = {
   fake_open: { args: [], returns: T.i32 },
 } as const;
 
-/** What LAVA_FLOW_CUDA names is what the shim uses. */
+/** The library that the shim uses: LAVA_FLOW_CUDA may name it. */
 export const library = process.env.LAVA_FLOW_CUDA || "libcuda.so.1";
 export const isFake = /fake_cuda/.test(library);
 
@@ -104,7 +104,7 @@ export class CudaDevice implements Disposable {
     return bytes;
   }
 
-  /** Starts to write a 32-bit word over and over. */
+  /** Starts a fill with a 32-bit word. */
   fill(pointer: bigint, value32: number, size: number, stream = 0n): void {
     checked("cuMemsetD32Async", this.#cu.cuMemsetD32Async(pointer, value32, size / 4, stream));
   }

@@ -1,4 +1,4 @@
-/** The bytes of a buffer in CUDA and of CUDA's memory in a buffer, both ways, and the order between the two. */
+/** A buffer's bytes in CUDA, CUDA's memory in a buffer, and the order between both queues. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { importFromCuda, importIntoCuda, importSemaphoreIntoCuda } from "../../src/interop/index.ts";
 import { eventually } from "../channel/support.ts";
@@ -28,7 +28,7 @@ const open: CudaDevice[] = [];
 afterAll(() => {
   for (const each of open) each[Symbol.dispose]();
 });
-/** One for all tests: making a context takes long. */
+/** Shared by all tests, because making a context takes long. */
 function cu(): CudaDevice {
   if (!open[0]) open.push(new CudaDevice(gpu.deviceUuid));
   return open[0] as CudaDevice;
@@ -61,7 +61,7 @@ describe.skipIf(!cuda)("a buffer in CUDA", () => {
         [4097, 5001],
         [size - 1, 1],
       ] as const) {
-        // A part of a part, which begins there as well.
+        // a part of a part at the same offset
         using imported = importIntoCuda(buffer.part(offset, size - offset).part(0, length));
         expect(imported.sizeBytes).toBe(length);
         expectSame(cu().read(imported.devicePointer, length), bytes.subarray(offset, offset + length));
@@ -116,7 +116,7 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     cu().write(memory.pointer, bytes);
     const { buffer, aliased, reason } = await importFromCuda(allocator, memory.pointer, memory.size);
     expect({ aliased, reason }).toEqual({ aliased: true, reason: expect.stringContaining("exported") });
-    expectSame(await contentOf(buffer), bytes); // the proof has put back what it wrote
+    expectSame(await contentOf(buffer), bytes); // the proof has restored the content
     await buffer.fill(0x01020304);
     expectSame(cu().read(memory.pointer, size), words(0x01020304, size));
     cu().write(memory.pointer, bytes);
@@ -145,7 +145,7 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     expectSame(await contentOf(buffer), bytes);
   });
 
-  test("what is no memory of CUDA's, or ends too soon, is refused", async () => {
+  test("a pointer that is not CUDA's, or a size beyond the allocation, is refused", async () => {
     using allocator = newAllocator();
     using memory = cu().allocate(4096);
     const refusal = (pointer: unknown, size: unknown) =>
@@ -156,7 +156,7 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     expect(await refusal(memory.pointer, 0)).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
-  test("limits that end it before it begins", async () => {
+  test("limits end an import before it begins", async () => {
     using allocator = newAllocator();
     using memory = cu().allocate(4096);
     const refusal = (limits: unknown) =>
@@ -166,7 +166,7 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     expect(await refusal({ signal: AbortSignal.abort() })).toMatchObject({ code: "ABORTED" });
   });
 
-  test.skipIf(!isFake)("a copy goes on after the end of its call, and is freed at its own end", async () => {
+  test.skipIf(!isFake)("a copy runs on after the end of its call, and its result is freed", async () => {
     using allocator = newAllocator();
     using memory = cu().allocate(4096);
     (await importFromCuda(allocator, memory.pointer, 4096)).buffer.close();
@@ -174,7 +174,7 @@ describe.skipIf(!cuda)("CUDA's memory in a buffer", () => {
     const now = () => ({ descriptors: openDescriptors(), objects: openInFake() });
     const controller = new AbortController();
     for (const limits of [{ timeoutMs: 1 }, { signal: controller.signal }]) {
-      keepPending(200); // far more looks than come within 1 ms
+      keepPending(200); // far more polls than 1 ms has
       const ended = rejectionOf(importFromCuda(allocator, memory.pointer, 4096, limits));
       if (limits.signal) controller.abort();
       const error = await ended;

@@ -37,7 +37,7 @@ describe.skipIf(!hasZig)("declarations", () => {
       ...constants("interop/opencl_api.h", "LF_CL_", (name) => OPENCL[name] ?? name.replace(/^LF_/, "")),
     ];
     expect(await compile(lines, ["/usr/include"])).toBe("");
-    // Proof that such a program finds what is wrong.
+    // The program must refuse a wrong declaration.
     expect(await compile([...lines, "SAME(LF_CL_MEM_SIZE, CL_MEM_TYPE);"], ["/usr/include"])).toContain(
       "LF_CL_MEM_SIZE",
     );

@@ -1,4 +1,4 @@
-/** The programs of docs/interop.md, each as it stands there. */
+/** The programs of docs/interop.md, unchanged. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { hardware, usable } from "./support.ts";

@@ -1,4 +1,4 @@
-/** Which libraries are used: none, one that is not there, one that is something else, and a CUDA that fails on demand. */
+/** The choice of the libraries: none, a missing one, a wrong one, and a CUDA driver that fails on demand. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { interopViability } from "../../src/interop/index.ts";
@@ -32,7 +32,7 @@ async function viabilityWith(variables: Variables): Promise<ReturnType<typeof in
 }
 
 describe("interopViability", () => {
-  test("tells of each API, with a reason, and the same each time", () => {
+  test("lists each API with a reason, and the same at each call", () => {
     const told = interopViability();
     expect(told.map(({ api }) => api)).toEqual(["cuda", "opencl", "opengl"]);
     for (const { viable, reason } of told) expect({ viable, empty: reason === "" }).toEqual({ viable, empty: false });
@@ -48,7 +48,7 @@ describe("interopViability", () => {
     for (const [index, { reason }] of told.entries()) expect(reason).toBe(`${VARIABLES[index]} is "off"`);
   });
 
-  test("nor is one whose library is not there, or is another one", async () => {
+  test("an API whose library is missing, or is another library, is not viable", async () => {
     for (const { viable, reason } of await viabilityWith(all("/nowhere/library.so"))) {
       expect({ viable, reason }).toEqual({ viable: false, reason: expect.stringContaining("/nowhere/library.so") });
     }
@@ -60,7 +60,7 @@ describe("interopViability", () => {
   });
 });
 
-// The fake driver reads the memory of Mesa's software Vulkan, which is a file. On hardware the same tests run on the real one.
+// The fake driver reads the memory of Mesa's software Vulkan, which is a file. On hardware these tests use the real driver.
 const fake = inSoftware ? await fakeCuda() : "";
 const there = inSoftware && requires("zig", typeof fake !== "string", String(fake));
 
@@ -95,7 +95,7 @@ describe.skipIf(!there)("a CUDA driver without a GPU", () => {
     ]);
   });
 
-  test("each failure has its code, the call and CUDA's words", async () => {
+  test("each failure has its code, the call and CUDA's text", async () => {
     const wanted: [name: string, code: string, api: string, status: number][] = [
       ["cuImportExternalMemory 999", "EXTERNAL_MEMORY_UNSUPPORTED", "cuImportExternalMemory", 999],
       ["cuImportExternalMemory 2", "GPU_OUT_OF_MEMORY", "cuImportExternalMemory", 2],
@@ -118,11 +118,11 @@ describe.skipIf(!there)("a CUDA driver without a GPU", () => {
     }
   });
 
-  test("whatever fails, no object, context or descriptor is left", async () => {
+  test("no failure leaves an object, a context or a descriptor open", async () => {
     const { outcomes, open } = await faults();
     expect(Object.keys(outcomes).length).toBeGreaterThan(20);
     for (const [name, { left }] of Object.entries(outcomes)) {
-      // A handle that CUDA does not give back is CUDA's.
+      // An object whose release fails stays open in CUDA.
       const objects = name === "cuMemRelease 999" ? 1 : 0;
       expect({ name, ...left }).toEqual({ name, objects, descriptors: 0 });
     }
@@ -143,7 +143,7 @@ describe.skipIf(!there)("a CUDA driver without a GPU", () => {
     expect((await outcome("foreign too large")).error).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
-  test("an import that succeeds and aliases nothing is found out, and copied instead", async () => {
+  test("an import that succeeds without an alias is detected, and the memory is copied", async () => {
     expect((await outcome("alias")).error).toBeNull();
     expect((await outcome("wrong alias")).error?.text).toContain("one side does not read what the other writes");
     expect((await outcome("cuMemExportToShareableHandle 999")).error?.text).toContain("made for export");

@@ -1,4 +1,4 @@
-/** The bytes of a buffer in OpenCL and of OpenCL's memory in a buffer, both ways, and the order between the two. */
+/** A buffer's bytes in OpenCL, OpenCL's memory in a buffer, and the order between both queues. */
 import { describe, expect, test } from "bun:test";
 import { importFromOpenCl, importIntoOpenCl, importSemaphoreIntoOpenCl } from "../../src/interop/index.ts";
 import { keepBusy } from "../gpu/busy.ts";
@@ -80,7 +80,7 @@ describe.skipIf(!opencl)("a buffer in OpenCL", () => {
         [3 * step, 5001],
         [size - step, step],
       ] as const) {
-        // A part of a part, which begins there as well.
+        // a part of a part at the same offset
         const outer = buffer.part(offset === 0 ? 0 : offset - step, size - (offset === 0 ? 0 : offset - step));
         const part = outer.part(offset === 0 ? 0 : step, length);
         using imported = importIntoOpenCl(part, whole.context);
@@ -97,7 +97,7 @@ describe.skipIf(!opencl)("a buffer in OpenCL", () => {
     }
   });
 
-  test("a part that begins in between is refused with the alignment, and leaves nothing behind", () => {
+  test("a part at a misaligned offset is refused with the alignment, and leaves no object open", () => {
     using allocator = newAllocator();
     const buffer = allocator.allocate(65_536, GPU);
     using whole = importIntoOpenCl(buffer);

@@ -1,4 +1,4 @@
-/** The bytes of a buffer in OpenGL, both ways, and whose context they live in. */
+/** A buffer's bytes in OpenGL, and the context that the import uses. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { importIntoOpenGl, importSemaphoreIntoOpenGl } from "../../src/interop/index.ts";
 import { keepBusy } from "../gpu/busy.ts";
@@ -57,7 +57,7 @@ describe.skipIf(!opengl)("a buffer in OpenGL", () => {
     expect(failureOf(() => importIntoOpenGl(part)).code).toBe("CLOSED");
   });
 
-  test("without a current context one is made, shared by all imports, and goes with the last", () => {
+  test("without a current context all imports share a new one, which ends with the last import", () => {
     using allocator = newAllocator();
     expect(gl.currentContext()).toBe(0n);
     const first = importIntoOpenGl(allocator.allocate(1000, GPU));
@@ -87,7 +87,7 @@ describe.skipIf(!opengl)("a buffer in OpenGL", () => {
       const other = importIntoOpenGl(buffer);
       expect(gl.boundBuffer()).toBe(imported.buffer);
       other[Symbol.dispose]();
-      // From another context, and with none: it is cleaned up where it lives.
+      // Disposed of under another context, and without one: the import is freed in its own.
       context.putAside();
       imported[Symbol.dispose]();
       expect(gl.currentContext()).toBe(0n);
@@ -98,7 +98,7 @@ describe.skipIf(!opengl)("a buffer in OpenGL", () => {
     }
   });
 
-  test("a context that its owner destroyed takes what was in it along", () => {
+  test("imports may be disposed of after their context was destroyed", () => {
     using allocator = newAllocator();
     const buffer = allocator.allocate(1000, GPU);
     const context = contextOfGpu(buffer);
@@ -131,7 +131,7 @@ describe.skipIf(!opengl)("a buffer in OpenGL", () => {
   test("no descriptor is left behind", () => {
     using allocator = newAllocator();
     const buffer = allocator.allocate(1000, GPU);
-    // One context for all of them: making contexts is the driver's own business.
+    // One context for all rounds: the descriptors of a new context are the driver's.
     using _kept = importIntoOpenGl(buffer);
     importIntoOpenGl(buffer)[Symbol.dispose]();
     const before = openDescriptors();

@@ -1,4 +1,4 @@
-/** What is no memory of a GPU, no semaphore, or not there any more, in all three APIs. */
+/** Arguments that all three APIs refuse. */
 import { describe, expect, test } from "bun:test";
 import { MemoryAllocator, type MemoryBuffer } from "../../src/index.ts";
 import * as interop from "../../src/interop/index.ts";
@@ -12,7 +12,7 @@ const semaphoreImports = [
   interop.importSemaphoreIntoOpenGl,
 ] as const;
 
-describe("what can't be shared", () => {
+describe("imports refuse", () => {
   test("host memory", () => {
     using allocator = new MemoryAllocator({ devices: "none" });
     for (const location of [undefined, { kind: "host", shared: true } as const]) {
@@ -26,7 +26,7 @@ describe("what can't be shared", () => {
     }
   });
 
-  test("what is no buffer, and no semaphore", () => {
+  test("values that are no buffer and no semaphore", () => {
     for (const wrong of [undefined, null, 1, {}, new Uint8Array(4)]) {
       for (const into of imports) {
         expect(failureOf(() => into(wrong as unknown as MemoryBuffer))).toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -37,7 +37,7 @@ describe("what can't be shared", () => {
     }
   });
 
-  test("what is no allocator, no pointer, no queue", async () => {
+  test("values that are no allocator, no pointer and no queue", async () => {
     using allocator = new MemoryAllocator({ devices: "none" });
     const wrong = [
       interop.importFromCuda({} as MemoryAllocator, 1n, 4),
@@ -51,7 +51,7 @@ describe("what can't be shared", () => {
     for (const promise of wrong) expect(await rejectionOf(promise)).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
-  test.skipIf(!vulkan)("a closed buffer, and an API that is not here", () => {
+  test.skipIf(!vulkan)("a closed buffer, and an API that this machine lacks", () => {
     using allocator = newAllocator();
     const buffer = allocator.allocate(4096, { kind: "gpu", device });
     for (const [index, { viable, reason }] of interop.interopViability().entries()) {

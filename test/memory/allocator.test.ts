@@ -16,12 +16,12 @@ import {
 } from "./support.ts";
 
 const MIB = 2 ** 20;
-/** What is without a GPU is the same on every machine; test/memory/gpu.test.ts has the rest. */
+/** Needs no GPU, so every machine gives the same results; test/memory/gpu.test.ts has the tests with a GPU. */
 const allocator = new MemoryAllocator({ devices: "none" });
 afterAll(() => allocator.close());
 
 describe("allocate", () => {
-  test("makes standard memory unless told otherwise", () => {
+  test("makes standard memory by default", () => {
     using buffer = allocator.allocate(10);
     expect(buffer.strategy).toBe("standard");
     expect(buffer.location).toEqual({ kind: "host" });
@@ -45,7 +45,7 @@ describe("allocate", () => {
     for (const buffer of buffers) buffer.close();
   });
 
-  test.each(STRATEGIES)("%s: refuses sizes that can't be", (_strategy, location) => {
+  test.each(STRATEGIES)("%s: refuses sizes out of range", (_strategy, location) => {
     for (const size of [0, -1, 1.5, Number.NaN, Infinity, 2 ** 32 + 1, "1", null, undefined]) {
       expect(failureOf(() => allocator.allocate(size as number, location)).code).toBe("INVALID_ARGUMENT");
     }
@@ -69,7 +69,7 @@ describe("allocate", () => {
     expect(buffer.decision.rejected).toEqual([{ strategy, reason: error.message }]);
   });
 
-  test("a fallback that is not there either fails with its own reason", () => {
+  test("a fallback that can't be had either fails with its own reason", () => {
     expect(failureOf(() => allocator.allocate(64, PINNED, { fallback: GPU })).code).toBe("GPU_DEVICE_NOT_FOUND");
   });
 
@@ -140,7 +140,7 @@ describe("allocateAuto", () => {
 });
 
 describe("the allocator", () => {
-  test("closes what is still open when it closes", () => {
+  test("closes its open buffers when it closes", () => {
     const own = new MemoryAllocator();
     const closed = own.allocate(64);
     const open = STRATEGIES.map(([, location]) => own.allocate(64, location));
@@ -166,13 +166,13 @@ describe("the allocator", () => {
     expect(failureOf(() => own.import(handle)).code).toBe("CLOSED");
   });
 
-  test.each([["none"], [[]]] as const)("looks at no GPU with devices %j", (devices) => {
+  test.each([["none"], [[]]] as const)("lists no GPU with devices %j", (devices) => {
     using own = new MemoryAllocator({ devices: devices as "none" });
     expect(own.topology.gpus).toEqual([]);
     expect(failureOf(() => own.allocate(64, { kind: "gpu" })).code).toBe("GPU_DEVICE_NOT_FOUND");
   });
 
-  test.each([["auto"], [undefined]] as const)("looks at all GPUs with devices %j", (devices) => {
+  test.each([["auto"], [undefined]] as const)("lists all GPUs with devices %j", (devices) => {
     using own = new MemoryAllocator({ devices });
     expect(own.topology.gpus).toEqual(listGpus().filter(({ missing }) => missing === null));
   });
@@ -183,13 +183,13 @@ describe("the allocator", () => {
     );
   });
 
-  test("does not find a GPU that is named", () => {
+  test("refuses a named GPU that does not exist", () => {
     const error = failureOf(() => new MemoryAllocator({ devices: [77] }));
     expect(error.code).toBe("GPU_DEVICE_NOT_FOUND");
     expect(error.remedy).toMatch(/GPU/);
   });
 
-  test("says what the machine offers, and what it does not", () => {
+  test("lists the features of the machine, and those that it lacks", () => {
     const { topology, unavailable } = allocator;
     expect(unavailable.map(({ feature }) => feature)).toContain("gpu");
     expect(unavailable.some(({ feature }) => feature === "mpi")).toBe(topology.mpi === null);
@@ -210,7 +210,7 @@ describe("the allocator", () => {
 
 describe.skipIf(!onLinux())("a thousand rounds", () => {
   test.each(STRATEGIES)("of %s leave no descriptor and no memory behind", (_strategy, location) => {
-    const size = 256 * 1024; // 250 MiB, were nothing given back
+    const size = 256 * 1024; // 250 MiB if nothing were freed
     const round = () => {
       const buffer = allocator.allocate(size, location);
       buffer.bytes[size - 1] = 1;

@@ -9,7 +9,7 @@ import { lying } from "../lying.ts";
 import { onLinux } from "../requires.ts";
 import { addressOf, failureOf, rejectionOf, SHARED, STRATEGIES } from "./support.ts";
 
-/** Whether this process has memory at an address. */
+/** Whether the address is mapped in this process. */
 function isMapped(address: number): boolean {
   return readFileSync("/proc/self/maps", "utf8")
     .split("\n")
@@ -185,7 +185,7 @@ describe("write, read, fill and copyTo", () => {
     await buffer.write(view, 8);
     const expected = Array.from({ length: 64 }, (_, i) => i + 1);
     expect([...buffer.bytes]).toEqual([...Array(8).fill(0), ...expected, ...Array(56).fill(0)]);
-    // And a view that is read into has the bytes, no less and no more.
+    // Reading fills the real range of the view, and no other byte.
     await buffer.fill(0x05050505, 64);
     await buffer.read(view, 64);
     await buffer.fill(0);
@@ -333,7 +333,7 @@ describe("close", () => {
     const buffer = allocator.allocate(4096);
     buffer.bytes[9] = 77;
     const escaped = new Uint8Array(buffer.bytes.buffer.transfer());
-    expect(buffer.bytes[9]).toBe(77); // shown anew
+    expect(buffer.bytes[9]).toBe(77); // a new ArrayBuffer
     buffer.close();
     expect(escaped[9]).toBe(77);
   });

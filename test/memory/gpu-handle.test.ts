@@ -1,4 +1,4 @@
-/** GPU memory from one process to another, and what a hostile or careless one may hand over. */
+/** GPU memory that one process passes to another, and handles of a hostile or careless process. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const MAPPED: MemoryLocation = { kind: "gpu", device, hostVisible: true };
 const shares =
   onLinux() && requires("vulkan", vulkan && gpu.externalMemory, vulkan ? `${gpu.name} does not share memory` : why);
 
-/** What another process would have been told, as plain data. */
+/** The handle as plain data, as another process gets it. */
 function described(handle: ExternalMemoryHandle) {
   const { type, sizeBytes, allocationBytes, deviceUuid, driverUuid, hostVisible } = handle;
   return { type, sizeBytes, allocationBytes, deviceUuid, driverUuid, hostVisible };
@@ -54,7 +54,7 @@ describe.skipIf(!shares)("GPU memory", () => {
     importer.close();
   });
 
-  test.each([GPU, MAPPED])("%j: a handle says all that an importer must know", (location) => {
+  test.each([GPU, MAPPED])("%j: a handle has all fields that an import needs", (location) => {
     using buffer = allocator.allocate(100_001, location);
     using handle = buffer.exportHandle();
     expect(described(handle)).toEqual({
@@ -90,7 +90,7 @@ describe.skipIf(!shares)("GPU memory", () => {
     await buffer.write(bytes);
     const handle = buffer.exportHandle();
     buffer.close();
-    // What is allocated next may not be the memory that another one still sees.
+    // The next allocation must not reuse memory that an import still shows.
     using next = allocator.allocate(MIB, GPU);
     await next.fill(0);
     using imported = importer.import(handle);
@@ -143,7 +143,7 @@ describe.skipIf(!shares)("GPU memory", () => {
   });
 
   describe("import refuses", () => {
-    /** A handle with something wrong in it, and the descriptor that was made for it. */
+    /** A handle with a wrong field, and its descriptor. */
     function wrong(changes: Partial<Record<keyof ExternalMemoryHandle, unknown>>) {
       using buffer = allocator.allocate(MIB, GPU);
       const made = buffer.exportHandle() as ExternalMemoryHandle & { take(): void };
@@ -153,7 +153,7 @@ describe.skipIf(!shares)("GPU memory", () => {
     }
     const other = "0123456789abcdef0123456789abcdef";
 
-    test("that of another GPU, naming both, before any driver sees it", () => {
+    test("a handle of another GPU, naming both, before the driver gets it", () => {
       const { handle, fd } = wrong({ deviceUuid: other });
       const error = failureOf(() => importer.import(handle));
       expect(error.code).toBe("EXTERNAL_HANDLE_MISMATCH");
@@ -164,7 +164,7 @@ describe.skipIf(!shares)("GPU memory", () => {
       expect(isOpen(fd)).toBe(false);
     });
 
-    test("that of another driver", () => {
+    test("a handle of another driver", () => {
       const { handle, fd } = wrong({ driverUuid: other });
       const error = failureOf(() => importer.import(handle));
       expect(error.code).toBe("EXTERNAL_HANDLE_MISMATCH");
@@ -172,7 +172,7 @@ describe.skipIf(!shares)("GPU memory", () => {
       expect(isOpen(fd)).toBe(false);
     });
 
-    test("memory that is smaller than it says", () => {
+    test("memory that is smaller than its handle says", () => {
       const sizeBytes = 64 * MIB;
       const { handle, fd } = wrong({ sizeBytes, allocationBytes: sizeBytes });
       const error = failureOf(() => importer.import(handle));
@@ -180,7 +180,7 @@ describe.skipIf(!shares)("GPU memory", () => {
       expect(isOpen(fd)).toBe(false);
     });
 
-    test("a descriptor that is closed, or of something else", () => {
+    test("a descriptor that is closed, or of no GPU memory", () => {
       const gone = wrong({});
       closeSync(gone.fd);
       expect(failureOf(() => importer.import(gone.handle)).code).toBe("CLOSED");
@@ -210,7 +210,7 @@ describe.skipIf(!shares)("GPU memory", () => {
       closeSync(fd);
     });
 
-    test("host memory that says it is a GPU's", () => {
+    test("host memory whose handle says that it is a GPU's", () => {
       using shared = allocator.allocate(MIB, SHARED);
       const { fd } = shared.exportHandle();
       const { handle, fd: other } = wrong({});

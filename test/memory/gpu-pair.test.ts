@@ -1,4 +1,4 @@
-/** Copies between two GPUs, in a process of their own: two in hardware, or one software device that shows up twice. */
+/** Copies between two GPUs, in a child process: two in hardware, or one software device that is listed twice. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,11 +15,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const hardware = listGpus().filter(({ type, missing }) => type !== "cpu" && missing === null);
 const manifest = process.env.VK_DRIVER_FILES;
 
-/** The environment in which two GPUs are there, and which; null where that can't be. */
+/** An environment with two GPUs, and their indices; null where there is none. */
 function twoGpus(): { env: Record<string, string>; devices: number[] } | null {
   if (hardware.length > 1) return { env: {}, devices: hardware.slice(0, 2).map(({ index }) => index) };
   if (gpu?.type !== "cpu" || !manifest || manifest.includes(":")) return null;
-  // A driver is opened once for each file that describes it.
+  // The loader opens a driver once for each manifest file.
   const copy = join(folder, "driver.json");
   copyFileSync(manifest, copy);
   return { env: { VK_DRIVER_FILES: `${manifest}:${copy}` }, devices: [0, 1] };

@@ -1,4 +1,4 @@
-/** Many small buffers of a GPU: they share blocks of this process's own, and no block leaves it. */
+/** Many small buffers of a GPU: they share blocks, which are never exported. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { MemoryAllocator } from "../../src/memory/allocator.ts";
@@ -20,7 +20,7 @@ import { openDescriptors, peerCommand, shellLine, tellOf } from "./support.ts";
 const GPU: MemoryLocation = { kind: "gpu", device };
 const MANY = 10_000;
 
-/** The same numbers in each run. */
+/** A generator with a fixed seed: every run has the same numbers. */
 function* numbersBelow(seed: number, limits: Iterable<number>): Generator<number> {
   let state = seed;
   for (const limit of limits) {
@@ -118,7 +118,7 @@ describe.skipIf(!vulkan)("small GPU memory", () => {
     expectSame(await contentOf(theirs), content);
   });
 
-  // A software GPU's driver takes a descriptor for what can be exported.
+  // A software GPU's driver opens a descriptor for each exportable allocation.
   test.skipIf(!inSoftware || !onLinux())("the error names descriptors when they run out", async () => {
     const command = peerCommand("exhaust", 300_000, GPU, 1000);
     const told = await tellOf(["sh", "-c", `ulimit -n 200 && exec ${shellLine(command)}`]);

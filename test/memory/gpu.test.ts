@@ -1,4 +1,4 @@
-/** GPU memory and memory that a GPU reaches: what arrives where, proved by random bytes. */
+/** GPU memory and pinned memory: copies between all kinds, checked with random bytes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ProcessLocation } from "../../src/location.ts";
 import { MemoryAllocator } from "../../src/memory/allocator.ts";
@@ -20,7 +20,7 @@ import { onLinux, requires } from "../requires.ts";
 import { failureOf, openDescriptors, rejectionOf, SHARED, STANDARD } from "./support.ts";
 
 const MIB = 2 ** 20;
-/** The shim's staging ring has pieces of 4 MiB and room for 32. */
+/** Sizes around those of the shim's staging ring: 32 slots of 4 MiB. */
 const SIZES = [1, 3, 4, 63, 16_384, 16_385, 1_000_003, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1, 37 * MIB + 11];
 
 const GPU: MemoryLocation = { kind: "gpu", device };
@@ -77,7 +77,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     expect(mapped.bytes.length).toBe(1000);
     expect(mapped.bytes).toBe(mapped.bytes);
     expect(mapped.view(Uint16Array).length).toBe(500);
-    // Some drivers share no memory of the GPU's that is mapped (NVIDIA's): which ones does not show beforehand.
+    // Some drivers (NVIDIA's) do not share mapped device memory; no property tells which.
     const how = mapped.decision.reason.slice(mapped.decision.reason.indexOf(`(${gpu.name})`) + gpu.name.length + 2);
     const inHost = (why: string) => `; ${why}, so this is host memory that it reaches`;
     expect(
@@ -279,7 +279,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     expect(pinned.bytes[0]).toBe(0);
     expectSame(pinned.bytes.slice(1, 4), bytes.slice(0, 3));
     expectSame(pinned.bytes.subarray(4, 5 * MIB - 1), bytes.subarray(5, 5 * MIB));
-    // Closing it fails the work that has it as source, and the GPU reads no memory that is gone.
+    // Closing the source fails its work, and the GPU does not read freed memory.
     const closing = allocator.allocate(8 * MIB, PINNED);
     const work = rejectionOf(own.write(closing.bytes));
     closing.close();
@@ -307,7 +307,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     for (const bad of [0, -1, 1.5, Number.NaN, 2 ** 53, "1"]) {
       expect(failureOf(() => allocator.allocate(bad as number, GPU)).code).toBe("INVALID_ARGUMENT");
     }
-    // What fits no ArrayBuffer is no size for host memory.
+    // Host memory is limited to the size of an ArrayBuffer.
     expect(failureOf(() => allocator.allocate(size, GPU, { fallback: STANDARD })).code).toBe("INVALID_ARGUMENT");
   });
 
@@ -349,7 +349,7 @@ describe.skipIf(!requires("gpu", roomy, "no GPU in hardware with more than 5 GiB
 });
 
 describe.skipIf(!vulkan || !onLinux())("a thousand rounds", () => {
-  /** The GPU is closed when this is done, and with it the blocks that it keeps for the next allocation. */
+  /** Closes the GPU at the end, and with it the blocks of its cache. */
   async function rounds(count: number, location: MemoryLocation): Promise<number> {
     using allocator = newAllocator();
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/** Shared memory from one process to another, and what a hostile or careless one may hand over. */
+/** Shared memory that one process passes to another, and handles of a hostile or careless process. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { closeSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -71,7 +71,7 @@ describe.skipIf(!onPosix())("exportHandle and import", () => {
     const imported = buffer.exportHandle();
     allocator.import(imported).close();
     expect(failureOf(() => allocator.import(imported)).code).toBe("CLOSED");
-    imported[Symbol.dispose](); // the descriptor is the buffer's by now: nothing else may be closed
+    imported[Symbol.dispose](); // the buffer owns the descriptor, so this must close nothing
 
     const disposed = buffer.exportHandle();
     disposed[Symbol.dispose]();
@@ -118,7 +118,7 @@ describe("import refuses", () => {
       expect(["SYSTEM", "CORRUPT_SEGMENT"]).toContain(error.code);
     });
 
-    test("memory that is smaller than it says, and closes its descriptor", () => {
+    test("memory that is smaller than its handle says, and closes its descriptor", () => {
       using buffer = allocator.allocate(4096, SHARED);
       const { fd } = buffer.exportHandle();
       const error = failureOf(() => allocator.import(handleOf(fd, 1_000_000)));

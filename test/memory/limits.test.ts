@@ -1,4 +1,4 @@
-/** What happens when something runs out: an error at allocate, and never a killed process later. */
+/** Exhausted memory is an error of allocate, and never kills the process later. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { onLinux, requires } from "../requires.ts";
@@ -7,7 +7,7 @@ import { isLinux, peerCommand, readText, SHARED, STRATEGIES, shellLine, tellOf }
 const MIB = 2 ** 20;
 const LIMIT = 320 * MIB; // Bun itself takes less than half of it
 
-/** A control group of this test, of version 2 or 1; null where none can be made. */
+/** Makes a control group for memory, of version 2 or 1; null where that is not possible. */
 function makeGroup(): string | null {
   const own = /^\d+:memory:(.*)$/m.exec(readText("/proc/self/cgroup"))?.[1];
   const version2 = own === undefined;

@@ -1,11 +1,11 @@
-/** MemoryLocation for the compiler (`tsc` checks the marks of this file) and for callers that no compiler has checked. */
+/** MemoryLocation at compile time (`tsc` checks this file's directives) and at run time, for callers in JavaScript. */
 import { describe, expect, test } from "bun:test";
 import type { MemoryLocation } from "../../src/index.ts";
 import { planFor } from "../../src/memory/strategy.ts";
 import { failureOf } from "./support.ts";
 
 describe("a mixture that no memory can be does not type-check, and is refused at run time", () => {
-  /** Each element has an error of its own: a mixture that type-checks leaves its mark unused, which is an error too. */
+  /** A mixture that type-checks leaves its directive unused, which tsc reports as an error. */
   const impossible: MemoryLocation[] = [
     // @ts-expect-error: two kinds of host memory
     { kind: "host", numaNode: 0, hugepages: true },

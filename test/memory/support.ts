@@ -19,7 +19,7 @@ export const SHARED: MemoryLocation = { kind: "host", shared: true };
 export const HUGEPAGES: MemoryLocation = { kind: "host", hugepages: true };
 export const NODE_0: MemoryLocation = { kind: "host", numaNode: 0 };
 
-/** The strategies that this machine has for certain, with the location that asks for each. */
+/** The strategies that every call gets on this machine, each with its location. */
 export const STRATEGIES: [MemoryStrategy, MemoryLocation][] = [
   ["standard", STANDARD],
   ["shared", SHARED],
@@ -92,18 +92,18 @@ export function readText(path: string): string {
 
 const PEER = join(import.meta.dir, "../process/memory-peer.ts");
 
-/** What a second process is given to run. */
+/** The command of a child process with a task of memory-peer.ts. */
 export function peerCommand(task: string, ...args: (string | number | MemoryLocation)[]): string[] {
   const words = args.map((arg) => (typeof arg === "object" ? JSON.stringify(arg) : String(arg)));
   return [process.execPath, PEER, task, ...words];
 }
 
-/** The same as one line for a shell. */
+/** A command as one line for a shell. */
 export function shellLine(command: string[]): string {
   return command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
 }
 
-/** Runs a command that ends in a second process, and returns what that told. */
+/** Runs a command whose last step is memory-peer.ts, and returns the peer's report. */
 export async function tellOf(
   command: string[],
   env: Record<string, string> = {},
@@ -118,7 +118,7 @@ export async function tellOf(
   return { ...(JSON.parse(out) as Told), warnings };
 }
 
-/** What /proc/self/smaps says of the mapping that holds `address`; sizes in bytes. Undefined where nothing is mapped. */
+/** The fields of /proc/self/smaps for the mapping at `address`, in bytes; undefined where nothing is mapped. */
 export function mappingOf(address: number): Record<string, number> | undefined {
   let found: Record<string, number> | undefined;
   for (const line of readText("/proc/self/smaps").split("\n")) {

@@ -1,4 +1,4 @@
-/** The limits of what waits for memory: a signal and a time end each wait, and what was not begun is left out. */
+/** Limits of calls that wait for memory: a signal and a time end each wait, and work that was not submitted is dropped. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -11,7 +11,7 @@ import { rejectionOf } from "./support.ts";
 const MIB = 2 ** 20;
 const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
 
-/** Each call that waits for `buffer`: with `other` and `host` of the same size. */
+/** The calls that wait for `buffer`; `other` has the same size. */
 const calls: Record<string, (buffer: MemoryBuffer, other: MemoryBuffer, limits: Limits) => Promise<void>> = {
   write: (buffer, other, limits) => buffer.write(new Uint8Array(other.sizeBytes).fill(9), 0, limits),
   "read into a view": (buffer, other, limits) => buffer.read(new Uint8Array(other.sizeBytes), 0, limits),
@@ -56,7 +56,7 @@ describe.skipIf(!vulkan)("a call behind other work of a GPU", () => {
         expect(error.message).toMatch(/: (write|read|fill|copyTo) of \d+ bytes did not end/);
         expect(error.stack).toContain("waits.test.ts");
         if (limits.signal) expect(listeners(limits.signal)).toBe(0);
-        // What was called later comes in its turn, and what was left out has changed nothing.
+        // Later calls run, and the dropped work has changed nothing.
         for (const each of [buffer, other]) {
           const got = new Uint8Array(MIB);
           await each.read(got);
@@ -97,13 +97,13 @@ describe.skipIf(!vulkan)("a call behind other work of a GPU", () => {
     });
   }
 
-  test("a read that has begun writes nothing after its end, and a write reads nothing", async () => {
+  test("an aborted read writes no more bytes to its view, and an aborted write reads none", async () => {
     using buffer = allocator.allocate(64 * MIB, { kind: "gpu", device });
     await buffer.fill(0);
     const target = new Uint8Array(buffer.sizeBytes);
     const reading = new AbortController();
     const read = rejectionOf(buffer.read(target, 0, { signal: reading.signal }));
-    reading.abort(); // a part of it is on its way
+    reading.abort(); // the GPU has begun a part of it
     expect((await read).code).toBe("ABORTED");
     target.fill(5);
     const source = new Uint8Array(buffer.sizeBytes).fill(1);

@@ -1,4 +1,4 @@
-/** What is made from the header is as the header has it, and nothing in a header is left out without a word. */
+/** The generated declarations equal the header, and the generator refuses text that it does not understand. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,7 +45,7 @@ test("enums and macros are constants, LF_E... statuses in their order", () => {
   expect(made.statuses).toEqual(["ONE", "TWO"]);
 });
 
-describe("what is not understood is an error", () => {
+describe("text that is not understood is an error", () => {
   test.each([
     ["a function with another result", "LF_API double lf_a(void);"],
     ["an argument of another type", "LF_API int32_t lf_a(float a);"],

@@ -1,4 +1,4 @@
-/** Two copies of the package in one process: their objects are each other's, and there is one native part. */
+/** Two copies of the package in one process: each accepts the other's objects, and they share one native part. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "lava-flow-copies-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Another copy, whose sources are changed as said. */
+/** Another copy, with changed sources. */
 async function copy(change: (file: (path: string) => string) => void = () => {}) {
   const root = mkdtempSync(join(folder, "copy-"));
   for (const part of ["src", "prebuilt", "package.json"])
@@ -32,12 +32,12 @@ const other = await copy();
 const There = other.index;
 
 describe("another copy of the package in the process", () => {
-  test("has the native part of the first", async () => {
+  test("uses the native part of the first", async () => {
     expect(There.MemoryBuffer).not.toBe(Here.MemoryBuffer);
     expect(other.load.shimPath()).toBe(shimPath());
   });
 
-  test("has it in a Worker too", async () => {
+  test("uses it in a Worker too", async () => {
     const load = join(other.root, "src/native/load.ts");
     const worker = new Worker(
       `data:text/javascript,import { shimPath } from ${JSON.stringify(load)}; postMessage(shimPath());`,
@@ -77,7 +77,7 @@ describe("another copy of the package in the process", () => {
     local.close();
   });
 
-  test("throws errors that are the other's too, and a class that extends them is for its own", () => {
+  test("throws errors that are instances of the other's class, but not of its subclass", () => {
     class Mine extends Here.LavaFlowError {}
     const error = new There.LavaFlowError("CLOSED", "x");
     expect(error).toBeInstanceOf(Here.LavaFlowError);
@@ -89,14 +89,14 @@ describe("another copy of the package in the process", () => {
     expect({} instanceof Here.MemoryBuffer).toBe(false);
   });
 
-  test("takes the runtime of the other for its tiles", async () => {
+  test("accepts the other's runtime for its tiles", async () => {
     await using runtime = await other.kernel.KernelRuntime.create({ backend: "cpu" });
     const grid = { grid: [2, 1] as [number, number], tile: [4, 4] as [number, number], halo: 1 };
     await using halo = await HereKernel.HaloExchange.create(runtime as unknown as HereKernel.KernelRuntime, grid);
     expect(halo.tiles.size).toBe(2);
   });
 
-  test("of another version is told apart, with where it is", async () => {
+  test("of another version is refused, with its path", async () => {
     const stranger = await copy((file) => {
       const path = file("src/native/copies.ts");
       writeFileSync(path, readFileSync(path, "utf8").replace(/const INSIDES = \d+/, "const INSIDES = 9999"));

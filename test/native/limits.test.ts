@@ -1,4 +1,4 @@
-/** A wait that ends before what it waits for does. */
+/** Waits that their limits end. */
 import { expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { limited } from "../../src/native/limits.ts";
@@ -45,7 +45,7 @@ test("a result after the end goes to `unwanted`, and an error after it is droppe
 test("a result in the turn of the event loop in which the time is up is no TIMEOUT", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   const waiting = limited("no value came", promise, { timeoutMs: 5 });
-  setTimeout(() => resolve("there"), 5); // the timer after that of the limit
+  setTimeout(() => resolve("there"), 5); // this timer runs after the limit's
   for (const end = performance.now() + 30; performance.now() < end; );
   expect(await waiting).toBe("there");
 });

@@ -1,4 +1,4 @@
-/** Where the shim is looked for, what is said when it is not there, and that importing the library does not load it. */
+/** The search for the shim, its errors, and that importing the library does not load it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ interface Told {
   remedy?: string;
 }
 
-/** Loads the shim in a process of its own, with LAVA_FLOW_SHIM as given; returns the error's parts, empty when none. */
+/** Loads the shim in a child process with LAVA_FLOW_SHIM set; returns the parts of the error, empty without one. */
 function loadWith(shim: string | undefined): Told {
   const program = `
     const { native } = await import(${JSON.stringify(join(ROOT, "src/native/load.ts"))});
@@ -42,7 +42,7 @@ function loadWith(shim: string | undefined): Told {
   return JSON.parse(child.stdout.toString());
 }
 
-/** A library made of one C function, or of none. */
+/** Builds a library of one C function, or of none. */
 function library(name: string, source: string): string {
   const from = join(folder, `${name}.c`);
   const to = join(folder, shimFileName().replace("lavaflow", name));

@@ -1,4 +1,4 @@
-/** A negative status becomes one LavaFlowError with the code, the call underneath, its words, and a remedy. */
+/** A negative status becomes a LavaFlowError with the code, the failed call, its text, and a remedy. */
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -21,14 +21,14 @@ function caught(action: () => unknown): LavaFlowError {
 const info = () => new Uint8Array(new ArrayBuffer(MEMORY_INFO.sizeof));
 
 describe("status", () => {
-  test("what is not negative passes through", () => {
+  test("a result that is not negative is returned", () => {
     const shim = native();
     expect(check(shim, 0)).toBe(0);
     expect(check(shim, 7)).toBe(7);
     expect(check(shim, CONSTANTS.LF_FULL)).toBe(CONSTANTS.LF_FULL);
   });
 
-  test("what the shim refuses itself has its words and no native call", () => {
+  test("a refusal of the shim itself has its text and no native call", () => {
     const shim = native();
     const error = caught(() => check(shim, shim.lf_memory_allocate(CONSTANTS.LF_MEMORY_STANDARD, -1, -1, info())));
     expect(error.code).toBe("INVALID_ARGUMENT");
@@ -46,7 +46,7 @@ describe("status", () => {
     expect(caught(() => check(shim, shim.lf_memory_close(handle))).code).toBe("CLOSED");
   });
 
-  test("a failing system call is named, with its status and its words", () => {
+  test("a failed system call is named, with its status and its text", () => {
     const shim = native();
     const error = caught(() => check(shim, shim.lf_os_handle_close(0x7fff0000), "a test's descriptor"));
     expect(error.code).toBe("SYSTEM");
@@ -55,7 +55,7 @@ describe("status", () => {
     expect(error.message).toContain(error.native?.text as string);
   });
 
-  test("a remedy that is known is in the error and in its message", () => {
+  test("a known remedy is in the error and in its message", () => {
     const shim = native();
     const folder = mkdtempSync(join(tmpdir(), "lava-flow-status-"));
     try {

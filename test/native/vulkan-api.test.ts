@@ -16,13 +16,13 @@ const there =
     "no Vulkan headers (libvulkan-dev) to compare with",
   );
 
-/** Only its first fields are declared: the shim is given such a struct and never makes one. */
+/** The shim declares only the first fields of these structs: it reads them and never makes one. */
 const PARTIAL = ["VkDebugUtilsMessengerCallbackDataEXT"];
 
 const folder = mkdtempSync(join(tmpdir(), "lf-vulkan-api-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The C expressions that both headers have to agree about. */
+/** The C expressions that must be equal under both headers. */
 function expressions(header: string): { all: string[]; macros: string[] } {
   const text = header.replace(/\/\*[\s\S]*?\*\//g, "");
   const all: string[] = [];

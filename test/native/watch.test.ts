@@ -12,7 +12,7 @@ function libcPath(): string {
   return /\S+\/(libc\.so\.6|libc-[\d.]+\.so|ld-musl-\S+)$/m.exec(readFileSync("/proc/self/maps", "utf8"))![0];
 }
 
-/** Two descriptors of one connection. */
+/** The two ends of a socket pair. */
 function socketPair(): [number, number] {
   const { symbols } = dlopen(libcPath(), {
     socketpair: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
@@ -68,7 +68,7 @@ describe.skipIf(!onLinux())("a watched descriptor", () => {
       watch.ref();
       if (!early) writeSync(theirs, "x");
       await told;
-      expect(() => fstatSync(mine)).toThrow("EBADF"); // nothing more can come from it
+      expect(() => fstatSync(mine)).toThrow("EBADF"); // the watch has closed it
       expect(heard).toEqual(["end"]);
       watch.close();
       closeSync(theirs);
