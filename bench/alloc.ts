@@ -1,4 +1,4 @@
-/** Memory from TypeScript beside the bare system calls that it needs. */
+/** Allocation from TypeScript, next to the bare system calls. */
 import { alternate, atMost, type Bench, baseline, lastLine, pinned, row, run, script, take } from "./measure.ts";
 
 const SIZES = [

@@ -1,4 +1,4 @@
-/** CLOCK_MONOTONIC, the same in every process; what JavaScript offers counts from the start of its own process. */
+/** CLOCK_MONOTONIC, which all processes share; JavaScript's clock starts with its own process. */
 import { dlopen, FFIType } from "bun:ffi";
 
 const CLOCK_MONOTONIC = process.platform === "darwin" ? 6 : 1;

@@ -1,4 +1,4 @@
-/** Calls within one thread: what TypeScript adds to the shim before a second process comes in. */
+/** Calls within one thread: the cost of TypeScript over the shim, without a second process. */
 import { alternate, type Bench, baseline, freshName, lastLine, pinned, row, run, script, take } from "./measure.ts";
 
 const note = "p99 is of means of 1,000";

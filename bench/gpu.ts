@@ -1,6 +1,6 @@
 /**
- * GPU memory: buffers of a gigabyte between two TypeScript processes, and copies, each beside the driver's own calls from
- * C. On the GPU that LAVA_FLOW_BENCH_DEVICE names (an index of `lava-flow doctor`), else the first one in hardware.
+ * GPU memory: buffers of a gigabyte between two TypeScript processes, and copies, each next to the driver's own calls from
+ * C. The GPU is that of LAVA_FLOW_BENCH_DEVICE (an index of `lava-flow doctor`), else the first one in hardware.
  */
 import { MemoryAllocator, type Topology } from "../src/index.ts";
 import {
@@ -22,11 +22,11 @@ import {
 } from "./measure.ts";
 
 const REPETITIONS = 3;
-/** Of rows that take no time but differ from run to run. */
+/** Repetitions of short rows that vary from run to run. */
 const OFTEN = 7;
 const MIB = 1 << 20;
 const GIB = 1 << 30;
-/** What is allocated and imported. */
+/** Bytes of the rows that allocate and import. */
 const ALLOCATED = MIB;
 
 type Gpu = Topology["gpus"][number];
@@ -35,9 +35,9 @@ interface Target {
   gpu: Gpu;
   /** Another GPU in hardware. */
   other?: Gpu;
-  /** It has CUDA to compare with. */
+  /** CUDA is there to compare with. */
   cuda: boolean;
-  /** What is smaller on a software device: it shares the processors with what is measured. */
+  /** Sizes, smaller on a software device: it shares the processors with the measured program. */
   scale(bytes: number): number;
   note?: string;
 }
@@ -65,7 +65,7 @@ function findTarget(): Target | string {
 }
 
 let found: Target | string | undefined;
-/** Looked for when a row that needs it is wanted. */
+/** Probed when a selected row needs it. */
 export const target = () => (found ??= findTarget());
 
 export function use(): Target {
@@ -125,7 +125,7 @@ async function allocate(): Promise<Row[]> {
   ];
 }
 
-/** What small buffers cost where many are open: each is a part of a block. */
+/** The cost of small buffers while many are open: each is a part of a block. */
 async function allocateSmall(): Promise<Row[]> {
   const { gpu, note } = use();
   const size = 4096;
@@ -158,7 +158,7 @@ async function importing(): Promise<Row[]> {
   ];
 }
 
-/** A copy beside CUDA's, where there is CUDA; `plain` is the same with a Uint8Array of JavaScript's. */
+/** A copy next to CUDA's, where CUDA is installed; `plain` copies from and to a JavaScript Uint8Array. */
 async function copy(name: string, kind: "upload" | "download" | "copy", size: number, count: number, plain: boolean) {
   const { gpu, cuda, scale, note } = use();
   const bytes = scale(size);
@@ -231,7 +231,7 @@ async function submit(): Promise<Row[]> {
   ];
 }
 
-/** A program of one process. It may use both processors: drivers and the shim have threads of their own. */
+/** A program of one process on both processors, because drivers and the shim have threads of their own. */
 export async function single(name: string, ...args: (string | number)[]): Promise<Figures> {
   return lastLine<Figures>((await run(placedOnBoth(script(name, ...args))))[0]!);
 }

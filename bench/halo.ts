@@ -1,4 +1,4 @@
-/** Halos and stencils: on one GPU beside plain copies there, and over processes beside processes that do not talk. */
+/** Halos and stencils: on one GPU next to plain copies, and over processes next to processes without channels. */
 import { notes, onGpu, single, use } from "./gpu.ts";
 import {
   alternate,
@@ -19,7 +19,7 @@ import {
 const REPETITIONS = 3;
 const RANKS = 4;
 
-/** Where the figures are those of a smaller grid. */
+/** The note of figures of a smaller grid. */
 const noteOf = ({ name, type }: { name: string; type: string }) =>
   type === "cpu" ? `${name}, a software device, and a smaller grid` : undefined;
 
@@ -52,7 +52,7 @@ interface Cost {
   ms: number;
 }
 
-/** What a step costs all ranks: processor time where processors do the work, else time. */
+/** The cost of a step for all ranks: processor time where processors compute, else time. */
 async function cost(backend: string, device: number, hardware: boolean, size: number, steps: number, how: string) {
   const name = freshName();
   const ranks = how === "one" ? 1 : RANKS;
@@ -71,7 +71,7 @@ async function wave(backend: "cpu" | "vulkan"): Promise<Row[]> {
   const hardware = gpu !== undefined && gpu.type !== "cpu";
   const [size, steps] = hardware ? [16_384, 200] : [8192, gpu ? 8 : 20];
   const of = async (how: string) => ({ [how]: await cost(backend, gpu?.index ?? 0, hardware, size, steps, how) });
-  // Processes that do not talk are not on the GPU at the same time.
+  // Processes without channels do not use the GPU at the same time.
   const kinds = hardware ? ["together", "one"] : ["together", "alone", "one"];
   const figures = await alternate(REPETITIONS, ...kinds.map((how) => () => of(how)));
   const [together, one] = [take(figures, "together"), take(figures, "one")];

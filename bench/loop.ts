@@ -1,4 +1,4 @@
-/** What a channel leaves of the event loop that it shares. */
+/** The delay of other work on an event loop with a busy channel. */
 import {
   alternate,
   atMost,
@@ -47,7 +47,7 @@ export const loop: Bench[] = [
         ] as const
       ).map(([name, key, note]) => {
         const [ours, without] = [take(figures, `${key}/flooded`), take(figures, `${key}/alone`)];
-        // What the bar is about is the bad tail.
+        // The bar is for the tail.
         const bar = atMost(ours.p99! - without.p99!, 2, "p99 + 2 ms");
         const base = { name: `the same without the channel (p99 ${without.p99!.toFixed(2)} ms)`, figure: without };
         return row(name, "ms", ours, base, { bar, note });

@@ -1,10 +1,10 @@
-/** What every bench needs: percentiles, processes on their own processors, and the C programs to compare with. */
+/** Shared by all benches: percentiles, processes on their own processors, and the C programs to compare with. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 /**
- * The median and the bad tail: 99 of 100 samples are at least as good as `p99` (for a rate it is the low end). Null: what
- * was measured once has no tail.
+ * The median and the tail: 99 of 100 samples are at least as good as `p99` (for a rate it is the low end). Null for one
+ * measurement, which has no tail.
  */
 export interface Figure {
   p50: number;
@@ -17,24 +17,24 @@ export interface Row extends Figure {
   unit: string;
   baseline: number | null;
   baselineName: string;
-  /** Of the medians: this row's through its baseline's. */
+  /** This row's median divided by its baseline's. */
   ratio: number | null;
-  /** What the issue of this library asks for, where it asks. */
+  /** The required bar, where there is one. */
   bar?: { text: string; met: boolean };
   note?: string;
 }
 
-/** Rows that are measured together, because they take turns with a common baseline. */
+/** Rows that are measured together, alternating with a common baseline. */
 export interface Bench {
   names: readonly string[];
-  /** Both ends of a pair spin: without a processor each, the figures would be the scheduler's. */
+  /** Both ends of a pair spin: without a processor each, the figures would measure the scheduler. */
   needsTwoCpus?: boolean;
   /** Why this machine can't run it, "as …"; undefined where it can. */
   leftOut?(): string | undefined;
   measure(): Promise<Row[]>;
 }
 
-/** The program that is measured is to run this long, in seconds, and no longer. */
+/** Seconds that the measured program runs. */
 const LIMIT_S = 60;
 
 // ───────────── figures ─────────────
@@ -50,7 +50,7 @@ export function figureOf(samples: ArrayLike<number>, better: "lower" | "higher" 
   return { p50: percentile(samples, 0.5), p99: percentile(samples, better === "lower" ? 0.99 : 0.01) };
 }
 
-/** Of a latency: the median of the means of many round trips, and the tail of round trips that were measured one by one. */
+/** A latency: the median of means over many round trips, and the tail of single round trips. */
 export function latencyOf(means: ArrayLike<number>, singles: ArrayLike<number>): Figure {
   return { p50: percentile(means, 0.5), p99: percentile(singles, 0.99) };
 }
@@ -133,7 +133,7 @@ export const CPUS: readonly [string, string] =
   cpus.length > 0 ? [String(cpus[0]), String(cpus[1] ?? cpus[0])] : ["-", "-"];
 export const cpuCount = cpus.length > 0 ? cpus.length : navigator.hardwareConcurrency;
 
-/** How the processes are placed, in words. */
+/** Describes the processors of both processes. */
 export function placement(): string {
   if (CPUS[0] === "-") return `not pinned (${taskset ? process.platform : "no taskset"}), ${cpuCount} processors`;
   if (CPUS[0] === CPUS[1]) return `one processor only (CPU ${CPUS[0]}): rows whose two ends spin are left out`;
@@ -142,7 +142,7 @@ export function placement(): string {
   try {
     siblings = readFileSync(file, "utf8").trim();
   } catch {
-    // A machine that does not say which of its processors share a core.
+    // The machine does not list which processors share a core.
   }
   const shared = siblings.split(/[,-]/).includes(CPUS[1]) ? ", which share a core" : "";
   return `first process on CPU ${CPUS[0]}, second on CPU ${CPUS[1]}${shared}`;
@@ -173,7 +173,7 @@ export function freshPath(): string {
   return `${runtime}/${freshName()}.socket`;
 }
 
-/** Runs the commands at the same time; resolves with what each wrote, when all have ended well. */
+/** Runs the commands at the same time. Resolves with their outputs when all have succeeded. */
 export async function run(...commands: string[][]): Promise<string[]> {
   return (await execute(commands)).map(({ out }) => out);
 }
@@ -214,12 +214,12 @@ export function script(name: string, ...args: (string | number)[]): string[] {
   return [process.execPath, `${import.meta.dir}/process/${name}.ts`, ...args.map(String)];
 }
 
-/** Runs a script twice, as "first" and as "second", each on its processor; the figures that one of them wrote. */
+/** Runs a script as "first" and as "second", each on its processor. Returns the figures that one of them writes. */
 export async function pair(name: string, ...args: (string | number)[]): Promise<Figures> {
   return lastLine<Figures>(await pairOf(name, args, args));
 }
 
-/** The same with arguments of its own for each; what both wrote. */
+/** As `pair`, with arguments for each process; returns both outputs. */
 export async function pairOf(name: string, first: (string | number)[], second: (string | number)[]): Promise<string> {
   const meeting = freshName();
   const written = await run(

@@ -1,4 +1,4 @@
-/** Buffers on a GPU from rank to rank of one host through MPI, beside each stage of that alone. */
+/** GPU buffers between ranks of one host through MPI, next to each stage alone. */
 import { target, use } from "./gpu.ts";
 import {
   alternate,
@@ -28,11 +28,11 @@ async function measure(kind: Kind): Promise<Row[]> {
   const bytes = scale(SIZE);
   const pair = async (): Promise<Figures> => {
     const name = freshName();
-    // Not pinned: reading, sending and writing are to overlap, and MPI's thread is one of those that do it.
+    // Not pinned to a processor: reading, sending and writing overlap, on threads that include MPI's.
     const sides = ["first", "second"].map((side) => script("mpi-gpu", side, name, gpu.index, bytes, COUNT));
     return Object.assign({}, ...linesOf<Figures>(await job(kind, sides)));
   };
-  // From and to as much memory, as it is: a single message's stays in the caches.
+  // As many buffers as here: a single message would stay in the caches.
   const buffers = Math.max(2, Math.floor(bytes / MESSAGE));
   const inC = () => baseline(kind, "mpi_bandwidth", MESSAGE, 2000, "plain", Math.min(buffers, WINDOW));
   const figures = await alternate(REPETITIONS, pair, inC);

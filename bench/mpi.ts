@@ -1,4 +1,4 @@
-/** Channels between two ranks of one MPI job, each row beside the same library called from C in a job of the same kind. */
+/** Channels between two ranks of one MPI job, each row next to the same MPI library called from C in an equal job. */
 import { readFileSync } from "node:fs";
 import {
   alternate,
@@ -30,9 +30,9 @@ export type Kind = "openmpi" | "mpich";
 
 interface Launcher {
   kind: Kind;
-  /** With what every job needs. */
+  /** The launcher with the options of every job. */
   command: string[];
-  /** To start more ranks than there are processors. */
+  /** Options for more ranks than processors. */
   crowded: string[];
 }
 
@@ -43,7 +43,7 @@ export const FIND = {
 
 const found = new Map<Kind, Launcher | null>();
 
-/** Looked for when a row that needs it is wanted. */
+/** Probed when a selected row needs it. */
 export function launcher(kind: Kind): Launcher | null {
   const known = found.get(kind);
   if (known !== undefined) return known;
@@ -62,10 +62,10 @@ function versionOf(program: string): string {
   return `${stdout}${stderr}`;
 }
 
-/** Open MPI asks root twice whether that is meant. */
+/** Open MPI needs two confirmations to run as root. */
 const AS_ROOT = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
 
-/** One job whose ranks run the commands, in their order; what all of them wrote. `crowded`: more than processors. */
+/** Runs a job whose ranks run the commands in order; returns all output. `crowded`: more ranks than processors. */
 export async function job(
   kind: Kind,
   commands: string[][],
@@ -77,7 +77,7 @@ export async function job(
   return result!.out;
 }
 
-/** A script as "first" and as "second", two ranks of one job, each on its processor. */
+/** The commands of a script as ranks "first" and "second" of a job, each on its processor. */
 async function pair(kind: Kind, name: string, ...args: (string | number)[]): Promise<Figures> {
   const meeting = freshName();
   const sides = (["first", "second"] as const).map((side, i) =>
@@ -155,7 +155,7 @@ async function messages(kind: Kind): Promise<Row[]> {
   return [row(`mpi/messages/64B/${kind}`, "M msg/s", ours, base, { bar })];
 }
 
-/** Two ranks of one host: what they take by themselves, beside MPI between the same two. */
+/** Two ranks of one host on the transport that they choose, next to MPI between the same ranks. */
 async function routes(kind: Kind): Promise<Row[]> {
   const renamed = async (suffix: string, figures: Promise<Figures>): Promise<Figures> =>
     Object.fromEntries(Object.entries(await figures).map(([name, figure]) => [`${name}-${suffix}`, figure]));
@@ -182,7 +182,7 @@ async function routes(kind: Kind): Promise<Row[]> {
   ];
 }
 
-/** Processor time of two ranks with an open channel in which nothing moves: a producer, and a consumer that awaits. */
+/** Processor time of two ranks with an idle channel: a producer, and a consumer that awaits. */
 async function idle(kind: Kind): Promise<Row[]> {
   const seconds = 5;
   const percents = async (...sides: string[]) => {
@@ -218,7 +218,7 @@ interface Grown {
 const [FEW, MANY] = [4, 16];
 const GROWTH_S = 3;
 
-/** What a rank's own four channels cost it, in a small job and in a large one. All ranks share two processors here. */
+/** The cost of four channels for their rank, in a small and in a large job. All ranks share two processors here. */
 async function growth(kind: Kind): Promise<Row[]> {
   const [few, many] = [await grow(kind, FEW), await grow(kind, MANY)];
   const rows: [name: string, unit: string, field: keyof Grown][] = [
@@ -243,7 +243,7 @@ async function grow(kind: Kind, size: number, extra: Record<string, string> = {}
   return linesOf<Grown>(await job(kind, commands, { crowded: true, extra }));
 }
 
-/** Open MPI counts what each rank sends, of whatever kind, in a file for each. */
+/** Open MPI writes the counts of all messages of a rank into one file a rank. */
 async function sentMessages(): Promise<Row[]> {
   const count = async (size: number) => {
     const path = freshPath();
@@ -262,7 +262,7 @@ async function sentMessages(): Promise<Row[]> {
 
 const ENDINGS = 10;
 
-/** From when the last rank had done its work until the launcher has ended. */
+/** The time from the end of the last rank's work to the end of the launcher. */
 async function ending(kind: Kind): Promise<Row[]> {
   const end = async (size: number, command: string[]): Promise<Figures> => {
     const commands = Array.from({ length: size }, () => command);

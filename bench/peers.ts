@@ -1,4 +1,4 @@
-/** What a user would pick without this library, with the same two loads, beside ours. */
+/** The alternatives to this library, under the same two loads, next to its channels. */
 import {
   alternate,
   atMost,
@@ -22,7 +22,7 @@ import {
 const BYTES = 1 << 20;
 const BLOCKS = 400;
 const REPETITIONS = 3;
-/** Of a ping-pong in `for await`, 30 ms: the engine's last compiler has done its work after a tenth of them. */
+/** Round trips of a ping-pong in `for await`, about 30 ms: the engine's last compiler is done after a tenth of them. */
 const AWAIT_ROUNDS = 100_000;
 
 interface Samples {
@@ -74,7 +74,7 @@ function zeromq(node: string, rounds: number): Promise<Figures> {
   return measure("zeromq", pinned(0, command("first", path)), pinned(1, command("second", path)));
 }
 
-/** What of ours stands beside each load: the row's unit and name, and how it is measured. */
+/** The channel's row for each load: its unit, its name and its measurement. */
 const OURS = {
   "64B": { unit: "ns", name: "shm/latency/64B", key: "copy", measure: () => pair("latency", "copy", 64, 200_000) },
   "1MiB": {
@@ -85,7 +85,7 @@ const OURS = {
   },
 } as const;
 
-/** The repetitions of one peer take turns with ours. */
+/** Repetitions of an alternative alternate with the channel's. */
 function bench(
   peer: string,
   program: () => Promise<Figures>,
@@ -106,7 +106,7 @@ function bench(
   return { names: loads.map((load) => `peers/${peer}/${load}`), needsTwoCpus: true, measure };
 }
 
-/** The same against a Unix socket, taking turns with it. */
+/** The same next to a Unix socket, alternating. */
 const awaitAndSocket: Bench = {
   names: ["peers/await/64B/socket"],
   needsTwoCpus: true,

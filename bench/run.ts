@@ -51,7 +51,7 @@ console.log(
 console.log(heading());
 const rows: Row[] = [];
 const failures: string[] = [];
-/** Those that can't run here, by the reason: one line for each reason. */
+/** The rows that can't run here: one line for each reason. */
 const leftOut = Map.groupBy(chosen, ({ needsTwoCpus, leftOut }) =>
   needsTwoCpus && cpuCount < 2 ? "as both ends spin and there is one processor" : (leftOut?.() ?? ""),
 );

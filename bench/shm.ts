@@ -1,4 +1,4 @@
-/** Channels between two TypeScript processes, each row beside what the machine can do without this library. */
+/** Channels between two TypeScript processes, each row next to the machine's figure without this library. */
 import {
   alternate,
   atLeast,
@@ -26,7 +26,7 @@ const ROUNDS = 300_000;
 const LATENCY_SLOTS = 256;
 const THROUGHPUT_SLOTS = 4096;
 
-/** C may spin in the way that suits the machine. */
+/** The C program may spin in the machine's best way. */
 function faster(figures: Figures, a: string, b: string): { name: string; figure: Figure } {
   const [first, second] = [take(figures, a), take(figures, b)];
   return first.p50 <= second.p50 ? { name: a, figure: first } : { name: b, figure: second };
@@ -184,7 +184,7 @@ interface Heap {
   after: { objects: number; bytes: number };
 }
 
-/** Ten million messages: what they leave on either heap, and how often a collector had to run meanwhile. */
+/** Ten million messages: the growth of both heaps, and the number of garbage collections. */
 async function steady() {
   const name = freshName();
   const sides = ["producer", "consumer"];
@@ -196,7 +196,7 @@ async function steady() {
     const { before, after } = lastLine<Heap>(out);
     const meanwhile = err.slice(err.lastIndexOf("messages begin"), err.lastIndexOf("messages end"));
     const collections = meanwhile.split("[GC<").length - 1;
-    // The log has to have shown the collections that the program itself asks for.
+    // The log must contain the collections that the program itself requests.
     if (!err.includes("[GC<")) throw new Error("the engine does not log its collections");
     const grown = after.bytes - before.bytes;
     const objects = after.objects - before.objects;

@@ -1,4 +1,4 @@
-/** What `import "lava-flow"` adds to a program that does not use it yet. */
+/** The start-up cost of `import "lava-flow"` in a program that does not use it yet. */
 import { atMost, type Bench, figureOf, pinned, row, run } from "./measure.ts";
 
 const RUNS = 20;

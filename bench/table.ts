@@ -3,7 +3,7 @@ import type { Row } from "./measure.ts";
 
 const WIDTHS = { name: 36, unit: 12, p50: 9, p99: 9, baseline: 9, ratio: 7, bar: 24 };
 
-/** Three digits that matter, without an exponent. */
+/** Three significant digits, without an exponent. */
 function number(value: number | null): string {
   if (value === null) return "";
   const size = Math.abs(value);
