@@ -111,7 +111,7 @@ static void closed_under_way(void) {
   gpu->vk.CmdFillBuffer(commands, inside(moved)->buffer, inside(moved)->start, 4096, 0x01020304);
   CHECK_EQ(lf_queue_end(gpu, &value), 1);
   CHECK_EQ(lf_memory_close(closed), LF_OK);
-  CHECK_EQ(lf_parts_move_out(inside(moved)), LF_OK);
+  CHECK_EQ(lf_gpu_memory_move_out(inside(moved)), LF_OK);
   CHECK(inside(moved)->block == NULL && inside(moved)->moved_at > value);
   int32_t later[8];
   for (int i = 0; i < 8; i++) {

@@ -267,7 +267,8 @@ static void importer(void *argument) {
   name_device();
   offer o;
   char done;
-  lf_memory_info theirs = import(take(ends[1], &o), SIZE, o.allocation, 1);
+  int fd = take(ends[1], &o); /* which fills the offer */
+  lf_memory_info theirs = import(fd, SIZE, o.allocation, 1);
   CHECK_EQ(test_differs(bytes_at(theirs), SIZE, o.key), SIZE);
   test_fill(bytes_at(theirs), SIZE, o.key + 1);
   CHECK_EQ(write(ends[1], "1", 1), 1);

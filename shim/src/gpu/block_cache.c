@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "gpu/gpu_memory.h"
+#include "gpu/allocation.h"
 #include "gpu/parts.h"
 
 /* Drivers need to grant only 4,096 allocations a process: the cache shall not be what exhausts them. */

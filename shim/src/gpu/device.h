@@ -1,6 +1,6 @@
 /*
  * A GPU as this process uses it: Vulkan's instance (vulkan.c), what a GPU offers (physical.c), one logical device with its
- * own function table (device.c), its memory (gpu_memory.c) and its queue (queue.c). No state is global: two devices share
+ * own function table (device.c, device_open.c), its memory (gpu_memory.c) and its queue (queue.c). No state is global: two devices share
  * nothing.
  */
 #ifndef LF_DEVICE_H
@@ -65,6 +65,7 @@ struct lf_device {
   lf_gpu_info info;
   VkPhysicalDeviceMemoryProperties memory;
   uint32_t references;
+  void (*teardown)(lf_device *device); /* when the last one is given up */
   uint64_t destroyed; /* buffers and pipelines: drivers may give the next ones the same handles */
   int32_t lost; /* GPU_DEVICE_LOST was seen: every call fails from then on */
   /* memory types, or UINT32_MAX: device-local; device-local and mapped; host memory for uploads; cached, for reading.

@@ -49,24 +49,21 @@ int32_t lf_gpu_memory_import(lf_device *device, int64_t os, uint64_t size, uint6
                              lf_gpu_memory **out);
 /* The same with an allocation of its own, whatever its size. */
 int32_t lf_gpu_memory_allocate_own(lf_device *device, uint64_t size, int host_visible, lf_gpu_memory **out);
-/* A block for parts: never exported, no owner of its device, and mapped where it is `host_visible`. */
-int32_t lf_gpu_memory_allocate_block(lf_device *device, uint64_t bytes, int host_visible, lf_gpu_memory **out);
+/* An allocation of exactly `bytes` from the driver: none that was freed before. */
+int32_t lf_gpu_memory_allocate_new(lf_device *device, uint64_t size, uint64_t bytes, int host_visible,
+                                   lf_gpu_memory **out);
 /* Makes host pages reachable; they stay the caller's, and must stay mapped until the free has ended (see `gone`). */
 int32_t lf_gpu_memory_pin(lf_device *device, void *address, uint64_t size, lf_gpu_memory **out);
+/* Moves the bytes of a part into an allocation that can be exported: LF_OK when the copy is submitted, whose value is then
+ * `moved_at`; LF_FULL as for the queue. LF_OK too for what is no part. */
+int32_t lf_gpu_memory_move_out(lf_gpu_memory *memory);
 /* A part gets an allocation of its own before: LF_FULL as for the queue, and whoever is given the handle may read from
  * `moved_at` on. */
 int32_t lf_gpu_memory_export(lf_gpu_memory *memory, int64_t *out);
 /* The same, and waits until then. TIMEOUT. */
 int32_t lf_gpu_memory_export_at_rest(lf_gpu_memory *memory, int64_t *out);
-/* Whether an ArrayBuffer shows it. */
-int lf_gpu_memory_shown(const lf_gpu_memory *memory);
 /* Keeps the memory until work on it has ended and no ArrayBuffer shows it; then `gone` (may be NULL) is called with `context`. */
 void lf_gpu_memory_free(lf_gpu_memory *memory, void (*gone)(void *context), void *context);
-
-/* The memory types, as bits, that an exportable buffer may have. */
-int32_t lf_gpu_memory_types(lf_device *device, uint32_t *bits);
-/* Gives it back to the driver. No work may use it. */
-void lf_gpu_memory_destroy(lf_gpu_memory *memory);
 
 /* ---- the block cache of a device (block_cache.c): memory that was freed and not exported, by size, up to a limit ---- */
 

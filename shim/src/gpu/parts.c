@@ -11,8 +11,7 @@
 
 #include "base/status.h"
 #include "base/tlsf.h"
-#include "gpu/copier.h"
-#include "gpu/queue.h"
+#include "gpu/allocation.h"
 
 /* As in AMD's Vulkan Memory Allocator (VmaBlockVector): a block has 256 MiB, or an eighth of a heap of up to 1 GiB; the
  * first ones have an eighth, a quarter and half of that, as have those for which there is no room otherwise. */
@@ -163,51 +162,4 @@ void lf_parts_close(lf_device *device) {
   lf_parts_trim(device);
   free(device->parts);
   device->parts = NULL;
-}
-
-/* Where the bytes of `m` are becomes that of `own`, and the other way round. */
-static void exchange(lf_gpu_memory *m, lf_gpu_memory *own) {
-  lf_gpu_memory part = *m;
-  m->buffer = own->buffer, own->buffer = part.buffer;
-  m->memory = own->memory, own->memory = part.memory;
-  m->bytes = own->bytes, own->bytes = part.bytes;
-  m->allocation = own->allocation, own->allocation = part.allocation;
-  m->local = own->local, own->local = part.local;
-  m->start = own->start, own->start = part.start;
-  m->block = own->block, own->block = part.block;
-  m->range = own->range, own->range = part.range;
-}
-
-int32_t lf_parts_move_out(lf_gpu_memory *m) {
-  lf_device *device = m->device;
-  if (!m->block) return LF_OK;
-  if (m->address)
-    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "this memory was made for this process alone: it is not shared");
-  lf_gpu_memory *own;
-  int32_t status = lf_gpu_memory_allocate_own(device, m->size, 0, &own);
-  if (status < 0) return status;
-  VkCommandBuffer commands;
-  status = lf_queue_begin(device, 1, &commands);
-  if (status == LF_OK) {
-    uint64_t value;
-    const lf_range from = {m, 0, m->size}, to = {own, 0, m->size};
-    /* An allocation that was used before: nobody who imports it shall see of what. */
-    if (own->bytes > m->size) {
-      const uint64_t rest = m->size & ~(uint64_t)3;
-      device->vk.CmdFillBuffer(commands, own->buffer, rest, own->bytes - rest, 0);
-      lf_queue_barrier(device);
-    }
-    lf_copier_record(device, commands, &from, &to);
-    status = lf_queue_use(device, m);
-    if (status == LF_OK) status = lf_queue_use(device, own);
-    if (status < 0) lf_queue_drop(device);
-    else status = lf_queue_end(device, &value);
-    if (status == 1) {
-      m->moved_at = value;
-      exchange(m, own);
-      status = LF_OK;
-    }
-  }
-  lf_gpu_memory_free(own, NULL, NULL);
-  return status;
 }

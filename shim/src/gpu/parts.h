@@ -21,8 +21,4 @@ void lf_parts_give(lf_gpu_memory *part);
 /* Gives blocks back to the driver of which nothing is in use. */
 void lf_parts_trim(lf_device *device);
 
-/* Moves the bytes of a part into an allocation that can be exported: LF_OK when the copy is submitted, whose value is then
- * `moved_at`; LF_FULL as for the queue. LF_OK too for what is no part. */
-int32_t lf_parts_move_out(lf_gpu_memory *memory);
-
 #endif

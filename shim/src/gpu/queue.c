@@ -4,10 +4,8 @@
 #include "base/monotonic.h"
 #include "base/status.h"
 #include "base/thread.h"
-#include "gpu/copier.h"
 #include "gpu/external.h"
 #include "gpu/queue_state.h"
-#include "gpu/staging.h"
 
 #define CLOSE_LIMIT_NS 10000000000u
 
@@ -64,7 +62,7 @@ void lf_submission_release(lf_submission *slot) {
 void lf_queue_retire(lf_device *device) {
   lf_queue *q = device->queue;
   while (q->retired < q->done) lf_submission_release(lf_submission_of(q, ++q->retired));
-  lf_gpu_memory_collect(device, q->done);
+  q->retired_to(device, q->done);
 }
 
 uint64_t lf_queue_seen(lf_device *device) {
@@ -132,8 +130,6 @@ static int32_t make_pool(lf_device *device, VkCommandPool *out) {
 
 static void destroy(lf_device *device) {
   lf_queue *q = device->queue;
-  lf_staging_close(device);
-  lf_copier_close(device);
   if (q->pool) device->vk.DestroyCommandPool(device->device, q->pool, NULL);
   if (q->shared) device->vk.DestroySemaphore(device->device, q->shared, NULL);
   if (q->gate) device->vk.DestroySemaphore(device->device, q->gate, NULL);
@@ -142,10 +138,11 @@ static void destroy(lf_device *device) {
   device->queue = NULL;
 }
 
-int32_t lf_queue_open(lf_device *device) {
+int32_t lf_queue_open(lf_device *device, void (*retired_to)(lf_device *device, uint64_t value)) {
   lf_queue *q = calloc(1, sizeof *q);
   if (!q) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a queue of %zu bytes", sizeof *q);
   device->queue = q;
+  q->retired_to = retired_to;
   device->vk.GetDeviceQueue(device->device, device->family, 0, &q->queue);
   int32_t status = lf_queue_make_timeline(device, 0, 0, &q->timeline);
   if (status == LF_OK) status = make_pool(device, &q->pool);

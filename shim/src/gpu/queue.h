@@ -16,8 +16,9 @@
  * then nobody but the event loop of this very process might let it go on, so the shim must not block here. */
 #define LF_QUEUE_DEPTH 256
 
-int32_t lf_queue_open(lf_device *device);
-/* Waits for what is under way, with a limit, and frees the queue and its staging ring. 1; or 0 when work did not end or
+/* `retired_to` is called when what the work up to a value kept has been released. */
+int32_t lf_queue_open(lf_device *device, void (*retired_to)(lf_device *device, uint64_t value));
+/* Waits for what is under way, with a limit, and frees the queue. 1; or 0 when work did not end or
  * the driver keeps the waiter's thread: then the Vulkan device and `device` itself have to stay for good. */
 int32_t lf_queue_close(lf_device *device);
 

@@ -51,6 +51,7 @@ struct lf_queue {
   lf_waiter *waiter;
   uint64_t last;    /* submitted */
   uint64_t done;    /* reached, when the timeline was asked last */
+  void (*retired_to)(lf_device *device, uint64_t value); /* see lf_queue_open */
   uint64_t retired; /* what the slots up to this value kept has been released */
   /* the open submission, or NULL; where its commands stand, and the recording that they are, or NULL */
   lf_submission *open;
