@@ -20,20 +20,6 @@ const FLOORS = [
 const HANDLE_USERS = ["abi", "ep", "interop", "ipc", "metal", "names", "shm"];
 /** Circles of files that are not broken yet. This list only gets shorter. */
 const KNOWN_CIRCLES: string[][] = [
-  [
-    "gpu/block_cache.c",
-    "gpu/copier.c",
-    "gpu/device.c",
-    "gpu/external_posix.c",
-    "gpu/external_win32.c",
-    "gpu/gpu_memory.c",
-    "gpu/parts.c",
-    "gpu/pipeline.c",
-    "gpu/queue.c",
-    "gpu/semaphore.c",
-    "gpu/staging.c",
-    "gpu/submission.c",
-  ],
   ["names/control_connection.c", "names/directory.c", "names/lookup.c", "names/resolve.c"],
 ];
 
