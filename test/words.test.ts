@@ -8,7 +8,6 @@ import { files, RETIRED, retiredIn, uses } from "./words.ts";
 const LEFT: Record<string, string> = {
   "CHANGELOG.md": "nobody, whoever",
   "bench/process": "mark, nobody, room, so many",
-  docs: "nobody, so many, whoever",
   "shim/bench": "meet, place, places, so many",
   "shim/include":
     "allocate window, bell, beside, company, foreign, lane, lanes, look, mail, nobody, piece, pieces, place, room, seek, settle, so many, somebody, whoever",
@@ -25,7 +24,7 @@ const LEFT: Record<string, string> = {
     "ahead, beside, board, crew, grounds, he, home, inward, lanes, look, mail, marks, meet, nobody, outward, parcel, parcels, partner, partners, piece, pieces, place, places, room, settle, so many, somebody, wall clock, whoever",
   "src/memory": "allocate window",
   "src/native": "allocate window, bell, beside, foreign, look, mail, piece, place, room, seek, settle",
-  test: "nobody, place, places",
+  test: "nobody",
   "test/bodies": "lane, nobody, place, places",
   "test/channel":
     "abilities, bell, beside, looks, mark, meet, nobody, places, room, so many, somebody, terms, way, whoever, wishes",
