@@ -33,7 +33,7 @@ describe("names", () => {
   }
 
   for (const name of [".", "..", ".lock", "a b", "-rf", "%s%n", "x".repeat(64), "é".repeat(32), "🌋", "new\nline"]) {
-    test(`${JSON.stringify(name)} is one`, async () => {
+    test(`${JSON.stringify(name)} is a valid name`, async () => {
       await using ends = await pair({ name });
       await ends.producer.send(Uint8Array.of(1));
       (await ends.consumer.recv()).release();
@@ -51,7 +51,7 @@ describe("options of open", () => {
     ["an unknown profile", { ...producer, profile: "fast" }],
     ["an unknown transport", { ...producer, transport: "tcp" }],
     ["an allocator that is none", { ...producer, allocator: {} }],
-    ["a signal that is none", { ...producer, signal: {} }],
+    ["a signal that is no AbortSignal is refused", { ...producer, signal: {} }],
     ["a signal that is null", { ...producer, signal: null }],
     ["a negative time", { role: "producer", timeoutMs: -1 }],
     ["a time that is not a number", { role: "producer", timeoutMs: Number.NaN }],
@@ -136,7 +136,7 @@ describe("limits of one call", () => {
     });
   }
 
-  test("a signal that is none", async () => {
+  test("a signal that is no AbortSignal is refused", async () => {
     await using ends = await pair();
     const signal = {} as AbortSignal;
     await failure("INVALID_ARGUMENT", () => ends.producer.send(Uint8Array.of(1), { signal }));
@@ -145,7 +145,7 @@ describe("limits of one call", () => {
     expect(ends.producer.stats.queued).toBe(0);
   });
 
-  test("for ever is a time", async () => {
+  test("an infinite timeout is accepted", async () => {
     await using ends = await pair();
     const waiting = ends.consumer.recv({ timeoutMs: Number.POSITIVE_INFINITY });
     await ends.producer.send(Uint8Array.of(1), { timeoutMs: 1e300 });

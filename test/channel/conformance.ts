@@ -4,10 +4,10 @@
  *     conformance({ transport: "shm", shares: true, start: inProcess });
  */
 import type { TransportName } from "../../src/index.ts";
+import { connecting } from "./conformance/connecting.ts";
 import { holding } from "./conformance/holding.ts";
 import { leaving } from "./conformance/leaving.ts";
 import { loans } from "./conformance/loans.ts";
-import { meeting } from "./conformance/meeting.ts";
 import { memory } from "./conformance/memory.ts";
 import { payloads } from "./conformance/payloads.ts";
 import { receiving } from "./conformance/receiving.ts";
@@ -24,7 +24,7 @@ export interface Setting {
 }
 
 export function conformance(setting: Setting): void {
-  meeting(setting);
+  connecting(setting);
   payloads(setting);
   sending(setting);
   receiving(setting);

@@ -31,12 +31,12 @@ class Survivor {
     await using first = this.#start(OTHER[role]);
     let killedAt = 0;
     if (this.#next() < 0.3) {
-      // While it starts, meets or has just met this side: at any moment, which is what the time is for.
+      // The random delay kills the peer before, during or after the handshake.
       await Bun.sleep(this.#next() * 40);
       killedAt = performance.now();
       await this.#kill(first);
     }
-    // For a side that the first one did not come to meet.
+    // The peer may not have reached the handshake the first time.
     await using second = killedAt > 0 ? this.#start(OTHER[role]) : null;
     await using channel = await opening;
     const met = second !== null && second.pid === channel.route.peer.pid ? second : first;
@@ -58,7 +58,7 @@ class Survivor {
     await peer.kill();
   }
 
-  /** When to kill: after so many frames, and a moment later. */
+  /** When to kill: after a number of frames, and a moment later. */
   #moment(): { frames: number; microseconds: number } {
     return { frames: Math.floor(this.#next() ** 3 * 400), microseconds: this.#next() * 2000 };
   }
@@ -201,7 +201,7 @@ describe("SIGSTOP", () => {
 
   for (const role of ["producer", "consumer"] as const) {
     test(
-      `a ${role} that is stopped before it has met anybody, and one that is killed while stopped`,
+      `an open times out on a ${role} that was stopped before the handshake, and on one that was killed while stopped`,
       async () => {
         const name = unique();
         await using peer = new ProcessPeer("opening/attempt", { name, role });

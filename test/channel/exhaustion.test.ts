@@ -10,13 +10,13 @@ import { hasProc, PATIENT, privateDirectory, unique } from "./support.ts";
 privateDirectory();
 
 describe("no descriptors", () => {
-  /** A process that may have so many files open. */
+  /** A process with a limit of open files. */
   function limited(files: number): string[] {
     return ["bash", "-c", `ulimit -n ${files}; exec "$@"`, "bash"];
   }
 
   test.skipIf(!hasProc)(
-    "for the next channel, however many are missing: an error with a remedy, nothing leaked, and room is used again",
+    "an open without descriptors rejects with a remedy, leaks nothing, and succeeds once descriptors are free",
     async () => {
       await using peer = new ProcessPeer("exhaustion/openWithFew", { name: unique() }, { through: limited(120) });
       const { outcomes, leaked } = await peer.heard();
@@ -32,7 +32,7 @@ describe("no descriptors", () => {
   );
 
   test.skipIf(!hasProc)(
-    "for one more channel of many: those that are open go on",
+    "an open without descriptors leaves open channels working",
     async () => {
       await using peer = new ProcessPeer("exhaustion/openMany", { name: unique() }, { through: limited(100) });
       const { opened, code, remedy, works } = await peer.heard();
@@ -46,7 +46,7 @@ describe("no descriptors", () => {
   );
 
   test.skipIf(!hasProc)(
-    "in the receiver: pooled frames still arrive, and a MemoryBuffer that can't be taken is an error with a remedy",
+    "a receiver without descriptors gets pooled frames, and an error with a remedy for a MemoryBuffer",
     async () => {
       const name = unique();
       using allocator = new MemoryAllocator();
@@ -55,7 +55,7 @@ describe("no descriptors", () => {
       expect(await peer.heard()).toBe("full");
       for (const size of [1000, 1 << 20, 3 << 20]) await producer.send(new Uint8Array(size).fill(7));
       for (const _ of [1, 2, 3]) expect(await peer.heard()).toMatchObject({ byte: 7 });
-      // The first takes the place that was kept free for a descriptor on its way, and then there is none.
+      // The first buffer uses the descriptor that was kept free for it. None is left for the second.
       let answer: { byte?: number; code?: string; remedy?: string };
       do {
         await producer.send(allocator.allocate(4096, { kind: "host", shared: true }));
@@ -101,7 +101,7 @@ describe("no memory", () => {
   const groups = requires("cgroup", probe !== null, "no control group with a memory limit can be made");
 
   test.skipIf(!groups)(
-    "for a large frame or buffer: HOST_OUT_OF_MEMORY, and the channel goes on with what fits",
+    "a frame or buffer that is too large is HOST_OUT_OF_MEMORY, and smaller frames still pass",
     async () => {
       const name = unique();
       const group = makeGroup(400 * MIB) as string;

@@ -64,7 +64,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     });
   }
 
-  test("is written when the peer has released it, and not before", async () => {
+  test("a write waits until the peer has released the buffer", async () => {
     await using ends = await pair({ transport, allocator });
     const [before, after] = [randomBytes(5000), randomBytes(5000)];
     using buffer = await filled(before, LOCAL);
@@ -79,7 +79,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     expectSame(await contentOf(buffer), after);
   });
 
-  test("that the host sees shows its bytes in the frame; of another one a frame has none to show", async () => {
+  test("a frame has bytes if the host can map the buffer, and throws if not", async () => {
     await using ends = await pair({ transport, allocator });
     const bytes = randomBytes(5000);
     using visible = await filled(bytes, VISIBLE);
@@ -95,7 +95,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     expect(second.sequence).toBe(1);
   });
 
-  test("sent many times is known once, and leaves when it is closed", async () => {
+  test("a buffer that is sent repeatedly is imported once, and the import ends when it is closed", async () => {
     await using ends = await pair({ transport, allocator });
     const { producer, consumer } = ends;
     const buffers = await Promise.all([1, 2, 3].map((size) => filled(randomBytes(size * 1000), LOCAL)));
@@ -113,7 +113,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     await failure("CLOSED", () => producer.trySend(buffers[0]!));
   });
 
-  test("closed while under way, and while the peer holds it: the frame stays valid until it is released", async () => {
+  test("the frame of a buffer that its sender closed stays valid until it is released", async () => {
     await using ends = await pair({ transport, allocator });
     const bytes = randomBytes(100_000);
     using buffer = await filled(bytes, LOCAL);
@@ -130,7 +130,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     (await next).release();
   });
 
-  test("can be passed on", async () => {
+  test("a received buffer can be sent to a third process", async () => {
     await using one = await pair({ transport, allocator });
     await using two = await pair({ transport, allocator });
     const bytes = randomBytes(64 * 1024);
@@ -146,7 +146,7 @@ describe.skipIf(!vulkan)("a buffer on the GPU", () => {
     await one.producer.flush();
   });
 
-  test("comes in order with bytes, loans and shared memory, by every way to receive", async () => {
+  test("buffers keep the order of bytes, loans and shared memory, with each kind of receive", async () => {
     await using ends = await pair({ transport, allocator });
     const { producer, consumer } = ends;
     using onGpu = await filled(new Uint8Array(3000).fill(1), VISIBLE);
@@ -186,7 +186,7 @@ describe.skipIf(!vulkan)("order", () => {
   const size = 8 * MIB;
 
   test(
-    "work under way when a buffer is sent has ended before the receiver's, and the other way round",
+    "GPU work before a send ends before the receiver's work, and the receiver's before the sender's next",
     async () => {
       const name = unique();
       await using peer = inProcess("gpu/copyAway", { name, transport, size });
@@ -210,7 +210,7 @@ describe.skipIf(!vulkan)("order", () => {
   );
 
   test(
-    "a receiver that blocks its thread gives frames back when its work on them has ended",
+    "a receiver that blocks its thread releases frames when its work on them has ended",
     async () => {
       const name = unique();
       await using peer = inProcess("gpu/writeAndBlock", { name, transport });
@@ -228,7 +228,7 @@ describe.skipIf(!vulkan)("order", () => {
     PATIENT,
   );
 
-  test("trySend says false while work is under way that the peer can't wait for, and the waiting send wakes", async () => {
+  test("trySend returns false while work runs that the peer can't wait for, and a waiting send wakes at its end", async () => {
     await using ends = await pair({ transport, allocator });
     const { producer, consumer } = ends;
     using buffer = allocator.allocate(32 * MIB, VISIBLE);
@@ -243,7 +243,7 @@ describe.skipIf(!vulkan)("order", () => {
     }
   });
 
-  test.skipIf(!timeline)("a shared timeline lets the buffer go at once", async () => {
+  test.skipIf(!timeline)("with a shared timeline a buffer is sent while work on it runs", async () => {
     await using ends = await pair({ transport, allocator });
     expect(ends.producer.route.reason).toContain("shared timeline");
     using buffer = allocator.allocate(256 * MIB, LOCAL);
@@ -258,7 +258,7 @@ describe.skipIf(!vulkan)("order", () => {
 });
 
 describe.skipIf(!vulkan)("the route", () => {
-  test("names the GPU and the way to keep order", async () => {
+  test("the route names the GPU and how its work is ordered", async () => {
     await using ends = await pair({ transport, allocator });
     for (const { route } of [ends.producer, ends.consumer]) {
       expect(route.reason).toStartWith("both sides use the same GPU (");
@@ -266,12 +266,12 @@ describe.skipIf(!vulkan)("the route", () => {
     }
   });
 
-  for (const [wish, options] of [
+  for (const [requested, options] of [
     ["the profile", { profile: "gpu-preferred", allocator }],
     ["the location", { location: ProcessLocation.detect({ deviceId: device }), allocator }],
     ["an allocator that has used a GPU", { allocator }],
   ] as const) {
-    test(`goes over the GPU when ${wish} asks for it`, async () => {
+    test(`the transport is vulkan if ${requested} requests a GPU`, async () => {
       allocator.allocate(1, LOCAL).close();
       await using ends = await pair(options);
       expect(ends.producer.route.transport).toBe("vulkan");
@@ -282,7 +282,7 @@ describe.skipIf(!vulkan)("the route", () => {
     });
   }
 
-  test("does not look for a GPU when nobody asks for one", async () => {
+  test("no GPU is probed if neither side requests one", async () => {
     await using ends = await pair({ transport: undefined });
     expect(ends.producer.route.transport).toBe("shm");
     const { reason } = ends.producer.route.rejected.find(({ transport }) => transport === "vulkan")!;

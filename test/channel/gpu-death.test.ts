@@ -22,7 +22,7 @@ function allAre(bytes: Uint8Array, value: number): boolean {
 
 describe.skipIf(!vulkan)("the exporter dies", () => {
   test(
-    "while the importer uses its memory: that stays valid until the importer lets go of it",
+    "imported memory stays valid until the importer releases it",
     async () => {
       const name = unique();
       await using peer = new ProcessPeer("gpu/sendAndStay", { name, transport, size });
@@ -40,7 +40,7 @@ describe.skipIf(!vulkan)("the exporter dies", () => {
   );
 
   test(
-    "before its buffer was received: what it committed is received all the same",
+    "a committed buffer is received after the exporter died",
     async () => {
       const name = unique();
       await using peer = new ProcessPeer("gpu/sendAndStay", { name, transport, size });
@@ -56,7 +56,7 @@ describe.skipIf(!vulkan)("the exporter dies", () => {
   );
 
   test.skipIf(!timeline)(
-    "with work under way that the importer's queue waits for: the queue goes on",
+    "the importer's queue continues after the exporter died with work that it waits for",
     async () => {
       const name = unique();
       const large = 2 ** 30;
@@ -75,7 +75,7 @@ describe.skipIf(!vulkan)("the exporter dies", () => {
 
 describe.skipIf(!vulkan)("the importer dies", () => {
   test(
-    "with frames in hand and work on them under way: the exporter has its buffers back",
+    "the exporter gets its buffers back from an importer that died with frames and work on them",
     async () => {
       const name = unique();
       await using peer = new ProcessPeer("gpu/holdAndStay", { name, transport });
@@ -133,9 +133,9 @@ describe.skipIf(!vulkan || !hasProc)(`${crashes} rounds of making, sending and d
 
   for (const dies of ["producer", "consumer"] as const) {
     test(
-      `the ${dies} dies: no descriptor and no byte of the GPU more than before`,
+      `the death of the ${dies} leaks no descriptor and no GPU memory`,
       async () => {
-        // The queue's bell is hung when somebody has to wait for the GPU long enough to sleep.
+        // The queue's event fd is opened at the first wait for the GPU that parks.
         await keepBusy(allocator);
         await round(dies);
         const before = openDescriptors();

@@ -22,7 +22,7 @@ const greeting = say(MESSAGE.hello, { ...hello, wishes: ["vulkan"], pin: "vulkan
 const asConsumer = say(MESSAGE.hello, { ...hello, role: "consumer", wishes: ["vulkan"], pin: "vulkan" });
 const verdict = (of: unknown) => say(MESSAGE.verdict, { ok: true, reason: null, abilities: { vulkan: of } });
 
-describe.skipIf(!vulkan)("abilities that are none", () => {
+describe.skipIf(!vulkan)("invalid capabilities of a GPU", () => {
   const wrong: [string, unknown][] = [
     ["none at all", undefined],
     ["null", null],
@@ -44,13 +44,13 @@ describe.skipIf(!vulkan)("abilities that are none", () => {
     });
   }
 
-  test("a reason that would write to a terminal does not", async () => {
+  test("control characters of a reason do not reach the message", async () => {
     const { message } = await tell("consumer", [greeting, verdict({ missing: "\u001b[2Jgone" })], "NO_ROUTE", pinned);
     expect(message).toContain("the producer has no GPU:  [2Jgone");
   });
 });
 
-describe.skipIf(!vulkan)("terms that can't be", () => {
+describe.skipIf(!vulkan)("invalid parameters of a GPU channel", () => {
   const elsewhere = { ...ability, deviceUuid: "0f".repeat(16) };
   const accept = (terms: unknown) => say(MESSAGE.accepted, { ok: true, reason: null, terms });
 

@@ -130,7 +130,7 @@ describe.skipIf(!vulkan)("to a process without a GPU", () => {
   }
 
   test(
-    "and where nobody asked for a GPU",
+    "buffers are staged as bytes if the consumer requests no GPU",
     async () => {
       const { routes, came } = await exchange("recv", {}, { env: NONE });
       for (const { transport } of routes) expect(transport).toBe("shm");

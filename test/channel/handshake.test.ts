@@ -9,7 +9,7 @@ import { failure, held, pair, privateDirectory, unique } from "./support.ts";
 
 privateDirectory();
 
-describe("a hello that is none", () => {
+describe("an invalid hello", () => {
   const { hello: kind, verdict } = MESSAGE;
   const wrong: [string, Raw][] = [
     ["no bytes", { kind, bytes: "" }],
@@ -27,9 +27,9 @@ describe("a hello that is none", () => {
     ["an unknown profile", say(kind, { ...hello, profile: "fast" })],
     ["the name of a method for a profile", say(kind, { ...hello, profile: "toString" })],
     ["an unknown pin", say(kind, { ...hello, pin: "tcp" })],
-    ["no wishes", say(kind, { ...hello, wishes: null })],
-    ["wishes in words", say(kind, { ...hello, wishes: "shm" })],
-    ["an unknown wish", say(kind, { ...hello, wishes: ["shm", "toString"] })],
+    ["no requested transports", say(kind, { ...hello, wishes: null })],
+    ["requested transports in a string", say(kind, { ...hello, wishes: "shm" })],
+    ["an unknown requested transport", say(kind, { ...hello, wishes: ["shm", "toString"] })],
     ["no location", say(kind, { ...hello, location: undefined })],
     ["a location without a hostname", say(kind, { ...hello, location: {} })],
     ["a location with a wrong pid", say(kind, { ...hello, location: { hostname: "a", pid: -1 } })],
@@ -42,12 +42,12 @@ describe("a hello that is none", () => {
     });
   }
 
-  test("to a producer", async () => {
+  test("an invalid hello to a producer: CORRUPT_SEGMENT", async () => {
     await tell("producer", [say(kind, { ...hello, role: "producer" })], "CORRUPT_SEGMENT");
   });
 });
 
-describe("what comes after the hello", () => {
+describe("messages after the hello", () => {
   const greeting = [say(MESSAGE.hello, hello)];
   const yes = say(MESSAGE.verdict, agreed);
 
@@ -62,7 +62,7 @@ describe("what comes after the hello", () => {
     });
   }
 
-  test("a message where the segment should come", async () => {
+  test("a message instead of the segment: NO_ROUTE", async () => {
     const error = await tell("consumer", [...greeting, yes, say(MESSAGE.accepted, { ok: true })], "NO_ROUTE");
     expect(error.message).toContain("shm:");
   });
@@ -80,7 +80,7 @@ describe("what comes after the hello", () => {
     expect(error.message).toContain("it has no place for it");
   });
 
-  test("abilities of another form are no abilities", async () => {
+  test("capabilities of another form count as none", async () => {
     for (const abilities of [{ shm: 5 }, { shm: null }, {}, null, 5, "shm"]) {
       const other = say(MESSAGE.verdict, { ...agreed, abilities });
       const error = await tell("consumer", [...greeting, other], "NO_ROUTE");
@@ -88,7 +88,7 @@ describe("what comes after the hello", () => {
     }
   });
 
-  test("nothing: TIMEOUT says how far it came", async () => {
+  test("silence after the hello: TIMEOUT names the unfinished handshake", async () => {
     const name = unique();
     const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 200 }));
     const rendezvous = new HostListener(name, "producer");
@@ -104,7 +104,7 @@ describe("what comes after the hello", () => {
     expect(ends.consumer.name).toBe(name);
   });
 
-  test("a peer that goes away in the middle: the next one is met", async () => {
+  test("after a peer that exits during the handshake, the next peer connects", async () => {
     const name = unique();
     const opening = Channel.open(name, { role: "consumer" });
     const rendezvous = new HostListener(name, "producer");
@@ -123,7 +123,7 @@ describe("what comes after the hello", () => {
   });
 });
 
-test("a producer that dies when it has shared its memory, before it is accepted: nothing of it stays mapped", async () => {
+test("the memory of a producer that died before it was accepted is unmapped", async () => {
   const before = held();
   const name = unique();
   const opening = failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 300 }));

@@ -1,4 +1,4 @@
-/** What large frames took goes back to the system when nobody has used it for a while, and comes again when it is needed. */
+/** The pages of large blocks return to the system when they are idle, and are allocated again on use. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { eventually, PATIENT, pair, privateDirectory } from "./support.ts";

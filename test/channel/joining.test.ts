@@ -11,12 +11,12 @@ afterEach(() => {
   shim.lf_job_awaits = awaits;
 });
 
-test("ranks that have not come to MPI", () => {
+test("joining names the ranks that have not begun to join", () => {
   shim.lf_job_awaits = () => CONSTANTS.LF_JOB_RANKS;
   expect(joiningText()).toContain("not all did");
 });
 
-test("a network that does not join the hosts of ranks that have: its interfaces, and how to choose one", () => {
+test("joining names the interfaces, and how to choose one, if the network does not connect the hosts", () => {
   shim.lf_job_awaits = () => CONSTANTS.LF_JOB_NETWORK;
   const text = joiningText();
   expect(text).not.toContain("not all did");

@@ -16,7 +16,7 @@ function busy(ms: number): void {
 }
 
 /** Meets a peer in another process that neither sends nor receives. */
-async function meet<Mine extends Role>(role: Mine) {
+async function connect<Mine extends Role>(role: Mine) {
   const name = unique("lost");
   const peer = new ProcessPeer("opening/attempt", { name, role: OTHER[role] });
   const channel = await Channel.open<Mine>(name, { role });
@@ -44,11 +44,11 @@ function callsUntilTold(call: () => unknown): number {
   return Number.POSITIVE_INFINITY;
 }
 
-describe.skipIf(!hasProc)("calls that never wait, some a second, and no turn of the event loop", () => {
+describe.skipIf(!hasProc)("a channel whose calls never wait", () => {
   test(
     "a producer learns of the consumer's death",
     async () => {
-      const { peer, channel } = await meet("producer");
+      const { peer, channel } = await connect("producer");
       await using _ = channel;
       for (let i = 0; i < 100; i++) channel.trySend(small);
       killAtOnce(peer);
@@ -59,9 +59,9 @@ describe.skipIf(!hasProc)("calls that never wait, some a second, and no turn of 
   );
 
   test(
-    "a consumer learns of the producer's",
+    "a consumer learns of the producer's death",
     async () => {
-      const { peer, channel } = await meet("consumer");
+      const { peer, channel } = await connect("consumer");
       await using _ = channel;
       for (let i = 0; i < 100; i++) channel.tryRecv();
       killAtOnce(peer);
@@ -73,9 +73,9 @@ describe.skipIf(!hasProc)("calls that never wait, some a second, and no turn of 
 });
 
 test(
-  "a producer whose consumer was killed between two rare sends: the next send tells",
+  "the first send after the consumer's death throws PEER_DIED",
   async () => {
-    const { peer, channel } = await meet("producer");
+    const { peer, channel } = await connect("producer");
     await using _ = channel;
     const sendRarely = async () => {
       await Bun.sleep(50); // the pace is what the test is of
@@ -95,9 +95,9 @@ describe("the name is free again", () => {
     const use = (channel: Producer | Consumer) => (channel.role === "producer" ? channel.send(small) : channel.recv());
 
     test(
-      `for a ${role} that was told of its peer's death, and meets the next start`,
+      `for a ${role} that got PEER_DIED, and connects to the restarted peer`,
       async () => {
-        const { name, peer, channel } = await meet(role);
+        const { name, peer, channel } = await connect(role);
         await peer[Symbol.asyncDispose]();
         await failure("PEER_DIED", async () => {
           for (;;) await use(channel);
@@ -125,9 +125,9 @@ describe("the name is free again", () => {
   }
 
   test(
-    "for a producer that does nothing: its bell has told",
+    "for an idle producer, by its event fd",
     async () => {
-      const { name, peer, channel } = await meet("producer");
+      const { name, peer, channel } = await connect("producer");
       await using _ = channel;
       await peer[Symbol.asyncDispose]();
       // Nobody comes: TIMEOUT when the role was free.
@@ -160,7 +160,7 @@ describe("the name is free again", () => {
   });
 
   test("after a loan could not be sent", async () => {
-    const { name, peer, channel } = await meet("producer");
+    const { name, peer, channel } = await connect("producer");
     await using _ = channel;
     const loan = await channel.loan(1000);
     await peer[Symbol.asyncDispose]();
@@ -184,8 +184,8 @@ describe("the name is free again", () => {
   });
 });
 
-describe("a TIMEOUT says what is known", () => {
-  test("of frames that are held", async () => {
+describe("the reason in a TIMEOUT", () => {
+  test("names frames that are held", async () => {
     await using both = await pair();
     const large = new Uint8Array(8 << 20);
     const held = [];
@@ -204,7 +204,7 @@ describe("a TIMEOUT says what is known", () => {
     await both.producer.send(large);
   });
 
-  test("of a peer that is there and does nothing", async () => {
+  test("names a peer that is connected and idle", async () => {
     await using both = await pair();
     const none = await failure("TIMEOUT", () => both.consumer.recv({ timeoutMs: 1 }));
     expect(none.message).toContain("the producer is there, and has sent nothing yet");

@@ -13,7 +13,7 @@ import { checkNames } from "../../src/native/options.ts";
 import { failure, pair, privateDirectory } from "./support.ts";
 
 let ends: Awaited<ReturnType<typeof pair>>;
-// Before what the private directory looks for afterwards.
+// Before the hooks of the private directory, which check it afterwards.
 afterAll(async () => {
   await Promise.all([ends.producer.close(), ends.consumer.close(), runtime.shutdown()]);
   memory.close();
@@ -86,12 +86,12 @@ describe("an unknown option", () => {
     expect(error.remedy?.match(/Did you mean (\w+)\?/)?.[1] ?? null).toBe(meant);
   });
 
-  test("that is undefined says nothing", () => {
+  test("that is undefined is ignored", () => {
     expect(() => new MemoryAllocator({ device: undefined } as Wrong).close()).not.toThrow();
   });
 });
 
-test("options that are no object are refused where they could be taken for a time", async () => {
+test("options that are a number or null are refused", async () => {
   for (const call of [
     () => ends.producer.send(payload, 5 as Wrong),
     () => ends.consumer.recv(5 as Wrong),
@@ -104,12 +104,12 @@ test("options that are no object are refused where they could be taken for a tim
   }
 });
 
-test("a reply may be sent on as it came", async () => {
+test("a reply may be sent unchanged", async () => {
   const reply = await kernel.call({ payload });
   expect([...(await kernel.call({ ...reply, correlationId: 0 })).payload]).toEqual([...payload]);
 });
 
-test("options of a class, with methods and a prototype, are options", () => {
+test("an instance of a class is accepted as options", () => {
   class Settings {
     timeoutMs = 5;
     describe(): string {

@@ -33,7 +33,7 @@ for (const [what, transport, location] of KINDS) {
   const isMapped = transport === "shm" || "hostVisible" in location;
 
   describe.skipIf(transport === "vulkan" && !vulkan)(`a part of ${what}`, () => {
-    test("is what the peer gets, and what either side writes there the other reads", async () => {
+    test("is the same memory on both sides", async () => {
       await using both = await ends();
       const content = randomBytes(5000);
       using whole = allocator.allocate(5000, location);
@@ -92,7 +92,7 @@ for (const [what, transport, location] of KINDS) {
       await whole.released();
     });
 
-    test("is written when the peer has released it, as all of the whole is", async () => {
+    test("a write to a part waits until the peer has released the part or the whole", async () => {
       await using both = await ends();
       using whole = allocator.allocate(1000, location);
       using one = whole.part(0, 500);
@@ -110,7 +110,7 @@ for (const [what, transport, location] of KINDS) {
       await one.released();
     });
 
-    test("of one that was closed is not sent", async () => {
+    test("a part of a closed buffer is refused", async () => {
       await using both = await ends();
       const whole = allocator.allocate(1000, location);
       const [part, closed] = [whole.part(0, 500), whole.part(0, 400)];
@@ -123,7 +123,7 @@ for (const [what, transport, location] of KINDS) {
       expect(frame.sizeBytes).toBe(500);
     });
 
-    test("that came from a peer can be passed on", async () => {
+    test("a received part can be sent to a third process", async () => {
       await using one = await ends();
       await using two = await ends();
       const content = randomBytes(3000);

@@ -24,7 +24,7 @@ export type Start<P extends Peer = Peer> = (scenario: string, args: object) => P
 
 const PROGRAM = join(import.meta.dir, "../process/peer.ts");
 
-/** Values in the order they came, for those who ask before or after. */
+/** Values in order of arrival, for callers that ask before or after it. */
 export class Mailbox {
   readonly #values: unknown[] = [];
   readonly #waiting: { resolve(value: unknown): void; reject(error: unknown): void }[] = [];
@@ -50,7 +50,7 @@ export class Mailbox {
   }
 }
 
-/** A promise of which nobody may ask, without being called unhandled. */
+/** A promise whose rejection is never reported as unhandled. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

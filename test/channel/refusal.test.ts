@@ -1,4 +1,4 @@
-/** Who does not get a channel: whoever comes second, speaks another version, is somebody else, or can't be reached. */
+/** Opens that are refused: a held role, another wire version, an unexpected peer, no route, an unsafe directory. */
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
@@ -33,7 +33,7 @@ async function said(peer: ProcessPeer): Promise<any> {
 
 describe("NAME_IN_USE", () => {
   for (const role of ROLES) {
-    test(`the ${role}'s place is taken by one that waits here, until it gives up`, async () => {
+    test(`a waiting open of this process holds the role of the ${role} until it gives up`, async () => {
       const name = unique();
       const abort = new AbortController();
       const waiting = failure("ABORTED", () => Channel.open(name, { role, signal: abort.signal }));
@@ -49,7 +49,7 @@ describe("NAME_IN_USE", () => {
     });
 
     test(
-      `the ${role}'s place is taken in another process, until that ends`,
+      `a process holds the role of the ${role} until it exits`,
       async () => {
         const name = unique();
         await using peer = new ProcessPeer("opening/attempt", { name, role });
@@ -67,7 +67,7 @@ describe("NAME_IN_USE", () => {
     );
 
     test(
-      `of several processes that want to be the ${role}, one is`,
+      `one of several processes gets the role of the ${role}`,
       async () => {
         const name = unique();
         await using peers = new AsyncDisposableStack();
@@ -83,7 +83,7 @@ describe("NAME_IN_USE", () => {
     );
 
     test(
-      `another process does not get the ${role}'s place from this one`,
+      `another process can't take the role of the ${role} from this one`,
       async () => {
         await using ends = await pair();
         await using peer = new ProcessPeer("opening/attempt", { name: ends.producer.name, role });
@@ -96,9 +96,9 @@ describe("NAME_IN_USE", () => {
   }
 });
 
-describe("nobody there", () => {
+describe("no peer", () => {
   for (const role of ROLES) {
-    test(`a ${role} alone: TIMEOUT names whom it waited for and where; ABORTED has the cause`, async () => {
+    test(`a ${role} alone: TIMEOUT names the missing role and the directory; ABORTED has the cause`, async () => {
       const name = unique();
       const error = await failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 10 }));
       expect(error.message).toContain(other[role]);
@@ -117,7 +117,7 @@ describe("nobody there", () => {
 describe("the expected peer", () => {
   for (const role of ROLES) {
     test(
-      `a ${role} goes on waiting while the wrong one is there`,
+      `a ${role} keeps waiting after an unexpected peer`,
       async () => {
         const name = unique();
         await using right = new ProcessPeer("opening/whenTold", { name, role: other[role] });
@@ -133,7 +133,7 @@ describe("the expected peer", () => {
     );
   }
 
-  test("nobody but the wrong one came", async () => {
+  test("TIMEOUT names the unexpected peer", async () => {
     const name = unique();
     const [mine] = await Promise.all([
       failure("TIMEOUT", () => Channel.open(name, { role: "consumer", timeoutMs: 500, peer: { pid: 1 } })),
@@ -142,7 +142,7 @@ describe("the expected peer", () => {
     expect(mine.message).toContain("expected pid 1");
   });
 
-  test("both know each other", async () => {
+  test("two peers that expect each other connect", async () => {
     await using ends = await pair({ peer: { pid: process.pid } });
     expect(ends.producer.route.transport).toBe("shm");
   });
@@ -150,7 +150,7 @@ describe("the expected peer", () => {
 
 describe("NO_ROUTE", () => {
   for (const role of ROLES) {
-    test(`the ${role} insists on vulkan: both sides learn why not`, async () => {
+    test(`a ${role} pinned to vulkan: both sides get the reason`, async () => {
       const name = unique();
       const errors = await Promise.all([
         failure("NO_ROUTE", () => Channel.open(name, { role, transport: "vulkan" })),
@@ -167,7 +167,7 @@ describe("NO_ROUTE", () => {
     });
   }
 
-  test("each insists on another", async () => {
+  test("the sides are pinned to different transports", async () => {
     const name = unique();
     await Promise.all([
       failure("NO_ROUTE", () => Channel.open(name, { role: "producer", transport: "shm" })),
@@ -195,7 +195,7 @@ describe("NO_ROUTE", () => {
     );
   }
 
-  test("the scope is decided by what both say, not by where they are", async () => {
+  test("the scope follows from the two locations, not from the real hosts", async () => {
     const name = unique();
     const location = { hostname: "b", hostId: "beyond" };
     await Promise.all([
@@ -209,7 +209,7 @@ describe("NO_ROUTE", () => {
 
 describe("without an MPI launcher", () => {
   for (const role of ROLES) {
-    test(`a ${role} that insists on mpi is told so at once, and takes no role`, async () => {
+    test(`a ${role} pinned to mpi is refused at once, and takes no role`, async () => {
       const name = unique();
       const error = await failure("MPI_UNAVAILABLE", () => Channel.open(name, { role, transport: "mpi" }));
       expect(error.message).toContain("was not started by an MPI launcher");
@@ -298,7 +298,7 @@ describe("another user", () => {
   ];
 
   test.skipIf(!users)(
-    "is refused the directory, and the one that waits goes on waiting",
+    "is refused the directory, and the waiting open keeps waiting",
     async () => {
       const name = unique();
       const waiting = Channel.open(name, { role: "consumer" });
@@ -315,7 +315,7 @@ describe("another user", () => {
   );
 
   test.skipIf(!users)(
-    "who gets at the socket all the same is turned away there, and counted",
+    "a process of another user at the socket is refused and counted",
     async () => {
       const name = unique();
       const abort = new AbortController();
@@ -330,7 +330,7 @@ describe("another user", () => {
   );
 
   test.skipIf(!users)(
-    "who listens under the name is not spoken to",
+    "a listener of another user is not contacted",
     async () => {
       const name = unique();
       const path = join(directory.path, `${name}.sock`);
@@ -373,7 +373,7 @@ describe("another version", () => {
 
   for (const role of ROLES) {
     test.skipIf(!buildable)(
-      `a ${role} of the next version`,
+      `a ${role} of the next wire version: WIRE_VERSION_MISMATCH`,
       async () => {
         const name = unique();
         await using peer = new ProcessPeer("opening/attempt", { name, role }, { env: { LAVA_FLOW_SHIM: build() } });

@@ -1,4 +1,4 @@
-/** Where processes meet: the rule for each kind of environment, and that what it says works. */
+/** The runtime directory: the rule for each kind of environment, and opens that follow it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,8 +43,8 @@ const path = (values: Record<string, string | undefined>) => {
 
 describe.skipIf(!posix)("the rule", () => {
   test("LAVA_FLOW_RUNTIME_DIR decides alone", () => {
-    const own = { LAVA_FLOW_RUNTIME_DIR: "/some/place", XDG_RUNTIME_DIR: session };
-    expect(path(own)).toEqual({ path: "/some/place", passedOver: [] });
+    const own = { LAVA_FLOW_RUNTIME_DIR: "/some/folder", XDG_RUNTIME_DIR: session };
+    expect(path(own)).toEqual({ path: "/some/folder", passedOver: [] });
   });
 
   test("a folder of this user in XDG_RUNTIME_DIR, whether it is there already or not", () => {
@@ -80,7 +80,7 @@ describe.skipIf(!posix)("the rule", () => {
     });
   });
 
-  test.skipIf(!isRoot)("what belongs to another user is passed over, and named", () => {
+  test.skipIf(!isRoot)("a folder of another user is passed over, and named", () => {
     chownSync(session, OTHER, OTHER);
     expect(path({ XDG_RUNTIME_DIR: session, TMPDIR: folder }).passedOver).toEqual([
       `XDG_RUNTIME_DIR is passed over: ${session} belongs to user ${OTHER}, not to this one (0)`,
@@ -94,7 +94,7 @@ describe.skipIf(!posix)("the rule", () => {
   });
 });
 
-/** Opens a channel in a process of its own that nobody else opens; the error is what it prints. */
+/** Opens a channel without a peer in a new process, and returns the error that it prints. */
 function openAlone(env: Record<string, string | undefined>, as: number | null = null): string {
   const program = `
     import { Channel } from ${JSON.stringify(join(import.meta.dir, "../../src/index.ts"))};
@@ -109,8 +109,8 @@ function openAlone(env: Record<string, string | undefined>, as: number | null = 
   return `${child.stdout}${child.stderr}`.trim();
 }
 
-describe.skipIf(!posix)("what comes of it", () => {
-  test.skipIf(!isRoot)("root leaves another user's XDG_RUNTIME_DIR alone, and says where it looked", () => {
+describe.skipIf(!posix)("opens", () => {
+  test.skipIf(!isRoot)("root does not use another user's XDG_RUNTIME_DIR, and names it in the error", () => {
     chownSync(session, OTHER, OTHER);
     chmodSync(session, 0o700);
     const asRoot = openAlone({ XDG_RUNTIME_DIR: session, TMPDIR: folder });
@@ -124,8 +124,8 @@ describe.skipIf(!posix)("what comes of it", () => {
   });
 
   test("a folder that can't be made is an error with the cause and the remedy", () => {
-    const error = openAlone({ LAVA_FLOW_RUNTIME_DIR: join(folder, "no/such/place") });
-    expect(error).toContain(join(folder, "no/such/place"));
+    const error = openAlone({ LAVA_FLOW_RUNTIME_DIR: join(folder, "no/such/folder") });
+    expect(error).toContain(join(folder, "no/such/folder"));
     expect(error).toContain("No such file or directory");
     expect(error).toContain("LAVA_FLOW_RUNTIME_DIR");
     const long = openAlone({ LAVA_FLOW_RUNTIME_DIR: `${folder}/${"x".repeat(300)}` });
@@ -136,7 +136,7 @@ describe.skipIf(!posix)("what comes of it", () => {
     expect(longer).toContain("Set LAVA_FLOW_RUNTIME_DIR to");
   });
 
-  test("a path that no socket could have is fine where the system has shorter ones for it", () => {
+  test("a path too long for a socket works if the system has a shorter one", () => {
     const deep = join(folder, "x".repeat(200), "y".repeat(200));
     mkdirSync(deep, { recursive: true });
     const error = openAlone({ LAVA_FLOW_RUNTIME_DIR: join(deep, "run") });

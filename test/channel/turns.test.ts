@@ -19,7 +19,7 @@ async function turnsMeanwhile(step: () => Promise<unknown>, turns = 3): Promise<
   return seen >= turns;
 }
 
-/** A ring that is never empty for whoever calls this after each frame. */
+/** Keeps the ring non-empty if called after each frame. */
 function refill(producer: Producer): void {
   while (producer.stats.queued < 4) if (!producer.trySend(small)) throw new Error("no room");
 }
@@ -60,7 +60,7 @@ describe("the event loop turns while", () => {
     expect(await turnsMeanwhile(step)).toBe(true);
   });
 
-  test("there is always room to send", async () => {
+  test("the queue is never full for send", async () => {
     await using both = await pair();
     const step = async () => {
       await both.producer.send(small);
@@ -69,7 +69,7 @@ describe("the event loop turns while", () => {
     expect(await turnsMeanwhile(step)).toBe(true);
   });
 
-  test("there is always room for a loan", async () => {
+  test("the queue is never full for a loan", async () => {
     await using both = await pair();
     for (const size of [16, 4096]) {
       const step = async () => {
@@ -80,12 +80,12 @@ describe("the event loop turns while", () => {
     }
   });
 
-  test("everything is released whenever somebody waits for that", async () => {
+  test("every flush finds all frames released", async () => {
     await using both = await pair();
     expect(await turnsMeanwhile(() => both.producer.flush())).toBe(true);
   });
 
-  test("sends that wait find room, thousands of them", async () => {
+  test("thousands of waiting sends succeed in a row", async () => {
     await using both = await pair();
     const payload = new Uint8Array(64 * 1024);
     let seen = 0;
@@ -102,7 +102,7 @@ describe("the event loop turns while", () => {
   });
 
   test(
-    "many channels, none of them for long, and one end beside the other",
+    "many channels are used for a short time each, in both roles",
     async () => {
       const pairs = await Promise.all(Array.from({ length: 8 }, () => pair()));
       const step = () =>
@@ -119,7 +119,7 @@ describe("the event loop turns while", () => {
   );
 });
 
-test("two channels that are never empty have the same share", async () => {
+test("two channels that are never empty take turns", async () => {
   await using first = await pair();
   await using second = await pair();
   const counts: [number, number] = [0, 0];

@@ -1,4 +1,4 @@
-/** Those who wait for something of a peer, without a peer. */
+/** The wait queue and busy-polling, without a peer. */
 import { expect, test } from "bun:test";
 import { FrameIterator } from "../../src/channel/frame-iterator.ts";
 import { haveSeveral } from "../../src/channel/transport/processors.ts";

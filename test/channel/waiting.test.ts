@@ -13,16 +13,16 @@ const directory = privateDirectory();
 const OTHER = { producer: "consumer", consumer: "producer" } as const;
 const ROLES = ["producer", "consumer"] as const;
 
-/** What the opens of this thread ask the shim for: who sleeps, and how often anybody has looked. */
+/** Counts the polls of the opens of this thread, and the opens that sleep. */
 class Spy {
   readonly #shim = native() as unknown as Record<string, (...values: number[]) => number>;
   readonly #before = { ...this.#shim };
   readonly #asleep = new Set<number>();
-  looks = 0;
+  polls = 0;
 
   constructor() {
     this.#shim.lf_rendezvous_poll = (handle) => {
-      this.looks++;
+      this.polls++;
       this.#asleep.delete(handle as number);
       return this.#before.lf_rendezvous_poll!(handle as number);
     };
@@ -37,7 +37,7 @@ class Spy {
     };
   }
 
-  /** Resolves when so many sleep. */
+  /** Resolves when `count` opens sleep. */
   async sleeping(count: number): Promise<void> {
     await eventually(() => this.#asleep.size === count, `${count} opens are asleep`);
   }
@@ -54,7 +54,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
   });
   afterEach(() => spy.restore());
 
-  test("does not look while nothing comes, however many wait, and leaves nothing behind", async () => {
+  test("many waiting opens do not poll while no peer comes, and leave no files", async () => {
     const before = openDescriptors();
     const enough = new AbortController();
     const opens = Array.from({ length: 60 }, (_, i) =>
@@ -63,10 +63,10 @@ describe.skipIf(!onLinux())("an open that waits", () => {
       }),
     );
     await spy.sleeping(60);
-    const { looks } = spy;
-    // Nothing happens in this time, which is what the test is about: whoever looks by a timer does so in it.
+    const { polls } = spy;
+    // A timer that polls would fire within this time.
     await Bun.sleep(300);
-    expect(spy.looks).toBe(looks);
+    expect(spy.polls).toBe(polls);
     enough.abort();
     await Promise.all(opens);
     await eventually(() => openDescriptors() <= before, "all descriptors are closed");
@@ -76,7 +76,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
     const other = OTHER[role];
 
     test(
-      `a sleeping ${role} is woken by its peer, and nobody else is`,
+      `a sleeping ${role} is woken by its peer, and no other open is`,
       async () => {
         const name = unique();
         const enough = new AbortController();
@@ -106,7 +106,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
     );
 
     test(
-      `a sleeping ${role} meets in the directory that was made anew`,
+      `a sleeping ${role} connects through a directory that was deleted and made again`,
       async () => {
         const name = unique();
         const opening = Channel.open(name, { role });
@@ -120,7 +120,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
     );
 
     test(
-      `a sleeping ${role} meets in the directory that took the old one's place`,
+      `a sleeping ${role} connects through a directory that replaced the old one`,
       async () => {
         const name = unique();
         const opening = Channel.open(name, { role });
@@ -134,7 +134,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
     );
 
     test(
-      `a sleeping ${role} whose role was taken with another lock file is told`,
+      `a sleeping ${role} rejects if its role was taken with another lock file`,
       async () => {
         const name = unique();
         const opening = failure("NAME_IN_USE", () => Channel.open(name, { role }));
@@ -151,7 +151,7 @@ describe.skipIf(!onLinux())("an open that waits", () => {
   }
 
   test(
-    "a consumer whose socket file a cleaner took away listens again",
+    "a consumer whose socket file was deleted listens again",
     async () => {
       const name = unique();
       const opening = Channel.open(name, { role: "consumer" });
@@ -164,14 +164,14 @@ describe.skipIf(!onLinux())("an open that waits", () => {
   );
 
   test(
-    "a producer that sleeps at a socket which a killed consumer left meets the next one",
+    "a producer that sleeps at the socket of a killed consumer connects to the next one",
     async () => {
       const name = unique();
       await using first = new ProcessPeer("opening/attempt", { name, role: "consumer" });
       await first.heard();
       await eventually(() => readdirSync(directory.path).includes(`${name}.sock`), "the consumer listens");
       await first.kill();
-      // Opened by a second name, so that nobody takes the left one away before.
+      // Through a second name, so that no other open deletes the socket before.
       const opening = Channel.open(name, { role: "producer" });
       await spy.sleeping(1);
       await using _second = new ProcessPeer("leaving/stay", { name, role: "consumer" });
@@ -195,11 +195,11 @@ describe.skipIf(!onLinux())("an open that waits", () => {
   const none = [...limited, 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"];
   const can = Bun.which("unshare") !== null && Bun.spawnSync([...none, "true"]).success;
   test.skipIf(!requires("root", can, "a limit on inotify takes a user namespace"))(
-    "without an inotify instance left, producers look now and then",
+    "producers poll if no inotify instance is left",
     async () => {
       const name = unique();
       await using peer = new ProcessPeer("opening/waiting", { name, role: "producer" }, { through: none });
-      expect(await peer.heard()).toBe("looks");
+      expect(await peer.heard()).toBe("polls");
       await using _consumer = await Channel.open(name, { role: "consumer" });
       expect(await peer.heard()).toEqual({ open: "shm" });
       await using _both = await pair();

@@ -11,13 +11,13 @@ const HELPERS = 11;
 const PATIENCE = 300_000;
 
 /** Between hosts a death shows as ten seconds of silence; hosts.test.ts has that, so it is not waited for again here. */
-const NOBODY_DIES = "^(?!.*(was killed|is killed|by its end))";
+const NO_DEATHS = "^(?!.*(was killed|is killed|by its end))";
 
 for (const { launcher, here } of LAUNCHERS) {
   describe.skipIf(!here)(launcher.name, () => {
     for (const [where, setting] of [
       ["on one host", {}],
-      ["between hosts", { hosts: ["one", "other"] as [string, string], tests: NOBODY_DIES }],
+      ["between hosts", { hosts: ["one", "other"] as [string, string], tests: NO_DEATHS }],
     ] as const) {
       test(
         where,

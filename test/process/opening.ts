@@ -25,18 +25,21 @@ export async function attempt(io: Io, { name, ...options }: ChannelOptions & { n
   }
 }
 
-/** Says `asleep` once the kernel is to wake it, or `looks` when it has looked often, then `open`; stays until told something. */
+/** Says `asleep` when the open sleeps, or `polls` after 30 polls in a row, then `open`. Stays open until told something. */
 export async function waiting(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
   const shim = native() as unknown as Record<string, (...handles: number[]) => number>;
   const before = { ...shim };
-  let looks = 0;
+  let polls = 0;
   shim.lf_rendezvous_watch = (...handles) => {
     const result = before.lf_rendezvous_watch!(...handles);
-    if (result === 1) io.say("asleep");
+    if (result === 1) {
+      polls = 0;
+      io.say("asleep");
+    }
     return result;
   };
   shim.lf_rendezvous_poll = (...handles) => {
-    if (++looks === 30) io.say("looks");
+    if (++polls === 30) io.say("polls");
     return before.lf_rendezvous_poll!(...handles);
   };
   try {

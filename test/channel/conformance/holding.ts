@@ -1,4 +1,4 @@
-/** MemoryBuffers that a peer still reads: who writes waits, who asks is told, and a pool hands out those that are free. */
+/** MemoryBuffers that a peer still reads: writes wait, `released` resolves, and a pool gives out free buffers. */
 import { describe, expect, test } from "bun:test";
 import { type Frame, MemoryAllocator } from "../../../src/index.ts";
 import { openChannel } from "../../process/open.ts";
@@ -11,10 +11,10 @@ const SIZE = 5000;
 
 export function holding(setting: Setting): void {
   const { transport, start, shares } = setting;
-  describe("what may be written when", () => {
+  describe("when a sent buffer may be written", () => {
     if (shares) held(setting);
 
-    test("memory that was never sent, or sent as a copy, is never waited for", async () => {
+    test("a write to memory that was never sent, or sent as a copy, never waits", async () => {
       using allocator = new MemoryAllocator();
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
@@ -70,12 +70,12 @@ function held({ transport, start }: Setting): void {
     await using slow = await pair({ transport });
     const buffer = allocator.allocate(SIZE, SHARED);
     const wrong: string[] = [];
-    const read = async (who: string, { consumer }: typeof fast, turns: number) => {
+    const read = async (reader: string, { consumer }: typeof fast, turns: number) => {
       for (let i = 0; i < 60; i++) {
         using frame = await consumer.recv();
         for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
         const { bytes } = frame;
-        if (!bytes.every((byte) => byte === i)) wrong.push(`${who}: frame ${i} holds ${bytes[0]}`);
+        if (!bytes.every((byte) => byte === i)) wrong.push(`${reader}: frame ${i} holds ${bytes[0]}`);
       }
     };
     const write = async () => {
@@ -88,7 +88,7 @@ function held({ transport, start }: Setting): void {
     expect(wrong).toEqual([]);
   });
 
-  test("write, fill and copyTo's target wait for the release, and leave the frame as it was", async () => {
+  test("write, fill and the target of copyTo wait for the release, and do not change the frame", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const [buffer, source] = [allocator.allocate(SIZE, SHARED), allocator.allocate(SIZE)];
@@ -106,7 +106,7 @@ function held({ transport, start }: Setting): void {
       const frame = await ends.consumer.recv();
       expect(await settled(written)).toBe(false);
       expect(frame.bytes.every((byte) => byte === 1)).toBe(true);
-      await buffer.copyTo(source, { sizeBytes: 1 }); // reading waits for nobody
+      await buffer.copyTo(source, { sizeBytes: 1 }); // a read waits for no peer
       source.bytes.fill(9);
       frame.release();
       await written;
@@ -114,7 +114,7 @@ function held({ transport, start }: Setting): void {
     }
   });
 
-  test("what a write copies from must stay until it is done", async () => {
+  test("the source of a write must not change until the write is done", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const buffer = allocator.allocate(SIZE, SHARED);
@@ -148,7 +148,7 @@ function held({ transport, start }: Setting): void {
     await forA;
   });
 
-  test("a buffer whose predecessor was closed with a frame at the peer does not wait for that", async () => {
+  test("a new buffer at the address of a closed one does not wait for the frames of the closed one", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const first = allocator.allocate(SIZE, SHARED);
@@ -161,7 +161,7 @@ function held({ transport, start }: Setting): void {
     await second.released();
   });
 
-  test("TIMEOUT says which channels have how many frames, and what to do; ABORTED; CLOSED", async () => {
+  test("TIMEOUT names the channels and their unreleased frames, with a remedy; ABORTED; CLOSED", async () => {
     using allocator = new MemoryAllocator();
     const [left, right, third] = [unique("left"), unique("right"), unique("third")];
     await using one = await pair({ transport, name: left });
@@ -186,7 +186,7 @@ function held({ transport, start }: Setting): void {
     await Promise.all(closed);
   });
 
-  test("a channel that closes, at either end, counts no longer", async () => {
+  test("frames of a channel that was closed at either end count as released", async () => {
     using allocator = new MemoryAllocator();
     const buffer = allocator.allocate(SIZE, SHARED);
     const ends = [await pair({ transport }), await pair({ transport })] as const;
@@ -204,7 +204,7 @@ function held({ transport, start }: Setting): void {
   });
 
   test(
-    "a peer that is killed counts no longer",
+    "a peer that is killed: its frames count as released",
     async () => {
       using allocator = new MemoryAllocator();
       const name = unique();
@@ -222,7 +222,7 @@ function held({ transport, start }: Setting): void {
     PATIENT,
   );
 
-  test("a pool hands out what is free, in the order of those who ask", async () => {
+  test("a pool serves waiting calls in order", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const { producer, consumer } = ends;
@@ -264,7 +264,7 @@ function held({ transport, start }: Setting): void {
     await failure("CLOSED", () => pool.put(b));
   });
 
-  test("a pool whose allocator is closed is closed, and one buffer that its user closed is out of it", async () => {
+  test("closing the allocator closes its pool, and closing a buffer removes it from the pool", async () => {
     const allocator = new MemoryAllocator();
     const pool = allocator.pool(2, SIZE);
     const a = await pool.take();
@@ -279,7 +279,7 @@ function held({ transport, start }: Setting): void {
     await failure("INVALID_ARGUMENT", () => other.pool(1, 0));
   });
 
-  test("who waits for a buffer is told when the last one is put back closed", async () => {
+  test("a wait for a pool's buffer rejects when the last buffer was closed", async () => {
     using allocator = new MemoryAllocator();
     using pool = allocator.pool(1, SIZE);
     const only = await pool.take();

@@ -30,7 +30,7 @@ export function leaving({ transport, start }: Setting): void {
       await consumer.close();
     });
 
-    test("the consumer closes: the producer is told by whatever it does next", async () => {
+    test("the consumer closes: each later call of the producer throws CHANNEL_CLOSED", async () => {
       for (const act of [
         (producer: Producer) => producer.trySend(Uint8Array.of(1)),
         (producer: Producer) => producer.send(Uint8Array.of(1)),
@@ -47,7 +47,7 @@ export function leaving({ transport, start }: Setting): void {
       }
     });
 
-    test("what was released before the consumer closed was released", async () => {
+    test("frames that were released before the consumer closed count as released", async () => {
       const { producer, consumer } = await pair({ transport });
       await producer.send(new Uint8Array(5000));
       (await consumer.recv()).release();
@@ -56,7 +56,7 @@ export function leaving({ transport, start }: Setting): void {
       await producer.close();
     });
 
-    test("those who wait on the other side are told", async () => {
+    test("waiting calls of the other side reject with CHANNEL_CLOSED", async () => {
       const first = await pair({ transport });
       const waits = [
         failure("CHANNEL_CLOSED", () => first.consumer.recv()),
@@ -80,7 +80,7 @@ export function leaving({ transport, start }: Setting): void {
       await producer.close();
     });
 
-    test("those who wait on the side that closes get CLOSED", async () => {
+    test("waiting calls of the side that closes reject with CLOSED", async () => {
       const { producer, consumer } = await pair({ transport });
       const sent = fill(producer, Uint8Array.of(1));
       const sends = [
@@ -160,7 +160,7 @@ export function leaving({ transport, start }: Setting): void {
     );
 
     test(
-      "the consumer is killed: whatever waits on this side ends with PEER_DIED",
+      "the consumer is killed: every waiting call of the producer rejects with PEER_DIED",
       async () => {
         const name = unique();
         await using other = start("leaving/stay", { name, role: "consumer", transport });
@@ -204,7 +204,7 @@ export function leaving({ transport, start }: Setting): void {
       );
 
       test(
-        `a Worker's consumer, whose thread ends by ${how}: PEER_DIED for all who wait`,
+        `a Worker's consumer, whose thread ends by ${how}: waiting calls reject with PEER_DIED`,
         async () => {
           const name = unique();
           await using worker = inWorker("leaving/receiveUntil", { name, how, transport });
@@ -253,7 +253,7 @@ export function leaving({ transport, start }: Setting): void {
     }
 
     test(
-      "an open channel that nobody waits on does not keep its process alive",
+      "an open channel without a waiting call does not keep its process alive",
       async () => {
         const name = unique();
         await using other = start("leaving/idle", { name, role: "consumer", transport });
@@ -268,7 +268,7 @@ export function leaving({ transport, start }: Setting): void {
     );
 
     test(
-      "one that somebody waits on does",
+      "a waiting call keeps the process alive",
       async () => {
         const name = unique();
         await using other = start("leaving/waitThenExit", { name, role: "consumer", transport });

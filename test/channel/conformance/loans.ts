@@ -45,7 +45,7 @@ export function loans({ transport }: Setting): void {
         for (const i of [99, ...order]) expect(await received(consumer)).toEqual([size, i, i]);
       });
 
-      test(`${size} bytes, aborted: nothing is sent, and the room is there again`, async () => {
+      test(`${size} bytes, aborted: nothing is sent, and the slot is free again`, async () => {
         await using ends = await pair({ transport });
         const { producer, consumer } = ends;
         const loan = producer.tryLoan(size)!;
@@ -59,7 +59,7 @@ export function loans({ transport }: Setting): void {
         expect(fill(producer, new Uint8Array(size))).toBe(capacity);
       });
 
-      test(`${size} bytes: null when the queue is full, a loan counts, and its commit finds its place`, async () => {
+      test(`${size} bytes: null when the queue is full, a loan counts, and its commit finds its slot`, async () => {
         await using ends = await pair({ transport });
         const { producer, consumer } = ends;
         const open: Loan[] = [];
@@ -75,7 +75,7 @@ export function loans({ transport }: Setting): void {
         expect(fill(producer, new Uint8Array(size))).toBe(open.length + 1);
       });
 
-      test(`${size} bytes: loan waits until there is room`, async () => {
+      test(`${size} bytes: loan waits while the queue is full`, async () => {
         await using ends = await pair({ transport });
         const { producer, consumer } = ends;
         const capacity = fill(producer, new Uint8Array(size));
@@ -101,7 +101,7 @@ export function loans({ transport }: Setting): void {
         }
       });
 
-      test(`${size} bytes: a used loan is used up`, async () => {
+      test(`${size} bytes: a committed or aborted loan is CLOSED`, async () => {
         await using ends = await pair({ transport });
         for (const use of ["commit", "abort"] as const) {
           const loan = ends.producer.tryLoan(size)!;
@@ -134,7 +134,7 @@ export function loans({ transport }: Setting): void {
         expect(await received(ends.consumer)).toEqual([size, 5, 5]);
       });
 
-      test(`${size} bytes: a loan that is open when the channel closes`, async () => {
+      test(`${size} bytes: closing the channel detaches an open loan`, async () => {
         const ends = await pair({ transport });
         const loan = ends.producer.tryLoan(size)!;
         await ends.producer.close();
@@ -156,7 +156,7 @@ export function loans({ transport }: Setting): void {
       for (const _ of [1, 2]) expect(await received(ends.consumer)).toEqual([0, -1, -1]);
     });
 
-    test("of sizes that no frame has", async () => {
+    test("of invalid sizes are refused", async () => {
       await using ends = await pair({ transport });
       const wrongs = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32 + 1, 2 ** 53, "8", null, undefined, {}];
       for (const wrong of wrongs as number[]) {

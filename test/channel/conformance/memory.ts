@@ -16,7 +16,7 @@ export function memory(setting: Setting): void {
     if (shares) passed(setting);
     else carried(setting);
 
-    test("a new buffer in the place of a closed one is another buffer", async () => {
+    test("a new buffer at the address of a closed one is another buffer", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       for (let i = 0; i < 50; i++) {
@@ -31,7 +31,7 @@ export function memory(setting: Setting): void {
     });
 
     test(
-      "what a user transfers away stays readable, and the channel goes on",
+      "memory that a user transferred stays readable, and the channel still works",
       async () => {
         await using other = start("memory/transferAway", { name: unique(), transport });
         expect(await other.heard()).toEqual({ frames: 60, wrong: [] });
@@ -58,7 +58,7 @@ export function memory(setting: Setting): void {
       expect(producer.stats.importsCached).toBe(0);
     });
 
-    test("a send that waits for room with a buffer that is closed meanwhile", async () => {
+    test("a waiting send whose buffer is closed rejects with CLOSED", async () => {
       using allocator = new MemoryAllocator();
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
@@ -113,7 +113,7 @@ function passed({ transport, start }: Setting): void {
     PATIENT,
   );
 
-  test("a buffer sent many times is known once, and leaves when it is closed", async () => {
+  test("a buffer that is sent repeatedly is mapped once, and unmapped when it is closed", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const { producer, consumer } = ends;
@@ -126,13 +126,13 @@ function passed({ transport, start }: Setting): void {
     buffers[0]!.close();
     buffers[1]!.close();
     expect(producer.stats.importsCached).toBe(1);
-    for (let looks = 0; consumer.stats.importsCached > 1 && looks < 10_000; looks++) consumer.tryRecv();
+    for (let polls = 0; consumer.stats.importsCached > 1 && polls < 10_000; polls++) consumer.tryRecv();
     expect(consumer.stats.importsCached).toBe(1);
     await failure("CLOSED", () => producer.trySend(buffers[0]!));
     await failure("CLOSED", () => producer.send(buffers[1]!));
   });
 
-  test("a consumer that only waits lets go of a buffer that was closed", async () => {
+  test("a waiting consumer unmaps a buffer that its sender closed", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const { producer, consumer } = ends;
@@ -148,7 +148,7 @@ function passed({ transport, start }: Setting): void {
     (await next).release();
   });
 
-  test("closed while under way: the frame stays valid until it is released", async () => {
+  test("the frame of a buffer that its sender closed stays valid until it is released", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const { producer, consumer } = ends;
@@ -173,7 +173,7 @@ function passed({ transport, start }: Setting): void {
     await failure("CLOSED", () => mapped.bytes);
   });
 
-  test("the receiver may close frame.buffer: the next frame has it again", async () => {
+  test("after the receiver closed frame.buffer, the next frame has a new one", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const buffer = allocator.allocate(5000, SHARED);
@@ -190,7 +190,7 @@ function passed({ transport, start }: Setting): void {
     expect(buffer.bytes[4999]).toBe(2);
   });
 
-  test("frame.buffer is gone with the channel", async () => {
+  test("closing the channel closes frame.buffer", async () => {
     using allocator = new MemoryAllocator();
     const ends = await pair({ transport });
     const buffer = allocator.allocate(5000, SHARED);
@@ -225,7 +225,7 @@ function passed({ transport, start }: Setting): void {
     PATIENT,
   );
 
-  test("a buffer on two channels leaves both when it is closed", async () => {
+  test("closing a buffer unmaps it on both of its channels", async () => {
     using allocator = new MemoryAllocator();
     await using one = await pair({ transport });
     await using two = await pair({ transport });
@@ -241,7 +241,7 @@ function passed({ transport, start }: Setting): void {
     }
   });
 
-  test("more buffers than descriptors would last for, were one kept for each frame", async () => {
+  test("more buffers than the process may have descriptors", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const { producer, consumer } = ends;
@@ -271,7 +271,7 @@ function passed({ transport, start }: Setting): void {
 function carried({ transport, start }: Setting): void {
   const LOCATIONS = [{ kind: "host" }, SHARED] as const;
 
-  test("a buffer arrives as bytes, and is its sender's again when it was sent", async () => {
+  test("a buffer arrives as bytes, and its sender may write it after the send", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     for (const size of [1, 100, 4096, 65_536, 1_000_003]) {
@@ -315,7 +315,7 @@ function carried({ transport, start }: Setting): void {
     PATIENT,
   );
 
-  test("closed while under way: what was sent arrives, and the views are gone at once", async () => {
+  test("a buffer closed during its send arrives, and its views are detached at once", async () => {
     using allocator = new MemoryAllocator();
     await using ends = await pair({ transport });
     const list = specs([1_000_000, 300_000, 3_000_000, 80_000]);

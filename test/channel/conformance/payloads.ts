@@ -75,7 +75,7 @@ export function payloads({ transport, start, shares }: Setting): void {
     );
 
     test(
-      "sizes that grow and shrink: room of one size goes for room of another",
+      "sizes that grow and shrink: regions of one size are freed for another",
       async () => {
         const sizes = [1, 8, 3, 5, 0.5, 8, 0.01, 7, 2, 6, 0.001, 4].flatMap((mib) => Array(12).fill(mib * MIB));
         await through({ producer: here, consumer: start }, specs(sizes.map(Math.floor)), WAYS[0]);
@@ -152,7 +152,7 @@ export function payloads({ transport, start, shares }: Setting): void {
       }
     });
 
-    test("what was sent is a copy: the sender may write on", async () => {
+    test("a sent view was copied: the sender may change it", async () => {
       await using ends = await pair({ transport });
       for (const size of [8, 120, 121, 100_000]) {
         const bytes = new Uint8Array(size).fill(1);
@@ -179,7 +179,7 @@ export function payloads({ transport, start, shares }: Setting): void {
 
     for (const size of [8, 120, 4096, 100_000]) {
       for (const [what, view] of lying(size)) {
-        test(`${what} of ${size} bytes that says something else is sent as what it is`, async () => {
+        test(`${what} of ${size} bytes with a false length is sent with its real length`, async () => {
           await using ends = await pair({ transport });
           const { producer, consumer } = ends;
           const expected = Uint8Array.from({ length: size }, (_, i) => i + 1);
@@ -215,7 +215,7 @@ export function payloads({ transport, start, shares }: Setting): void {
       expect(ends.producer.stats.queued).toBe(0);
     });
 
-    test("what is empty, and there, is sent", async () => {
+    test("an empty view is sent", async () => {
       await using ends = await pair({ transport });
       const empty = [new Uint8Array(), new DataView(new ArrayBuffer(8), 8, 0), new Float64Array(0), new ArrayBuffer(0)];
       for (const payload of empty) {
@@ -224,7 +224,7 @@ export function payloads({ transport, start, shares }: Setting): void {
       }
     });
 
-    test("a whole ArrayBuffer, also a shared or a resizable one, is taken as a view of it is", async () => {
+    test("an ArrayBuffer, shared or resizable too, is sent like a view of it", async () => {
       await using ends = await pair({ transport });
       for (const size of [5, 1000, 100_000]) {
         const bytes = content({ size, seed: 3 });
@@ -243,7 +243,7 @@ export function payloads({ transport, start, shares }: Setting): void {
     });
 
     for (const size of [80, 4000, 100_000]) {
-      test(`of ${size} bytes that shrink while they wait for room are refused, and those behind go on`, async () => {
+      test(`of ${size} bytes that shrink while they wait are refused, and the sends behind them succeed`, async () => {
         await using ends = await pair({ transport });
         const { producer, consumer } = ends;
         const before = fill(producer, new Uint8Array(size));

@@ -8,7 +8,7 @@ import { drain, fill, settled } from "./sending.ts";
 
 export function receiving({ transport, start }: Setting): void {
   describe("receiving", () => {
-    test("frames are numbered from 0, and nothing there is null", async () => {
+    test("frames are numbered from 0, and tryRecv is null without one", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       expect(consumer.tryRecv()).toBeNull();
@@ -40,7 +40,7 @@ export function receiving({ transport, start }: Setting): void {
       });
     }
 
-    test("held frames use up the room in the end, and any one of them makes room again", async () => {
+    test("held frames fill the queue, and the release of any one makes it accept the next", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const payload = new Uint8Array(1 << 20);
@@ -56,7 +56,7 @@ export function receiving({ transport, start }: Setting): void {
     });
 
     for (const size of [0, 8, 5000]) {
-      test(`a released frame of ${size} bytes is used up`, async () => {
+      test(`a released frame of ${size} bytes throws CLOSED`, async () => {
         await using ends = await pair({ transport });
         await ends.producer.send(new Uint8Array(size));
         const frame = await ends.consumer.recv();
@@ -69,7 +69,7 @@ export function receiving({ transport, start }: Setting): void {
       });
     }
 
-    test("those who wait get the frames in the order in which they asked", async () => {
+    test("waiting receives get frames in order", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const order: number[] = [];
@@ -86,7 +86,7 @@ export function receiving({ transport, start }: Setting): void {
       expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i));
     });
 
-    test("one who stopped waiting takes no frame with it", async () => {
+    test("an aborted receive takes no frame", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const abort = new AbortController();
@@ -102,7 +102,7 @@ export function receiving({ transport, start }: Setting): void {
       expect([(await first).sequence, (await last).sequence]).toEqual([0, 1]);
     });
 
-    test("recvSync: null when the time is up, a frame that is there, at once", async () => {
+    test("recvSync returns a waiting frame at once, and null after its timeout", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       expect(consumer.recvSync({ timeoutMs: 0 })).toBeNull();
@@ -116,7 +116,7 @@ export function receiving({ transport, start }: Setting): void {
       expect([small.bytes[0], large.bytes[69_999]]).toEqual([7, 8]);
     });
 
-    test("recvSync that slept in vain leaves those who wait in promises to be woken", async () => {
+    test("a recvSync without a frame leaves waiting promises to be woken", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const waits = [consumer.recv(), consumer.recv()];
@@ -129,7 +129,7 @@ export function receiving({ transport, start }: Setting): void {
     });
 
     test(
-      "recvSync asleep in the kernel is woken by a process, and by its end",
+      "a sleeping recvSync is woken by a frame of another process, and by its end",
       async () => {
         const name = unique();
         await using other = start("receiving/sendWhenTold", { name, transport });
@@ -163,7 +163,7 @@ export function receiving({ transport, start }: Setting): void {
       expect(got).toBe(count);
     });
 
-    test("a frame that the loop's body released may be another one already", async () => {
+    test("the loop does not release a reused frame that its body released before", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       for (let i = 0; i < 300; i++) await producer.send(Uint8Array.of(i));
@@ -231,7 +231,7 @@ export function receiving({ transport, start }: Setting): void {
       }
     });
 
-    test("the bytes of a frame are what other interfaces take", async () => {
+    test("other interfaces accept the bytes of a frame", async () => {
       await using ends = await pair({ transport });
       for (const size of [100, 5000]) {
         const sent = new Uint8Array(size).fill(7);
@@ -269,7 +269,7 @@ export function receiving({ transport, start }: Setting): void {
       await ends.producer.flush();
     });
 
-    test("for await that waits ends when the channel is closed here", async () => {
+    test("a waiting for await ends when this side closes the channel", async () => {
       const ends = await pair({ transport });
       const loop = (async () => {
         for await (const _ of ends.consumer) throw new Error("no frame was sent");

@@ -56,7 +56,7 @@ export function sending({ transport, start }: Setting): void {
       });
     }
 
-    test("a profile decides how many may be under way", async () => {
+    test("the profile sets the number of slots", async () => {
       const capacities: number[] = [];
       for (const profile of ["low-latency", "cpu-shared", "high-throughput"] as const) {
         await using ends = await pair({ transport, profile });
@@ -67,7 +67,7 @@ export function sending({ transport, start }: Setting): void {
     });
 
     test(
-      "many small frames of one turn, by whatever way, arrive in order",
+      "many small frames of one turn arrive in order, with each kind of send",
       async () => {
         const name = unique();
         const list = specs(Array.from({ length: 9000 }, (_, i) => [8, 0, 120, 121, 40, 3968, 60, 5000][i % 8]!));
@@ -92,7 +92,7 @@ export function sending({ transport, start }: Setting): void {
     );
 
     test(
-      "what was sent goes, though the turn goes on",
+      "coalesced frames are sent while the turn of the event loop blocks in recvSync",
       async () => {
         const [name, count] = [unique(), 20];
         await using other = start("exchange/echo", { name, count, transport, profile: "high-throughput" });
@@ -110,7 +110,7 @@ export function sending({ transport, start }: Setting): void {
       PATIENT,
     );
 
-    test("sends that wait for room keep their order, whatever their sizes", async () => {
+    test("waiting sends keep their order, with any sizes", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const before = fill(producer, new Uint8Array(8));
@@ -129,7 +129,7 @@ export function sending({ transport, start }: Setting): void {
     });
 
     test(
-      "a slow consumer in another process: what is under way stays bounded, and all arrives",
+      "a slow consumer in another process: the queue stays bounded, and every frame arrives",
       async () => {
         const name = unique();
         const list = specs(Array.from({ length: 20_000 }, (_, i) => i % 200));
@@ -151,7 +151,7 @@ export function sending({ transport, start }: Setting): void {
       PATIENT,
     );
 
-    test("a send that timed out or was aborted was not sent, and those around it were", async () => {
+    test("a send that timed out or was aborted sends nothing, and the sends around it succeed", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const before = fill(producer, new Uint8Array(8));
@@ -175,7 +175,7 @@ export function sending({ transport, start }: Setting): void {
       expect(consumer.tryRecv()).toBeNull();
     });
 
-    test("limits that are over from the start", async () => {
+    test("calls with an aborted signal reject, and calls with a timeout of 0 try once", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const signal = AbortSignal.abort();
@@ -202,7 +202,7 @@ export function sending({ transport, start }: Setting): void {
       abort.abort();
       await aborted;
       expect(drain(consumer)).toBe(before);
-      expect(fill(producer, new Uint8Array(8))).toBe(before); // no place was lost
+      expect(fill(producer, new Uint8Array(8))).toBe(before); // no slot was lost
     });
 
     for (const size of [16, 100_000]) {
@@ -225,7 +225,7 @@ export function sending({ transport, start }: Setting): void {
       });
     }
 
-    test("a flush that waits does not hold up what is sent after it", async () => {
+    test("a waiting flush does not delay later sends", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       await producer.send(Uint8Array.of(1));
@@ -237,7 +237,7 @@ export function sending({ transport, start }: Setting): void {
       await all;
     });
 
-    test("flush waits for sends that were pending when it was called", async () => {
+    test("flush waits for earlier sends that still wait", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const before = fill(producer, new Uint8Array(8));
@@ -252,7 +252,7 @@ export function sending({ transport, start }: Setting): void {
       await all;
     });
 
-    test("flush and a send that only the sender itself can make room for", async () => {
+    test("flush succeeds while a send waits for a slot that only the sender can free", async () => {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       const loans = [];

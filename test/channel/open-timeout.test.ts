@@ -1,4 +1,4 @@
-/** What a TIMEOUT of `Channel.open` says of the reason: who was there, who never was, and who waits where nobody looks. */
+/** The reason in a TIMEOUT of `Channel.open`: the last holder of the other role, and peers that wait elsewhere. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,8 +7,8 @@ import { Channel } from "../../src/index.ts";
 import { ProcessPeer } from "./peers.ts";
 import { failure, PATIENT, pair } from "./support.ts";
 
-/** One name, and a directory for each test: the place for a note goes by a hash of the name, which others may share. */
-const name = "nobody";
+/** One name, and a directory for each test: a note is at an index by the hash of the name, which names may share. */
+const name = "no-peer";
 
 const alone = (role: "producer" | "consumer") => failure("TIMEOUT", () => Channel.open(name, { role, timeoutMs: 1 }));
 
@@ -31,7 +31,7 @@ describe.if(process.platform !== "win32")("a TIMEOUT of open says", () => {
   let folder: string;
   let directory: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "lf-nobody-"));
+    folder = mkdtempSync(join(tmpdir(), "lf-no-peer-"));
   });
   beforeEach(() => {
     directory = mkdtempSync(join(folder, "run-"));
@@ -46,7 +46,7 @@ describe.if(process.platform !== "win32")("a TIMEOUT of open says", () => {
   test.each([
     ["producer", "consumer"],
     ["consumer", "producer"],
-  ] as const)("to a %s that no %s was ever seen, and what to do", async (role, other) => {
+  ] as const)("to a %s that no %s was ever seen, with a remedy", async (role, other) => {
     const { message, remedy } = await alone(role);
     expect(message).toContain(`within 1 ms: no ${other} was ever seen under this name in ${directory}. Open`);
     expect(remedy).toStartWith(
@@ -80,7 +80,7 @@ describe.if(process.platform !== "win32")("a TIMEOUT of open says", () => {
   );
 
   test(
-    "that it does not answer, where it was stopped",
+    "that a stopped holder does not answer",
     async () => {
       await using peer = new ProcessPeer("opening/attempt", { name, role: "producer" });
       await peer.heard();
@@ -94,7 +94,7 @@ describe.if(process.platform !== "win32")("a TIMEOUT of open says", () => {
     PATIENT,
   );
 
-  test("that it has met somebody else", async () => {
+  test("that the holder has connected to another peer", async () => {
     await using both = await pair({ name });
     await both.producer.close();
     // The consumer keeps its role: it has not looked at its peer since.

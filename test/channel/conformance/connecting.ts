@@ -1,4 +1,4 @@
-/** Who meets whom: either role first, in processes, in Workers or here, many at once, and again under the same name. */
+/** Opening: either role first, in processes, in Workers or here, many at once, and again under the same name. */
 import { describe, expect, test } from "bun:test";
 import { Channel } from "../../../src/index.ts";
 import { means, openChannel } from "../../process/open.ts";
@@ -9,7 +9,7 @@ import { failure, PATIENT, pair, unique } from "../support.ts";
 
 const SOME = specs([0, 1, 64, 120, 121, 4096, 100_000]);
 
-export function meeting({ transport, start }: Setting): void {
+export function connecting({ transport, start }: Setting): void {
   /** One channel between two sides, the list sent through it, and what both say of it. */
   async function exchange(first: "producer" | "consumer", sides: { producer: Start; consumer: Start }, list: Spec[]) {
     const args = { name: unique(), transport };
@@ -33,7 +33,7 @@ export function meeting({ transport, start }: Setting): void {
     return met;
   }
 
-  describe("meeting", () => {
+  describe("connecting", () => {
     for (const first of ["producer", "consumer"] as const) {
       test(
         `the ${first} first, the consumer in another process`,
@@ -69,7 +69,7 @@ export function meeting({ transport, start }: Setting): void {
       );
     }
 
-    test("with everything explicit", async () => {
+    test("with all options set", async () => {
       const { MemoryAllocator, ProcessLocation } = await import("../../../src/index.ts");
       const { allocator = new MemoryAllocator() } = means(transport);
       const mine = ProcessLocation.detect();
@@ -173,7 +173,7 @@ export function meeting({ transport, start }: Setting): void {
             else await stayer.send(Uint8Array.of(99));
           }
         });
-        // The one that left may come back before the other one has noticed: it waits for its place to be free.
+        // The side that left may open again before its peer has noticed: its open waits for its role to be free.
         if (leaver === producer) {
           const again = open("producer");
           await stayer.close();

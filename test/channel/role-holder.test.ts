@@ -11,7 +11,7 @@ import { eventually, failure, PATIENT, pair, privateDirectory, unique } from "./
 const directory = privateDirectory();
 
 describe.skipIf(!onPosix())("NAME_IN_USE", () => {
-  test("of this process says so, since when, and on which line of the program", async () => {
+  test("a holder in this process is named, with its time and its line of the program", async () => {
     const before = Date.now();
     const name = unique();
     await using both = await pair({ name });
@@ -27,7 +27,7 @@ describe.skipIf(!onPosix())("NAME_IN_USE", () => {
     void both;
   });
 
-  test("names the line that opened it, not one of this package", async () => {
+  test("the line is of the program, not of this package", async () => {
     const name = unique();
     const enough = new AbortController();
     const open = async () => await Channel.open(name, { role: "consumer", signal: enough.signal });
@@ -40,7 +40,7 @@ describe.skipIf(!onPosix())("NAME_IN_USE", () => {
   });
 
   test(
-    "of another process names it, and of a Worker this one",
+    "a holder in another process is named by its pid, and one in a Worker by this process",
     async () => {
       const [theirs, ours] = [unique(), unique()];
       await using peer = new ProcessPeer("opening/attempt", { name: theirs, role: "producer" });
@@ -63,7 +63,7 @@ describe.skipIf(!onPosix())("NAME_IN_USE", () => {
   );
 
   test(
-    "does not believe a note of a process that is gone, or of anything else",
+    "a note of a process that exited, or with invalid bytes, is ignored",
     async () => {
       const name = unique();
       await using peer = new ProcessPeer("opening/attempt", { name, role: "consumer" });
@@ -97,7 +97,7 @@ const say = (what) => console.log(JSON.stringify({ n, what }));
 g.memory ??= new MemoryAllocator();
 g.buffer ??= g.memory.allocate(4096, { kind: "host", shared: true });
 const told = ({ code, message }) => say(code + " " + message);
-// At the top of a module, as one writes it: nobody keeps it.
+// At the top of a module, without a reference to it.
 Channel.open("waits", { role: "consumer", timeoutMs: 60_000 }).then(() => say("met"), told);
 const [out, input] = await Promise.all([
   Channel.open("own" + n, { role: "producer", allocator: g.memory }),
@@ -118,7 +118,7 @@ say("opened again");
 `;
 
   test(
-    "uses what was kept, has its waiting open give way, and is told what it holds itself",
+    "keeps its channels, ends the waiting open of the evaluation before, and names itself as holder",
     async () => {
       const folder = mkdtempSync(join(tmpdir(), "lava-flow-hot-"));
       const file = join(folder, "app.ts");
@@ -151,7 +151,7 @@ say("opened again");
         expect(refused).toMatch(
           /^NAME_IN_USE .*this process itself .*opened at \S*app\.ts:\d+:\d+.*bun --hot.*globalThis/,
         );
-        // What waits now can be met.
+        // The open of the new evaluation can connect.
         await using producer = await Channel.open("waits", { role: "producer" });
         await eventually(() => by(2).includes("met"), "the second evaluation's channel is open");
         expect(producer.route.peer.pid).toBe(app.pid);
