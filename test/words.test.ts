@@ -33,7 +33,7 @@ const LEFT: Record<string, string> = {
   "test/mpi": "beside, board, boards, company, greet, look, mark, nobody, piece, place, somebody, trouble, whoever",
   "test/package": "place",
   "test/process":
-    "beside, foreign, look, looks, mark, marks, meet, nobody, place, places, room, settle, so many, trouble, way, whoever",
+    "beside, foreign, look, mark, marks, meet, nobody, place, places, room, settle, so many, trouble, way, whoever",
   "test/random":
     "census, look, looks, nobody, piece, pieces, place, places, room, settle, so many, somebody, trouble, way, whoever",
 };
