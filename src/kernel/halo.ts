@@ -1,7 +1,7 @@
 /** Tiles of a grid that exchange their borders: in one process, or spread over many. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
-import { DEFAULT_TIMEOUT_MS, timeoutOf } from "../native/limits.ts";
+import { checkAborted, checkLimits, type Limits, limitedWork, timeoutOf } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import type { Copies, Engine, Memory } from "./halo/engine.ts";
 import { Field } from "./halo/field.ts";
@@ -23,8 +23,10 @@ export interface HaloOptions {
   rank?: number;
   /** What the ranks of this exchange meet under: 1 to 40 bytes, as for a channel. Needed where tiles are elsewhere. */
   name?: string;
-  /** How long another rank may keep this one waiting, milliseconds; default 30,000. */
+  /** How long another rank may keep this one waiting, here and in each exchange, milliseconds; default 30,000. */
   timeoutMs?: number;
+  /** Of the caller of `create`: ABORTED. */
+  signal?: AbortSignal;
 }
 
 /** Counts of a halo exchange since it was created. */
@@ -63,12 +65,15 @@ export class HaloExchange implements AsyncDisposable {
   /**
    * Makes the tiles, zeroed, and meets the other ranks that have neighbours of them. INVALID_ARGUMENT where grid, tiles
    * and options do not fit each other, or another rank's (with the difference); HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY;
-   * and all that opening a channel can end with, TIMEOUT where a rank does not come.
+   * and all that opening a channel can end with, TIMEOUT where a rank does not come, and ABORTED. After an error the memory
+   * and the channels are closed.
    */
   static async create(runtime: KernelRuntime, config: HaloGrid, options: HaloOptions = {}): Promise<HaloExchange> {
     if (!(runtime instanceof KernelRuntime)) throw invalidArgument("runtime", runtime, "a KernelRuntime");
     const tiling = new Tiling(config);
-    const { rank, owners, name, timeoutMs } = checkOptions(tiling, options);
+    const { rank, owners, name, timeoutMs, signal } = checkOptions(tiling, options);
+    const what = "the tiles were not made";
+    checkAborted(what, { signal });
     const device = KernelRuntime.device(runtime);
     const engine = device ? new GpuEngine(device) : new HostEngine();
     const opened: Peer[] = [];
@@ -78,7 +83,9 @@ export class HaloExchange implements AsyncDisposable {
       if (others.length > 0 && name === "") throw noName(rank, others);
       const field = await Field.make(engine, share.layout, tiling.tileBytes);
       const [out, into] = [await engine.copies(share.out), await engine.copies(share.into)];
-      opened.push(...(await meetAll(engine, share, { name, mine: rank, timeoutMs }, wordsOf(tiling, owners))));
+      const own = { name, mine: rank, timeoutMs, signal };
+      opened.push(...(await meetAll(engine, share, own, wordsOf(tiling, owners))));
+      checkAborted(what, { signal });
       return new HaloExchange(engine, share, opened, field, out, into);
     } catch (error) {
       await Promise.all(opened.map((peer) => peer.close()));
@@ -112,24 +119,44 @@ export class HaloExchange implements AsyncDisposable {
    * Brings all ghost cells up to date; every rank that has neighbours has to call it too. With fixed borders the outermost
    * ones stay as they are. Rejects with CLOSED, TIMEOUT, GPU_DEVICE_LOST, and PEER_DIED or CHANNEL_CLOSED when another rank
    * is gone. After a failure this exchange is over, and every call says why.
+   *
+   * `limits` are this caller's, `timeoutMs` defaults to Infinity. After its TIMEOUT or ABORTED the exchange goes on: the ghost
+   * cells are brought up to date, and the next call begins after that.
    */
-  exchange(): Promise<void> {
-    return this.#inTurn(async () => {
-      const sent = await this.#post();
-      const received = await this.#collect();
-      return { done: Promise.all([sent.done, received.done]) };
-    });
+  async exchange(limits?: Limits): Promise<void> {
+    checkLimits("exchange", limits);
+    return limitedWork("the halos were not exchanged", limits, () =>
+      this.#inTurn(async () => {
+        const sent = await this.#post();
+        const received = await this.#collect();
+        return { done: Promise.all([sent.done, received.done]) };
+      }),
+    );
   }
 
   /**
    * Steps in which each cell becomes what a function of its neighbours says, all local tiles at once. The stencil's other
    * field, one step earlier, begins as a copy of the tiles: a wave at rest. SHADER_INVALID with the line of the source,
-   * INVALID_ARGUMENT, CLOSED, out of memory.
+   * INVALID_ARGUMENT, CLOSED, out of memory, TIMEOUT (`timeoutMs`, default Infinity), ABORTED: a stencil that comes to be
+   * afterwards is closed.
    */
   async stencil<P extends string = never>(options: StencilOptions<P>): Promise<Stencil<P>> {
     this.#checkOpen();
+    const stencil = await limitedWork(
+      "the stencil was not made",
+      options,
+      () => this.#makeStencil(options),
+      (unwanted) => unwanted.close(),
+    );
+    if (this.#closing) stencil.close();
+    this.#checkOpen();
+    this.#stencils.add(stencil);
+    return stencil;
+  }
+
+  #makeStencil<P extends string>(options: StencilOptions<P>): Promise<Stencil<P>> {
     const { tiling, layout, beside } = this.#share;
-    const stencil = await Stencil.make<P>(options, {
+    return Stencil.make<P>(options, {
       engine: this.#engine,
       tiling,
       layout,
@@ -144,10 +171,6 @@ export class HaloExchange implements AsyncDisposable {
       collect: () => this.#collect(),
       inTurn: (work) => this.#inTurn(work),
     });
-    if (this.#closing) stencil.close();
-    this.#checkOpen();
-    this.#stencils.add(stencil);
-    return stencil;
   }
 
   /** Idempotent. What is under way ends with CLOSED; the tiles, and the stencils, are closed. */
@@ -247,19 +270,19 @@ function handled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-const NAMES: OptionNames<HaloOptions> = { owner: true, rank: true, name: true, timeoutMs: true };
+const NAMES: OptionNames<HaloOptions> = { owner: true, rank: true, name: true, timeoutMs: true, signal: true };
 
 function checkOptions(tiling: Tiling, options: HaloOptions) {
   if (typeof options !== "object" || options === null)
     throw invalidArgument("options", options, "{ owner, rank, name }");
   checkNames("HaloExchange.create", options, NAMES);
-  const { rank = 0, owner = () => rank, name } = options;
+  const { rank = 0, owner = () => rank, name, signal } = options;
   if (!isRank(rank)) throw invalidArgument("rank", rank, "a whole number from 0");
   if (typeof owner !== "function") throw invalidArgument("owner", owner, "a function from a tile's index to a rank");
   if (name !== undefined && (typeof name !== "string" || name === "" || Buffer.byteLength(name) > NAME_MAX)) {
     throw invalidArgument("name", name, `1 to ${NAME_MAX} bytes of text`);
   }
-  const timeoutMs = options.timeoutMs === undefined ? DEFAULT_TIMEOUT_MS : timeoutOf({ timeoutMs: options.timeoutMs });
+  const timeoutMs = timeoutOf({ timeoutMs: options.timeoutMs, signal });
   const owners = new Int32Array(tiling.count);
   for (let tile = 0; tile < owners.length; tile++) {
     const given = owner(tile);
@@ -271,7 +294,7 @@ function checkOptions(tiling: Tiling, options: HaloOptions) {
       remedy: "Give each rank a tile at least, or use fewer ranks",
     });
   }
-  return { rank, owners, name: name ?? "", timeoutMs };
+  return { rank, owners, name: name ?? "", timeoutMs, signal };
 }
 
 const isRank = (value: unknown): value is number =>
@@ -306,12 +329,13 @@ function wordsOf(tiling: Tiling, owners: Int32Array): Words {
 async function meetAll(
   engine: Engine,
   share: Share,
-  who: { name: string; mine: number; timeoutMs: number },
+  own: { name: string; mine: number; timeoutMs: number; signal: AbortSignal | undefined },
   words: Words,
 ) {
   const enough = new AbortController();
+  const signal = own.signal ? AbortSignal.any([enough.signal, own.signal]) : enough.signal;
   const meeting = [...share.traffic].map(([rank, traffic]) =>
-    Peer.meet(engine, { ...who, rank, signal: enough.signal }, traffic, words),
+    Peer.meet(engine, { ...own, rank, signal }, traffic, words),
   );
   try {
     return await Promise.all(meeting);

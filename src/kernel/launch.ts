@@ -1,5 +1,6 @@
 /** What a kernel may be launched with, and what is said of the rest. */
 import { invalidArgument } from "../errors.ts";
+import { type Limits, timeoutOf } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import { checkId, parseAddress } from "./addresses.ts";
 import type { Priority } from "./backend/backend.ts";
@@ -43,7 +44,7 @@ export type Handler<Request extends Struct | undefined = undefined, Reply extend
 export interface LaunchOptions<
   Request extends Struct | undefined = undefined,
   Reply extends Struct | undefined = undefined,
-> {
+> extends Limits {
   /**
    * WGSL with a function `on_message` runs on vulkan and metal; a handler, or a module whose default export is one and
    * which then runs in a Worker of its own (not in a bundle), on cpu. Give WGSL and one of them to run anywhere.
@@ -74,7 +75,7 @@ export interface LaunchOptions<
 }
 
 /** As `LaunchOptions`, with nothing left out. */
-export interface LaunchPlan extends Required<Omit<LaunchOptions, "request" | "reply" | "structs">> {
+export interface LaunchPlan extends Required<Omit<LaunchOptions, "request" | "reply" | "structs" | keyof Limits>> {
   request: Struct | null;
   reply: Struct | null;
   /** What these and all others give the WGSL. */
@@ -147,6 +148,8 @@ const NAMES: OptionNames<LaunchOptions> = {
   request: true,
   reply: true,
   structs: true,
+  timeoutMs: true,
+  signal: true,
 };
 
 /** INVALID_ARGUMENT, with the option that can't be. `passedOver` says why it is not another backend. */
@@ -159,6 +162,7 @@ export function checkLaunch(
   checkId(id);
   if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ source: ... }");
   checkNames("launch", options, NAMES);
+  timeoutOf(options);
   const request = checkStruct("request", options.request);
   const reply = checkStruct("reply", options.reply);
   const { structs = [], routes = [] } = options;

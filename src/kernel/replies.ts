@@ -1,11 +1,10 @@
 /** Replies of a kernel that no call waits for: those that wait for `receive`, and the receivers that wait for one. */
 import type { LavaFlowError } from "../errors.ts";
 import { Fifo } from "../native/fifo.ts";
-import { timedOut } from "../native/limits.ts";
 import type { Envelope } from "./envelope.ts";
 import type { Struct } from "./struct.ts";
 import { give } from "./values.ts";
-import { type Origin, Waiter } from "./waiter.ts";
+import { type Limit, type Origin, Waiter } from "./waiter.ts";
 
 export class Replies {
   readonly capacity: number;
@@ -44,10 +43,10 @@ export class Replies {
     return this.#waiting.shift();
   }
 
-  /** Resolves with the next reply that is added. TIMEOUT. */
-  next(limitMs: number): Promise<Envelope> {
-    const late = () => timedOut(`no reply from kernel "${this.#id}"`, limitMs);
-    const waiter = new Waiter<Envelope>(limitMs, late, () => this.#receivers.delete(waiter), this.#origin);
+  /** Resolves with the next reply that is added. After TIMEOUT and ABORTED the next receiver gets it. */
+  next(limit: Limit): Promise<Envelope> {
+    const what = () => `no reply from kernel "${this.#id}"`;
+    const waiter = new Waiter<Envelope>(limit, what, () => this.#receivers.delete(waiter), this.#origin);
     this.#receivers.add(waiter);
     return waiter.promise;
   }

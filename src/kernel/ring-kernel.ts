@@ -1,6 +1,13 @@
 /** The kernel behind the interface: what it is sent and asked, what its backend tells it, and the replies to calls. */
 import { type Call, invalidArgument, type LavaFlowError } from "../errors.ts";
-import { checkDrain, checkTimeout, DEFAULT_TIMEOUT_MS, timedOut } from "../native/limits.ts";
+import {
+  checkAborted,
+  checkDrain,
+  checkLimits,
+  DEFAULT_TIMEOUT_MS,
+  type Limits,
+  limitedWork,
+} from "../native/limits.ts";
 import { inTurn, nextTurn, turnDue } from "../native/turn.ts";
 import { HOST } from "./addresses.ts";
 import type { BackendKernel, KernelPort, Message } from "./backend/backend.ts";
@@ -16,7 +23,7 @@ import { Replies } from "./replies.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { Struct } from "./struct.ts";
 import { give, withValue } from "./values.ts";
-import { Origin, Waiter, within } from "./waiter.ts";
+import { type Limit, Origin, Waiter, within } from "./waiter.ts";
 
 const DONE = Promise.resolve();
 const nothing = () => {};
@@ -107,21 +114,29 @@ export class RingKernel implements Kernel {
 
   // ───────────── states ─────────────
 
-  activate(): Promise<void> {
-    return this.#lifecycle.change("active", ["launched", "deactivated"], () => {
-      this.#backend?.activate();
-      this.#home.activated();
-    });
+  async activate(limits?: Limits): Promise<void> {
+    checkLimits("activate", limits);
+    return limitedWork(`kernel "${this.id}" was not activated`, limits, () =>
+      this.#lifecycle.change("active", ["launched", "deactivated"], () => {
+        this.#backend?.activate();
+        this.#home.activated();
+      }),
+    );
   }
 
-  deactivate(): Promise<void> {
-    return this.#lifecycle.change("deactivated", ["active"], () => this.#backend?.deactivate());
+  async deactivate(limits?: Limits): Promise<void> {
+    checkLimits("deactivate", limits);
+    return limitedWork(`kernel "${this.id}" did not stop`, limits, () =>
+      this.#lifecycle.change("deactivated", ["active"], () => this.#backend?.deactivate()),
+    );
   }
 
-  async terminate(options: { drainMs?: number } = {}): Promise<Remains> {
+  async terminate(options: { drainMs?: number } & Limits = {}): Promise<Remains> {
     const drainMs = checkDrain("terminate", options, 0);
-    const limit = performance.now() + drainMs;
-    return this.end(limit, this.state === "active" ? this.drained(drainMs) : DONE);
+    return limitedWork(`kernel "${this.id}" did not end`, options, () => {
+      const limit = performance.now() + drainMs;
+      return this.end(limit, this.state === "active" ? this.drained(drainMs) : DONE);
+    });
   }
 
   /** Ends it once `quiet` has resolved; what it handles then may take until `limit`. INVALID_TRANSITION. */
@@ -180,37 +195,40 @@ export class RingKernel implements Kernel {
     return this.#sends.offer(this.#compose(init));
   }
 
-  send(init: EnvelopeInit): Promise<void> {
+  send(init: EnvelopeInit, limits?: Limits): Promise<void> {
     try {
+      const timeoutMs = this.#begin("send", limits);
       const message = this.#compose(init);
-      return this.#sends.offer(message)
-        ? turnDue()
-          ? nextTurn()
-          : DONE
-        : this.#sends.wait(message, Math.min(DEFAULT_TIMEOUT_MS, init.deadlineMs ?? DEFAULT_TIMEOUT_MS));
+      if (this.#sends.offer(message)) return turnDue() ? nextTurn() : DONE;
+      return this.#sends.wait(message, { ...limits, timeoutMs: Math.min(timeoutMs, init.deadlineMs ?? timeoutMs) });
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async sendMany(payloads: readonly MessageBytes[], options: Alike = {}): Promise<void> {
+  async sendMany(payloads: readonly MessageBytes[], options: Alike & Limits = {}): Promise<void> {
+    if (typeof options !== "object" || options === null)
+      throw invalidArgument("options of sendMany", options, "{ type, priority, ... }");
+    const { timeoutMs, signal, ...alike } = options;
+    const limits = { timeoutMs, signal };
     if (!Array.isArray(payloads)) throw invalidArgument("payloads", payloads, "a list of payloads");
     const all = payloads.map((payload) => checkPayload(payload, this));
     for (let sent = 0, waited = false; sent < all.length; waited = true) {
+      this.#begin("sendMany", limits);
       if (turnDue()) {
         await nextTurn(); // before: many who send a message each when a turn is due make small submissions
         waited = true; // what was looked at before it may have gone
-      } else if (waited) await this.send({ ...options, payload: all[sent++] as Uint8Array }); // no room: as any other
-      sent += this.#offerMany(all, sent, options, waited);
+      } else if (waited) await this.send({ ...alike, payload: all[sent++] as Uint8Array }, limits); // no room: as any other
+      sent += this.#offerMany(all, sent, alike, waited);
     }
   }
 
-  call(init: EnvelopeInit, options?: { timeoutMs?: number }): Promise<Envelope> {
+  call(init: EnvelopeInit, limits?: Limits): Promise<Envelope> {
     try {
-      const timeoutMs = checkTimeout("call", options);
+      const timeoutMs = this.#begin("call", limits);
       const message = this.#compose(init);
       if (message.correlationId === 0) message.correlationId = this.#home.calls.next();
-      return this.#callFor(message, Math.min(timeoutMs, init.deadlineMs ?? timeoutMs));
+      return this.#callFor(message, { ...limits, timeoutMs: Math.min(timeoutMs, init.deadlineMs ?? timeoutMs) });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -241,12 +259,12 @@ export class RingKernel implements Kernel {
     return at - from;
   }
 
-  #callFor(message: Message, limit: number): Promise<Envelope> {
+  #callFor(message: Message, limit: Limit): Promise<Envelope> {
     const { correlationId } = message;
     let withdraw = nothing;
     const waiter = new Waiter<Envelope>(
       limit,
-      () => timedOut(`no reply from kernel "${this.id}"${this.#blocked()}`, limit),
+      () => `no reply from kernel "${this.id}"${this.#blocked()}`,
       () => {
         this.#home.calls.delete(correlationId);
         withdraw();
@@ -258,6 +276,14 @@ export class RingKernel implements Kernel {
     this.#home.calls.set(correlationId, waiter);
     if (!this.#sends.offer(message)) withdraw = this.#sends.add(message, nothing, (error) => waiter.failed(error));
     return waiter.promise;
+  }
+
+  /** The time that the caller waits. Nothing is begun by an aborted signal. INVALID_ARGUMENT, ABORTED. */
+  #begin(call: string, limits: Limits | undefined): number {
+    if (limits === undefined) return DEFAULT_TIMEOUT_MS;
+    const timeoutMs = checkLimits(call, limits);
+    checkAborted(`${call} of kernel "${this.id}" was not begun`, limits);
+    return timeoutMs;
   }
 
   /** Why a kernel that is well may not answer. */
@@ -286,11 +312,11 @@ export class RingKernel implements Kernel {
     return this.#reply === null ? reply : withValue(reply, this.#reply);
   }
 
-  receive(options?: { timeoutMs?: number }): Promise<Envelope> {
+  receive(limits?: Limits): Promise<Envelope> {
     try {
-      const timeoutMs = checkTimeout("receive", options);
+      const timeoutMs = this.#begin("receive", limits);
       const reply = this.tryReceive();
-      return reply ? inTurn(reply) : this.#replies.next(timeoutMs);
+      return reply ? inTurn(reply) : this.#replies.next({ ...limits, timeoutMs });
     } catch (error) {
       return Promise.reject(error);
     }

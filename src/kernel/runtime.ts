@@ -2,7 +2,7 @@
 import { type Call, callOf, invalidArgument, LavaFlowError, sourceLineOf } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, noVulkan } from "../gpu/device.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
-import { checkDrain } from "../native/limits.ts";
+import { checkAborted, checkDrain, type Limits, limitedWork } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import { remedyFor } from "../native/status.ts";
 import { Addresses, checkRuntimeName } from "./addresses.ts";
@@ -221,7 +221,9 @@ export class KernelRuntime implements AsyncDisposable {
   /**
    * Makes a kernel, which is to be activated then. An id has 1 to 64 bytes of letters, digits and . _ : , -
    * Rejects with KERNEL_EXISTS (an id is free again once its kernel has ended), INVALID_ARGUMENT, SHADER_INVALID, CLOSED,
-   * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY.
+   * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, and TIMEOUT or ABORTED: `timeoutMs` defaults to 30,000 for a module in a Worker,
+   * and to Infinity else. After an error the id is free, a Worker has ended, and a shader that is being compiled is given up
+   * once the driver comes back.
    */
   async launch<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>(
     id: string,
@@ -244,10 +246,10 @@ export class KernelRuntime implements AsyncDisposable {
         remedy: "Terminate it first, or choose another id",
       });
     }
+    checkAborted(`kernel "${id}" was not launched`, options);
     const place = sourceLineOf(callOf(this.launch));
-    const launch = this.#launch(id, plan, {
-      stack: place && `\n    at KernelRuntime.launch (${place})`,
-    });
+    const call = { stack: place && `\n    at KernelRuntime.launch (${place})` };
+    const launch = this.#launch(id, plan, call, { timeoutMs: options.timeoutMs, signal: options.signal });
     this.#launches.add(launch);
     const kernel: unknown = await launch.finally(() => this.#launches.delete(launch));
     return kernel as Kernel<Request, Reply>;
@@ -255,18 +257,23 @@ export class KernelRuntime implements AsyncDisposable {
 
   /**
    * Ends all kernels; those that are active first handle what waits, for `drainMs` (default 5,000) at the longest. Resolves
-   * with what became of the messages that waited. Idempotent.
+   * with what became of the messages that waited. Idempotent. `timeoutMs` defaults to Infinity. After TIMEOUT or ABORTED the
+   * shutdown goes on, and the next call waits for the same report.
    */
-  async shutdown(options: { drainMs?: number } = {}): Promise<ShutdownReport> {
+  async shutdown(options: { drainMs?: number } & Limits = {}): Promise<ShutdownReport> {
     const drainMs = checkDrain("shutdown", options, DRAIN_MS);
-    return (this.#shutdown ??= this.#close(drainMs));
+    return limitedWork(
+      `the runtime "${this.name}" was not shut down`,
+      options,
+      () => (this.#shutdown ??= this.#close(drainMs)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
 
-  async #launch(id: string, plan: LaunchPlan, call: Call): Promise<RingKernel> {
+  async #launch(id: string, plan: LaunchPlan, call: Call, limits: Limits): Promise<RingKernel> {
     const number = this.#addresses.add(id);
     const kernel = new RingKernel(id, number, plan, this.#home, call);
     this.#kernels.set(id, kernel);
@@ -274,7 +281,7 @@ export class KernelRuntime implements AsyncDisposable {
       const { source, request, reply, routes, ...sizes } = plan;
       const body = bodyOf(id, plan, this.#addresses, this.#broker);
       const spec = { id, number, body, ...sizes, routeCount: routes.length };
-      kernel.launched(await this.#backend.launch(spec, kernel.port));
+      kernel.launched(await this.#backend.launch(spec, kernel.port, limits));
       this.#routes.add(kernel, routes);
       return kernel;
     } catch (error) {

@@ -1,9 +1,8 @@
 /** Messages that wait for room in the input of a kernel, in the order of their sends. */
 import type { LavaFlowError } from "../errors.ts";
-import { timedOut } from "../native/limits.ts";
 import type { Message } from "./backend/backend.ts";
 import { changeOf } from "./payload.ts";
-import { type Origin, Waiter } from "./waiter.ts";
+import { type Limit, type Origin, Waiter } from "./waiter.ts";
 
 interface Waiting {
   readonly message: Message;
@@ -35,10 +34,10 @@ export class SendQueue {
     return this.#waiting.size === 0 && this.#trySend(message);
   }
 
-  /** Resolves when the message is in the input. TIMEOUT. */
-  wait(message: Message, limitMs: number): Promise<void> {
-    const late = () => timedOut(`no room in the input of "${this.#id}"`, limitMs);
-    const waiter = new Waiter<void>(limitMs, late, () => withdraw(), this.#origin);
+  /** Resolves when the message is in the input. After TIMEOUT and ABORTED it is not sent. */
+  wait(message: Message, limit: Limit): Promise<void> {
+    const what = () => `no room in the input of "${this.#id}"`;
+    const waiter = new Waiter<void>(limit, what, () => withdraw(), this.#origin);
     const withdraw = this.add(
       message,
       () => waiter.got(),

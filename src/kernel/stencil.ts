@@ -1,6 +1,7 @@
 /** Steps of a simulation on tiles: each cell becomes what a function of its neighbours says. */
 import { invalidArgument } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
+import { checkLimits, type Limits, limitedWork } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import type { Engine } from "./halo/engine.ts";
 import { Field, type FieldLayout } from "./halo/field.ts";
@@ -11,7 +12,7 @@ import { KEYWORDS, RESERVED } from "./wgsl/words.ts";
 export type { StencilRow } from "./halo/sweep.ts";
 
 /** Options of `HaloExchange.stencil`. */
-export interface StencilOptions<P extends string = never> {
+export interface StencilOptions<P extends string = never> extends Limits {
   /**
    * For a GPU: a function `cell() -> f32` and what it needs. It has `at(dx, dy)`, in three dimensions `at(dx, dy, dz)`: a
    * cell so far from this one, now (NaN beyond the halo); `previous()`: this cell one step earlier; `parameters.NAME`;
@@ -66,7 +67,7 @@ export class Stencil<P extends string = string> {
     try {
       other = await Field.make(engine, layout, tiling.tileBytes);
       const made = new Stencil<P>(parameters, types, grounds, sweep, other);
-      await made.rest();
+      await made.#copyNow();
       return made;
     } catch (error) {
       other?.close();
@@ -99,33 +100,58 @@ export class Stencil<P extends string = string> {
     return this.#other.tiles;
   }
 
-  /** Makes the earlier step the same as the tiles are now, borders included: nothing moves. */
-  rest(): Promise<void> {
+  /**
+   * Makes the earlier step the same as the tiles are now, borders included: nothing moves. After TIMEOUT or ABORTED the copy
+   * goes on, and the next call begins after it.
+   */
+  async rest(limits?: Limits): Promise<void> {
+    checkLimits("rest", limits);
+    return limitedWork("the earlier step was not copied", limits, () => this.#copyNow());
+  }
+
+  #copyNow(): Promise<void> {
     return this.#grounds.inTurn(async () => ({ done: this.#other.copyFrom(this.#grounds.field()) }));
   }
 
   /**
    * Exchanges the halos and computes all cells, `count` times; every rank has to take as many. What can be computed before
-   * other ranks' halos come is. Rejects as `HaloExchange.exchange` does, and with what a handler throws.
+   * other ranks' halos come is. Rejects as `HaloExchange.exchange` does, and with what a handler throws. `timeoutMs` defaults
+   * to Infinity. After TIMEOUT or ABORTED the step that is under way is completed, and no other is begun: `steps` counts those
+   * that were taken, once the next call has resolved. Other ranks wait until this one takes the steps that are left.
    */
-  step(count = 1): Promise<void> {
+  async step(count = 1, limits?: Limits): Promise<void> {
+    checkLimits("step", limits);
     if (!(Number.isSafeInteger(count) && count >= 0)) throw invalidArgument("count", count, "a whole number from 0");
     const parameters = { ...this.parameters };
     checkNumbers(parameters, this.#types);
-    return this.#grounds.inTurn(async () => {
-      const { gpu } = this.#grounds.engine;
-      const ahead: Promise<unknown>[] = [];
-      let breath = performance.now();
-      for (let each = 0; each < count; each++) {
-        const { done } = await this.#step(parameters);
-        ahead.push(done);
-        if (ahead.length > AHEAD) await ahead.shift();
-        if (gpu || performance.now() - breath < BREATH_MS) continue;
-        await new Promise((resolve) => setImmediate(resolve));
-        breath = performance.now();
-      }
-      return { done: Promise.all(ahead) };
-    });
+    let isGivenUp = false;
+    try {
+      await limitedWork(`${count} steps were not taken`, limits, () =>
+        this.#grounds.inTurn(() => this.#take(count, parameters, () => isGivenUp)),
+      );
+    } catch (error) {
+      isGivenUp = true;
+      throw error;
+    }
+  }
+
+  async #take(
+    count: number,
+    parameters: Record<P, number>,
+    isGivenUp: () => boolean,
+  ): Promise<{ done: Promise<unknown> }> {
+    const { gpu } = this.#grounds.engine;
+    const ahead: Promise<unknown>[] = [];
+    let breath = performance.now();
+    for (let each = 0; each < count && !isGivenUp(); each++) {
+      const { done } = await this.#step(parameters);
+      ahead.push(done);
+      if (ahead.length > AHEAD) await ahead.shift();
+      if (gpu || performance.now() - breath < BREATH_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      breath = performance.now();
+    }
+    return { done: Promise.all(ahead) };
   }
 
   /** Hands one step over; `done` is the GPU's end of it. */
@@ -163,7 +189,14 @@ export class Stencil<P extends string = string> {
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
-const NAMES: OptionNames<StencilOptions> = { wgsl: true, handler: true, parameters: true, integers: true };
+const NAMES: OptionNames<StencilOptions> = {
+  wgsl: true,
+  handler: true,
+  parameters: true,
+  integers: true,
+  timeoutMs: true,
+  signal: true,
+};
 
 interface Checked<P extends string> {
   parameters: Record<P, number>;

@@ -1,11 +1,14 @@
 /** A promise that somebody else settles, or the time. */
 import { type Call, callHere, type LavaFlowError, namesUser, putFirst, sourceLineOf } from "../errors.ts";
-import { TIMER_MAX_MS } from "../native/limits.ts";
+import { aborted, type Limits, TIMER_MAX_MS, timedOut } from "../native/limits.ts";
 import { afterTurn } from "../native/turn.ts";
 import type { Struct } from "./struct.ts";
 
 /** callHere, the waiter's constructor, two of the kernel, and what the user calls it by. */
 const FRAMES = 6;
+
+/** How long a caller waits: `signal` was not aborted when the wait began. */
+export type Limit = Required<Pick<Limits, "timeoutMs">> & Pick<Limits, "signal">;
 
 /** The line of the user's program that an error of a kernel shows, where it has none of its own. */
 export class Origin {
@@ -34,10 +37,12 @@ export class Waiter<T> {
   owner: object | null = null;
   struct: Struct | null = null;
   readonly #limitMs: number;
-  readonly #late: () => LavaFlowError;
+  readonly #what: () => string;
   readonly #over: () => void;
   readonly #origin: Origin;
   readonly #call: Call | null;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #slept = false;
   #settled = false;
@@ -45,12 +50,13 @@ export class Waiter<T> {
   #reject!: (error: LavaFlowError) => void;
 
   /**
-   * Rejects with `late()` after `limitMs`. `over` is called once, before it settles: nobody looks for it any more. An error
-   * of no line of the user's shows that of the call, where the one before it slept, and else that of the launch.
+   * Rejects with TIMEOUT after `timeoutMs`, and with ABORTED by the signal: `what()` has not happened then. `over` is called
+   * once, before it settles. An error without a line of the user's program shows the line of the call, where the waiter
+   * before it slept, and else the line of the launch.
    */
-  constructor(limitMs: number, late: () => LavaFlowError, over: () => void, origin: Origin) {
+  constructor({ timeoutMs: limitMs, signal }: Limit, what: () => string, over: () => void, origin: Origin) {
     this.#limitMs = limitMs;
-    this.#late = late;
+    this.#what = what;
     this.#over = over;
     this.#origin = origin;
     this.#call = origin.sleeps ? callHere(FRAMES) : null;
@@ -58,6 +64,11 @@ export class Waiter<T> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    this.#signal = signal;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.failed(aborted(what(), signal));
+      signal.addEventListener("abort", this.#onAbort);
+    }
     if (fresh.length === 0) setImmediate(arm);
     fresh.push(this as unknown as Waiter<never>);
   }
@@ -68,7 +79,7 @@ export class Waiter<T> {
     this.#slept = this.#origin.sleeps = true;
     if (this.#limitMs >= TIMER_MAX_MS) return;
     // The thread may have been busy while what it waits for came: whoever brings that has one more turn of the event loop.
-    const timeIsUp = () => afterTurn(() => this.#settled || this.failed(this.#late()));
+    const timeIsUp = () => afterTurn(() => this.#settled || this.failed(timedOut(this.#what(), this.#limitMs)));
     this.#timer = setTimeout(timeIsUp, this.#limitMs);
   }
 
@@ -90,6 +101,7 @@ export class Waiter<T> {
     this.#settled = true;
     if (this.#slept) clearTimeout(this.#timer);
     else this.#origin.sleeps = false;
+    if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#over();
   }
 }

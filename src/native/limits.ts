@@ -23,15 +23,10 @@ export function checkLimits(call: string, limits: Limits | undefined): number {
   return timeoutOf(limits);
 }
 
-/** As `checkLimits`, for options with a time only. */
-export function checkTimeout(call: string, options: { timeoutMs?: number } | undefined): number {
-  checkNames(call, options, { timeoutMs: true });
-  return timeoutOf(options);
-}
-
-/** Milliseconds in which waiting messages are still handled. INVALID_ARGUMENT as for `timeoutOf`. */
-export function checkDrain(call: string, options: { drainMs?: number }, otherwise: number): number {
-  checkNames(call, options, { drainMs: true });
+/** Milliseconds that a kernel may go on handling what waits for it. INVALID_ARGUMENT as for `checkLimits`. */
+export function checkDrain(call: string, options: { drainMs?: number } & Limits, otherwise: number): number {
+  checkNames(call, options, { drainMs: true, ...LIMITS });
+  timeoutOf(options);
   return timeoutOf({ timeoutMs: options.drainMs ?? otherwise });
 }
 
@@ -103,4 +98,20 @@ export function limited<T>(
       },
     );
   });
+}
+
+/**
+ * As `limited`, for work that has a bound of its own: without `timeoutMs` the caller waits for all of it. An aborted signal
+ * begins nothing.
+ */
+export async function limitedWork<T>(
+  what: string,
+  limits: Limits | undefined,
+  work: () => Promise<T>,
+  unwanted?: (value: T) => void,
+): Promise<T> {
+  const { timeoutMs = Number.POSITIVE_INFINITY, signal } = limits ?? {};
+  timeoutOf({ timeoutMs, signal });
+  checkAborted(what, { signal });
+  return limited(what, work(), { timeoutMs, signal }, unwanted);
 }

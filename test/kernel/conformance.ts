@@ -11,6 +11,7 @@ import type { BodyName } from "./conformance/bodies.ts";
 import { ending } from "./conformance/ending.ts";
 import { k2k } from "./conformance/k2k.ts";
 import { lifecycle } from "./conformance/lifecycle.ts";
+import { limits } from "./conformance/limits.ts";
 import { messages } from "./conformance/messages.ts";
 import { counts } from "./conformance/metrics.ts";
 import { queues } from "./conformance/queues.ts";
@@ -27,6 +28,7 @@ export function conformance(setting: Setting): void {
   describe(setting.name, () => {
     lifecycle(setting);
     messages(setting);
+    limits(setting);
     structs(setting);
     queues(setting);
     k2k(setting);

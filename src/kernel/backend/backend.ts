@@ -1,5 +1,6 @@
 /** What the runtime asks of a backend, and what a backend tells a kernel. */
 import type { LavaFlowError } from "../../errors.ts";
+import type { Limits } from "../../native/limits.ts";
 import type { HlcTimestamp, HybridLogicalClock } from "../clock.ts";
 import type { MessageBytes } from "../payload.ts";
 import type { StructLibrary } from "../struct/library.ts";
@@ -119,7 +120,10 @@ export interface BackendKernel {
 export interface KernelBackend {
   /** Times that something was handed to the device, to the event loop or to a Worker. */
   readonly metrics: { readonly dispatches: number };
-  /** SHADER_INVALID, INVALID_ARGUMENT, out of memory. */
-  launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel>;
+  /**
+   * SHADER_INVALID, INVALID_ARGUMENT, out of memory, TIMEOUT, ABORTED. After an error the backend gives up what it made for
+   * the kernel.
+   */
+  launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel>;
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** Kernels on the CPU: handlers in this thread, and modules in a Worker each. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import type { Limits } from "../../native/limits.ts";
 import { deadlineOf } from "../compose.ts";
 import type {
   BackendKernel,
@@ -124,12 +125,12 @@ class CpuBackend implements KernelBackend {
     return { dispatches: this.scheduler.drains + this.#posted };
   }
 
-  async launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
+  async launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel> {
     const { handler, module } = spec.body;
     const kernel =
       module === undefined
         ? new HandlerKernel(spec, port, this, handler as Handler)
-        : await WorkerKernel.launch(spec, port, this.registry, module, {
+        : await WorkerKernel.launch(spec, port, this.registry, module, limits, {
             posted: () => this.#posted++,
             closed: () => this.forget(spec.number),
             sendTo: (destination, payload, options) => this.pass(spec, destination, payload, options),

@@ -3,6 +3,7 @@
  * that waits for all active kernels, one workgroup a kernel, and what is sent meanwhile gathers for the next.
  */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { type Limits, limitedWork } from "../../native/limits.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { HybridLogicalClock } from "../clock.ts";
 import { toKernel } from "../shader.ts";
@@ -86,7 +87,16 @@ class GpuBackend implements KernelBackend, Crew {
 
   // ───────────── kernels come and go ─────────────
 
-  async launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
+  async launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel> {
+    return limitedWork(
+      `kernel "${spec.id}" was not launched`,
+      limits,
+      () => this.#launch(spec, port),
+      (kernel) => void kernel.close(),
+    );
+  }
+
+  async #launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
     if (this.#dead) throw this.#dead;
     const { wgsl } = spec.body;
     if (wgsl === undefined)

@@ -1,6 +1,6 @@
 /** A kernel whose handler is a module, in a Worker of its own: messages go there and back as packed envelopes. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
-import { DEFAULT_TIMEOUT_MS, timedOut } from "../../native/limits.ts";
+import { type Limits, limited } from "../../native/limits.ts";
 import { corrupt, pack, unpack } from "../envelope.ts";
 import { within } from "../waiter.ts";
 import type { BackendKernel, BodyContext, KernelPort, KernelSpec, Message } from "./backend.ts";
@@ -38,14 +38,15 @@ export class WorkerKernel implements BackendKernel {
   #reason = "it ended by itself";
 
   /**
-   * Resolves when the module is loaded. INVALID_ARGUMENT where it can't be, or exports no handler; TIMEOUT;
-   * BACKEND_UNAVAILABLE in a bundle.
+   * Resolves when the module is loaded. INVALID_ARGUMENT where it can't be, or exports no handler; TIMEOUT, ABORTED;
+   * BACKEND_UNAVAILABLE in a bundle. After an error the Worker has ended.
    */
   static async launch(
     spec: KernelSpec,
     port: KernelPort,
     registry: Registry,
     module: string | URL,
+    limits: Limits | undefined,
     ledger: Ledger,
   ): Promise<WorkerKernel> {
     if (import.meta.file !== "worker.ts") {
@@ -55,16 +56,12 @@ export class WorkerKernel implements BackendKernel {
       });
     }
     const kernel = new WorkerKernel(spec, port, registry, String(module), ledger);
-    const late = timedOut(`the module of "${spec.id}", ${module}, was not loaded`, DEFAULT_TIMEOUT_MS);
-    const timer = setTimeout(() => kernel.#ready.reject(late), DEFAULT_TIMEOUT_MS);
     try {
-      await kernel.#ready.promise;
+      await limited(`the module of "${spec.id}", ${module}, was not loaded`, kernel.#ready.promise, limits);
       return kernel;
     } catch (error) {
       await kernel.close();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,5 +1,6 @@
 /** Messages between kernels by way of the host: in this runtime, and to runtimes of other processes and hosts. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { checkAborted, type Limits, limited, timeoutOf } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 import { nextTurn, turnDue } from "../../native/turn.ts";
 import { checkRuntimeName, HOST, parseAddress } from "../addresses.ts";
@@ -27,9 +28,11 @@ export interface K2kBroker {
    * - "pending": it was handed to another runtime, which has not said within that time, and 2 s more, what became of it.
    * Rejects with PEER_DIED or CHANNEL_CLOSED (a runtime on the way is gone, and did not say what became of it), CLOCK_DRIFT
    * (this clock is too far ahead for a runtime on the way), KERNEL_NOT_ACTIVE (the sender is no kernel here),
-   * INVALID_ARGUMENT, CLOSED.
+   * INVALID_ARGUMENT, CLOSED, and TIMEOUT or ABORTED. `timeoutMs` is how long the caller waits, by default for as long as it
+   * takes. After TIMEOUT or ABORTED a message that waits here is not delivered, and counts as rejected. One that another
+   * runtime was given may be delivered; the metrics say so once it is known.
    */
-  send(from: string, to: string, payload: MessageBytes, options?: SendOptions): Promise<DeliveryStatus>;
+  send(from: string, to: string, payload: MessageBytes, options?: SendOptions & Limits): Promise<DeliveryStatus>;
   /**
    * Messages for a destination that is neither here nor in a connected runtime go to `nextHop`: to a connected runtime of
    * that name, which takes them on, or to another kernel, which is given them instead. The destination may be a kernel, or
@@ -60,6 +63,7 @@ const CONNECT: OptionNames<ConnectOptions> = {
   allocator: true,
 };
 const SEND: OptionNames<SendOptions> = { priority: true, type: true, deadlineMs: true };
+const HOST_SEND: OptionNames<SendOptions & Limits> = { ...SEND, timeoutMs: true, signal: true };
 
 export class Broker implements K2kBroker {
   readonly #runtime: LocalRuntime;
@@ -84,8 +88,18 @@ export class Broker implements K2kBroker {
     return [...this.#router.peers.keys()];
   }
 
-  async send(from: string, to: string, payload: MessageBytes, options?: SendOptions): Promise<DeliveryStatus> {
+  async send(
+    from: string,
+    to: string,
+    payload: MessageBytes,
+    options: SendOptions & Limits = {},
+  ): Promise<DeliveryStatus> {
     this.#checkOpen();
+    checkNames("sending to a kernel", options, HOST_SEND);
+    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+    timeoutOf({ timeoutMs, signal });
+    const what = `${JSON.stringify(to)} was not given the message`;
+    checkAborted(what, { signal });
     const source = from === HOST ? 0 : this.#runtime.kernel(from)?.number;
     if (source === undefined) {
       const remedy = 'Name a kernel of this runtime, or "host"';
@@ -95,8 +109,11 @@ export class Broker implements K2kBroker {
     }
     const { promise, resolve: told } = Promise.withResolvers<Outcome>();
     const message = this.#compose(source, to, payload, options, 0);
-    this.#dispatcher.send({ from, to, message, told }, true);
-    const outcome = await promise;
+    const delivery = this.#dispatcher.send({ from, to, message, told }, true);
+    const outcome = await limited(what, promise, { timeoutMs, signal }).catch((error) => {
+      this.#dispatcher.withdraw(delivery, error);
+      throw error;
+    });
     if (turnDue()) await nextTurn();
     if (outcome instanceof LavaFlowError) throw outcome;
     return outcome;
@@ -153,9 +170,9 @@ export class Broker implements K2kBroker {
       outcome = settled;
     };
     try {
+      checkNames("sending to a kernel", options, SEND);
       const here = this.#runtime.kernel(to);
       if (here) {
-        checkNames("sending to a kernel", options, SEND);
         const { priority = 1, type = 0, deadlineMs } = options;
         const sending = { priority: checkPriority(priority), type: checkType(type), correlationId, deadlineMs };
         inner.sendTo(here.number, messageBytes("payload", payload), sending);
@@ -217,14 +234,7 @@ export class Broker implements K2kBroker {
     await Promise.all(closing);
   }
 
-  #compose(
-    source: number,
-    to: string,
-    payload: MessageBytes,
-    options: SendOptions = {},
-    correlationId: number,
-  ): Message {
-    checkNames("sending to a kernel", options, SEND);
+  #compose(source: number, to: string, payload: MessageBytes, options: SendOptions, correlationId: number): Message {
     const { priority = 1, type = 0, deadlineMs = Number.POSITIVE_INFINITY } = options;
     parseAddress(to, "to");
     const { addresses, clock } = this.#runtime;

@@ -105,6 +105,11 @@ export class Dispatcher {
     }
   }
 
+  /** The sender has given up: a message that still waits here is not delivered. */
+  withdraw(delivery: Delivery, error: LavaFlowError): void {
+    if (this.#waiting.has(delivery)) delivery.settle(error);
+  }
+
   /** Settles those that wait here; other runtimes settle the rest. */
   fail(error: LavaFlowError): void {
     for (const delivery of this.#waiting) delivery.settle(error);
