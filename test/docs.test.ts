@@ -1,4 +1,4 @@
-/** The documents link to files and headings that exist. The links of doc comments are checked by `bun run docs`. */
+/** The documents link to headings and name files that exist. `bun run docs` checks the links of doc comments. */
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -34,4 +34,16 @@ function broken(path: string): string[] {
 
 test.each(DOCUMENTS)("%s links to files and headings that exist", (path) => {
   expect(broken(path)).toEqual([]);
+});
+
+const SOURCES = [...new Glob("{src,shim,scripts,test,bench,docs}/**/*.{ts,c,h,zig,md}").scanSync(ROOT)].map((path) =>
+  path.replaceAll("\\", "/"),
+);
+
+/** A code span that is a source file: its whole path, or the end of it. */
+const FILE = /`((?:[\w-]+\/)*[\w.-]+\.(?:ts|c|h|zig))`/g;
+
+test.each(DOCUMENTS)("%s names source files that exist", (path) => {
+  const named = [...textOf(path).matchAll(FILE)].map(([, file]) => file as string);
+  expect(named.filter((file) => !SOURCES.some((source) => `/${source}`.endsWith(`/${file}`)))).toEqual([]);
 });
