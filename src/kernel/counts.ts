@@ -1,6 +1,6 @@
 /** What became of a kernel's messages. */
 import { LavaFlowError } from "../errors.ts";
-import { corrupt } from "./envelope.ts";
+import { corrupt } from "./base/envelope.ts";
 
 export class Counts {
   /** Messages that the body was given and has come back from. */

@@ -1,13 +1,13 @@
 /** A user's handler, who knows kernels by their ids, as a backend calls it, which knows them by numbers. */
 import { invalidArgument } from "../errors.ts";
-import type { Addresses } from "./addresses.ts";
 import type { Body, BodyContext } from "./backend/backend.ts";
-import { toEnvelope } from "./envelope.ts";
+import type { Addresses } from "./base/addresses.ts";
+import { toEnvelope } from "./base/envelope.ts";
+import type { KernelContext, LaunchPlan } from "./base/launch.ts";
+import type { MessageBytes } from "./base/payload.ts";
+import { replyBytes, withValue } from "./base/values.ts";
 import type { Broker } from "./k2k/broker.ts";
-import type { KernelContext, LaunchPlan } from "./launch.ts";
-import type { MessageBytes } from "./payload.ts";
-import { definitionOf } from "./struct.ts";
-import { replyBytes, withValue } from "./values.ts";
+import { definitionOf } from "./struct/struct.ts";
 
 export function bodyOf(
   id: string,

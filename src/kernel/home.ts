@@ -1,7 +1,7 @@
 /** What a kernel needs of its runtime. */
 import type { Message } from "./backend/backend.ts";
-import type { Calls } from "./calls.ts";
-import type { HybridLogicalClock } from "./clock.ts";
+import type { Calls } from "./base/calls.ts";
+import type { HybridLogicalClock } from "./base/clock.ts";
 
 export interface Home {
   readonly clock: HybridLogicalClock;

@@ -1,7 +1,9 @@
 /** The public names of "lava-flow/kernel", and nothing else. */
 export type { Priority } from "./backend/backend.ts";
-export { type ClockOptions, type HlcTimestamp, HybridLogicalClock } from "./clock.ts";
-export type { Envelope, EnvelopeInit } from "./envelope.ts";
+export { type ClockOptions, type HlcTimestamp, HybridLogicalClock } from "./base/clock.ts";
+export type { Envelope, EnvelopeInit } from "./base/envelope.ts";
+export type { Handler, KernelContext, LaunchOptions, SendOptions } from "./base/launch.ts";
+export type { MessageBytes, Payload, PayloadInit } from "./base/payload.ts";
 export { type Coordinates2d, type Coordinates3d, neighbours2d, neighbours3d } from "./grid.ts";
 export { HaloExchange, type HaloGrid, type HaloOptions, type HaloStats } from "./halo.ts";
 export type { K2kBroker } from "./k2k/broker.ts";
@@ -9,8 +11,6 @@ export type { K2kConfig } from "./k2k/config.ts";
 export type { DeliveryStatus } from "./k2k/delivery.ts";
 export type { ConnectOptions } from "./k2k/peer.ts";
 export type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
-export type { Handler, KernelContext, LaunchOptions, SendOptions } from "./launch.ts";
-export type { MessageBytes, Payload, PayloadInit } from "./payload.ts";
 export {
   type Backend,
   KernelRuntime,
@@ -32,4 +32,4 @@ export {
   struct,
   type TupleOf,
   type Vector,
-} from "./struct.ts";
+} from "./struct/struct.ts";

@@ -1,9 +1,9 @@
 /** A kernel as its users hold it: its state, what is sent to it, and what comes back. */
 import type { LavaFlowError } from "../errors.ts";
 import type { Limits } from "../native/limits.ts";
-import type { Envelope, EnvelopeInit } from "./envelope.ts";
-import type { Payload, PayloadInit } from "./payload.ts";
-import type { Struct } from "./struct.ts";
+import type { Envelope, EnvelopeInit } from "./base/envelope.ts";
+import type { Payload, PayloadInit } from "./base/payload.ts";
+import type { Struct } from "./struct/struct.ts";
 
 /** created → launched → active ⇄ deactivated → terminating → terminated; from launched also to terminating. */
 export type KernelState = "created" | "launched" | "active" | "deactivated" | "terminating" | "terminated";

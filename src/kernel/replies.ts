@@ -1,10 +1,10 @@
 /** Replies of a kernel that no call waits for: those that wait for `receive`, and the receivers that wait for one. */
 import type { LavaFlowError } from "../errors.ts";
 import { Fifo } from "../native/fifo.ts";
-import type { Envelope } from "./envelope.ts";
-import type { Struct } from "./struct.ts";
-import { give } from "./values.ts";
-import { type Limit, type Origin, Waiter } from "./waiter.ts";
+import type { Envelope } from "./base/envelope.ts";
+import { give } from "./base/values.ts";
+import { type Limit, type Origin, Waiter } from "./base/waiter.ts";
+import type { Struct } from "./struct/struct.ts";
 
 export class Replies {
   readonly capacity: number;

@@ -9,21 +9,21 @@ import {
   limitedWork,
 } from "../native/limits.ts";
 import { inTurn, nextTurn, turnDue } from "../native/turn.ts";
-import { HOST } from "./addresses.ts";
 import type { BackendKernel, KernelPort, Message } from "./backend/backend.ts";
-import { checkPayload, compose, OWN_CORRELATIONS } from "./compose.ts";
+import { HOST } from "./base/addresses.ts";
+import { checkPayload, compose, OWN_CORRELATIONS } from "./base/compose.ts";
+import { type Envelope, type EnvelopeInit, toEnvelope } from "./base/envelope.ts";
+import type { LaunchPlan } from "./base/launch.ts";
+import type { MessageBytes } from "./base/payload.ts";
+import { give, withValue } from "./base/values.ts";
+import { type Limit, Origin, Waiter, within } from "./base/waiter.ts";
 import { Counts } from "./counts.ts";
-import { type Envelope, type EnvelopeInit, toEnvelope } from "./envelope.ts";
 import type { Home } from "./home.ts";
 import type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
-import type { LaunchPlan } from "./launch.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import type { MessageBytes } from "./payload.ts";
 import { Replies } from "./replies.ts";
 import { SendQueue } from "./send-queue.ts";
-import type { Struct } from "./struct.ts";
-import { give, withValue } from "./values.ts";
-import { type Limit, Origin, Waiter, within } from "./waiter.ts";
+import type { Struct } from "./struct/struct.ts";
 
 const DONE = Promise.resolve();
 const nothing = () => {};

@@ -1,5 +1,5 @@
 /** Where the routes of kernels' bodies lead, as kernels come and go. */
-import type { Addresses } from "./addresses.ts";
+import type { Addresses } from "./base/addresses.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
 interface Route {

@@ -5,23 +5,23 @@ import { sharedBetweenCopies } from "../native/copies.ts";
 import { checkAborted, checkDrain, type Limits, limitedWork } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import { remedyFor } from "../native/status.ts";
-import { Addresses, checkRuntimeName } from "./addresses.ts";
 import type { KernelBackend } from "./backend/backend.ts";
 import { openCpu } from "./backend/cpu.ts";
 import { metalUnavailable, openMetal } from "./backend/metal.ts";
 import type { Registry } from "./backend/registry.ts";
 import { openVulkan } from "./backend/vulkan.ts";
-import { Calls } from "./calls.ts";
-import { HybridLogicalClock } from "./clock.ts";
+import { Addresses, checkRuntimeName } from "./base/addresses.ts";
+import { Calls } from "./base/calls.ts";
+import { HybridLogicalClock } from "./base/clock.ts";
+import { checkLaunch, type LaunchOptions, type LaunchPlan } from "./base/launch.ts";
 import { bodyOf } from "./handler.ts";
 import type { Home } from "./home.ts";
 import { Broker, type K2kBroker } from "./k2k/broker.ts";
 import { checkK2k, type K2kConfig } from "./k2k/config.ts";
 import type { Kernel, Remains } from "./kernel.ts";
-import { checkLaunch, type LaunchOptions, type LaunchPlan } from "./launch.ts";
 import { RingKernel } from "./ring-kernel.ts";
 import { Routes } from "./routes.ts";
-import type { Struct } from "./struct.ts";
+import type { Struct } from "./struct/struct.ts";
 
 /** Where kernels run: on the processor, or on a GPU through Vulkan or Metal. */
 export type Backend = "cpu" | "vulkan" | "metal";

@@ -5,7 +5,7 @@
  */
 import { LavaFlowError } from "../../src/errors.ts";
 import { GpuDevice } from "../../src/gpu/device.ts";
-import { toKernel } from "../../src/kernel/shader.ts";
+import { toKernel } from "../../src/kernel/shader/shader.ts";
 import { device } from "../gpu/support.ts";
 import { Bare, type Launched, wordsOf } from "../kernel/port.ts";
 import { PAYLOAD_WORDS, REPLY_WORDS, STATE_WORDS } from "./declared.ts";

@@ -1,6 +1,6 @@
 /** Numbers and names of kernels: a long run leaves nothing of those that are gone. */
 import { expect, test } from "bun:test";
-import { Addresses } from "../../src/kernel/addresses.ts";
+import { Addresses } from "../../src/kernel/base/addresses.ts";
 import { Fifo } from "../../src/native/fifo.ts";
 import { random } from "../channel/support.ts";
 

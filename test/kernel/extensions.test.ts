@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice, type SubgroupOperation } from "../../src/gpu/device.ts";
 import { HaloExchange, KernelRuntime } from "../../src/kernel/index.ts";
-import { toMsl } from "../../src/kernel/msl.ts";
-import { toKernel } from "../../src/kernel/shader.ts";
+import { toMsl } from "../../src/kernel/shader/msl.ts";
+import { toKernel } from "../../src/kernel/shader/shader.ts";
 import { PLAIN, type Target } from "../../src/kernel/wgsl/extensions.ts";
 import { failure, random } from "../channel/support.ts";
 import { device, gpu as info, validationIsSilent, vulkan } from "../gpu/support.ts";

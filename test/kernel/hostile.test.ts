@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
-import { CONTROL, HEADER, MAGIC_LOW, REPORT } from "../../src/kernel/backend/layout.ts";
 import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
+import { CONTROL, HEADER, MAGIC_LOW, REPORT } from "../../src/kernel/shader/layout.ts";
 import { device, vulkan } from "../gpu/support.ts";
 import { Bare, type Launched, words, wordsOf } from "./port.ts";
 import { Watched } from "./watched.ts";

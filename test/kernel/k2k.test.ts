@@ -1,9 +1,9 @@
 /** Kernels of one runtime and of another: statuses that are true, peers that die, and peers that lie. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { Channel, type Consumer, type Producer } from "../../src/index.ts";
-import { Addresses } from "../../src/kernel/addresses.ts";
-import { Calls } from "../../src/kernel/calls.ts";
-import { pack } from "../../src/kernel/envelope.ts";
+import { Addresses } from "../../src/kernel/base/addresses.ts";
+import { Calls } from "../../src/kernel/base/calls.ts";
+import { pack } from "../../src/kernel/base/envelope.ts";
 import {
   type Handler,
   HybridLogicalClock,

@@ -4,7 +4,7 @@ import { LavaFlowError } from "../../src/errors.ts";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
 import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { Bare, type Launched, words, wordsOf } from "./port.ts";
 import { Watched } from "./watched.ts";

@@ -2,6 +2,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
+import { checksum, readSlot, writeSlot } from "../../src/kernel/backend/slots.ts";
+import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 import {
   CONTROL,
   checksumsOfBits,
@@ -12,10 +15,7 @@ import {
   ROUTE,
   roundsFor,
   shaderConstants,
-} from "../../src/kernel/backend/layout.ts";
-import { checksum, readSlot, writeSlot } from "../../src/kernel/backend/slots.ts";
-import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+} from "../../src/kernel/shader/layout.ts";
 import { device, randomBytes, vulkan } from "../gpu/support.ts";
 import { Port } from "./port.ts";
 import { Watched } from "./watched.ts";

@@ -1,7 +1,7 @@
 /** The MSL of a shader: every resource has its place, whatever order the source names them in. */
 import { describe, expect, test } from "bun:test";
-import { toMsl } from "../../src/kernel/msl.ts";
-import { toKernel, toSpirv } from "../../src/kernel/shader.ts";
+import { toMsl } from "../../src/kernel/shader/msl.ts";
+import { toKernel, toSpirv } from "../../src/kernel/shader/shader.ts";
 import { expectGolden } from "./golden.ts";
 
 /** Buffers out of order, one without a runtime array, one that no code uses, push constants, memory of the workgroup. */

@@ -12,7 +12,7 @@ import type {
 } from "../../src/kernel/backend/backend.ts";
 import { openMetal } from "../../src/kernel/backend/metal.ts";
 import { openVulkan } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 
 type Dropped = { id: number; correlationId: number; source: number; reason: "deadline" | "checksum" };
 

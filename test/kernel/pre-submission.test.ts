@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
 import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 import { allocateGpu } from "../../src/memory/gpu.ts";
 import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { Bare, type Launched, words, wordsOf } from "./port.ts";

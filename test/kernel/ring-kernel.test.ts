@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
 import type { BackendKernel, Message } from "../../src/kernel/backend/backend.ts";
-import { Calls } from "../../src/kernel/calls.ts";
+import { Calls } from "../../src/kernel/base/calls.ts";
 import type { Home } from "../../src/kernel/home.ts";
 import { HybridLogicalClock } from "../../src/kernel/index.ts";
 import { RingKernel } from "../../src/kernel/ring-kernel.ts";

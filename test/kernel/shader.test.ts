@@ -1,8 +1,8 @@
 /** WGSL on its way to a device: what is refused, and where it says the fault is. */
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/errors.ts";
-import { PUSH } from "../../src/kernel/backend/layout.ts";
-import { toKernel, toSpirv } from "../../src/kernel/shader.ts";
+import { PUSH } from "../../src/kernel/shader/layout.ts";
+import { toKernel, toSpirv } from "../../src/kernel/shader/shader.ts";
 
 const GOOD = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
 

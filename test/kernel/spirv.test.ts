@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { parseSpirv, translate, validate } from "naga-wasm";
 import { GpuDevice } from "../../src/gpu/device.ts";
-import { roundsFor } from "../../src/kernel/backend/layout.ts";
-import { toKernel } from "../../src/kernel/shader.ts";
-import { guarded } from "../../src/kernel/spirv.ts";
+import { roundsFor } from "../../src/kernel/shader/layout.ts";
+import { toKernel } from "../../src/kernel/shader/shader.ts";
+import { guarded } from "../../src/kernel/spirv/guards.ts";
 import { device, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { Bare, words, wordsOf } from "./port.ts";
 

@@ -12,7 +12,7 @@ import {
   type StructValue,
   struct,
 } from "../../src/kernel/index.ts";
-import { toSpirv } from "../../src/kernel/shader.ts";
+import { toSpirv } from "../../src/kernel/shader/shader.ts";
 import { failure, random } from "../channel/support.ts";
 import { device, vulkan } from "../gpu/support.ts";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
 import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 import { device, randomBytes, validationIsSilent, vulkan } from "../gpu/support.ts";
 import { Bare, words, wordsOf } from "./port.ts";
 import { Watched } from "./watched.ts";

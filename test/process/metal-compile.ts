@@ -1,7 +1,7 @@
 /** Launches a kernel on Metal, and prints the error. */
 import { LavaFlowError } from "../../src/errors.ts";
 import { openMetal } from "../../src/kernel/backend/metal.ts";
-import { HybridLogicalClock } from "../../src/kernel/clock.ts";
+import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
 import { Port } from "../kernel/port.ts";
 
 const backend = await openMetal(new HybridLogicalClock({ nodeId: 1 }));

@@ -6,7 +6,7 @@ import { CString, dlopen, FFIType as T } from "bun:ffi";
 import { LavaFlowError } from "../../src/errors.ts";
 import type { ComputeMemory, ComputePipeline, Step } from "../../src/kernel/backend/compute.ts";
 import { MetalDevice, metalUnavailable } from "../../src/kernel/backend/metal.ts";
-import { toSpirv } from "../../src/kernel/shader.ts";
+import { toSpirv } from "../../src/kernel/shader/shader.ts";
 import { STEP } from "../../src/native/layout.ts";
 import { native } from "../../src/native/load.ts";
 import { lastError } from "../../src/native/status.ts";

@@ -1,10 +1,10 @@
 /** What the runtime asks of a backend, and what a backend tells a kernel. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
-import type { HlcTimestamp, HybridLogicalClock } from "../clock.ts";
-import type { MessageBytes } from "../payload.ts";
+import type { HlcTimestamp, HybridLogicalClock } from "../base/clock.ts";
+import type { MessageBytes } from "../base/payload.ts";
 import type { StructLibrary } from "../struct/library.ts";
-import type { StructDefinition } from "../struct.ts";
+import type { StructDefinition } from "../struct/struct.ts";
 
 /** 3 goes first. */
 export type Priority = 0 | 1 | 2 | 3;

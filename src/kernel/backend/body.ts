@@ -1,7 +1,8 @@
 /** What kernels with the same source have in common: a pipeline, and a dispatch. */
+
+import { PUSH } from "../shader/layout.ts";
 import { complete, type Memories, type Range } from "./arena.ts";
 import type { ComputeDevice, ComputePipeline, Step } from "./compute.ts";
-import { PUSH } from "./layout.ts";
 
 /** What a driver may take to make a shader ready. */
 const COMPILE_MS = 300_000;

@@ -1,7 +1,7 @@
 /** Kernels on the CPU: handlers in this thread, and modules in a Worker each. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
-import { deadlineOf } from "../compose.ts";
+import { deadlineOf } from "../base/compose.ts";
 import type {
   BackendKernel,
   Body,

@@ -5,15 +5,15 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type Limits, limitedWork } from "../../native/limits.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
-import type { HybridLogicalClock } from "../clock.ts";
-import { toKernel } from "../shader.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
+import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "../shader/layout.ts";
+import { toKernel } from "../shader/shader.ts";
 import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
 import { comeBack, Lateness, openOf } from "./lateness.ts";
-import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "./layout.ts";
 import { orDead, Partners } from "./partners.ts";
 import { PreSubmission } from "./pre-submission.ts";
 

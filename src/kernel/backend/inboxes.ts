@@ -2,10 +2,11 @@
  * The headers of inboxes on the board. They lie in pages, and each submission in which kernels can send to each other ends with a
  * copy of the pages to where the host reads: how many messages came into each inbox, and how many its kernel took.
  */
+
+import { INBOX } from "../shader/layout.ts";
 import { clear, type Memories, type Range } from "./arena.ts";
 import type { ComputeDevice, Step } from "./compute.ts";
 import type { GpuKernel } from "./gpu-kernel.ts";
-import { INBOX } from "./layout.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */

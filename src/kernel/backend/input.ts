@@ -1,7 +1,7 @@
 /** The messages that wait for a kernel on the CPU: the highest priority first, and of one priority the oldest. */
 
 import { Fifo } from "../../native/fifo.ts";
-import type { HybridLogicalClock } from "../clock.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
 import type { KernelPort, Message } from "./backend.ts";
 
 export class Input {

@@ -4,12 +4,12 @@
  * not asked; it only goes on with further submissions while somebody is listed.
  */
 import { LavaFlowError } from "../../errors.ts";
+import { BODIES, PUSH, ROUNDS, SIZES, WOKEN } from "../shader/layout.ts";
 import { clear, type Memories, type Range } from "./arena.ts";
 import type { Body } from "./body.ts";
 import type { ComputeDevice, Step } from "./compute.ts";
 import { type GpuKernel, sizesOf } from "./gpu-kernel.ts";
 import { Inboxes } from "./inboxes.ts";
-import { BODIES, PUSH, ROUNDS, SIZES, WOKEN } from "./layout.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */

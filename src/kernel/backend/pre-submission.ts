@@ -6,8 +6,9 @@
  * An armed submission also runs, untriggered, when anything else is submitted to the device. So submissions carry a parity,
  * 0 and 1 in turn, and a dispatch whose parity differs from the one in the upload heap does nothing.
  */
+
+import { PUSH } from "../shader/layout.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
-import { PUSH } from "./layout.ts";
 
 /** Repetitions of a submission that arm the next one. A misprediction doubles the number, up to REPEATS_MAX. */
 const REPEATS = 2;

@@ -1,7 +1,7 @@
 /** What kernels on the CPU need of their runtime. */
-import type { Calls } from "../calls.ts";
-import type { HybridLogicalClock } from "../clock.ts";
-import type { SendOptions } from "../launch.ts";
+import type { Calls } from "../base/calls.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
+import type { SendOptions } from "../base/launch.ts";
 import type { BodyContext } from "./backend.ts";
 
 export interface Registry {

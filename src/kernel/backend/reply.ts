@@ -1,8 +1,8 @@
 /** What a handler on the CPU returned, made into a message. */
 import { invalidArgument } from "../../errors.ts";
 import { BYTES_ALLOWED, bytesOf } from "../../memory/bytes.ts";
-import type { HybridLogicalClock } from "../clock.ts";
-import { isThenable } from "../payload.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
+import { isThenable } from "../base/payload.ts";
 import type { KernelSpec, Message } from "./backend.ts";
 
 /**

@@ -1,10 +1,10 @@
 /** The Worker's side of worker.ts: loads a module, and gives its handler one message after the other. */
-import { HybridLogicalClock } from "../clock.ts";
-import { pack, toEnvelope, unpack } from "../envelope.ts";
-import type { SendOptions } from "../launch.ts";
-import { type MessageBytes, messageBytes } from "../payload.ts";
-import { revive, type StructDefinition } from "../struct.ts";
-import { replyBytes, withValue } from "../values.ts";
+import { HybridLogicalClock } from "../base/clock.ts";
+import { pack, toEnvelope, unpack } from "../base/envelope.ts";
+import type { SendOptions } from "../base/launch.ts";
+import { type MessageBytes, messageBytes } from "../base/payload.ts";
+import { replyBytes, withValue } from "../base/values.ts";
+import { revive, type StructDefinition } from "../struct/struct.ts";
 import type { KernelSpec } from "./backend.ts";
 import { replyTo } from "./reply.ts";
 

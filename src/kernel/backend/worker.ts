@@ -1,8 +1,8 @@
 /** A kernel whose handler is a module, in a Worker of its own: messages go there and back as packed envelopes. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type Limits, limited } from "../../native/limits.ts";
-import { corrupt, pack, unpack } from "../envelope.ts";
-import { within } from "../waiter.ts";
+import { corrupt, pack, unpack } from "../base/envelope.ts";
+import { within } from "../base/waiter.ts";
 import type { BackendKernel, BodyContext, KernelPort, KernelSpec, Message } from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";

@@ -2,12 +2,12 @@
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
-import { withLibrary } from "../shader.ts";
-import { CELLS, OWN_FUNCTIONS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from "../shaders/stencil.ts";
+import { withLibrary } from "../shader/shader.ts";
 import { targetOf } from "../wgsl/extensions.ts";
 import type { Field } from "./field.ts";
 import { GROUPS_MAX, Program } from "./program.ts";
 import { type Region, regionsOf } from "./regions.ts";
+import { CELLS, OWN_FUNCTIONS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from "./stencil-shader.ts";
 import { noBody, type Parameter, type Sweep, type SweepPart, type SweepSpec } from "./sweep.ts";
 import type { Triple } from "./tiling.ts";
 

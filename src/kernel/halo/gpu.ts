@@ -2,9 +2,9 @@
 import type { GpuDevice } from "../../gpu/device.ts";
 import { MemoryAllocator } from "../../memory/allocator.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
-import { toSpirv } from "../shader.ts";
-import { copyBoxes, GROUP_WORDS, JOB_WORDS, MEMORIES_MAX } from "../shaders/copy-boxes.ts";
+import { toSpirv } from "../shader/shader.ts";
 import { BOX_WORDS, type BoxGroup, type BoxList } from "./boxes.ts";
+import { copyBoxes, GROUP_WORDS, JOB_WORDS, MEMORIES_MAX } from "./copy-boxes.ts";
 import type { Copies, Engine, Memory } from "./engine.ts";
 import { GpuSweep } from "./gpu-sweep.ts";
 import { GROUPS_MAX, Program } from "./program.ts";

@@ -3,7 +3,7 @@ import type { GpuDevice } from "../../gpu/device.ts";
 import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { checkWorkgroup } from "../spirv.ts";
+import { checkWorkgroup } from "../spirv/guards.ts";
 
 /** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
 export const GROUPS_MAX = 65_535;

@@ -1,8 +1,8 @@
 /** Calls that came from another runtime, and answers that go back to it. */
 import { LavaFlowError } from "../../errors.ts";
-import type { Calls } from "../calls.ts";
-import { type Envelope, toEnvelope } from "../envelope.ts";
-import { give } from "../values.ts";
+import type { Calls } from "../base/calls.ts";
+import { type Envelope, toEnvelope } from "../base/envelope.ts";
+import { give } from "../base/values.ts";
 import type { Answer } from "./peer.ts";
 
 /** What becomes of a call elsewhere, in the order of its numbers on the wire; 0 is a reply. */

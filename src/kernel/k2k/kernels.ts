@@ -1,8 +1,9 @@
 /** What the broker needs of its runtime. */
-import type { Addresses } from "../addresses.ts";
+
 import type { Message } from "../backend/backend.ts";
-import type { Calls } from "../calls.ts";
-import type { HybridLogicalClock } from "../clock.ts";
+import type { Addresses } from "../base/addresses.ts";
+import type { Calls } from "../base/calls.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
 
 /** A kernel that messages are delivered to. */
 export interface LocalKernel {

@@ -1,9 +1,9 @@
 /** What the structs of a kernel give its body, in the library's part: a body's own declarations can't reach it. */
 import { invalidArgument } from "../../errors.ts";
-import type { Member, Struct } from "../struct.ts";
 import { OF_STRUCTS } from "../wgsl/front.ts";
 import { KEYWORDS, RESERVED } from "../wgsl/words.ts";
 import { layoutOf } from "./layout.ts";
+import type { Member, Struct } from "./struct.ts";
 import { type Accessor, accessors, declaration, type StructLayout } from "./wgsl.ts";
 
 /** Of the library's, which every body names. */

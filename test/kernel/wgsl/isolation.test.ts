@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { LavaFlowError } from "../../../src/errors.ts";
 import { GpuDevice } from "../../../src/gpu/device.ts";
-import { toKernel } from "../../../src/kernel/shader.ts";
+import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { device, validationIsSilent, vulkan } from "../../gpu/support.ts";
 import { Bare, type Launched, words, wordsOf } from "../port.ts";
 

@@ -1,6 +1,6 @@
 /** Lines of what naga refuses without a place. */
 import { describe, expect, test } from "bun:test";
-import { toKernel } from "../../../src/kernel/shader.ts";
+import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { failure } from "../../channel/support.ts";
 
 /** Each with a wrong statement, and its line. What stands around it is right. */

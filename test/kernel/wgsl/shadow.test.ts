@@ -1,7 +1,7 @@
 /** A body's own declarations with names that WGSL or the library has: they work for the body, and change nothing else. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../../src/gpu/device.ts";
-import { toKernel } from "../../../src/kernel/shader.ts";
+import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { device, validationIsSilent, vulkan } from "../../gpu/support.ts";
 import { Bare, words, wordsOf } from "../port.ts";
 

@@ -2,7 +2,7 @@
 import { describe, expect, spyOn, test } from "bun:test";
 // @ts-expect-error: its types are those of its exports; with this attribute it is a path.
 import wasm from "../../../node_modules/naga-wasm/dist/wasm/naga_bg.wasm" with { type: "file" };
-import { toKernel } from "../../../src/kernel/shader.ts";
+import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { type Module, moduleOf } from "../../../src/kernel/wgsl/declarations.ts";
 import { endlessLoops } from "../../../src/kernel/wgsl/endless.ts";
 import { PLAIN } from "../../../src/kernel/wgsl/extensions.ts";

@@ -1,9 +1,9 @@
 /** What structs give a body, beside what the body declares: neither can reach the other. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { KernelRuntime, type Struct, struct } from "../../../src/kernel/index.ts";
-import { toKernel } from "../../../src/kernel/shader.ts";
+import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { StructLibrary } from "../../../src/kernel/struct/library.ts";
-import { array } from "../../../src/kernel/struct.ts";
+import { array } from "../../../src/kernel/struct/struct.ts";
 import { failure } from "../../channel/support.ts";
 import { device, validationIsSilent, vulkan } from "../../gpu/support.ts";
 

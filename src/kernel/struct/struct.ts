@@ -3,10 +3,10 @@
  * TypeScript packs and unpacks. Offsets follow the WGSL specification, "Alignment and Size" (14.4.1) and "Structure Member
  * Layout" (14.4.2).
  */
-import { invalidArgument } from "../errors.ts";
-import { bytesOf } from "../memory/bytes.ts";
-import { checkNumber, type Layout, layoutOf, type Numbers, read, write } from "./struct/layout.ts";
-import { accessors, declaration } from "./struct/wgsl.ts";
+import { invalidArgument } from "../../errors.ts";
+import { bytesOf } from "../../memory/bytes.ts";
+import { checkNumber, type Layout, layoutOf, type Numbers, read, write } from "./layout.ts";
+import { accessors, declaration } from "./wgsl.ts";
 
 /** The WGSL scalars that a struct may have, 4 bytes each. */
 export type Scalar = "u32" | "i32" | "f32";

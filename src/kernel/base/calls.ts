@@ -1,8 +1,8 @@
 /** Calls that wait for an answer, all of a runtime: whichever kernel answers finds the caller here, by the correlation. */
-import { LavaFlowError } from "../errors.ts";
+import { LavaFlowError } from "../../errors.ts";
+import type { Struct } from "../struct/struct.ts";
 import { OWN_CORRELATIONS } from "./compose.ts";
 import type { Envelope } from "./envelope.ts";
-import type { Struct } from "./struct.ts";
 
 /** Who waits: a call of this program (waiter.ts), or one of another runtime (answers.ts). */
 export interface Caller {

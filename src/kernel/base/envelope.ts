@@ -2,9 +2,9 @@
  * Messages as users see them, and the 256 bytes that stand before a payload wherever a message leaves its thread. The
  * header's layout is RingKernel's (mivertowski/RustCompute), little-endian.
  */
-import { LavaFlowError } from "../errors.ts";
-import { remedyFor } from "../native/status.ts";
-import type { Message, Priority } from "./backend/backend.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { remedyFor } from "../../native/status.ts";
+import type { Message, Priority } from "../backend/backend.ts";
 import type { HlcTimestamp } from "./clock.ts";
 import type { MessageBytes } from "./payload.ts";
 

@@ -1,9 +1,9 @@
 /** Stamps that order events of different processes as they happened, and stay close to the time of day. */
 import { isSharedArrayBuffer } from "node:util/types";
-import { invalidArgument } from "../errors.ts";
-import { native } from "../native/load.ts";
-import { checkNames, type OptionNames } from "../native/options.ts";
-import { check } from "../native/status.ts";
+import { invalidArgument } from "../../errors.ts";
+import { native } from "../../native/load.ts";
+import { checkNames, type OptionNames } from "../../native/options.ts";
+import { check } from "../../native/status.ts";
 
 /** When something happened, by the clock of one node. Two of one clock are never equal. */
 export interface HlcTimestamp {

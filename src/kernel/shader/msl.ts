@@ -2,8 +2,8 @@
  * The Metal Shading Language of a translated shader. naga writes it for a host that gives it a map of resources; here the
  * words that need the map are put right afterwards. What it calls its variables tells which they are.
  */
-import { LavaFlowError } from "../errors.ts";
-import type { ComputeModule } from "./backend/compute.ts";
+import { LavaFlowError } from "../../errors.ts";
+import type { ComputeModule } from "../backend/compute.ts";
 import { spirvToMsl } from "./shader.ts";
 
 export interface Msl {

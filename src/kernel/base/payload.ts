@@ -1,8 +1,8 @@
 /** What a message carries. */
 import { isAnyArrayBuffer } from "node:util/types";
-import type { LavaFlowError } from "../errors.ts";
-import { type Bytes, bytesOf, checkUnchanged } from "../memory/bytes.ts";
-import type { Struct, StructInit, StructValue } from "./struct.ts";
+import type { LavaFlowError } from "../../errors.ts";
+import { type Bytes, bytesOf, checkUnchanged } from "../../memory/bytes.ts";
+import type { Struct, StructInit, StructValue } from "../struct/struct.ts";
 
 /** The bytes of a view, whatever its elements are, or of a whole buffer. */
 export type MessageBytes = Bytes;

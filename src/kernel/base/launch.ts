@@ -1,14 +1,14 @@
 /** What a kernel may be launched with, and what is said of the rest. */
-import { invalidArgument } from "../errors.ts";
-import { type Limits, timeoutOf } from "../native/limits.ts";
-import { checkNames, type OptionNames } from "../native/options.ts";
+import { invalidArgument } from "../../errors.ts";
+import { type Limits, timeoutOf } from "../../native/limits.ts";
+import { checkNames, type OptionNames } from "../../native/options.ts";
+import type { Priority } from "../backend/backend.ts";
+import { checkForWgsl, StructLibrary } from "../struct/library.ts";
+import { Struct } from "../struct/struct.ts";
 import { checkId, parseAddress } from "./addresses.ts";
-import type { Priority } from "./backend/backend.ts";
 import type { HybridLogicalClock } from "./clock.ts";
 import type { Envelope } from "./envelope.ts";
 import type { MessageBytes, Payload, PayloadInit } from "./payload.ts";
-import { checkForWgsl, StructLibrary } from "./struct/library.ts";
-import { Struct } from "./struct.ts";
 
 /** How one kernel sends to another. */
 export interface SendOptions {

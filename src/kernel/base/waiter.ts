@@ -1,8 +1,8 @@
 /** A promise that somebody else settles, or the time. */
-import { type Call, callHere, type LavaFlowError, namesUser, putFirst, sourceLineOf } from "../errors.ts";
-import { aborted, type Limits, TIMER_MAX_MS, timedOut } from "../native/limits.ts";
-import { afterTurn } from "../native/turn.ts";
-import type { Struct } from "./struct.ts";
+import { type Call, callHere, type LavaFlowError, namesUser, putFirst, sourceLineOf } from "../../errors.ts";
+import { aborted, type Limits, TIMER_MAX_MS, timedOut } from "../../native/limits.ts";
+import { afterTurn } from "../../native/turn.ts";
+import type { Struct } from "../struct/struct.ts";
 
 /** callHere, the waiter's constructor, two of the kernel, and what the user calls it by. */
 const FRAMES = 6;

@@ -1,5 +1,5 @@
 /** Names of kernels, and the numbers that stand for them in messages. */
-import { invalidArgument } from "../errors.ts";
+import { invalidArgument } from "../../errors.ts";
 
 export const HOST = "host";
 /** Ids and names of runtimes: they stand in addresses and in names of channels. */

@@ -1,8 +1,8 @@
 /** Messages of structs: their bytes made into values, and what handlers return made into bytes. */
-import type { LavaFlowError } from "../errors.ts";
+import type { LavaFlowError } from "../../errors.ts";
+import type { Struct } from "../struct/struct.ts";
 import type { Envelope } from "./envelope.ts";
 import { isBytes, isThenable } from "./payload.ts";
-import type { Struct } from "./struct.ts";
 
 /** The same message with the value of a struct for its bytes. INVALID_ARGUMENT where there are too few of them. */
 export function withValue(message: Envelope, struct: Struct): Envelope {

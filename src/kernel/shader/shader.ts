@@ -1,24 +1,24 @@
 /** WGSL, made into what a GPU's driver takes. */
 // A user's type check sees the files that are named, and no others of this package.
-/// <reference path="./shaders/wgsl.d.ts" />
-import { LavaFlowError } from "../errors.ts";
-import type { ComputeModule } from "./backend/compute.ts";
-import { PUSH, type Rounds, roundsFor, shaderConstants } from "./backend/layout.ts";
-import atomics from "./shaders/atomics.wgsl" with { type: "text" };
-import body from "./shaders/body.wgsl" with { type: "text" };
-import entry from "./shaders/entry.wgsl" with { type: "text" };
-import message from "./shaders/message.wgsl" with { type: "text" };
-import packed from "./shaders/packed.wgsl" with { type: "text" };
-import ring from "./shaders/ring.wgsl" with { type: "text" };
-import subgroups from "./shaders/subgroups.wgsl" with { type: "text" };
-import { withSharedWords } from "./spirv/atomics.ts";
-import { GuardRefusal, guarded, type Subject } from "./spirv.ts";
-import { StructLibrary } from "./struct/library.ts";
-import { excerptOf } from "./wgsl/excerpts.ts";
-import { allowedBy, type Extension, explainCapability, PLAIN, type Target } from "./wgsl/extensions.ts";
-import { BUILT_IN, Front, OF_STRUCTS, ownName, PREFIX } from "./wgsl/front.ts";
-import { Fault } from "./wgsl/lexer.ts";
-import { NagaCrash, NagaRefusal, naga } from "./wgsl/naga.ts";
+/// <reference path="./wgsl.d.ts" />
+import { LavaFlowError } from "../../errors.ts";
+import type { ComputeModule } from "../backend/compute.ts";
+import { withSharedWords } from "../spirv/atomics.ts";
+import { GuardRefusal, guarded, type Subject } from "../spirv/guards.ts";
+import { StructLibrary } from "../struct/library.ts";
+import { excerptOf } from "../wgsl/excerpts.ts";
+import { allowedBy, type Extension, explainCapability, PLAIN, type Target } from "../wgsl/extensions.ts";
+import { BUILT_IN, Front, OF_STRUCTS, ownName, PREFIX } from "../wgsl/front.ts";
+import { Fault } from "../wgsl/lexer.ts";
+import { NagaCrash, NagaRefusal, naga } from "../wgsl/naga.ts";
+import atomics from "./atomics.wgsl" with { type: "text" };
+import body from "./body.wgsl" with { type: "text" };
+import entry from "./entry.wgsl" with { type: "text" };
+import { PUSH, type Rounds, roundsFor, shaderConstants } from "./layout.ts";
+import message from "./message.wgsl" with { type: "text" };
+import packed from "./packed.wgsl" with { type: "text" };
+import ring from "./ring.wgsl" with { type: "text" };
+import subgroups from "./subgroups.wgsl" with { type: "text" };
 
 /** What naga makes of SPIR-V for Metal: msl.ts puts in what it leaves open. */
 export async function spirvToMsl(spirv: Uint32Array, name: string): Promise<string> {

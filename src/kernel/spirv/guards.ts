@@ -2,7 +2,9 @@
  * Guards for SPIR-V that naga wrote: no index leaves its array, and no loop goes round for ever. naga can do the first for
  * some back ends only, and its bound on loops is 2^64 rounds. Opcodes and words: SPIR-V specification 1.0, section 3.32.
  */
-import { LavaFlowError } from "../errors.ts";
+import { LavaFlowError } from "../../errors.ts";
+import { ALWAYS, SUBGROUP_F16 } from "../wgsl/extensions.ts";
+import { ownName } from "../wgsl/front.ts";
 import {
   type Instruction,
   instructions,
@@ -13,11 +15,9 @@ import {
   text,
   unexpected,
   VERSION,
-} from "./spirv/rewriter.ts";
-import { withTables } from "./spirv/tables.ts";
-import { withLoopsOfZeros } from "./spirv/zeros.ts";
-import { ALWAYS, SUBGROUP_F16 } from "./wgsl/extensions.ts";
-import { ownName } from "./wgsl/front.ts";
+} from "./rewriter.ts";
+import { withTables } from "./tables.ts";
+import { withLoopsOfZeros } from "./zeros.ts";
 
 /**
  * Bytes of a body's own variables that every device has room for, by their storage class: the limits of WGSL (section 2.4)

@@ -1,7 +1,8 @@
 /** The shader of a stencil: the user's function of a cell, and what runs it on all of them. */
-import type { Parameter } from "../halo/sweep.ts";
-import type { Tiling } from "../halo/tiling.ts";
+
 import { PREFIX } from "../wgsl/front.ts";
+import type { Parameter } from "./sweep.ts";
+import type { Tiling } from "./tiling.ts";
 
 /** Cells that a thread computes, one beside the other along the slowest axis: what two of them read is loaded once. */
 export const CELLS = 8;
