@@ -1,7 +1,8 @@
 /** What a kernel needs of its runtime. */
-import type { Message } from "./backend/backend.ts";
+
 import type { Calls } from "./base/calls.ts";
 import type { HybridLogicalClock } from "./base/clock.ts";
+import type { Message } from "./base/message.ts";
 
 export interface Home {
   readonly clock: HybridLogicalClock;

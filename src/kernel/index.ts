@@ -1,8 +1,9 @@
 /** The public names of "lava-flow/kernel", and nothing else. */
-export type { Priority } from "./backend/backend.ts";
+
 export { type ClockOptions, type HlcTimestamp, HybridLogicalClock } from "./base/clock.ts";
 export type { Envelope, EnvelopeInit } from "./base/envelope.ts";
 export type { Handler, KernelContext, LaunchOptions, SendOptions } from "./base/launch.ts";
+export type { Priority } from "./base/message.ts";
 export type { MessageBytes, Payload, PayloadInit } from "./base/payload.ts";
 export { type Coordinates2d, type Coordinates3d, neighbours2d, neighbours3d } from "./grid.ts";
 export { HaloExchange, type HaloGrid, type HaloOptions, type HaloStats } from "./halo.ts";

@@ -9,11 +9,12 @@ import {
   limitedWork,
 } from "../native/limits.ts";
 import { inTurn, nextTurn, turnDue } from "../native/turn.ts";
-import type { BackendKernel, KernelPort, Message } from "./backend/backend.ts";
+import type { BackendKernel, KernelPort } from "./backend/backend.ts";
 import { HOST } from "./base/addresses.ts";
 import { checkPayload, compose, OWN_CORRELATIONS } from "./base/compose.ts";
 import { type Envelope, type EnvelopeInit, toEnvelope } from "./base/envelope.ts";
 import type { LaunchPlan } from "./base/launch.ts";
+import type { Message } from "./base/message.ts";
 import type { MessageBytes } from "./base/payload.ts";
 import { give, withValue } from "./base/values.ts";
 import { type Limit, Origin, Waiter, within } from "./base/waiter.ts";

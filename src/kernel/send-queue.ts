@@ -1,6 +1,6 @@
 /** Messages that wait for room in the input of a kernel, in the order of their sends. */
 import type { LavaFlowError } from "../errors.ts";
-import type { Message } from "./backend/backend.ts";
+import type { Message } from "./base/message.ts";
 import { changeOf } from "./base/payload.ts";
 import { type Limit, type Origin, Waiter } from "./base/waiter.ts";
 

@@ -1,7 +1,7 @@
 /** The bytes of a message, and what is said of bytes that are none. */
 import { describe, expect, test } from "bun:test";
-import type { Message } from "../../src/kernel/backend/backend.ts";
 import { pack, readHeader, unpack, writeHeader } from "../../src/kernel/base/envelope.ts";
+import type { Message } from "../../src/kernel/base/message.ts";
 import { failure, random } from "../channel/support.ts";
 
 const message: Message = {

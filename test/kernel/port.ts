@@ -2,17 +2,11 @@
 
 import type { LavaFlowError } from "../../src/errors.ts";
 import type { GpuDevice } from "../../src/gpu/device.ts";
-import type {
-  BackendKernel,
-  KernelBackend,
-  KernelPort,
-  KernelSpec,
-  Message,
-  Priority,
-} from "../../src/kernel/backend/backend.ts";
+import type { BackendKernel, KernelBackend, KernelPort, KernelSpec } from "../../src/kernel/backend/backend.ts";
 import { openMetal } from "../../src/kernel/backend/metal.ts";
 import { openVulkan } from "../../src/kernel/backend/vulkan.ts";
 import { HybridLogicalClock } from "../../src/kernel/base/clock.ts";
+import type { Message, Priority } from "../../src/kernel/base/message.ts";
 
 type Dropped = { id: number; correlationId: number; source: number; reason: "deadline" | "checksum" };
 

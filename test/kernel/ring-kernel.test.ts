@@ -1,8 +1,9 @@
 /** A kernel over a backend that does as the test says: what a device may do and the CPU never does. */
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
-import type { BackendKernel, Message } from "../../src/kernel/backend/backend.ts";
+import type { BackendKernel } from "../../src/kernel/backend/backend.ts";
 import { Calls } from "../../src/kernel/base/calls.ts";
+import type { Message } from "../../src/kernel/base/message.ts";
 import type { Home } from "../../src/kernel/home.ts";
 import { HybridLogicalClock } from "../../src/kernel/index.ts";
 import { RingKernel } from "../../src/kernel/ring-kernel.ts";

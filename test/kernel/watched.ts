@@ -2,11 +2,11 @@
 import type {
   ComputeDevice,
   ComputeMemory,
-  ComputeModule,
   ComputePipeline,
   MemoryUse,
   Step,
 } from "../../src/kernel/backend/compute.ts";
+import type { ComputeModule } from "../../src/kernel/shader/module.ts";
 
 export class Watched implements ComputeDevice {
   readonly name: string;

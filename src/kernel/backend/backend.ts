@@ -1,31 +1,11 @@
 /** What the runtime asks of a backend, and what a backend tells a kernel. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
-import type { HlcTimestamp, HybridLogicalClock } from "../base/clock.ts";
+import type { HybridLogicalClock } from "../base/clock.ts";
+import type { Message, Priority } from "../base/message.ts";
 import type { MessageBytes } from "../base/payload.ts";
 import type { StructLibrary } from "../struct/library.ts";
 import type { StructDefinition } from "../struct/struct.ts";
-
-/** 3 goes first. */
-export type Priority = 0 | 1 | 2 | 3;
-
-/** A message on its way. Whoever takes one copies the payload. */
-export interface Message {
-  /** Another one for each message of the runtime. */
-  id: number;
-  /** What the user calls it; a whole number from 0. */
-  type: number;
-  priority: Priority;
-  /** 0: none. */
-  correlationId: number;
-  payload: Uint8Array;
-  timestamp: HlcTimestamp;
-  /** When it is worthless, microseconds of the clock; 0: never. */
-  deadlineMicros: number;
-  /** Numbers of kernels; 0: the host. */
-  source: number;
-  destination: number;
-}
 
 /** How a handler sends. */
 export interface Sending {

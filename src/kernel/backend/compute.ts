@@ -2,6 +2,7 @@
  * What the rings of a GPU backend need of the GPU's API, whichever that is: memory, pipelines, a submission of some steps,
  * and the value that tells of its end. gpu.ts is written over it; vulkan.ts and metal.ts are it.
  */
+import type { ComputeModule } from "../shader/module.ts";
 import type { Target } from "../wgsl/extensions.ts";
 
 /**
@@ -17,20 +18,6 @@ export interface ComputeMemory {
   readonly bytes: Uint8Array<ArrayBuffer> | null;
   /** Gives it back; what the GPU still works on stays until that has ended. Idempotent. */
   close(): void;
-}
-
-/** A translated shader: the compute entry point `main`, with its storage buffers as (group 0, binding 0 and up). */
-export interface ComputeModule {
-  /** For errors. */
-  name: string;
-  spirv: Uint32Array<ArrayBuffer>;
-  /** Invocations of a workgroup, in x. */
-  workgroupSize: number;
-  buffers: number;
-  /** 32-bit words of immediate data (push constants). */
-  pushWords: number;
-  /** For errors: the lines of the user's module variables, by their names in `spirv`. */
-  lines?: ReadonlyMap<string, number>;
 }
 
 export interface ComputePipeline {

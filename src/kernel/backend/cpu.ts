@@ -2,16 +2,8 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
 import { deadlineOf } from "../base/compose.ts";
-import type {
-  BackendKernel,
-  Body,
-  BodyContext,
-  KernelBackend,
-  KernelPort,
-  KernelSpec,
-  Message,
-  Sending,
-} from "./backend.ts";
+import type { Message } from "../base/message.ts";
+import type { BackendKernel, Body, BodyContext, KernelBackend, KernelPort, KernelSpec, Sending } from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";
 import { replyTo } from "./reply.ts";

@@ -2,7 +2,8 @@
 
 import { Fifo } from "../../native/fifo.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
-import type { KernelPort, Message } from "./backend.ts";
+import type { Message } from "../base/message.ts";
+import type { KernelPort } from "./backend.ts";
 
 export class Input {
   /** By priority. */

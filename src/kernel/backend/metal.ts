@@ -6,11 +6,12 @@ import { timedOut } from "../../native/limits.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
+import type { ComputeModule } from "../shader/module.ts";
 import { toMsl } from "../shader/msl.ts";
 import { checkWorkgroup } from "../spirv/guards.ts";
 import type { Target } from "../wgsl/extensions.ts";
 import type { KernelBackend } from "./backend.ts";
-import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
+import type { ComputeDevice, ComputeMemory, ComputePipeline, MemoryUse, Step } from "./compute.ts";
 import { openRings } from "./gpu.ts";
 import { type NativePipeline, StepWords } from "./steps.ts";
 

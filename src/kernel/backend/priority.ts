@@ -1,5 +1,5 @@
 /** Places of messages that wait: by priority, then by age. Nothing is allocated for a message. */
-import type { Priority } from "./backend.ts";
+import type { Priority } from "../base/message.ts";
 
 const LEVELS = [3, 2, 1, 0] as const;
 

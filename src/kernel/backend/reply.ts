@@ -2,8 +2,9 @@
 import { invalidArgument } from "../../errors.ts";
 import { BYTES_ALLOWED, bytesOf } from "../../memory/bytes.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
+import type { Message } from "../base/message.ts";
 import { isThenable } from "../base/payload.ts";
-import type { KernelSpec, Message } from "./backend.ts";
+import type { KernelSpec } from "./backend.ts";
 
 /**
  * Null where it returned nothing. A copy, as it may use that memory again. INVALID_ARGUMENT where it is neither nothing nor

@@ -1,7 +1,7 @@
 /** Messages as bytes: the header of 256 bytes, and the payload behind it. */
 
+import type { Message, Priority } from "../base/message.ts";
 import { FLAG, HEADER, MAGIC_HIGH, MAGIC_LOW, VERSION } from "../shader/layout.ts";
-import type { Message, Priority } from "./backend.ts";
 
 const WORD = 4;
 const HIGH = 2 ** 32;

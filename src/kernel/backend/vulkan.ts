@@ -7,10 +7,11 @@ import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
+import type { ComputeModule } from "../shader/module.ts";
 import { checkWorkgroup } from "../spirv/guards.ts";
 import { type Target, targetOf } from "../wgsl/extensions.ts";
 import type { KernelBackend } from "./backend.ts";
-import type { ComputeDevice, ComputeMemory, ComputeModule, ComputePipeline, MemoryUse, Step } from "./compute.ts";
+import type { ComputeDevice, ComputeMemory, ComputePipeline, MemoryUse, Step } from "./compute.ts";
 import { openRings } from "./gpu.ts";
 import { type NativePipeline, StepWords } from "./steps.ts";
 

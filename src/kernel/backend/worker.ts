@@ -2,8 +2,9 @@
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type Limits, limited } from "../../native/limits.ts";
 import { corrupt, pack, unpack } from "../base/envelope.ts";
+import type { Message } from "../base/message.ts";
 import { within } from "../base/waiter.ts";
-import type { BackendKernel, BodyContext, KernelPort, KernelSpec, Message } from "./backend.ts";
+import type { BackendKernel, BodyContext, KernelPort, KernelSpec } from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";
 import type { WorkerMessage, WorkerStart, WorkerWord } from "./worker-main.ts";

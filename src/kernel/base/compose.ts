@@ -1,10 +1,10 @@
 /** What a user gives, made into a message: every field is looked at. */
 import { invalidArgument } from "../../errors.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
-import type { Message, Priority } from "../backend/backend.ts";
 import type { Struct } from "../struct/struct.ts";
 import type { HlcTimestamp, HybridLogicalClock } from "./clock.ts";
 import type { Envelope, EnvelopeInit } from "./envelope.ts";
+import type { Message, Priority } from "./message.ts";
 import { messageBytes } from "./payload.ts";
 
 /** Correlation ids from here on are those that calls make for themselves. */

@@ -4,8 +4,8 @@
  */
 import { LavaFlowError } from "../../errors.ts";
 import { remedyFor } from "../../native/status.ts";
-import type { Message, Priority } from "../backend/backend.ts";
 import type { HlcTimestamp } from "./clock.ts";
+import type { Message, Priority } from "./message.ts";
 import type { MessageBytes } from "./payload.ts";
 
 /** `P`: bytes, or what the kernel's `request` may be given as. */

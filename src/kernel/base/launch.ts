@@ -2,12 +2,12 @@
 import { invalidArgument } from "../../errors.ts";
 import { type Limits, timeoutOf } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
-import type { Priority } from "../backend/backend.ts";
 import { checkForWgsl, StructLibrary } from "../struct/library.ts";
 import { Struct } from "../struct/struct.ts";
 import { checkId, parseAddress } from "./addresses.ts";
 import type { HybridLogicalClock } from "./clock.ts";
 import type { Envelope } from "./envelope.ts";
+import type { Priority } from "./message.ts";
 import type { MessageBytes, Payload, PayloadInit } from "./payload.ts";
 
 /** How one kernel sends to another. */

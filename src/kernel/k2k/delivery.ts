@@ -1,7 +1,7 @@
 /** A message between kernels on its way by the host, and what becomes of it. */
 import { LavaFlowError } from "../../errors.ts";
 import { afterTurn } from "../../native/turn.ts";
-import type { Message } from "../backend/backend.ts";
+import type { Message } from "../base/message.ts";
 
 /** What became of a message to another kernel. */
 export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";

@@ -1,6 +1,6 @@
 /** Messages in flight: those that wait for their kernel, those that other runtimes were given, and the counts of both. */
 import type { LavaFlowError } from "../../errors.ts";
-import type { Message } from "../backend/backend.ts";
+import type { Message } from "../base/message.ts";
 import type { K2kConfig } from "./config.ts";
 import { Delivery, type Outcome } from "./delivery.ts";
 import type { LocalRuntime } from "./kernels.ts";

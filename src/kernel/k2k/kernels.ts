@@ -1,9 +1,9 @@
 /** What the broker needs of its runtime. */
 
-import type { Message } from "../backend/backend.ts";
 import type { Addresses } from "../base/addresses.ts";
 import type { Calls } from "../base/calls.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
+import type { Message } from "../base/message.ts";
 
 /** A kernel that messages are delivered to. */
 export interface LocalKernel {

@@ -7,9 +7,9 @@ import type { Consumer } from "../../channel/consumer.ts";
 import type { ChannelOptions } from "../../channel/options.ts";
 import type { Producer } from "../../channel/producer.ts";
 import { isCode, LavaFlowError } from "../../errors.ts";
-import type { Message } from "../backend/backend.ts";
 import { parseAddress } from "../base/addresses.ts";
 import { corrupt, type Envelope, HEADER, unpack, writeHeader } from "../base/envelope.ts";
+import type { Message } from "../base/message.ts";
 import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 
 /** How to meet, as for `Channel.open`. */

@@ -1,7 +1,7 @@
 /** Where a message goes next: into a kernel of this runtime, along a route, or to a connected runtime. */
 
-import type { Message } from "../backend/backend.ts";
 import { parseAddress } from "../base/addresses.ts";
+import type { Message } from "../base/message.ts";
 import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 import type { LocalKernel, LocalRuntime } from "./kernels.ts";
 import type { Peer } from "./peer.ts";

@@ -3,7 +3,7 @@
  * words that need the map are put right afterwards. What it calls its variables tells which they are.
  */
 import { LavaFlowError } from "../../errors.ts";
-import type { ComputeModule } from "../backend/compute.ts";
+import type { ComputeModule } from "./module.ts";
 import { spirvToMsl } from "./shader.ts";
 
 export interface Msl {

@@ -2,7 +2,6 @@
 // A user's type check sees the files that are named, and no others of this package.
 /// <reference path="./wgsl.d.ts" />
 import { LavaFlowError } from "../../errors.ts";
-import type { ComputeModule } from "../backend/compute.ts";
 import { withSharedWords } from "../spirv/atomics.ts";
 import { GuardRefusal, guarded, type Subject } from "../spirv/guards.ts";
 import { StructLibrary } from "../struct/library.ts";
@@ -16,6 +15,7 @@ import body from "./body.wgsl" with { type: "text" };
 import entry from "./entry.wgsl" with { type: "text" };
 import { PUSH, type Rounds, roundsFor, shaderConstants } from "./layout.ts";
 import message from "./message.wgsl" with { type: "text" };
+import type { ComputeModule } from "./module.ts";
 import packed from "./packed.wgsl" with { type: "text" };
 import ring from "./ring.wgsl" with { type: "text" };
 import subgroups from "./subgroups.wgsl" with { type: "text" };
