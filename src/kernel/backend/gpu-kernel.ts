@@ -1,7 +1,9 @@
 /** One kernel on a GPU: its rings, and what waits in them. */
+
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
+import { HEADER } from "../base/header.ts";
 import type { Message } from "../base/message.ts";
-import { CONTROL, HEADER, REPORT, REPORTED, ROUTE, type Rounds } from "../shader/layout.ts";
+import { CONTROL, REPORT, REPORTED, ROUTE, type Rounds } from "../shader/layout.ts";
 import type { Arena, Range } from "./arena.ts";
 import type { BackendKernel, KernelPort, KernelSpec } from "./backend.ts";
 import type { Body } from "./body.ts";

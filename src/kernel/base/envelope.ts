@@ -1,10 +1,8 @@
-/**
- * Messages as users see them, and the 256 bytes that stand before a payload wherever a message leaves its thread. The
- * header's layout is RingKernel's (mivertowski/RustCompute), little-endian.
- */
+/** Messages as users see them, and as one run of bytes for Workers and channels. */
 import { LavaFlowError } from "../../errors.ts";
 import { remedyFor } from "../../native/status.ts";
 import type { HlcTimestamp } from "./clock.ts";
+import { checksum, exact, HEADER, HEADER_BYTES, headerFault, readHeader, USED_WORDS, writeHeader } from "./header.ts";
 import type { Message, Priority } from "./message.ts";
 import type { MessageBytes } from "./payload.ts";
 
@@ -32,135 +30,74 @@ export interface Envelope<P = Uint8Array> extends Required<EnvelopeInit<P>> {
   timestamp: HlcTimestamp;
 }
 
-/** Where the fields of a header are, in bytes. What is not named here is reserved and 0. */
-export const HEADER = {
-  magic: 0,
-  version: 8,
-  /** None is defined. */
-  flags: 12,
-  id: 16,
-  correlation: 24,
-  source: 32,
-  destination: 40,
-  type: 48,
-  priority: 56,
-  payloadSize: 64,
-  /** IEEE 802.3, of the payload. */
-  crc32: 72,
-  /** Physical microseconds, logical, node: 64 bits each. */
-  timestamp: 80,
-  /** The same three; all 0 where there is none. */
-  deadline: 104,
-  size: 256,
-} as const;
-
-/** "RINGKERN" read as a big-endian number: the lower half stands first. */
-const MAGIC_LOW = 0x4b45524e;
-const MAGIC_HIGH = 0x52494e47;
-const VERSION = 1;
-const WORD = 2 ** 32;
-/** The upper half of the largest whole number that JavaScript counts to. */
-const SAFE_HIGH = 2 ** 21 - 1;
 const LOGICAL_MAX = 4095;
 const PRIORITY_MAX = 3;
+const TYPE_MAX = 2 ** 32 - 1;
 
-/** A header that was read: a message without its payload, of which it tells size and checksum. */
+/** A header that was read and checked: a message without its payload, of which it tells size and checksum. */
 export interface Header extends Omit<Message, "payload"> {
   payloadBytes: number;
   crc32: number;
 }
 
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value >>> 0, true);
-  view.setUint32(at + 4, (value / WORD) >>> 0, true);
-}
-
-/** Writes the 256 bytes before the message's payload. The reserved ones are left as they are. */
-export function writeHeader(view: DataView, at: number, message: Message): void {
-  const { payload, timestamp, deadlineMicros } = message;
-  view.setUint32(at + HEADER.magic, MAGIC_LOW, true);
-  view.setUint32(at + HEADER.magic + 4, MAGIC_HIGH, true);
-  view.setUint32(at + HEADER.version, VERSION, true);
-  view.setUint32(at + HEADER.flags, 0, true);
-  setU64(view, at + HEADER.id, message.id);
-  setU64(view, at + HEADER.correlation, message.correlationId);
-  setU64(view, at + HEADER.source, message.source);
-  setU64(view, at + HEADER.destination, message.destination);
-  setU64(view, at + HEADER.type, message.type);
-  setU64(view, at + HEADER.priority, message.priority);
-  setU64(view, at + HEADER.payloadSize, payload.byteLength);
-  setU64(view, at + HEADER.crc32, Bun.hash.crc32(payload));
-  setU64(view, at + HEADER.timestamp, timestamp.physicalMicros);
-  setU64(view, at + HEADER.timestamp + 8, timestamp.logical);
-  setU64(view, at + HEADER.timestamp + 16, timestamp.nodeId);
-  setU64(view, at + HEADER.deadline, deadlineMicros);
-  setU64(view, at + HEADER.deadline + 8, 0);
-  setU64(view, at + HEADER.deadline + 16, deadlineMicros === 0 ? 0 : timestamp.nodeId);
-}
+/** A header before it is checked: bytes of a frame may lie at any address. */
+const words = new Uint32Array(new ArrayBuffer(4 * USED_WORDS));
+const wordBytes = new Uint8Array(words.buffer);
 
 /** What is wrong with a message that came from elsewhere. */
 export function corrupt(what: string): LavaFlowError {
   return new LavaFlowError("CORRUPT_SEGMENT", what, { remedy: remedyFor("CORRUPT_SEGMENT") });
 }
 
-function u64(view: DataView, at: number, field: number, name: string): number {
-  const high = view.getUint32(at + field + 4, true);
-  if (high > SAFE_HIGH) throw corrupt(`a message's ${name} is ${view.getBigUint64(at + field, true)}, above 2^53 - 1`);
-  return high * WORD + view.getUint32(at + field, true);
-}
-
-function bounded(value: number, limit: number, name: string): number {
-  if (value > limit) throw corrupt(`a message's ${name} is ${value}, above ${limit}`);
-  return value;
-}
+/** The u64 fields, with their names in errors and their largest values. */
+const BOUNDS: readonly (readonly [field: number, name: string, most: number])[] = [
+  [HEADER.ID, "id", Number.MAX_SAFE_INTEGER],
+  [HEADER.CORRELATION, "correlation id", Number.MAX_SAFE_INTEGER],
+  [HEADER.SOURCE, "source", Number.MAX_SAFE_INTEGER],
+  [HEADER.DESTINATION, "destination", Number.MAX_SAFE_INTEGER],
+  [HEADER.TYPE, "type", TYPE_MAX],
+  [HEADER.SIZE, "payload size", Number.MAX_SAFE_INTEGER],
+  [HEADER.STAMP, "timestamp", Number.MAX_SAFE_INTEGER],
+  [HEADER.STAMP + 2, "logical time", LOGICAL_MAX],
+  [HEADER.STAMP + 4, "node id", Number.MAX_SAFE_INTEGER],
+  [HEADER.DEADLINE, "deadline", Number.MAX_SAFE_INTEGER],
+];
 
 /** CORRUPT_SEGMENT where it is no header of version 1, or a field is out of its range. */
-export function readHeader(view: DataView, at: number): Header {
-  if (at < 0 || at + HEADER.size > view.byteLength)
-    throw corrupt(`a message has ${Math.max(0, view.byteLength - at)} bytes, less than its header's ${HEADER.size}`);
-  if (view.getUint32(at, true) !== MAGIC_LOW || view.getUint32(at + 4, true) !== MAGIC_HIGH)
-    throw corrupt(`a message begins with ${view.getBigUint64(at, true).toString(16)}, which is not RINGKERN`);
-  const version = view.getUint32(at + HEADER.version, true);
-  if (version !== VERSION) throw corrupt(`a message has version ${version}, not ${VERSION}`);
-  return {
-    id: u64(view, at, HEADER.id, "id"),
-    correlationId: u64(view, at, HEADER.correlation, "correlation id"),
-    source: u64(view, at, HEADER.source, "source"),
-    destination: u64(view, at, HEADER.destination, "destination"),
-    type: bounded(u64(view, at, HEADER.type, "type"), WORD - 1, "type"),
-    priority: bounded(view.getUint8(at + HEADER.priority), PRIORITY_MAX, "priority") as Priority,
-    payloadBytes: u64(view, at, HEADER.payloadSize, "payload size"),
-    crc32: view.getUint32(at + HEADER.crc32, true),
-    timestamp: {
-      physicalMicros: u64(view, at, HEADER.timestamp, "timestamp"),
-      logical: bounded(u64(view, at, HEADER.timestamp + 8, "logical time"), LOGICAL_MAX, "logical time"),
-      nodeId: u64(view, at, HEADER.timestamp + 16, "node id"),
-    },
-    deadlineMicros: u64(view, at, HEADER.deadline, "deadline"),
-  };
+export function checkHeader(bytes: Uint8Array): Header {
+  if (bytes.byteLength < HEADER_BYTES)
+    throw corrupt(`a message has ${bytes.byteLength} bytes, less than its header's ${HEADER_BYTES}`);
+  wordBytes.set(bytes.subarray(0, wordBytes.length));
+  const fault = headerFault(words, 0);
+  if (fault !== null) throw corrupt(`a message ${fault}`);
+  for (const [field, name, most] of BOUNDS) {
+    const value = (words[field] as number) + (words[field + 1] as number) * 2 ** 32;
+    if (value > most) throw corrupt(`a message's ${name} is ${exact(words, field)}, above ${most}`);
+  }
+  const { flags, priority, ...fields } = readHeader(words, 0);
+  const urgency = priority & 0xff; // a u8
+  if (urgency > PRIORITY_MAX) throw corrupt(`a message's priority is ${urgency}, above ${PRIORITY_MAX}`);
+  return { ...fields, priority: urgency as Priority };
 }
 
-/** A message as one run of bytes, header first, after `before` bytes for the caller. */
-export function pack(message: Message, before = 0): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(new ArrayBuffer(before + HEADER.size + message.payload.byteLength));
-  writeHeader(new DataView(bytes.buffer), before, message);
-  bytes.set(message.payload, before + HEADER.size);
+/** A message as one run of bytes, header first. */
+export function pack(message: Message): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(HEADER_BYTES + message.payload.byteLength));
+  writeHeader(new Uint32Array(bytes.buffer, 0, HEADER.WORDS), 0, message);
+  bytes.set(message.payload, HEADER_BYTES);
   return bytes;
 }
 
 /**
- * The message in the bytes of `pack`; its payload is a copy. CORRUPT_SEGMENT, as for `readHeader`, and where the size of
+ * The message in the bytes of `pack`; its payload is a copy. CORRUPT_SEGMENT, as for `checkHeader`, and where the size of
  * the payload is not that of the bytes behind the header, or its checksum is another.
  */
 export function unpack(bytes: Uint8Array): Message {
-  const { payloadBytes, crc32, ...message } = readHeader(
-    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-    0,
-  );
-  const payload = bytes.slice(HEADER.size);
+  const { payloadBytes, crc32, ...message } = checkHeader(bytes);
+  const payload = bytes.slice(HEADER_BYTES);
   if (payload.byteLength !== payloadBytes)
     throw corrupt(`message ${message.id} has ${payload.byteLength} bytes of payload, and says ${payloadBytes}`);
-  const actual = Bun.hash.crc32(payload);
+  const actual = checksum(payload);
   if (actual !== crc32) throw corrupt(`message ${message.id} has the checksum ${actual}, and says ${crc32}`);
   return { ...message, payload };
 }

@@ -8,7 +8,8 @@ import type { ChannelOptions } from "../../channel/options.ts";
 import type { Producer } from "../../channel/producer.ts";
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { parseAddress } from "../base/addresses.ts";
-import { corrupt, type Envelope, HEADER, unpack, writeHeader } from "../base/envelope.ts";
+import { corrupt, type Envelope, unpack } from "../base/envelope.ts";
+import { HEADER_BYTES, writeHeader } from "../base/header.ts";
 import type { Message } from "../base/message.ts";
 import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 
@@ -194,7 +195,7 @@ export class Peer {
     const [number = 0, hops = 0, withinMs = 0, payloadBytes = 0, fromBytes = 0, toBytes = 0] = [
       4, 8, 12, 16, 20, 24,
     ].map((at) => view.getUint32(at, true));
-    const payloadEnd = HEAD_BYTES + HEADER.size + payloadBytes;
+    const payloadEnd = HEAD_BYTES + HEADER_BYTES + payloadBytes;
     const fromEnd = payloadEnd + fromBytes;
     if (fromEnd + toBytes !== bytes.byteLength)
       throw corrupt(`"${this.#name}" sent ${bytes.byteLength} bytes that should be ${fromEnd + toBytes}`);
@@ -320,13 +321,13 @@ function frameOf(
   hops: number,
 ): Uint8Array {
   const [source, destination] = [encoder.encode(from), encoder.encode(to)];
-  const payloadAt = HEAD_BYTES + HEADER.size;
+  const payloadAt = HEAD_BYTES + HEADER_BYTES;
   const fromAt = payloadAt + message.payload.byteLength;
   const bytes = new Uint8Array(new ArrayBuffer(fromAt + source.length + destination.length));
   const view = new DataView(bytes.buffer);
   const head = [kind, number, hops, leftMs, message.payload.byteLength, source.length, destination.length];
   for (const [i, word] of head.entries()) view.setUint32(4 * i, word, true);
-  writeHeader(view, HEAD_BYTES, message);
+  writeHeader(new Uint32Array(bytes.buffer, HEAD_BYTES, HEADER_BYTES / 4), 0, message);
   bytes.set(message.payload, payloadAt);
   bytes.set(source, fromAt);
   bytes.set(destination, fromAt + source.length);

@@ -3,28 +3,7 @@
  * a u64 is two words, the low one first); what this library adds lies behind them. The shaders get these numbers as
  * constants from here (`shaderConstants`), so the two can't differ.
  */
-
-/** Of a message: 256 bytes, then the payload. */
-export const HEADER = {
-  MAGIC: 0, // u64
-  VERSION: 2,
-  FLAGS: 3,
-  ID: 4, // u64
-  CORRELATION: 6, // u64; 0: none
-  SOURCE: 8, // u64: the number of a kernel; 0: the host
-  DESTINATION: 10, // u64, likewise
-  TYPE: 12, // u64
-  PRIORITY: 14, // u8
-  SIZE: 16, // u64: bytes of the payload
-  CRC: 18,
-  STAMP: 20, // three u64: physical microseconds, logical, node
-  DEADLINE: 26, // likewise; all 0: none
-  WORDS: 64,
-} as const;
-
-export const MAGIC_LOW = 0x4b45524e;
-export const MAGIC_HIGH = 0x52494e47;
-export const VERSION = 1;
+import { HEADER, MAGIC_HIGH, MAGIC_LOW, VERSION } from "../base/header.ts";
 
 /** HEADER.FLAGS. A message from kernel to kernel was never outside the device, and has no checksum. SILENT: of a message with a
  * correlation that the body did not reply to; CRC says how many messages carry it on. */
