@@ -27,7 +27,7 @@ function importsOf(source: string): string[] {
   return [...code.matchAll(named)].map((match) => match[2] as string);
 }
 
-/** Imports whose name is made at run time: nobody can tell where they go. (A method may be called `import`.) */
+/** Imports whose name is made at run time, so that this test can't follow them. (A method may be called `import`.) */
 function hiddenImports(source: string): string[] {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
   return [...code.matchAll(/(?<![.\w])(?:import|require)\s*\(\s*(?!["'])[^):]*\)/g)].map((match) => match[0]);

@@ -76,18 +76,18 @@ static inline void bench_mpi_receive(const bench_mpi *m, void *data, size_t byte
   BENCH_CALL(m, Recv, data, (int)bytes, m->mpi->byte, 1 - m->rank, BENCH_TAG, m->mpi->comm_world, m->ignore);
 }
 
-/* As OSU's tests of bandwidth and message rate: a window of messages from and to one buffer (or so many `places`), then
+/* As OSU's tests of bandwidth and message rate: a window of messages from and to one buffer (or of `buffers` buffers), then
  * one short answer. */
-static inline void bench_mpi_window(const bench_mpi *m, void *data, size_t bytes, size_t places) {
+static inline void bench_mpi_window(const bench_mpi *m, void *data, size_t bytes, size_t buffers) {
   static uint64_t requests[BENCH_WINDOW];
   char answer[4] = {0};
   for (uint32_t i = 0; i < BENCH_WINDOW; i++) {
     lf_mpi_request *request = (lf_mpi_request *)(void *)((char *)requests + i * m->request_bytes);
-    void *place = (char *)data + i % places * bytes;
+    void *buffer = (char *)data + i % buffers * bytes;
     if (m->rank == 0)
-      BENCH_CALL(m->mpi, Isend, place, (int)bytes, m->mpi->byte, 1, BENCH_TAG, m->mpi->comm_world, request);
+      BENCH_CALL(m->mpi, Isend, buffer, (int)bytes, m->mpi->byte, 1, BENCH_TAG, m->mpi->comm_world, request);
     else
-      BENCH_CALL(m->mpi, Irecv, place, (int)bytes, m->mpi->byte, 0, BENCH_TAG, m->mpi->comm_world, request);
+      BENCH_CALL(m->mpi, Irecv, buffer, (int)bytes, m->mpi->byte, 0, BENCH_TAG, m->mpi->comm_world, request);
   }
   BENCH_CALL(m, Waitall, (int)BENCH_WINDOW, requests, m->ignore);
   if (m->rank == 0) bench_mpi_receive(m, answer, sizeof answer);

@@ -5,7 +5,7 @@
 #include "bench.h"
 
 #define BATCH 100 /* round trips between two looks at the clock, for the median */
-#define SINGLE(rounds) ((rounds) / 10) /* and so many with one each, for the tail */
+#define SINGLE(rounds) ((rounds) / 10) /* round trips that are timed one by one, for the p99 */
 
 typedef struct {
   _Alignas(128) _Atomic uint64_t there;

@@ -1,6 +1,6 @@
 /*
  * The shim's own ring driven from C, as TypeScript drives it: what is left between the two is the language's share.
- * Two processes meet, the first sends, the second receives; or both directions for the latency.
+ * Two processes connect, the first sends, the second receives; or both directions for the latency.
  */
 #include "bench.h"
 #include "lavaflow.h"
@@ -38,10 +38,10 @@ static int32_t open_end(const task *t, int32_t link, int32_t role) {
 }
 
 /* Meets the other side under a name and opens this side's end of the ring. */
-static int32_t meet(const task *t, const char *name, int32_t role) {
-  int32_t place = rendezvous(t, name, role), link = 0;
-  while (!link) link = need(lf_rendezvous_poll(place), "poll");
-  lf_rendezvous_close(place);
+static int32_t connect_peer(const task *t, const char *name, int32_t role) {
+  int32_t listener = rendezvous(t, name, role), link = 0;
+  while (!link) link = need(lf_rendezvous_poll(listener), "poll");
+  lf_rendezvous_close(listener);
   return open_end(t, link, role);
 }
 
@@ -68,7 +68,7 @@ static inline void receive_one(int32_t consumer, uint64_t expected) {
 static void echo(void *argument) {
   task *t = argument;
   uint8_t payload[LF_INLINE_MAX] = {0};
-  int32_t from = meet(t, "there", LF_ROLE_CONSUMER), to = meet(t, "back", LF_ROLE_PRODUCER);
+  int32_t from = connect_peer(t, "there", LF_ROLE_CONSUMER), to = connect_peer(t, "back", LF_ROLE_PRODUCER);
   for (uint64_t i = 0; i < t->count + SINGLE(t->count); i++) {
     receive_one(from, i);
     send_one(to, payload, t->length, i);
@@ -79,7 +79,7 @@ static void echo(void *argument) {
 static void latency(char **argv, task *t) {
   pid_t child = bench_fork(argv, echo, t);
   uint8_t payload[LF_INLINE_MAX] = {0};
-  int32_t to = meet(t, "there", LF_ROLE_PRODUCER), from = meet(t, "back", LF_ROLE_CONSUMER);
+  int32_t to = connect_peer(t, "there", LF_ROLE_PRODUCER), from = connect_peer(t, "back", LF_ROLE_CONSUMER);
   uint64_t at = 0;
   size_t batches = t->count / BATCH, singles = SINGLE(t->count), warm = batches / 10;
   for (size_t sample = 0; sample < batches + singles; sample++) {
@@ -101,17 +101,17 @@ static void latency(char **argv, task *t) {
 static void flood(void *argument) {
   task *t = argument;
   uint8_t payload[LF_INLINE_MAX] = {0};
-  int32_t to = meet(t, "flood", LF_ROLE_PRODUCER), from = meet(t, "done", LF_ROLE_CONSUMER);
+  int32_t to = connect_peer(t, "flood", LF_ROLE_PRODUCER), from = connect_peer(t, "done", LF_ROLE_CONSUMER);
   for (uint64_t i = 0; i < t->count; i++) send_one(to, payload, t->length, i);
   receive_one(from, 0);
 }
 
-/* The sender is the first processor's: here that is the child, so the pins change places. */
+/* The sender runs on the first processor. Here that is the child, so the pins are swapped. */
 static void throughput(char **argv, task *t) {
   char *swapped[] = {argv[0], argv[2], argv[1]};
   pid_t child = bench_fork(swapped, flood, t);
   uint8_t payload[LF_INLINE_MAX] = {0};
-  int32_t from = meet(t, "flood", LF_ROLE_CONSUMER), to = meet(t, "done", LF_ROLE_PRODUCER);
+  int32_t from = connect_peer(t, "flood", LF_ROLE_CONSUMER), to = connect_peer(t, "done", LF_ROLE_PRODUCER);
   uint64_t at = 0;
   size_t windows = t->count / WINDOW, warm = windows / 10;
   for (size_t window = 0; window < windows; window++) {
@@ -130,14 +130,14 @@ static void throughput(char **argv, task *t) {
 
 static void drain(void *argument) {
   task *t = argument;
-  int32_t from = meet(t, "drain", LF_ROLE_CONSUMER);
+  int32_t from = connect_peer(t, "drain", LF_ROLE_CONSUMER);
   for (uint64_t i = 0; i < t->count; i++) receive_one(from, i);
 }
 
 static void send(char **argv, task *t) {
   pid_t child = bench_fork(argv, drain, t);
   uint8_t payload[LF_INLINE_MAX] = {0};
-  int32_t to = meet(t, "drain", LF_ROLE_PRODUCER);
+  int32_t to = connect_peer(t, "drain", LF_ROLE_PRODUCER);
   lf_port_stats stats;
   uint64_t at = 0;
   size_t batches = t->count / SENDS, warm = batches / 10;

@@ -40,9 +40,9 @@ describe("send and recv", () => {
     async () => {
       const receiver = scratch.start(["recv", "parts"]);
       const sender = scratch.start(["send", "parts"], { stdin: "pipe" });
-      for (const piece of ["first", "second", "third"]) {
-        await sender.write(piece);
-        await receiver.readUntil(new RegExp(`${piece}$`));
+      for (const part of ["first", "second", "third"]) {
+        await sender.write(part);
+        await receiver.readUntil(new RegExp(`${part}$`));
       }
       await sender.endInput();
       expect(await sender.result()).toMatchObject({ code: 0, text: "", errors: "" });

@@ -6,17 +6,17 @@ import { upToDate, wasBuilt } from "../../scripts/built.ts";
 import { ROOT, run } from "../../scripts/run.ts";
 
 const name = `test-${process.pid}`;
-const place = join(ROOT, ".cache", name);
+const folder = join(ROOT, ".cache", name);
 afterAll(() => {
-  rmSync(place, { recursive: true });
+  rmSync(folder, { recursive: true });
   rmSync(join(ROOT, ".cache/built", name));
 });
 
 test("a product is up to date until an input or an output is another", () => {
   const product = { name, inputs: [`.cache/${name}/in/*`], outputs: [`.cache/${name}/out/*`] };
   const write = (path: string, text: string) => {
-    mkdirSync(join(place, path, ".."), { recursive: true });
-    writeFileSync(join(place, path), text);
+    mkdirSync(join(folder, path, ".."), { recursive: true });
+    writeFileSync(join(folder, path), text);
     return upToDate(product);
   };
   expect(write("in/a.c", "1")).toBe(false);
@@ -32,8 +32,8 @@ test("a product is up to date until an input or an output is another", () => {
     expect(write(path, before)).toBe(true);
   }
   expect(write("in/b.c", "")).toBe(false);
-  rmSync(join(place, "in/b.c"));
-  rmSync(join(place, "out/a.so"));
+  rmSync(join(folder, "in/b.c"));
+  rmSync(join(folder, "out/a.so"));
   expect(upToDate(product)).toBe(false);
 });
 
