@@ -1,5 +1,5 @@
-/* What the tests of the job share: they read the words of the job's mail themselves, in place of the directory, of mail
- * links and of senders. */
+/* What the tests of the job share: they read the words of the job's mail themselves, in place of the handlers in
+ * abi/job.c. */
 #ifndef LF_JOB_TEST_H
 #define LF_JOB_TEST_H
 
@@ -27,15 +27,15 @@ static void any_word(lf_job *j, int from, lf_word word, const uint8_t *data, uin
   if (word == LF_WORD_HELD) come[from]++;
   else if (read_word) read_word(from, word, data, length);
 }
-void lf_directory_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
-  any_word(j, from, word, data, length);
-}
-void lf_mail_link_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
-  any_word(j, from, word, data, length);
-}
-void lf_sender_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
-  any_word(j, from, word, data, length);
-}
+#define READS_WORDS(handler)                                                                \
+  void handler(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) { \
+    any_word(j, from, word, data, length);                                                  \
+  }
+READS_WORDS(lf_shard_word)
+READS_WORDS(lf_seek_word)
+READS_WORDS(lf_lookup_word)
+READS_WORDS(lf_mail_link_word)
+READS_WORDS(lf_sender_word)
 
 /* Rounds, here and in the job's thread, until it is so; `done` is called under the lock. */
 static inline void rounds_until(int (*done)(void *given), void *given) {

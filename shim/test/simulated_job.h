@@ -6,6 +6,7 @@
 #define LF_TEST_SIMULATED_JOB_H
 
 #include "names/directory.c" /* to be each rank in turn, and to see inside */
+#include "names/shard.c"
 
 #include "names/control_connection.h"
 #include "base/monotonic.h"
@@ -123,6 +124,28 @@ int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *dat
 
 /* ---- moving on ---- */
 
+/* As abi/job.c has it. */
+static inline void hand_to(lf_job *job, int from, const letter *l) {
+  switch (l->word) {
+    case LF_WORD_LINK:
+    case LF_WORD_UNLINK:
+      lf_mail_link_word(job, from, l->word, l->data, l->length);
+      break;
+    case LF_WORD_MATCH:
+    case LF_WORD_TAKEN:
+    case LF_WORD_HOLD:
+      lf_seek_word(job, from, l->word, l->data, l->length);
+      break;
+    case LF_WORD_PUBLISH:
+    case LF_WORD_LOOKUP:
+    case LF_WORD_FOUND:
+      lf_lookup_word(job, from, l->word, l->data, l->length);
+      break;
+    default:
+      lf_shard_word(job, from, l->word, l->data, l->length);
+  }
+}
+
 static inline void deliver(int from, int to) {
   letter *l = world[from].first[to];
   world[from].first[to] = l->next;
@@ -132,10 +155,7 @@ static inline void deliver(int from, int to) {
     be(to);
     lf_job *job = &world[to].job;
     lf_job_lock(job);
-    if (!job->over && (l->word == LF_WORD_LINK || l->word == LF_WORD_UNLINK))
-      lf_mail_link_word(job, from, l->word, l->data, l->length);
-    else if (!job->over)
-      lf_directory_word(job, from, l->word, l->data, l->length);
+    if (!job->over) hand_to(job, from, l);
     lf_job_unlock(job);
     be(back);
   }

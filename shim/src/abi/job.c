@@ -1,13 +1,12 @@
 /* The job as TypeScript opens it, with the handlers of what ranks send each other on its control channel. */
 #include "ep/sender.h"
 #include "names/control_connection.h"
-#include "names/directory.h"
 
 static const lf_word_handler handlers[LF_WORDS] = {
-    [LF_WORD_PUBLISH] = lf_directory_word, [LF_WORD_LOOKUP] = lf_directory_word, [LF_WORD_FOUND] = lf_directory_word,
-    [LF_WORD_SEEK] = lf_directory_word,    [LF_WORD_SETTLE] = lf_directory_word, [LF_WORD_LEAVE] = lf_directory_word,
-    [LF_WORD_MATCH] = lf_directory_word,   [LF_WORD_TAKEN] = lf_directory_word,  [LF_WORD_HOLD] = lf_directory_word,
-    [LF_WORD_HELD] = lf_directory_word,    [LF_WORD_LINK] = lf_mail_link_word,   [LF_WORD_UNLINK] = lf_mail_link_word,
+    [LF_WORD_PUBLISH] = lf_lookup_word, [LF_WORD_LOOKUP] = lf_lookup_word,  [LF_WORD_FOUND] = lf_lookup_word,
+    [LF_WORD_SEEK] = lf_shard_word,     [LF_WORD_SETTLE] = lf_shard_word,   [LF_WORD_LEAVE] = lf_shard_word,
+    [LF_WORD_HELD] = lf_shard_word,     [LF_WORD_MATCH] = lf_seek_word,     [LF_WORD_TAKEN] = lf_seek_word,
+    [LF_WORD_HOLD] = lf_seek_word,      [LF_WORD_LINK] = lf_mail_link_word, [LF_WORD_UNLINK] = lf_mail_link_word,
     [LF_WORD_CREDIT] = lf_sender_word,
 };
 

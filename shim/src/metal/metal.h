@@ -1,6 +1,8 @@
 /* Metal, opened at run time: the device (metal.c), its memory (metal_memory.c), pipelines (metal_pipeline.c), submissions
  * (metal_queue.c). Metal counts references itself: a buffer keeps its device, and a command buffer all that it uses, so
- * handles may be closed in any order and while the GPU works. */
+ * handles may be closed in any order and while the GPU works.
+ *
+ * Experimental: no Mac has run any of this. Tests run it against a stand-in (test/support/fake_metal.c). */
 #ifndef LF_METAL_H
 #define LF_METAL_H
 

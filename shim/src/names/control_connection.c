@@ -41,7 +41,8 @@ typedef struct {
 struct lf_mail_link {
   lf_table_node node; /* by its match */
   lf_directory *directory;
-  lf_seek *seek; /* whose link it is; NULL when that is closed */
+  struct lf_seek *seek; /* whose link it is; NULL when that is closed */
+  void (*unlinked)(struct lf_seek *seek);
   lf_peer *peer; /* NULL when this process is over */
   int rank;
   uint32_t seek_id, other_id;
@@ -155,7 +156,7 @@ static void own_word(lf_directory *d, lf_mail_link *link, int from, const head *
   if (length != sizeof sender) return;
   memcpy(&sender, data, sizeof sender);
   if (!link) {
-    if (h->kind == OPEN && !lf_seek_expects(d, h->seek, h->match))
+    if (h->kind == OPEN && !(d->expects && d->expects(d, h->seek, h->match)))
       lf_mail_link_refuse(d, h->seek, from, sender, h->match);
   } else if (sender == link->other_id) {
     if (h->kind == OPEN) say(link, OPENED, &link->seek_id, sizeof link->seek_id);
@@ -189,7 +190,8 @@ void lf_mail_link_word(lf_job *job, int from, lf_word word, const uint8_t *data,
 
 /* ---- links ---- */
 
-lf_mail_link *lf_mail_link_open(lf_directory *d, lf_seek *seek, uint32_t seek_id, const lf_word_match *match) {
+lf_mail_link *lf_mail_link_open(lf_directory *d, struct lf_seek *seek, void (*unlinked)(struct lf_seek *seek),
+                                uint32_t seek_id, const lf_word_match *match) {
   lf_mail_link *link = calloc(1, sizeof *link);
   if (!link) {
     lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a mail link");
@@ -197,6 +199,7 @@ lf_mail_link *lf_mail_link_open(lf_directory *d, lf_seek *seek, uint32_t seek_id
   }
   link->directory = d;
   link->seek = seek;
+  link->unlinked = unlinked;
   link->rank = match->rank;
   link->seek_id = seek_id;
   link->other_id = match->other_id;
@@ -215,7 +218,7 @@ void lf_mail_link_orphan(lf_mail_link *link) { link->seek = NULL; }
 
 void lf_mail_link_close(lf_mail_link *link) {
   lf_directory *d = link->directory;
-  if (link->seek) lf_seek_unlinked(link->seek);
+  if (link->seek) link->unlinked(link->seek);
   if (!link->peer || !link->out.first) {
     dispose(link);
     return;
@@ -227,16 +230,23 @@ void lf_mail_link_close(lf_mail_link *link) {
   d->closing = link;
 }
 
-void lf_mail_link_round(lf_directory *d, uint64_t now) {
+static int round_of(lf_directory *d, uint64_t now) {
   for (lf_mail_link *link = d->closing, *next; link; link = next) {
     next = link->next_closing;
     if (link->peer->dead || now - link->closed_at > CLOSING_NS) dispose(link);
   }
+  return 0;
 }
 
-void lf_mail_link_over(lf_directory *d) {
+static void over(lf_directory *d) {
   while (d->closing) dispose(d->closing);
   for (lf_mail_link *link; (link = (lf_mail_link *)lf_table_any(&d->links));) unlink_peer(link);
+}
+
+void lf_mail_link_begin(lf_directory *d, int (*expects)(const lf_directory *d, uint32_t seek_id, uint64_t match)) {
+  static const lf_directory_part part = {.round = round_of, .over = over};
+  d->parts[LF_PART_LINKS] = &part;
+  d->expects = expects;
 }
 
 static void destroy(void *object) {

@@ -7,14 +7,19 @@
 #ifndef LF_CONTROL_CONNECTION_H
 #define LF_CONTROL_CONNECTION_H
 
-#include "names/resolve.h"
+#include "names/directory.h"
 
+struct lf_seek;
 typedef struct lf_mail_link lf_mail_link;
 
 /* All of these under the lock. */
 
-/* NULL, with the failure recorded: no memory. `seek` learns when it is closed. */
-lf_mail_link *lf_mail_link_open(lf_directory *d, lf_seek *seek, uint32_t seek_id, const lf_word_match *match);
+/* Before the first one: `expects` says whether this process may still be told of a match: its seek is open, and has heard
+ * of no later one. */
+void lf_mail_link_begin(lf_directory *d, int (*expects)(const lf_directory *d, uint32_t seek_id, uint64_t match));
+/* NULL, with the failure recorded: no memory. `unlinked` is called with `seek` when the link is closed. */
+lf_mail_link *lf_mail_link_open(lf_directory *d, struct lf_seek *seek, void (*unlinked)(struct lf_seek *seek),
+                                uint32_t seek_id, const lf_word_match *match);
 /* Tells the peer, unless that closed it before, and the seek. */
 void lf_mail_link_close(lf_mail_link *link);
 /* The seek is no more. */

@@ -3,7 +3,8 @@
  * name or a key is kept by one rank, its home, which everybody finds by a hash: nothing is broadcast, and a rank's
  * share grows with what is registered and not with the size of the job. Everything here is under the job's lock.
  *
- *   directory.c   the home of names: roles, matches
+ *   directory.c   the object, and what all of these use
+ *   shard.c       the home of names: roles, matches
  *   resolve.c     this process's own roles
  *   lookup.c      published keys, and questions for them: both sides
  *   control_connection.c  the link between two that were matched
@@ -21,7 +22,19 @@
 
 typedef struct lf_seeker lf_seeker;
 
-typedef struct lf_directory {
+typedef struct lf_directory lf_directory;
+
+/* The parts, in the order in which they end. Each is there once it has something. */
+enum { LF_PART_LINKS, LF_PART_SEEKS, LF_PART_LOOKUPS, LF_PART_SHARD, LF_DIRECTORY_PARTS };
+
+/* What one of them does under the lock. NULL: nothing. */
+typedef struct {
+  int (*round)(lf_directory *d, uint64_t now); /* LF_MOVED or 0 */
+  void (*over)(lf_directory *d);   /* this process leaves: what it has open is given back, and can only be closed */
+  void (*forget)(lf_directory *d); /* MPI is gone: what is kept for others goes */
+} lf_directory_part;
+
+struct lf_directory {
   lf_job_end end;
   lf_job *job;
   /* this rank as a home */
@@ -34,12 +47,14 @@ typedef struct lf_directory {
   lf_table seeks;
   lf_table lookups;
   lf_table links;
+  int (*expects)(const lf_directory *d, uint32_t seek_id, uint64_t match); /* see lf_mail_link_begin; NULL: nothing */
   struct lf_mail_link *closing; /* links that were closed with messages for a peer that does not know them yet */
   uint32_t last_id;
   uint32_t awaited; /* how many of them wait for something */
   int over; /* for this process: what is still open can only be closed */
   char reason[256];
-} lf_directory;
+  const lf_directory_part *parts[LF_DIRECTORY_PARTS];
+};
 
 /* Made when it is first needed. Under the lock; NULL with the failure recorded: no memory. */
 lf_directory *lf_directory_of(lf_job *job);
@@ -97,19 +112,13 @@ typedef struct {
   int32_t status; /* NAME_IN_USE; or why the home could not take the seeker in */
 } lf_word_taken; /* and the holder's processor name */
 
-/* Handles what ranks say of names and keys. */
-void lf_directory_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+/* ---- handlers of the control channel ---- */
 
-/* ---- the other files' part ---- */
-
-void lf_seek_word(lf_directory *d, int from, lf_word word, const uint8_t *data, uint32_t length);
-void lf_lookup_word(lf_directory *d, int from, lf_word word, const uint8_t *data, uint32_t length);
-void lf_mail_link_round(lf_directory *d, uint64_t now);
-/* This process is over: what it has open is given back where others keep it, and can only be closed. */
-void lf_seek_over(lf_directory *d);
-void lf_lookup_over(lf_directory *d);
-void lf_mail_link_over(lf_directory *d);
-/* MPI is gone: the keys that are kept for others go. */
-void lf_lookup_forget(lf_directory *d);
+/* SEEK, SETTLE, LEAVE and HELD, for the home of names. */
+void lf_shard_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+/* MATCH, TAKEN and HOLD, for one who seeks. */
+void lf_seek_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
+/* PUBLISH, LOOKUP and FOUND. */
+void lf_lookup_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
 
 #endif

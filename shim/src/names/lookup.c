@@ -201,21 +201,26 @@ static void found(lf_directory *d, int from, const uint8_t *data, uint32_t lengt
   l->count = (int32_t)word.count;
 }
 
-void lf_lookup_word(lf_directory *d, int from, lf_word word, const uint8_t *data, uint32_t length) {
-  if (word == LF_WORD_PUBLISH) publish(d, from, data, length);
-  else if (word == LF_WORD_LOOKUP) answer(d, from, data, length);
-  else found(d, from, data, length);
-}
-
-void lf_lookup_forget(lf_directory *d) {
+static void forget(lf_directory *d) {
   for (key *k; (k = (key *)lf_table_any(&d->keys));) remove_key(d, k);
 }
 
-void lf_lookup_over(lf_directory *d) {
+static void over(lf_directory *d) {
   for (lookup *l; (l = (lookup *)lf_table_any(&d->lookups));) {
     lf_table_remove(&d->lookups, &l->node);
     stop_waiting(l);
   }
+}
+
+static const lf_directory_part part = {.over = over, .forget = forget};
+
+void lf_lookup_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  lf_directory *d = lf_directory_of(job);
+  if (!d) return;
+  d->parts[LF_PART_LOOKUPS] = &part;
+  if (word == LF_WORD_PUBLISH) publish(d, from, data, length);
+  else if (word == LF_WORD_LOOKUP) answer(d, from, data, length);
+  else found(d, from, data, length);
 }
 
 static int32_t check_key(const char *text, uint32_t bytes) {
@@ -267,6 +272,7 @@ int32_t lf_lookup_open(const char *text, uint32_t bytes) {
   status = d ? LF_OK : lf_status_code();
   if (d) {
     l->directory = d;
+    d->parts[LF_PART_LOOKUPS] = &part;
     l->home = lf_directory_home(d, lf_directory_hash(text, bytes));
     status = lf_table_add(&d->lookups, &l->node, lf_directory_id(d, &d->lookups));
     if (status == LF_OK) {

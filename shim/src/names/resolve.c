@@ -1,5 +1,4 @@
-#include "names/resolve.h"
-
+/* Roles that this process seeks or holds in the job. */
 #include <stdlib.h>
 
 #include "base/handle.h"
@@ -13,6 +12,7 @@
 
 typedef enum { LOOKING, MATCHED, SETTLED, REFUSED } state;
 
+typedef struct lf_seek lf_seek;
 struct lf_seek {
   lf_table_node node; /* by its id */
   lf_directory *directory;
@@ -80,6 +80,8 @@ static void destroy(void *object) {
   free(s);
 }
 
+static void begin(lf_directory *d);
+
 int32_t lf_seek_open(const char *name, uint32_t name_bytes, int32_t role, const uint8_t *place, uint32_t place_bytes) {
   if (!name || name_bytes == 0 || name_bytes > LF_KEY_MAX)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a name of %u bytes; it has 1 to %u", name_bytes, LF_KEY_MAX);
@@ -98,6 +100,7 @@ int32_t lf_seek_open(const char *name, uint32_t name_bytes, int32_t role, const 
   int32_t status = d ? LF_OK : lf_status_code();
   if (d) {
     s->directory = d;
+    begin(d);
     status = lf_table_add(&d->seeks, &s->node, lf_directory_id(d, &d->seeks));
     if (status == LF_OK) {
       s->home = lf_peer_retain(d->job, home_of(s));
@@ -200,14 +203,14 @@ int32_t lf_seek_close(int32_t handle) {
 
 /* ---- words ---- */
 
-void lf_seek_unlinked(lf_seek *s) {
+static void unlinked(lf_seek *s) {
   s->link = NULL;
   s->claimed = 0;
 }
 
 static lf_seek *find(const lf_directory *d, uint32_t id) { return (lf_seek *)lf_table_find(&d->seeks, id); }
 
-int lf_seek_expects(const lf_directory *d, uint32_t id, uint64_t match) {
+static int expects(const lf_directory *d, uint32_t id, uint64_t match) {
   const lf_seek *s = find(d, id);
   return s && s->state == LOOKING && match > s->last_match;
 }
@@ -227,7 +230,7 @@ static void match(lf_directory *d, int from, const uint8_t *data, uint32_t lengt
   }
   s->state = MATCHED;
   s->matched_at = lf_now();
-  s->link = lf_mail_link_open(d, s, id_of(s), &word);
+  s->link = lf_mail_link_open(d, s, unlinked, id_of(s), &word);
   /* Without memory for it, this one looks again too. */
   if (!s->link) lf_mail_link_refuse(d, word.id, word.rank, word.other_id, word.match);
 }
@@ -262,16 +265,25 @@ static void hold(lf_directory *d, int from, const uint8_t *data, uint32_t length
   lf_mail_post(d->job, from, LF_WORD_HELD, answer, (uint32_t)sizeof word + host);
 }
 
-void lf_seek_word(lf_directory *d, int from, lf_word word, const uint8_t *data, uint32_t length) {
-  if (word == LF_WORD_MATCH) match(d, from, data, length);
-  else if (word == LF_WORD_TAKEN) taken(d, from, data, length);
-  else hold(d, from, data, length);
-}
-
-void lf_seek_over(lf_directory *d) {
+static void over(lf_directory *d) {
   for (lf_seek *s; (s = (lf_seek *)lf_table_any(&d->seeks));) {
     if (s->state != REFUSED) tell(s, LF_WORD_LEAVE);
     lf_table_remove(&d->seeks, &s->node);
     stop_waiting(s);
   }
+}
+
+static const lf_directory_part part = {.over = over};
+
+static void begin(lf_directory *d) {
+  d->parts[LF_PART_SEEKS] = &part;
+  lf_mail_link_begin(d, expects);
+}
+
+void lf_seek_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+  lf_directory *d = lf_directory_of(job);
+  if (!d) return;
+  if (word == LF_WORD_MATCH) match(d, from, data, length);
+  else if (word == LF_WORD_TAKEN) taken(d, from, data, length);
+  else hold(d, from, data, length);
 }
