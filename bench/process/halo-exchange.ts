@@ -9,7 +9,7 @@ import { figureOf } from "../measure.ts";
 import { rate } from "./gpu.ts";
 
 const [device, tiles, tile, halo, batches] = Bun.argv.slice(2).map(Number) as [number, number, number, number, number];
-/** So many are under way at a time: the time from a call to its end is another row's. */
+/** Exchanges under way at a time: the time from a call to its end is another row's. */
 const BATCH = 64;
 
 const runtime = await KernelRuntime.create({ backend: "vulkan", device });

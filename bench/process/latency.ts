@@ -35,9 +35,9 @@ function sendCopy(n: number): void {
 function sendLoan(n: number): void {
   let loan = to.tryLoan(bytes);
   while (!loan) loan = to.tryLoan(bytes);
-  const room = loan.bytes;
-  room[0] = n;
-  room[last] = n >> 8;
+  const payload = loan.bytes;
+  payload[0] = n;
+  payload[last] = n >> 8;
   loan.commit();
 }
 

@@ -32,38 +32,38 @@ async function sendWindow(data: Producer): Promise<void> {
   await Promise.all(sent);
 }
 
-function loanWindow(data: Producer, mark: number): void {
+function loanWindow(data: Producer, marker: number): void {
   for (let i = 0; i < WINDOW; i++) {
     let loan = data.tryLoan(bytes);
     while (!loan) loan = data.tryLoan(bytes);
-    const room = loan.bytes;
-    room[0] = room[last] = mark;
+    const loaned = loan.bytes;
+    loaned[0] = loaned[last] = marker;
     loan.commit();
   }
 }
 
-function receive(from: Consumer, sizeBytes: number, mark: number): void {
+function receive(from: Consumer, sizeBytes: number, marker: number): void {
   const frame = from.recvSync(SPIN);
   const got = frame?.bytes;
-  if (got?.length !== sizeBytes || got[0] !== mark || got[sizeBytes - 1] !== mark) {
-    throw new Error(`a frame of ${got?.length} bytes, with ${got?.[0]} and ${got?.at(-1)}, not ${mark}`);
+  if (got?.length !== sizeBytes || got[0] !== marker || got[sizeBytes - 1] !== marker) {
+    throw new Error(`a frame of ${got?.length} bytes, with ${got?.[0]} and ${got?.at(-1)}, not ${marker}`);
   }
   (frame as Disposable)[Symbol.dispose]();
 }
 
 const rates: number[] = [];
 for (let window = 0; window < windows; window++) {
-  const mark = window & 255;
-  ANSWER.fill(mark);
+  const marker = window & 255;
+  ANSWER.fill(marker);
   if (data.role === "producer" && answers.role === "consumer") {
-    payload[0] = payload[last] = mark;
+    payload[0] = payload[last] = marker;
     const start = Bun.nanoseconds();
     if (how === "send") await sendWindow(data);
-    else loanWindow(data, mark);
-    receive(answers, ANSWER.length, mark);
+    else loanWindow(data, marker);
+    receive(answers, ANSWER.length, marker);
     rates.push((WINDOW * bytes) / (Bun.nanoseconds() - start));
   } else if (data.role === "consumer" && answers.role === "producer") {
-    for (let i = 0; i < WINDOW; i++) receive(data, bytes, mark);
+    for (let i = 0; i < WINDOW; i++) receive(data, bytes, marker);
     await answers.send(ANSWER);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What a rank's own channels cost it: two producers to the next rank and two consumers of the one before, in a ring of
- * SIZE ranks that count as so many hosts. Each rank writes one line: time and processor time to open them, memory that
+ * SIZE ranks, each of which counts as a host. Each rank writes one line: time and processor time to open them, memory that
  * came with them, and processor time while all consumers await and nothing is sent.
  *
  *     mpi-growth.ts NAME SIZE SECONDS

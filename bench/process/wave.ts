@@ -3,7 +3,7 @@
  *
  *     wave.ts NAME RANK RANKS cpu|vulkan DEVICE SIZE STEPS together|alone
  *
- * alone: with its share of the tiles as a grid of its own, so that it does the same work and waits for nobody.
+ * alone: with its share of the tiles as a grid of its own, so that it does the same work and waits for no peer.
  */
 import { HaloExchange, KernelRuntime } from "../../src/kernel/index.ts";
 

@@ -26,7 +26,7 @@ class Survivor {
   }
 
   /** Meets a peer of the other role, which is killed sooner or later, and checks what it left. */
-  async meetAndLose(role: Role): Promise<void> {
+  async connectAndLose(role: Role): Promise<void> {
     const opening = Channel.open(this.#name, { role });
     await using first = this.#start(OTHER[role]);
     let killedAt = 0;
@@ -137,7 +137,7 @@ describe("SIGKILL", () => {
     `${kills} times, at random: every committed frame, then PEER_DIED`,
     async () => {
       const survivor = new Survivor(seed("kills"));
-      for (let i = 0; survivor.kills < kills; i++) await survivor.meetAndLose(i % 2 ? "producer" : "consumer");
+      for (let i = 0; survivor.kills < kills; i++) await survivor.connectAndLose(i % 2 ? "producer" : "consumer");
       survivor.close();
       detection.sort((a, b) => a - b);
       const p50 = detection[detection.length >> 1] as number;

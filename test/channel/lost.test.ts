@@ -193,8 +193,8 @@ describe("the reason in a TIMEOUT", () => {
     const count = held.length;
     expect(both.consumer.stats.held).toBe(count);
     expect(both.producer.stats.held).toBe(count);
-    const noRoom = await failure("TIMEOUT", () => both.producer.send(large, { timeoutMs: 1 }));
-    expect(noRoom.message).toContain(`${count} frames were received and never released`);
+    const full = await failure("TIMEOUT", () => both.producer.send(large, { timeoutMs: 1 }));
+    expect(full.message).toContain(`${count} frames were received and never released`);
     const notAll = await failure("TIMEOUT", () => both.producer.flush({ timeoutMs: 1 }));
     expect(notAll.message).toContain(`${count} frames were received and never released`);
     const nothing = await failure("TIMEOUT", () => both.consumer.recv({ timeoutMs: 1 }));

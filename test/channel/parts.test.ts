@@ -67,7 +67,7 @@ for (const [what, transport, location] of KINDS) {
       const content = randomBytes(4000);
       using whole = allocator.allocate(4000, location);
       await whole.write(content);
-      const places = [
+      const ranges = [
         [0, 4000],
         [3000, 1000],
         [1, 3999],
@@ -75,14 +75,14 @@ for (const [what, transport, location] of KINDS) {
         [0, 4000],
         [5, 5],
       ] as const;
-      for (const [offset, size] of places) {
+      for (const [offset, size] of ranges) {
         using part = size === 4000 ? null : whole.part(offset, size);
         await both.producer.send(part ?? whole);
       }
       const frames: Frame[] = [];
-      for (const _ of places) frames.push(await both.consumer.recv());
+      for (const _ of ranges) frames.push(await both.consumer.recv());
       for (const at of [3, 0, 5, 1, 4, 2]) {
-        const [offset, size] = places[at]!;
+        const [offset, size] = ranges[at]!;
         const received = bufferOf(frames[at]!);
         expectSame(await contentOf(received), content.subarray(offset, offset + size));
         frames[at]!.release();

@@ -38,7 +38,9 @@ for (const { launcher, here } of LAUNCHERS) {
           { ranks: 3, host: "one" },
           { ranks: 1, host: "other" },
         ];
-        return withRanks({ launcher, groups }, ({ board }) => everyPair(board, ["one", "one", "one", "other"]));
+        return withRanks({ launcher, groups }, ({ coordinator }) =>
+          everyPair(coordinator, ["one", "one", "one", "other"]),
+        );
       },
       LIMIT,
     );

@@ -6,10 +6,10 @@ import { Glob } from "bun";
 import { compile, constants, hasZig, preprocess, SAME, SOURCE } from "../declarations.ts";
 import { type Feature, requires } from "../requires.ts";
 
-/** Debian's place for it; "" when it is not there. */
-function headerOf(feature: Feature, place: string, packageName: string): string {
-  const header = [...new Glob(place).scanSync({ cwd: "/usr", absolute: true })].sort()[0] ?? "";
-  requires(feature, header !== "", `no /usr/${place} (${packageName})`);
+/** Debian's path of it; "" when it is not there. */
+function headerOf(feature: Feature, path: string, packageName: string): string {
+  const header = [...new Glob(path).scanSync({ cwd: "/usr", absolute: true })].sort()[0] ?? "";
+  requires(feature, header !== "", `no /usr/${path} (${packageName})`);
   return header;
 }
 

@@ -38,10 +38,10 @@ for (const { launcher, here } of LAUNCHERS) {
     test.skipIf(!here || (backend === "vulkan" && !vulkan))(
       `halos between hosts, ${launcher.name}, ${backend}`,
       () =>
-        withRanks({ launcher, groups: GROUPS }, async ({ board }) => {
+        withRanks({ launcher, groups: GROUPS }, async ({ coordinator }) => {
           const common = { name: "halo", ranks: RANKS, backend, config: CONFIG };
           const peers = Array.from({ length: RANKS }, (_, rank) =>
-            board.start("halo-rank/run", { ...common, rank }, rank),
+            coordinator.start("halo-rank/run", { ...common, rank }, rank),
           );
           const heard = () => Promise.all(peers.map((peer) => peer.heard()));
           for (const answer of await heard()) expect(answer).toEqual({ done: true });

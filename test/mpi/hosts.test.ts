@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Peer } from "../channel/peers.ts";
 import { requires } from "../requires.ts";
-import type { Board } from "./board.ts";
+import type { Coordinator } from "./coordinator.ts";
 import { lacking } from "./hosts.ts";
 import { LAUNCHERS } from "./launchers.ts";
 import { withRanks } from "./orders.ts";
@@ -17,12 +17,12 @@ const netem = requires("netem", lack.netem === null, `${lack.netem}`);
 const one = (...hosts: string[]) => hosts.map((host) => ({ host, ranks: 1 }));
 
 /** A stream each way between two ranks, under way. */
-async function bothWays(board: Board): Promise<Peer[]> {
+async function bothWays(coordinator: Coordinator): Promise<Peer[]> {
   const sides = (rank: number) => [
     ["ranks/stream", { name: "there", role: rank === 0 ? "producer" : "consumer" }],
     ["ranks/stream", { name: "back", role: rank === 0 ? "consumer" : "producer" }],
   ];
-  const peers = [0, 1].map((rank) => board.start("many/run", sides(rank), rank));
+  const peers = [0, 1].map((rank) => coordinator.start("many/run", sides(rank), rank));
   for (const peer of peers) for (const _ of ["there", "back"]) expect((await peer.heard()).said).toBe("open");
   return peers;
 }
@@ -33,8 +33,8 @@ for (const { launcher, here } of LAUNCHERS) {
       "two hosts with two ranks each: shared memory on a host, MPI between them",
       () => {
         const groups = ["alpha", "beta"].map((host) => ({ host, ranks: 2 }));
-        return withRanks({ launcher, groups, network: true }, ({ board }) =>
-          everyPair(board, ["alpha", "alpha", "beta", "beta"]),
+        return withRanks({ launcher, groups, network: true }, ({ coordinator }) =>
+          everyPair(coordinator, ["alpha", "alpha", "beta", "beta"]),
         );
       },
       LIMIT,
@@ -44,8 +44,8 @@ for (const { launcher, here } of LAUNCHERS) {
       "three hosts",
       () => {
         const groups = one("alpha", "beta", "gamma");
-        return withRanks({ launcher, groups, network: true }, ({ board }) =>
-          everyPair(board, ["alpha", "beta", "gamma"]),
+        return withRanks({ launcher, groups, network: true }, ({ coordinator }) =>
+          everyPair(coordinator, ["alpha", "beta", "gamma"]),
         );
       },
       LIMIT,
@@ -55,8 +55,8 @@ for (const { launcher, here } of LAUNCHERS) {
       "a host is cut off in the middle of streams: both sides are told who is gone, and live",
       () => {
         const groups = one("alpha", "beta");
-        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
-          const peers = await bothWays(board);
+        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ coordinator, hosts }) => {
+          const peers = await bothWays(coordinator);
           hosts!.cut(1);
           for (const [rank, peer] of peers.entries()) {
             const [gone, host] = [
@@ -73,11 +73,11 @@ for (const { launcher, here } of LAUNCHERS) {
           }
           // Each can still do something else, and leave.
           for (const rank of [0, 1]) {
-            const alive = board.start("exchange/produce", { name: "alone", specs: [], timeoutMs: 0 }, rank);
+            const alive = coordinator.start("exchange/produce", { name: "alone", specs: [], timeoutMs: 0 }, rank);
             expect(await alive.heard()).toBe("taken");
             await alive.done.catch((error) => expect(error.message).toContain("TIMEOUT"));
           }
-          await board.quit();
+          await coordinator.quit();
         });
       },
       LIMIT,
@@ -88,8 +88,8 @@ for (const { launcher, here } of LAUNCHERS) {
       () => {
         const env = { LAVA_FLOW_PEER_SILENCE_MS: "2000" };
         const groups = one("alpha", "beta").map((group) => ({ ...group, env }));
-        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
-          const peers = await bothWays(board);
+        return withRanks({ launcher, groups, network: true, recovery: true }, async ({ coordinator, hosts }) => {
+          const peers = await bothWays(coordinator);
           hosts!.cut(1);
           for (const peer of peers) {
             for (const _ of ["there", "back"]) {
@@ -99,7 +99,7 @@ for (const { launcher, here } of LAUNCHERS) {
             await peer.done;
           }
           hosts!.mend(1);
-          for (let i = 0; i < 3; i++) await everyPair(board, ["alpha", "beta"]);
+          for (let i = 0; i < 3; i++) await everyPair(coordinator, ["alpha", "beta"]);
         });
       },
       LIMIT,
@@ -120,9 +120,9 @@ for (const { launcher, here } of LAUNCHERS) {
       test.skipIf(!when)(
         `${what}: it takes longer, and nothing else`,
         () =>
-          withRanks({ launcher, groups: one("alpha", "beta"), network: true }, async ({ board, hosts }) => {
+          withRanks({ launcher, groups: one("alpha", "beta"), network: true }, async ({ coordinator, hosts }) => {
             hosts!.shape(...discipline);
-            await everyPair(board, ["alpha", "beta"]);
+            await everyPair(coordinator, ["alpha", "beta"]);
             expect(hosts!.dropped()).toBeGreaterThan(0);
           }),
         LIMIT,

@@ -80,7 +80,7 @@ exec ip netns exec ${this.#name}-$host unshare --uts sh -c 'hostname "$0"; exec 
     return [...namespace, "sh", "-c", 'hostname "$0"; exec "$@"', this.#names[host] as string];
   }
 
-  /** Nothing goes to this host or comes from it any more, and nobody is told. */
+  /** Nothing goes to this host or comes from it any more, without a message to any rank. */
   cut(host: number): void {
     run("ip", "-n", `${this.#name}-wire`, "link", "set", `port${host}`, "down");
   }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Order } from "../process/kernel-peer.ts";
 import { requires } from "../requires.ts";
-import type { Board } from "./board.ts";
+import type { Coordinator } from "./coordinator.ts";
 import { lacking } from "./hosts.ts";
 import { LAUNCHERS } from "./launchers.ts";
 import { withRanks } from "./orders.ts";
@@ -12,8 +12,8 @@ const lack = lacking();
 const namespaces = requires("namespaces", lack.namespaces === null, `${lack.namespaces}`);
 
 /** A runtime on each of two ranks; the two are connected. */
-async function runtimes(board: Board, k2k: object) {
-  const peers = ["a", "b"].map((name, rank) => board.start("kernel-peer/serve", { name, k2k }, rank));
+async function runtimes(coordinator: Coordinator, k2k: object) {
+  const peers = ["a", "b"].map((name, rank) => coordinator.start("kernel-peer/serve", { name, k2k }, rank));
   const asked = (rank: number, order: Order) => {
     peers[rank]!.tell(order);
     return peers[rank]!.heard();
@@ -29,8 +29,8 @@ for (const { launcher, here } of LAUNCHERS) {
     test(
       "messages both ways, and what the far side says of them",
       () =>
-        withRanks({ launcher, groups, network: true }, async ({ board }) => {
-          const { peers, asked } = await runtimes(board, { deliveryTimeoutMs: 500 });
+        withRanks({ launcher, groups, network: true }, async ({ coordinator }) => {
+          const { peers, asked } = await runtimes(coordinator, { deliveryTimeoutMs: 500 });
           expect(await asked(0, { start: "echo", id: "echo", inputCapacity: 1024, outputCapacity: 1024 })).toBe("echo");
           expect(await asked(1, { start: "echo", id: "echo", inputCapacity: 1024, outputCapacity: 1024 })).toBe("echo");
           const sends = [
@@ -43,7 +43,7 @@ for (const { launcher, here } of LAUNCHERS) {
               expect(await asked(rank, { receive: "echo" })).toEqual({ value: i, source: "echo" });
             }
           }
-          expect(await asked(0, { send: ["host", "b/nobody", 0] })).toBe("not-found");
+          expect(await asked(0, { send: ["host", "b/none", 0] })).toBe("not-found");
           expect(await asked(0, { metrics: true })).toEqual({ delivered: 600, pending: 0, rejected: 1 });
           for (const peer of peers) peer.tell({ quit: true } satisfies Order);
           // The ranks' own end is not a part of it: MPICH's MPI_Finalize over TCP does not always return.
@@ -55,14 +55,14 @@ for (const { launcher, here } of LAUNCHERS) {
     test(
       "a host is cut off: what it has not answered gets PEER_DIED",
       () =>
-        withRanks({ launcher, groups, network: true, recovery: true }, async ({ board, hosts }) => {
-          const { peers, asked } = await runtimes(board, { deliveryTimeoutMs: 120_000 });
-          const waiting = asked(0, { send: ["host", "b/nobody", 0] });
+        withRanks({ launcher, groups, network: true, recovery: true }, async ({ coordinator, hosts }) => {
+          const { peers, asked } = await runtimes(coordinator, { deliveryTimeoutMs: 120_000 });
+          const waiting = asked(0, { send: ["host", "b/none", 0] });
           hosts!.cut(1);
           expect(await waiting).toMatchObject({ code: "PEER_DIED" });
           for (const peer of peers) peer.tell({ quit: true } satisfies Order);
           for (const peer of peers) await peer.done;
-          await board.quit();
+          await coordinator.quit();
         }),
       LIMIT,
     );

@@ -36,7 +36,7 @@ export interface Launcher {
   /** The arguments before all parts, which `ranks` tells the number of. */
   options(options: JobOptions, ranks: number[]): string[];
   /** The arguments that put a part on its host. */
-  place(address: string, ranks: number): string[];
+  hostArguments(address: string, ranks: number): string[];
   /** What starts a rank whose death is not to be the end of the others. */
   expendable(command: string[]): string[];
 }
@@ -70,7 +70,7 @@ const openmpi: Launcher = {
     }
     return options;
   },
-  place: (address, ranks) => ["--host", `${address}:${ranks}`],
+  hostArguments: (address, ranks) => ["--host", `${address}:${ranks}`],
   expendable: (command) => command,
 };
 
@@ -92,7 +92,7 @@ const mpich: Launcher = {
     }
     return options;
   },
-  place: () => [],
+  hostArguments: () => [],
   // Its launcher tells of a death by SIGUSR1, which would end the others. Once a process of its own, and not a child of
   // that, has died by a signal, the next end of any rank is the end of the job.
   expendable: (command) => ["sh", "-c", 'trap "" USR1; "$@"; exit 0', "sh", ...command],
@@ -117,7 +117,7 @@ export function commandLine(launcher: Launcher, parts: Part[], options: JobOptio
   for (const [i, { ranks, command, env = {} }] of parts.entries()) {
     if (i > 0) line.push(":");
     const address = options.across?.addresses[i];
-    if (address) line.push(...launcher.place(address, ranks));
+    if (address) line.push(...launcher.hostArguments(address, ranks));
     const given = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     line.push("-n", `${ranks}`, "env", ...given, ...(options.recovery ? launcher.expendable(command) : command));
   }

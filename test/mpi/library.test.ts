@@ -159,7 +159,7 @@ describe("a library that can't be used", () => {
     );
 
     test(
-      "is of a kind that nobody knows",
+      "is of an unknown kind",
       async () => {
         const path = libraryOf(folder, "nameless.so", emptyMpi("Nameless MPI 1.0, of 2026"));
         await expectRefusal(path, 'is of a kind that lava-flow does not know: "Nameless MPI 1.0, of 2026"');
@@ -197,7 +197,7 @@ describe("a library that can't be used", () => {
     );
 
     test(
-      "follows MPI 5.0's ABI is taken, whoever made it",
+      "follows MPI 5.0's ABI is loaded, from any vendor",
       async () => {
         const path = libraryOf(folder, "newcomer.so", emptyMpi("Newcomer", abi(1)));
         const { mpi, kind } = await describeWith({ LAVA_FLOW_MPI: path });
@@ -236,7 +236,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "can be named, whoever started the process",
+      "can be named for any launcher",
       async () => {
         const file = (await describeWith(started)).mpi?.library as string;
         const other = Object.values(KINDS).find((each) => each.kind !== kind);

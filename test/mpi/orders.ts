@@ -1,7 +1,7 @@
 /** A job whose ranks all wait for orders of the test that started it. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Board } from "./board.ts";
+import { Coordinator } from "./coordinator.ts";
 import { Hosts } from "./hosts.ts";
 import type { Launcher } from "./launchers.ts";
 import { RANK, Ranks } from "./ranks.ts";
@@ -22,8 +22,8 @@ export interface Setting {
   network?: boolean;
 }
 
-export interface Company {
-  board: Board;
+export interface Started {
+  coordinator: Coordinator;
   ranks: Ranks;
   /** Where there is a network. */
   hosts?: Hosts;
@@ -40,11 +40,11 @@ export function onHost(directory: string, name: string): Record<string, string> 
  * Does the work while the job runs, and ends the job, whatever is left of it. When the work fails, the error also says
  * what the ranks and the launcher printed.
  */
-export async function withRanks(setting: Setting, work: (company: Company) => Promise<void>): Promise<void> {
+export async function withRanks(setting: Setting, work: (started: Started) => Promise<void>): Promise<void> {
   const { launcher, groups, recovery, network } = setting;
   await using stack = new AsyncDisposableStack();
   let hosts: Hosts | undefined;
-  let board!: Board;
+  let coordinator!: Coordinator;
   const ranks = stack.use(
     new Ranks(launcher, (directory) => {
       if (network)
@@ -54,8 +54,8 @@ export async function withRanks(setting: Setting, work: (company: Company) => Pr
             directory,
           ),
         );
-      board = stack.use(new Board(directory));
-      const command = [process.execPath, RANK, Board.socket(directory)];
+      coordinator = stack.use(new Coordinator(directory));
+      const command = [process.execPath, RANK, Coordinator.socket(directory)];
       const parts = groups.map(({ ranks: count, host, env }) => ({
         ranks: count,
         command,
@@ -67,7 +67,7 @@ export async function withRanks(setting: Setting, work: (company: Company) => Pr
   await ranks.explain(async () => {
     const count = groups.reduce((sum, group) => sum + group.ranks, 0);
     const tooEarly = ranks.ended.then((status) => Promise.reject(new Error(`the launcher ended with ${status}`)));
-    await Promise.race([board.ranks(count), tooEarly]);
-    await work({ board, ranks, hosts });
+    await Promise.race([coordinator.ranks(count), tooEarly]);
+    await work({ coordinator, ranks, hosts });
   });
 }

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { expected, specs } from "../process/payload.ts";
 import type { Met, Side } from "../process/ranks.ts";
-import type { Board } from "./board.ts";
+import type { Coordinator } from "./coordinator.ts";
 
 /** Small ones, one that does not fit into a message of MPI's own, and a large one. */
 const LIST = specs([0, 1, 64, 120, 121, 4096, 100_000, 3_000_000, 8]);
@@ -11,7 +11,7 @@ const LIST = specs([0, 1, 64, 120, 121, 4096, 100_000, 3_000_000, 8]);
  * `hosts` names each rank's host: between two ranks of one host frames go through shared memory, else through MPI.
  * Every frame is verified. Jobs with another `seed` send other contents.
  */
-export async function everyPair(board: Board, hosts: string[], seed = 0): Promise<void> {
+export async function everyPair(coordinator: Coordinator, hosts: string[], seed = 0): Promise<void> {
   const list = LIST.map((spec) => ({ ...spec, seed: spec.seed + seed }));
   const sides: Side[][] = hosts.map(() => []);
   for (const [from] of hosts.entries()) {
@@ -22,7 +22,7 @@ export async function everyPair(board: Board, hosts: string[], seed = 0): Promis
       sides[to]!.push({ name, role: "consumer" });
     }
   }
-  const peers = hosts.map((_, rank) => board.start("ranks/meet", { sides: sides[rank], specs: list }, rank));
+  const peers = hosts.map((_, rank) => coordinator.start("ranks/connect", { sides: sides[rank], specs: list }, rank));
   for (const [rank, peer] of peers.entries()) {
     const met: Met[] = await peer.heard();
     for (const { name, route, got } of met) {

@@ -8,7 +8,7 @@ import { commandLine, type JobOptions, type Launcher, type Part } from "./launch
 export const RANK = join(import.meta.dir, "../process/rank.ts");
 
 /** Launchers, their daemons and the ranks are in process groups of their own: this variable is what they share. */
-const MARK = "LAVA_TEST_JOB";
+const ID_VARIABLE = "LAVA_TEST_JOB";
 let jobs = 0;
 
 /** How long a job may take: it hangs when it takes longer. Tests get the limit, so that they can still tell of it. */
@@ -25,7 +25,7 @@ export class Ranks implements AsyncDisposable {
   /** The job's own: runtime directory, sockets, the launcher's temporary files. */
   readonly directory: string;
   readonly #memory = mkdtempSync("/dev/shm/lava-flow-mpi-");
-  readonly #mark = `${process.pid}-${jobs++}`;
+  readonly #id = `${process.pid}-${jobs++}`;
   readonly #process: Bun.Subprocess;
   readonly #log: string;
 
@@ -42,7 +42,7 @@ export class Ranks implements AsyncDisposable {
       ...launcher.environment(this.#memory),
       LAVA_FLOW_RUNTIME_DIR: runtime,
       TMPDIR: temporary,
-      [MARK]: this.#mark,
+      [ID_VARIABLE]: this.#id,
     };
     const { parts, through = [], ...options } = job(this.directory);
     const log = openSync(this.#log, "a");
@@ -82,7 +82,7 @@ export class Ranks implements AsyncDisposable {
 
   /** Ends whatever of it still runs, and removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    // One that is starting another process just now is found in the next look.
+    // One that is starting another process just now is found by the next poll.
     for (let pids = this.#pids(); pids.length > 0; pids = this.#pids()) {
       for (const pid of pids) {
         try {
@@ -103,9 +103,9 @@ export class Ranks implements AsyncDisposable {
       if (!/^\d+$/.test(name)) continue;
       try {
         const environment = readFileSync(`/proc/${name}/environ`, "latin1").split("\0");
-        if (environment.includes(`${MARK}=${this.#mark}`)) pids.push(Number(name));
+        if (environment.includes(`${ID_VARIABLE}=${this.#id}`)) pids.push(Number(name));
       } catch {
-        // Gone, or somebody else's.
+        // The process exited, or belongs to another user.
       }
     }
     return pids;

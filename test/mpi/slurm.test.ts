@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlink
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "../requires.ts";
-import { Board } from "./board.ts";
+import { Coordinator } from "./coordinator.ts";
 import { LAUNCHERS } from "./launchers.ts";
 import { everyPair } from "./pairs.ts";
 import { LIMIT, RANK } from "./ranks.ts";
@@ -32,8 +32,8 @@ function processesOf(namespaces: string[]): string[] {
 /** What srun has to speak for each MPI as Debian builds it. */
 const MPI = { openmpi: "pmix", mpich: "pmi2" } as const;
 
-/** As the kernel shows it, a letter for each rank of the cluster that takes orders from this board. */
-function statesOf(cluster: Cluster, board: string): string {
+/** As the kernel shows it, a letter for each rank of the cluster that takes orders from this coordinator. */
+function statesOf(cluster: Cluster, coordinator: string): string {
   const namespaces = cluster.inits.map((pid) => readlinkSync(`/proc/${pid}/ns/pid`));
   const read = (pid: string, file: string) => {
     try {
@@ -43,7 +43,7 @@ function statesOf(cluster: Cluster, board: string): string {
     }
   };
   return processesOf(namespaces)
-    .filter((pid) => read(pid, "cmdline").split("\0")[2] === board)
+    .filter((pid) => read(pid, "cmdline").split("\0")[2] === coordinator)
     .map((pid) => /\) (\w)/.exec(read(pid, "stat"))?.[1])
     .join("");
 }
@@ -56,15 +56,15 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
   afterAll(() => cluster?.[Symbol.asyncDispose](), LIMIT);
 
   /** Does the work while ranks take orders of `jobs` boards. A failure says what they and the daemons printed. */
-  async function withBoards(
+  async function withCoordinators(
     jobs: number,
     start: (directory: string) => Step,
-    work: (boards: Board[], step: Step) => Promise<void>,
+    work: (boards: Coordinator[], step: Step) => Promise<void>,
   ): Promise<void> {
-    const directory = mkdtempSync(join(tmpdir(), "board-"));
+    const directory = mkdtempSync(join(tmpdir(), "coordinator-"));
     const boards = Array.from({ length: jobs }, (_, job) => {
       mkdirSync(join(directory, `${job}`));
-      return new Board(join(directory, `${job}`));
+      return new Coordinator(join(directory, `${job}`));
     });
     const step = start(directory);
     const late = Promise.withResolvers<never>();
@@ -73,7 +73,7 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
     const tooEarly = step.ended.then(({ code }) => code === 0 || Promise.reject(new Error(`it ended with ${code}`)));
     const failed = Promise.race([late.promise, tooEarly.then(() => late.promise)]);
     try {
-      await Promise.race([Promise.all(boards.map((board) => board.ranks(HOSTS.length))), failed]);
+      await Promise.race([Promise.all(boards.map((coordinator) => coordinator.ranks(HOSTS.length))), failed]);
       await Promise.race([work(boards, step), late.promise]);
     } catch (error) {
       const { stack } = error as Error;
@@ -87,18 +87,18 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
         (jobs) => jobs === "",
       );
       await step.ended;
-      for (const board of boards) await board[Symbol.asyncDispose]();
+      for (const coordinator of boards) await coordinator[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true });
     }
   }
 
   const withRanks = (
     options: Omit<StepOptions, "command">,
-    work: (board: Board, step: Step) => Promise<void>,
+    work: (coordinator: Coordinator, step: Step) => Promise<void>,
   ): Promise<void> => {
-    const command = (directory: string) => [process.execPath, RANK, Board.socket(join(directory, "0"))];
+    const command = (directory: string) => [process.execPath, RANK, Coordinator.socket(join(directory, "0"))];
     const start = (directory: string) => cluster.srun({ ...options, command: command(directory) });
-    return withBoards(1, start, ([board], step) => work(board as Board, step));
+    return withCoordinators(1, start, ([coordinator], step) => work(coordinator as Coordinator, step));
   };
 
   test("starts two tasks on each of two nodes", async () => {
@@ -112,22 +112,22 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
     const mpi = MPI[launcher.name];
     test.skipIf(!here)(
       `${mpi}: shared memory on a node, MPI between them`,
-      () => withRanks({ mpi }, (board) => everyPair(board, HOSTS)),
+      () => withRanks({ mpi }, (coordinator) => everyPair(coordinator, HOSTS)),
       LIMIT,
     );
   }
 
   for (const { launcher, here } of LAUNCHERS) {
     test.skipIf(!here)(
-      `${MPI[launcher.name]}: two elements of an array at once, with the same names, do not meet`,
+      `${MPI[launcher.name]}: two elements of an array at once, with the same names, do not connect`,
       () => {
         const start = (directory: string) => {
-          const exec = 'exec "$0" "$1" "$2/$SLURM_ARRAY_TASK_ID/board"';
+          const exec = 'exec "$0" "$1" "$2/$SLURM_ARRAY_TASK_ID/coordinator"';
           const command = ["sh", "-c", exec, process.execPath, RANK, directory];
           return cluster.array(2, { mpi: MPI[launcher.name], command });
         };
-        return withBoards(2, start, async ([one, other]) => {
-          await Promise.all([everyPair(one as Board, HOSTS), everyPair(other as Board, HOSTS, 1000)]);
+        return withCoordinators(2, start, async ([one, other]) => {
+          await Promise.all([everyPair(one as Coordinator, HOSTS), everyPair(other as Coordinator, HOSTS, 1000)]);
         });
       },
       LIMIT,
@@ -137,9 +137,9 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
   test(
     "none: shared memory on a node; between nodes the error says that MPI needs PMI",
     () =>
-      withRanks({ mpi: "none" }, async (board) => {
+      withRanks({ mpi: "none" }, async (coordinator) => {
         const sides = (["producer", "consumer"] as const).map((role) => [{ name: "near", role }]);
-        const near = sides.map((side, rank) => board.start("ranks/meet", { sides: side, specs: [] }, rank));
+        const near = sides.map((side, rank) => coordinator.start("ranks/connect", { sides: side, specs: [] }, rank));
         for (const peer of near) {
           const [{ route }] = await peer.heard();
           expect(route.transport).toBe("shm");
@@ -149,7 +149,7 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
         }
         const far = [0, 2].map((rank) => {
           const role = rank === 0 ? "producer" : "consumer";
-          return board.start("opening/attempt", { name: "far", role, timeoutMs: 1000 }, rank);
+          return coordinator.start("opening/attempt", { name: "far", role, timeoutMs: 1000 }, rank);
         });
         for (const peer of far) {
           expect(await peer.heard()).toBe("taken");
@@ -163,14 +163,14 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
 
   describe("a job in the middle of streams", () => {
     /** Rank 0 streams to its neighbour through shared memory, and to the other node through MPI. */
-    async function streams(board: Board, { name: job }: Step) {
+    async function streams(coordinator: Coordinator, { name: job }: Step) {
       const side = (name: string, role: string) => ["ranks/flow", { name: `${name} of ${job}`, role }];
       const ranks = [
         [side("near", "producer"), side("far", "producer")],
         [side("near", "consumer")],
         [side("far", "consumer")],
       ];
-      const peers = ranks.map((sides, rank) => board.start("many/run", sides, rank));
+      const peers = ranks.map((sides, rank) => coordinator.start("many/run", sides, rank));
       for (const [rank, peer] of peers.entries()) {
         for (const _ of ranks[rank]!) expect((await peer.heard()).said).toBe("open");
       }
@@ -183,9 +183,9 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
       "goes on after it was suspended for longer than a peer may be silent",
       async () => {
         const suspend = (mpi: StepOptions["mpi"]) =>
-          withRanks({ mpi }, async (board, step) => {
-            const peers = await streams(board, step);
-            const states = () => statesOf(cluster, board.path);
+          withRanks({ mpi }, async (coordinator, step) => {
+            const peers = await streams(coordinator, step);
+            const states = () => statesOf(cluster, coordinator.path);
             const id = await cluster.ask("squeue", "--noheader", "--name", step.name, "--format=%i");
             await cluster.ask("scontrol", "suspend", id);
             await cluster.until(states, (seen) => seen === "TTTT");
@@ -214,15 +214,15 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
       test.skipIf(!here)(
         `${mpi}: ends by scancel, at SIGTERM`,
         () =>
-          withRanks({ mpi }, async (board, step) => {
-            await streams(board, step);
+          withRanks({ mpi }, async (coordinator, step) => {
+            await streams(coordinator, step);
             await cluster.ask("scancel", "--name", step.name);
             const { output } = await step.ended;
             // What ends in time is terminated; the rest is killed after SLURM's KillWait, 30 s.
             const ends = [...output.matchAll(/^srun: error: \w+: tasks? [\d,-]+: (.*)$/gm)].map(([, how]) => how);
             expect(new Set(ends)).toEqual(new Set(["Terminated"]));
-            await board.gone();
-            expect(statesOf(cluster, board.path)).toBe("");
+            await coordinator.gone();
+            expect(statesOf(cluster, coordinator.path)).toBe("");
           }),
         LIMIT,
       );

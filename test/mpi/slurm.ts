@@ -24,7 +24,7 @@ export const NODES = ["alpha", "beta"] as const;
 
 /** Limit for a command that is to end by itself, milliseconds. Only a hang takes longer than a few seconds. */
 const PATIENCE_MS = 10_000;
-/** Pause between two looks at a state that SLURM does not announce, milliseconds. */
+/** Pause between two polls of a state that SLURM does not announce, milliseconds. */
 const LOOK_MS = 20;
 
 /** Why there can't be a cluster here; null where there can. */
@@ -161,10 +161,10 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Resolves once the test holds; says what else was seen when it does not. */
-  async until<T>(look: () => T | Promise<T>, test: (seen: T) => boolean, patienceMs = PATIENCE_MS): Promise<T> {
+  async until<T>(poll: () => T | Promise<T>, test: (seen: T) => boolean, patienceMs = PATIENCE_MS): Promise<T> {
     const limit = performance.now() + patienceMs;
     for (;;) {
-      const seen = await look();
+      const seen = await poll();
       if (test(seen)) return seen;
       if (performance.now() > limit) throw new Error(`not so after ${patienceMs / 1000} s: ${JSON.stringify(seen)}`);
       await Bun.sleep(LOOK_MS);

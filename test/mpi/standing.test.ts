@@ -42,7 +42,7 @@ const rank = { name: "helper", role: "consumer", who: "rank" } as const;
 for (const { launcher, here } of LAUNCHERS) {
   describe.skipIf(!here)(launcher.name, () => {
     test(
-      "the only rank of a job and its child meet, and neither comes to MPI",
+      "the only rank of a job and its child connect without MPI",
       async () => {
         const said = await outcomes(launcher, () => ({
           parts: [{ ranks: 1, command: command({ ...rank, child: helper }) }],
@@ -57,7 +57,7 @@ for (const { launcher, here } of LAUNCHERS) {
       test(
         `a child that ${after ? "a rank waits for before its first channel" : "meets its rank"} is none itself`,
         async () => {
-          // With `after` the child talks to one of its own: nobody else has opened anything yet.
+          // With `after` the child talks to one of its own: no other process has opened a channel yet.
           const child: Wish = after ? { ...helper, child: { ...rank, who: "grandchild" } } : helper;
           const first: Wish = after
             ? { name: "between", role: "producer", transport: "mpi", who: "rank", child, after }
@@ -107,7 +107,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "two jobs of one user on one host keep their names apart, and meet where both say so",
+      "two jobs of one user on one host keep their names apart, and connect if both set the scope host",
       async () => {
         await using first = new Ranks(launcher, () => job("first", "producer", "consumer"));
         await using second = new Ranks(launcher, () => job("second", "consumer", "producer", first.directory));
@@ -144,7 +144,7 @@ for (const { launcher, here } of LAUNCHERS) {
     );
 
     test(
-      "ranks of one host meet while another one has not come to MPI",
+      "ranks of one host connect before another rank has initialised MPI",
       async () => {
         const sides = (["producer", "consumer"] as const).map((role) => ({
           ranks: 1,

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { summary, TEST_LIMIT } from "../../scripts/tests.ts";
-import { Board } from "./board.ts";
+import { Coordinator } from "./coordinator.ts";
 import type { Launcher } from "./launchers.ts";
 import { onHost } from "./orders.ts";
 import { RANK, Ranks } from "./ranks.ts";
@@ -36,7 +36,7 @@ export async function runSuite(
       recovery: true,
       parts: [
         { ranks: 1, command: ["sh", "-c", SCRIPT, log, ...test], env: { ...told, ...mine } },
-        { ranks: helpers, command: [process.execPath, RANK, Board.socket(directory)], env: others },
+        { ranks: helpers, command: [process.execPath, RANK, Coordinator.socket(directory)], env: others },
       ],
     };
   });

@@ -15,7 +15,7 @@ function openFiles(): string[] {
   return files.sort();
 }
 
-/** Opens files until none is left, then closes so many again. */
+/** Opens files until none is left, then closes a number of them. */
 function leaveOnly(count: number): number[] {
   const fillers: number[] = [];
   try {
@@ -32,7 +32,7 @@ interface Ends {
 }
 
 async function both(name: string): Promise<Ends> {
-  // A side whose peer failed has nobody to wait for.
+  // A side whose peer failed has no peer to wait for.
   const failed = new AbortController();
   const open = async <Role extends "producer" | "consumer">(role: Role) => {
     try {
@@ -57,7 +57,7 @@ export async function openWithFew(io: Io, { name }: { name: string }): Promise<v
   const warm = await both(name);
   await warm.producer.close();
   await warm.consumer.close();
-  await settle();
+  await quiesce();
   const before = openFiles();
   const outcomes: string[] = [];
   const leaked: string[] = [];
@@ -77,7 +77,7 @@ export async function openWithFew(io: Io, { name }: { name: string }): Promise<v
       else outcomes.push(`${error.message} (${error.remedy})`);
     }
     for (const fd of fillers) closeSync(fd);
-    await settle();
+    await quiesce();
     const after = openFiles();
     if (after.join() !== before.join()) leaked.push(`with ${left}: ${after.join()} instead of ${before.join()}`);
   }
@@ -85,7 +85,7 @@ export async function openWithFew(io: Io, { name }: { name: string }): Promise<v
 }
 
 /** Sockets that were given up close in a later turn of the event loop. */
-async function settle(): Promise<void> {
+async function quiesce(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
 }
 

@@ -86,8 +86,8 @@ class Vandal {
   /** One of the words by which the sides agree. */
   control(): void {
     const { producer, consumer, ...counts } = RING;
-    const places = [producer, producer + 4, consumer, consumer + 4, ...Object.values(counts)];
-    this.word(places[this.#next(places.length)]!);
+    const offsets = [producer, producer + 4, consumer, consumer + 4, ...Object.values(counts)];
+    this.word(offsets[this.#next(offsets.length)]!);
   }
 
   everything(): void {
@@ -118,9 +118,9 @@ class Vandal {
   /** A block given back that may never have been sent, in the place that is read next or near it. */
   block(returned: number): void {
     const at = returned + this.#next(4);
-    const place = RING.returns + (at % 4096) * 8;
-    this.#ring.setUint32(place + 4, this.#next(2) ? this.#next(8) : this.#next(2 ** 32), true);
-    this.#ring.setUint32(place, at + 1, true);
+    const offset = RING.returns + (at % 4096) * 8;
+    this.#ring.setUint32(offset + 4, this.#next(2) ? this.#next(8) : this.#next(2 ** 32), true);
+    this.#ring.setUint32(offset, at + 1, true);
   }
 
   #old(offset: number): number {
@@ -175,7 +175,7 @@ function sendOnGpu(channel: Producer, next: Random): void {
 
 // ───────────── the victim ─────────────
 
-/** So many meetings, each until something is wrong or nothing comes any more: says how each of them ended. */
+/** Opens a number of channels, uses each until an error or until nothing comes, and says how each ended. */
 export async function endure(
   io: Io,
   { name, role, seed, rounds, transport }: Args & { rounds: number },
@@ -207,11 +207,11 @@ const firstByte = new Uint8Array(1);
 
 /** Takes a frame in one of the three ways and looks at all of its pages: gives the sum of what it saw. */
 async function receive(channel: Consumer, next: Random): Promise<number> {
-  const way = next(3);
+  const kind = next(3);
   const frame =
-    way === 0
+    kind === 0
       ? channel.tryRecv()
-      : way === 1
+      : kind === 1
         ? channel.recvSync({ timeoutMs: 5 })
         : await channel.recv({ timeoutMs: 50 });
   if (!frame) return 0;
@@ -233,21 +233,21 @@ async function receive(channel: Consumer, next: Random): Promise<number> {
 }
 
 async function send(channel: Producer, next: Random, allocator: MemoryAllocator): Promise<void> {
-  const way = next(channel.route.transport === "vulkan" ? 6 : 5);
+  const kind = next(channel.route.transport === "vulkan" ? 6 : 5);
   const size = [8, 3000, 100, 200_000][next(4)]!;
-  if (way === 0) channel.trySend(new Uint8Array(size));
-  else if (way === 1) await channel.send(new Uint8Array(size), { timeoutMs: 50 });
-  else if (way === 2) {
+  if (kind === 0) channel.trySend(new Uint8Array(size));
+  else if (kind === 1) await channel.send(new Uint8Array(size), { timeoutMs: 50 });
+  else if (kind === 2) {
     const loan = channel.tryLoan(size);
     loan?.bytes.fill(1);
     if (next(4)) loan?.commit();
     else loan?.abort();
-  } else if (way === 3) {
+  } else if (kind === 3) {
     const buffer = allocator.allocate(size, { kind: "host", shared: true });
     channel.trySend(buffer);
     if (next(4) === 0) await buffer.released({ timeoutMs: 5 });
     buffer.close();
-  } else if (way === 5) {
+  } else if (kind === 5) {
     sendOnGpu(channel, next);
   } else if (next(20) === 0) {
     await channel.flush({ timeoutMs: 20 });

@@ -31,7 +31,7 @@ export async function sendUntil(io: Io, { name, how, ...options }: Args & { how:
   const end = {
     throw: () =>
       setImmediate(() => {
-        throw new Error("nobody catches this");
+        throw new Error("an uncaught error");
       }),
     exit: () => process.exit(0),
     finish: () => {
@@ -55,7 +55,7 @@ export async function receiveUntil(io: Io, { name, how, ...options }: Args & { h
   const channel = await openChannel(name, { ...options, role: "consumer" });
   const end = {
     throw: () => {
-      throw new Error("nobody catches this");
+      throw new Error("an uncaught error");
     },
     exit: () => process.exit(0),
     finish: () => {

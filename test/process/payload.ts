@@ -1,6 +1,6 @@
 /** Payloads that both sides of a test can make from a few numbers, and tell apart by a checksum. */
 
-/** What is sent: so many bytes, which ones is up to the seed. */
+/** A payload of a size, with bytes from a seed. */
 export interface Spec {
   size: number;
   seed: number;

@@ -22,7 +22,7 @@ export async function scenario(name: string): Promise<Scenario> {
   return (await import(`./${module}.ts`))[exported];
 }
 
-/** The end of what was told: whoever listens on gets this. */
+/** The end of what was told: later reads get this. */
 export const OVER = { over: true } as const;
 
 async function asProcess(name: string, args: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * A rank of a job that tests give orders to: `rank.ts SOCKET`. It joins MPI at once, as MPI wants of every process of a
- * job, and runs one scenario of this directory after the other. Orders come over a Unix socket (test/mpi/board.ts).
+ * job, and runs one scenario of this directory after the other. Orders come over a Unix socket (test/mpi/coordinator.ts).
  */
 import { connect, type Socket } from "node:net";
 import { joinJob } from "../../src/channel/job/job.ts";

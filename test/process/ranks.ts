@@ -29,7 +29,7 @@ async function exchange({ name, ...options }: Side, specs: Spec[]): Promise<Met>
 }
 
 /** Opens all channels at once, and sends the list through each. */
-export async function meet(io: Io, { sides, specs }: { sides: Side[]; specs: Spec[] }): Promise<void> {
+export async function connect(io: Io, { sides, specs }: { sides: Side[]; specs: Spec[] }): Promise<void> {
   io.say(await Promise.all(sides.map((side) => exchange(side, specs))));
 }
 

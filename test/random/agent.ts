@@ -3,8 +3,8 @@ import { readFile, unlink, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import type { ChannelProfile, Consumer, Frame, Loan, MemoryBuffer, Producer } from "../../src/index.ts";
-import { type Census, census } from "./census.ts";
 import { bytesIn, fill, type Kind, keyOf, payload, takeAway } from "./content.ts";
+import { type Counts, counts } from "./counts.ts";
 import { Memory, type MemoryCommand } from "./memory.ts";
 import type { Role, Wrong } from "./program.ts";
 
@@ -47,8 +47,8 @@ export type Command =
   | { op: "wrong"; end: number; what: Wrong }
   | { op: "stats"; end: number }
   /** What its process has of the system, as against an earlier time. */
-  | { op: "census"; former?: Census }
-  /** Collects what nobody has any more. */
+  | { op: "counts"; former?: Counts }
+  /** Collects garbage. */
   | { op: "collect" }
   /** Forgets everything; the program is over. */
   | { op: "end" };
@@ -220,8 +220,8 @@ export class Agent {
         return this.#wrong(this.#producer(command.end), command.what);
       case "stats":
         return this.#end(command.end).stats;
-      case "census":
-        return census(command.former);
+      case "counts":
+        return counts(command.former);
       case "collect":
         return Bun.gc(true);
       case "end":
@@ -249,14 +249,14 @@ export class Agent {
 
   #take(number: number, frame: Frame): Got {
     this.#frames.set(number, frame);
-    return look(frame);
+    return describe(frame);
   }
 
   async #iterate(end: Consumer, most: number): Promise<Iterated> {
     const got: Got[] = [];
     try {
       for await (const frame of end) {
-        got.push(look(frame));
+        got.push(describe(frame));
         if (got.length === most) break;
       }
     } catch (error) {
@@ -341,7 +341,7 @@ export class Agent {
   }
 }
 
-function look(frame: Frame): Got {
+function describe(frame: Frame): Got {
   const { bytes, sizeBytes: size, sequence, buffer } = frame;
   if (bytes.length !== size) return { key: `damaged: ${bytes.length} of ${size} bytes`, size, sequence, memory: false };
   return { key: keyOf(bytes), size, sequence, memory: buffer !== undefined };

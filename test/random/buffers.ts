@@ -66,13 +66,13 @@ export abstract class Buffers extends Receiving {
         buffer.sending--;
         if (!isError(answer)) {
           if (limits.late) this.fail("send of a buffer resolved though its signal was aborted before");
-          return model.settle(sent, "sent");
+          return model.resolve(sent, "sent");
         }
-        model.settle(sent, answer.error === "GONE" ? "unsure" : "never");
+        model.resolve(sent, answer.error === "GONE" ? "unsure" : "never");
         this.explain(channel, "producer", "send of a buffer", answer, [...also(), ...this.mayEnd(limits)]);
       });
     }
-    const { idle, roomy, state } = this.before(channel, "producer");
+    const { idle, hasCredits, state } = this.before(channel, "producer");
     const answer = await agent.run(command);
     if (isError(answer)) {
       if (answer.error === "GONE") model.direct(key(id, size), size, "unsure");
@@ -81,7 +81,7 @@ export abstract class Buffers extends Receiving {
     if (state !== "open" || (buffer.closed && answer.value))
       this.fail("a closed buffer, or on a closed channel, was sent");
     if (answer.value) model.direct(key(id, size), size);
-    else if (idle && roomy) this.fail("trySend of a buffer found no room where there is some");
+    else if (idle && hasCredits) this.fail("trySend of a buffer was refused with credits left");
   }
 
   /** Passes on what came as a MemoryBuffer. */
@@ -105,7 +105,7 @@ export abstract class Buffers extends Receiving {
     if (answer.value) to.model.direct(frame.got.key, frame.got.size);
   }
 
-  /** Writes anew to a buffer that nobody else has by now. */
+  /** Writes anew to a buffer whose frames were all released. */
   protected async rewrite(step: Step & { do: "rewrite" }): Promise<void> {
     const channel = this.channel(step.c);
     if (!this.reachable(channel, "producer")) return;
@@ -117,7 +117,7 @@ export abstract class Buffers extends Receiving {
     }
     buffer.id = this.next++;
     const answer = await buffer.agent.run({ op: "rewrite", buffer: buffer.number, id: buffer.id });
-    if (isError(answer)) this.fail(`writing to a buffer that nobody has: ${answer.message}`);
+    if (isError(answer)) this.fail(`writing to a buffer without unreleased frames: ${answer.message}`);
   }
 
   /** Writes to a buffer, which waits until no peer has a frame of it that it has not released. */
@@ -154,7 +154,7 @@ export abstract class Buffers extends Receiving {
     });
   }
 
-  /** Somebody waits for the release of what the channel's consumer has, or will have, or a pool will. */
+  /** Whether a call waits for a release by the consumer, now or later, or by a pool. */
   protected writing(channel: Channel): boolean {
     const { model } = channel;
     if (!model.bothOpen || model.released === model.sent) return false;
@@ -182,13 +182,13 @@ export abstract class Buffers extends Receiving {
     });
   }
 
-  /** Reads a buffer in one of the ways that there are. */
-  protected async look(step: Step & { do: "look" }): Promise<void> {
+  /** Reads a buffer in one of the paths that there are. */
+  protected async inspect(step: Step & { do: "inspect" }): Promise<void> {
     const near = this.buffers.filter(({ agent, resting }) => !resting && this.agents.has(agent));
     const buffer = near[step.pick % near.length];
     if (!buffer || buffer.busy > 0) return;
     const { how } = step;
-    const answer = await buffer.agent.run({ op: "look", buffer: buffer.number, how });
+    const answer = await buffer.agent.run({ op: "inspect", buffer: buffer.number, how });
     if (isError(answer)) {
       const unsharable = how === "import" && !buffer.shared ? "EXTERNAL_MEMORY_UNSUPPORTED" : null;
       if (answer.error !== (buffer.closed ? "CLOSED" : unsharable) && answer.error !== unsharable) {

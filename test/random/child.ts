@@ -1,15 +1,15 @@
 /**
- * Runs programs in a row, in a process of its own: `child.ts FIRST COUNT` those of so many seeds, `child.ts -` the one on
+ * Runs programs in a row, in a process of its own: `child.ts FIRST COUNT` those of COUNT seeds, `child.ts -` the one on
  * stdin. Each line on stdout says what happens, so that a crash or a hang is known by the last one.
  */
 import { mkdtempSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "./agent.ts";
-import { more } from "./census.ts";
+import { more } from "./counts.ts";
 import { generate } from "./generate.ts";
 import { Hosts } from "./hosts.ts";
-import { type Host, type Program, placesOf } from "./program.ts";
+import { type Host, hostsOf, type Program } from "./program.ts";
 import { Run } from "./run.ts";
 
 export type Line = { begins: number } | { ends: number; wrong: string | null; ms: number };
@@ -20,10 +20,10 @@ const PATIENCE_MS = 10_000;
 const directory = mkdtempSync(join(tmpdir(), "lf-random-"));
 process.env.LAVA_FLOW_RUNTIME_DIR = directory;
 
-let trouble: string | null = null;
-const note = (what: string) => (trouble ??= what);
-process.on("unhandledRejection", (error) => note(`nobody handles: ${(error as Error)?.stack ?? error}`));
-process.on("uncaughtException", (error) => note(`nobody catches: ${error?.stack ?? error}`));
+let failure: string | null = null;
+const note = (what: string) => (failure ??= what);
+process.on("unhandledRejection", (error) => note(`unhandled rejection: ${(error as Error)?.stack ?? error}`));
+process.on("uncaughtException", (error) => note(`uncaught exception: ${error?.stack ?? error}`));
 process.on("warning", (warning) => {
   if ((warning as { code?: string }).code === "LAVA_FLOW_LEAK") note(warning.message);
 });
@@ -31,10 +31,10 @@ process.on("warning", (warning) => {
 // The first warning would open it.
 process.stderr.write("");
 const hosts = new Hosts(note);
-// The census asks it.
+// The counts asks it.
 await hosts.get("here");
 
-type Held = Awaited<ReturnType<Hosts["census"]>>;
+type Held = Awaited<ReturnType<Hosts["counts"]>>;
 
 /** The last one in which nothing was left. */
 let former: Held | undefined;
@@ -43,7 +43,7 @@ let former: Held | undefined;
 async function left(before: Held): Promise<string | null> {
   const files = readdirSync(directory).filter((file) => file !== ".lock");
   if (files.length > 0) return `files: ${files.join(", ")}`;
-  const now = await hosts.census(before);
+  const now = await hosts.counts(before);
   for (const [agent, held] of before) {
     const found = more(held, now.get(agent) ?? held);
     if (found !== null) return `${agent instanceof Agent ? "" : "in a second process, "}${found}`;
@@ -52,11 +52,11 @@ async function left(before: Held): Promise<string | null> {
   return null;
 }
 
-/** Other work at a place: a stale word on its stack holds memory until something else is written there. */
-const otherWork = (place: Host): Program => ({
+/** Other work on a host: a stale word on its stack holds memory until something else is written there. */
+const otherWork = (host: Host): Program => ({
   seed: 0,
   steps: [
-    { do: "open", c: 0, name: 0, producer: place, consumer: place, profile: "low-latency" },
+    { do: "open", c: 0, name: 0, producer: host, consumer: host, profile: "low-latency" },
     { do: "trySend", c: 0, as: "part", size: 1000, times: 20 },
     { do: "tryRecv", c: 0, times: 20 },
     { do: "check", c: 0, pick: 7 },
@@ -66,9 +66,9 @@ const otherWork = (place: Host): Program => ({
 });
 
 async function wrongOf(program: Program): Promise<string | null> {
-  const places = placesOf(program);
-  for (const place of places) await hosts.get(place);
-  const before = await hosts.census(former);
+  const used = hostsOf(program);
+  for (const host of used) await hosts.get(host);
+  const before = await hosts.counts(former);
   const run = new Run(program, hosts);
   try {
     await run.run();
@@ -76,18 +76,18 @@ async function wrongOf(program: Program): Promise<string | null> {
     return String((error as Error).message);
   }
   // What was ended has its successor, so that there is as much as before.
-  for (const place of places) await hosts.get(place);
+  for (const host of used) await hosts.get(host);
   const limit = performance.now() + PATIENCE_MS;
   for (let rest = await left(before); rest !== null; rest = await left(before)) {
     if (performance.now() > limit) return `left behind: ${rest}`;
     // Memory that something else read when it was closed goes with its last view.
     await hosts.collect();
-    for (const place of places) await new Run(otherWork(place), hosts).run();
+    for (const host of used) await new Run(otherWork(host), hosts).run();
   }
-  return trouble;
+  return failure;
 }
 
-/** A line must be out before the next program: it may end this process. Where nobody reads it, nobody wants the rest. */
+/** A line must be out before the next program: it may end this process. A closed pipe means that no reader wants the rest. */
 async function say(line: Line): Promise<void> {
   try {
     writeSync(1, `${JSON.stringify(line)}\n`);

@@ -20,7 +20,7 @@ for (let i = 0; i < TABLE.length; i++) TABLE[i] = next() * 256;
 export const NAMED = 12;
 const MIX = 0x5bd1e995;
 
-function* pieces(id: number, size: number): Generator<[at: number, piece: Uint8Array]> {
+function* chunks(id: number, size: number): Generator<[at: number, chunk: Uint8Array]> {
   let from = (Math.imul(id, 7919) >>> 0) % (TABLE.length / 2);
   for (let at = 0; at < size; ) {
     const length = Math.min(size - at, TABLE.length - from);
@@ -36,7 +36,7 @@ function header(id: number, size: number): Uint8Array {
 
 /** Fills all of `bytes` with content number `id`. */
 export function fill(bytes: Uint8Array, id: number): void {
-  for (const [at, piece] of pieces(id, bytes.length)) bytes.set(piece, at);
+  for (const [at, chunk] of chunks(id, bytes.length)) bytes.set(chunk, at);
   if (bytes.length >= NAMED) bytes.set(header(id, bytes.length));
 }
 
@@ -58,11 +58,11 @@ export function keyOf(bytes: Uint8Array): string {
   if (words.getUint32(8, true) !== (id ^ MIX) >>> 0 || named !== size) {
     return `damaged: ${size} bytes that begin with ${bytes.subarray(0, NAMED).toHex()}`;
   }
-  for (const [at, piece] of pieces(id, size)) {
+  for (const [at, chunk] of chunks(id, size)) {
     const start = at === 0 ? NAMED : 0;
-    const part = bytes.subarray(at + start, at + piece.length);
-    if (Buffer.compare(part, piece.subarray(start)) === 0) continue;
-    const wrong = part.findIndex((byte, i) => byte !== piece[i + start]);
+    const part = bytes.subarray(at + start, at + chunk.length);
+    if (Buffer.compare(part, chunk.subarray(start)) === 0) continue;
+    const wrong = part.findIndex((byte, i) => byte !== chunk[i + start]);
     return `damaged: ${id}:${size} from byte ${at + start + wrong} on`;
   }
   return `${id}:${size}`;

@@ -8,7 +8,7 @@ import type { Program, Step } from "./program.ts";
 
 const CHILD = join(import.meta.dir, "child.ts");
 
-/** A child that says nothing for so many milliseconds hangs in a call: its own guard would have spoken before. */
+/** A child that says nothing for this many milliseconds hangs in a call: its own guard would have spoken before. */
 const SILENCE_MS = 120_000;
 
 /** Programs that one child runs at most, and at least while there are some: its start takes as long as ten. */
@@ -76,7 +76,7 @@ async function runChild(args: string[], stdin?: string): Promise<Outcome> {
   return { good, failed: { seed: current ?? Number.NaN, wrong } };
 }
 
-/** Runs the programs of the seeds from `first` on, `width` at a time. Stops at so many failures. */
+/** Runs the programs of the seeds from `first` on, `width` at a time. Stops after a number of failures. */
 export async function runMany(
   first: number,
   count: number,
@@ -110,7 +110,7 @@ export async function runMany(
   return { good, failed };
 }
 
-/** What goes wrong with this program, of so many runs in one at least; null: nothing. */
+/** What goes wrong with this program in at least one of several runs; null: nothing. */
 export async function wrongOf(program: Program, runs = 1): Promise<string | null> {
   for (let i = 0; i < runs; i++) {
     const { failed } = await runChild(["-"], JSON.stringify(program));

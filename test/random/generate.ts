@@ -2,7 +2,7 @@
 import type { ChannelProfile } from "../../src/index.ts";
 import { APIS } from "./agent.ts";
 import { KINDS, LOSABLE, random } from "./content.ts";
-import { LOOKS } from "./memory.ts";
+import { READS } from "./memory.ts";
 import type { Host, Program, Role, Step, Wrong } from "./program.ts";
 
 const SIZES = [0, 1, 3, 8, 40, 56, 57, 64, 119, 120, 121, 128, 200, 1000, 4096, 5000, 65_536, 100_000];
@@ -129,7 +129,7 @@ class Maker {
     [1, (c) => ({ do: "rewrite", c, pick: this.#below(8) })],
     [1.5, (c) => ({ do: "write", c, pick: this.#below(8) })],
     [1, (c) => ({ do: "released", c, pick: this.#below(8), ...this.#limits() })],
-    [1.5, () => ({ do: "look", pick: this.#below(8), how: this.#one(LOOKS) })],
+    [1.5, () => ({ do: "inspect", pick: this.#below(8), how: this.#one(READS) })],
     [
       0.6,
       (c) => [
@@ -166,7 +166,7 @@ class Maker {
     [0.15, () => ({ do: "alone", role: this.#role(), host: "here", wait: this.#below(3), abort: this.#chance(0.5) })],
     [0.5, (c) => ({ do: "close", c, role: this.#role() })],
     [2, () => ({ do: "turn", turns: 1 + this.#below(3) })],
-    [1.5, () => ({ do: "settle" })],
+    [1.5, () => ({ do: "quiesce" })],
   ];
 
   /** One more step. Where an end may be ended, it is so now and then. */

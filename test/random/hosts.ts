@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as lava from "../../src/index.ts";
 import { Agent, type Answer, type Command, type Lava } from "./agent.ts";
-import type { Census } from "./census.ts";
+import type { Counts } from "./counts.ts";
 import type { Host } from "./program.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -22,12 +22,12 @@ export interface AgentHost {
 /** Numbers the commands, and finds who waits for an answer. */
 abstract class Remote implements AgentHost {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
-  readonly #trouble: (what: string) => void;
+  readonly #report: (what: string) => void;
   #next = 0;
   #gone = false;
 
-  constructor(trouble: (what: string) => void) {
-    this.#trouble = trouble;
+  constructor(report: (what: string) => void) {
+    this.#report = report;
   }
 
   protected abstract post(message: { number: number; command: Command }): void;
@@ -43,16 +43,16 @@ abstract class Remote implements AgentHost {
   }
 
   protected heard({ number, answer }: { number: number; answer: Answer }): void {
-    if (number < 0) this.#trouble(`outside of a call: ${answer}`);
+    if (number < 0) this.#report(`outside of a call: ${answer}`);
     this.#waiting.get(number)?.(answer);
     this.#waiting.delete(number);
   }
 
-  /** Nothing more is answered. `how` says so where nobody asked for it. */
+  /** Nothing more is answered. `how` says why, if the test did not ask for it. */
   protected ended(how: string | null): void {
     if (this.#gone) return;
     this.#gone = true;
-    if (how !== null) this.#trouble(how);
+    if (how !== null) this.#report(how);
     for (const resolve of this.#waiting.values()) resolve(GONE);
     this.#waiting.clear();
   }
@@ -63,12 +63,12 @@ class WorkerHost extends Remote {
   readonly #closed = Promise.withResolvers<void>();
   #asked = false;
 
-  constructor(trouble: (what: string) => void) {
-    super(trouble);
+  constructor(report: (what: string) => void) {
+    super(report);
     // A Worker does not see what this thread changed in its environment.
     this.#worker = new Worker(REMOTE, { env: { ...process.env } as Record<string, string> });
     this.#worker.onmessage = ({ data }) => this.heard(data);
-    this.#worker.onerror = ({ message }) => trouble(`the Worker failed: ${message}`);
+    this.#worker.onerror = ({ message }) => report(`the Worker failed: ${message}`);
     this.#worker.addEventListener("close", () => {
       this.ended(this.#asked ? null : "the Worker ended");
       this.#closed.resolve();
@@ -90,8 +90,8 @@ class ProcessHost extends Remote {
   readonly #process: Bun.Subprocess;
   #asked = false;
 
-  constructor(trouble: (what: string) => void) {
-    super(trouble);
+  constructor(report: (what: string) => void) {
+    super(report);
     this.#process = Bun.spawn([process.execPath, REMOTE], {
       stdio: ["ignore", "ignore", "inherit"],
       env: process.env,
@@ -130,13 +130,13 @@ async function secondCopy(): Promise<{ copy: Lava; folder: string }> {
 
 export class Hosts {
   readonly #hosts = new Map<Host, AgentHost>();
-  readonly #trouble: (what: string) => void;
+  readonly #report: (what: string) => void;
   /** Of both module graphs. */
   readonly #buffers = new Map<number, lava.MemoryBuffer>();
   #folder: string | null = null;
 
-  constructor(trouble: (what: string) => void) {
-    this.#trouble = trouble;
+  constructor(report: (what: string) => void) {
+    this.#report = report;
   }
 
   async get(host: Host): Promise<AgentHost> {
@@ -151,13 +151,13 @@ export class Hosts {
   }
 
   /** What this process has of the system, and what each of those that programs started has. */
-  async census(former?: Map<AgentHost, Census>): Promise<Map<AgentHost, Census>> {
-    const all = new Map<AgentHost, Census>();
+  async counts(former?: Map<AgentHost, Counts>): Promise<Map<AgentHost, Counts>> {
+    const all = new Map<AgentHost, Counts>();
     for (const host of ["here", "process", "mortal-process"] as const) {
       const agent = this.#hosts.get(host);
       if (!agent) continue;
-      const answer = await agent.run({ op: "census", former: former?.get(agent) });
-      if ("value" in answer) all.set(agent, answer.value as Census);
+      const answer = await agent.run({ op: "counts", former: former?.get(agent) });
+      if ("value" in answer) all.set(agent, answer.value as Counts);
     }
     return all;
   }
@@ -179,7 +179,7 @@ export class Hosts {
       this.#folder = folder;
       return new LocalHost(copy, this.#buffers);
     }
-    const remote = host.endsWith("worker") ? new WorkerHost(this.#trouble) : new ProcessHost(this.#trouble);
+    const remote = host.endsWith("worker") ? new WorkerHost(this.#report) : new ProcessHost(this.#report);
     await remote.run({ op: "touch" }); // It is there.
     return remote;
   }

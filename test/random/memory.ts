@@ -4,17 +4,17 @@ import type { Lava, Limits } from "./agent.ts";
 import { fill, keyOf } from "./content.ts";
 
 /** How the bytes of a buffer are looked at: `import` by way of a handle. */
-export const LOOKS = ["bytes", "view", "read", "copy", "import"] as const;
-export type Look = (typeof LOOKS)[number];
+export const READS = ["bytes", "view", "read", "copy", "import"] as const;
+export type Read = (typeof READS)[number];
 
 export type MemoryCommand =
   | { op: "allocate"; buffer: number; size: number; id: number; shared: boolean }
-  /** Writes into the bytes: nobody else may have them. */
+  /** Writes into the bytes, whose frames must all be released. */
   | { op: "rewrite"; buffer: number; id: number }
-  /** Waits until nobody else has them. */
+  /** Waits until all frames of the buffer are released. */
   | { op: "write"; buffer: number; id: number }
   | ({ op: "released"; buffer: number } & Limits)
-  | { op: "look"; buffer: number; how: Look }
+  | { op: "inspect"; buffer: number; how: Read }
   | { op: "closeBuffer"; buffer: number }
   | { op: "pool"; pool: number; count: number; size: number; shared: boolean }
   /** `buffer`: the number that a buffer gets which has none yet. */
@@ -62,8 +62,8 @@ export class Memory {
         return this.#write(this.buffer(command.buffer), command.id);
       case "released":
         return this.buffer(command.buffer).released(this.#limits(command));
-      case "look":
-        return this.#look(this.buffer(command.buffer), command.how);
+      case "inspect":
+        return this.#inspect(this.buffer(command.buffer), command.how);
       case "closeBuffer":
         return this.buffer(command.buffer).close();
       case "pool": {
@@ -119,7 +119,7 @@ export class Memory {
     return buffer.write(content);
   }
 
-  async #look(buffer: MemoryBuffer, how: Look): Promise<string> {
+  async #inspect(buffer: MemoryBuffer, how: Read): Promise<string> {
     switch (how) {
       case "bytes":
         return keyOf(buffer.bytes);

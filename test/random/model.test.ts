@@ -36,7 +36,7 @@ test("a frame that an unanswered call can have taken is not lost", () => {
   expect(ended([0, 2, 3], { unanswered: 1, drained: true })).toBeNull();
   expect(ended([3], { unanswered: 3, drained: false })).toBeNull();
   expect(ended([], { unanswered: 5, drained: true })).toBeNull();
-  // Without the end nobody knows that there are more.
+  // Without the end, the model can't know that more frames follow.
   expect(ended([0, 1], { unanswered: 0, drained: false })).toBeNull();
 });
 
@@ -69,24 +69,24 @@ class Silent extends Hosts {
   }
 }
 
-/** Its `settle` waits until all that was sent was received and released. */
+/** Its `quiesce` waits until all that was sent was received and released. */
 class Released extends Run {
-  protected override async settle(): Promise<void> {
+  protected override async quiesce(): Promise<void> {
     const { agent, number: end } = this.channel(0)!.ends.producer;
     while (((await agent.run({ op: "stats", end })) as { value: ProducerStats }).value.queued > 0) await this.turn();
   }
 }
 
 test("a loop has all frames, another call finds the end, and its Worker is ended before the loop has answered", async () => {
-  const trouble: string[] = [];
-  const hosts = new Silent((what) => trouble.push(what));
+  const reports: string[] = [];
+  const hosts = new Silent((what) => reports.push(what));
   const program: Program = {
     seed: 0,
     steps: [
       { do: "open", c: 0, name: 0, producer: "here", consumer: "mortal-worker", profile: "cpu-shared" },
       { do: "iterate", c: 0, frames: 5 },
       { do: "trySend", c: 0, as: "Uint8Array", size: SIZE, times: 2 },
-      { do: "settle" },
+      { do: "quiesce" },
       { do: "close", c: 0, role: "producer" },
       { do: "tryRecv", c: 0, times: 1 },
       { do: "kill", c: 0, role: "consumer" },
@@ -94,5 +94,5 @@ test("a loop has all frames, another call finds the end, and its Worker is ended
   };
   await new Released(program, hosts).run();
   await hosts.close();
-  expect(trouble).toEqual([]);
+  expect(reports).toEqual([]);
 });

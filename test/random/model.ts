@@ -24,12 +24,12 @@ interface Sent {
   key: string;
   size: number;
   fate: Fate;
-  /** So many of the other row come before it. */
+  /** The number of frames of the other row before it. */
   after: number;
 }
 
 /** How far each of the two rows is, by its own name. */
-type Ways = Map<string, readonly [number, number]>;
+type Paths = Map<string, readonly [number, number]>;
 
 export class ChannelModel {
   readonly states: Record<Role, State> = { producer: "open", consumer: "open" };
@@ -73,7 +73,7 @@ export class ChannelModel {
   }
 
   /** Known to be sent and not known to be received. */
-  get underWay(): number {
+  get inFlight(): number {
     return this.sent - this.received;
   }
 
@@ -99,10 +99,10 @@ export class ChannelModel {
   #add(of: string, size: number, fate: Fate, after: number): void {
     const sent: Sent = { key: of, size, fate: "pending", after };
     this.#direct.push(sent);
-    this.settle(sent, fate);
+    this.resolve(sent, fate);
   }
 
-  settle(sent: Sent, fate: Fate): void {
+  resolve(sent: Sent, fate: Fate): void {
     sent.fate = fate;
     if (fate === "unsure") this.unsure++;
     if (fate !== "sent") return;
@@ -148,33 +148,33 @@ export class ChannelModel {
     const twice = got.size < this.received && sequences.find((each, i) => sequences.indexOf(each) < i);
     if (twice !== false) return `frame ${twice} came twice`;
     const end = Math.max(-1, ...got.keys()) + 1;
-    // All ways in which the two rows can have been merged so far, as how far each is.
-    let ways: Ways = new Map([["0,0", [0, 0]]]);
+    // All paths in which the two rows can have been merged so far, as how far each is.
+    let paths: Paths = new Map([["0,0", [0, 0]]]);
     let unknown = 0;
     for (let i = 0; i < end; i++) {
       const found = got.get(i);
       if (found === undefined && ++unknown > this.unanswered) return `frame ${i} did not come, and ${end - 1} did`;
-      const next = this.#after(ways, found);
-      if (next.size === 0) return `frame ${i} is ${found}, expected ${this.#expected(ways)}`;
-      ways = next;
+      const next = this.#after(paths, found);
+      if (next.size === 0) return `frame ${i} is ${found}, expected ${this.#expected(paths)}`;
+      paths = next;
     }
     if (!this.drained) return null;
-    const expected = this.#expected(ways);
+    const expected = this.#expected(paths);
     const whole = [this.#queued.length, this.#direct.length].join();
-    for (; ways.size > 0 && unknown <= this.unanswered; unknown++) {
-      if (this.#reachable(ways).some((way) => way.join() === whole)) return null;
-      ways = this.#after(ways, undefined);
+    for (; paths.size > 0 && unknown <= this.unanswered; unknown++) {
+      if (this.#reachable(paths).some((path) => path.join() === whole)) return null;
+      paths = this.#after(paths, undefined);
     }
-    const besides = this.unanswered > 0 ? ` and at most ${this.unanswered} that nobody told of` : "";
+    const besides = this.unanswered > 0 ? ` and at most ${this.unanswered} without an answer` : "";
     return `the stream ended after ${this.received} of ${this.sent} frames${besides}, expected ${expected}`;
   }
 
-  /** The ways with one more frame; undefined: one that nobody told of. */
-  #after(ways: Ways, found: string | undefined): Ways {
-    const next: Ways = new Map();
+  /** The paths with one more frame; undefined: a frame without an answer. */
+  #after(paths: Paths, found: string | undefined): Paths {
+    const next: Paths = new Map();
     const fits = (sent: Sent | undefined, others: number) =>
       sent && sent.fate !== "never" && (found === undefined || sent.key === found) && others >= sent.after;
-    for (const [queued, direct] of this.#reachable(ways)) {
+    for (const [queued, direct] of this.#reachable(paths)) {
       if (fits(this.#queued[queued], direct)) next.set(`${queued + 1},${direct}`, [queued + 1, direct]);
       if (fits(this.#direct[direct], queued)) next.set(`${queued},${direct + 1}`, [queued, direct + 1]);
     }
@@ -182,12 +182,12 @@ export class ChannelModel {
   }
 
   /** With those left out that were never sent, or perhaps not. */
-  #reachable(ways: Ways): (readonly [number, number])[] {
-    const all = new Map(ways);
-    const left = [...ways.values()];
+  #reachable(paths: Paths): (readonly [number, number])[] {
+    const all = new Map(paths);
+    const left = [...paths.values()];
     const skippable = (sent: Sent | undefined) => sent?.fate === "never" || sent?.fate === "unsure";
-    for (let way = left.pop(); way; way = left.pop()) {
-      const [queued, direct] = way;
+    for (let path = left.pop(); path; path = left.pop()) {
+      const [queued, direct] = path;
       const steps: (readonly [number, number])[] = [];
       if (skippable(this.#queued[queued])) steps.push([queued + 1, direct]);
       if (skippable(this.#direct[direct])) steps.push([queued, direct + 1]);
@@ -200,8 +200,8 @@ export class ChannelModel {
     return [...all.values()];
   }
 
-  #expected(ways: Ways): string {
-    const firsts = this.#reachable(ways).flatMap(([queued, direct]) => [this.#queued[queued], this.#direct[direct]]);
+  #expected(paths: Paths): string {
+    const firsts = this.#reachable(paths).flatMap(([queued, direct]) => [this.#queued[queued], this.#direct[direct]]);
     const keys = firsts.filter((sent) => sent && sent.fate !== "never").map((sent) => sent!.key);
     return [...new Set(keys)].join(" or ") || "nothing";
   }

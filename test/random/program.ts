@@ -2,7 +2,7 @@
 import type { ChannelProfile } from "../../src/index.ts";
 import type { Api } from "./agent.ts";
 import type { Kind } from "./content.ts";
-import type { Look } from "./memory.ts";
+import type { Read } from "./memory.ts";
 
 export type Role = "producer" | "consumer";
 
@@ -54,7 +54,7 @@ export type Step =
   | { do: "rewrite"; c: number; pick: number }
   | { do: "write"; c: number; pick: number }
   | ({ do: "released"; c: number; pick: number } & Limits)
-  | { do: "look"; pick: number; how: Look }
+  | { do: "inspect"; pick: number; how: Read }
   | { do: "pool"; host: Host; count: number; size: number; shared: boolean }
   | ({ do: "take"; pick: number } & Limits)
   | { do: "tryTake"; pick: number }
@@ -70,7 +70,7 @@ export type Step =
   | { do: "kill"; c: number; role: Role }
   | { do: "turn"; turns: number }
   /** Waits for all that must come by now. */
-  | { do: "settle" };
+  | { do: "quiesce" };
 
 export interface Program {
   seed: number;
@@ -78,7 +78,7 @@ export interface Program {
 }
 
 /** Where a program has something. */
-export function placesOf({ steps }: Program): Set<Host> {
+export function hostsOf({ steps }: Program): Set<Host> {
   return new Set(
     steps.flatMap((step) => (step.do === "open" ? [step.producer, step.consumer] : "host" in step ? [step.host] : [])),
   );

@@ -34,8 +34,8 @@ export abstract class Receiving extends Sending {
     if (answer.error === "GONE") model.unanswered++;
     if (!["CHANNEL_CLOSED", "PEER_DIED"].includes(answer.error)) return;
     model.drained = true;
-    if (model.underWay > 0 && model.waiting.consumer === 0) {
-      this.fail(`${what} gave ${answer.error} with ${model.underWay} frames not received`);
+    if (model.inFlight > 0 && model.waiting.consumer === 0) {
+      this.fail(`${what} gave ${answer.error} with ${model.inFlight} frames not received`);
     }
   }
 
@@ -44,11 +44,11 @@ export abstract class Receiving extends Sending {
     if (!this.reachable(channel, "consumer")) return false;
     const { agent, number: end } = channel.ends.consumer;
     const frame = this.next++;
-    const { underWay, state } = this.before(channel, "consumer");
+    const { inFlight, state } = this.before(channel, "consumer");
     const quiet = this.quiet(channel, "consumer");
     const producer = channel.model.states.producer;
     const answer = await agent.run({ op: "tryRecv", end, frame });
-    return this.tried(channel, "tryRecv", frame, answer, { must: quiet && underWay > 0, state, producer });
+    return this.tried(channel, "tryRecv", frame, answer, { must: quiet && inFlight > 0, state, producer });
   }
 
   protected tried(
@@ -67,7 +67,7 @@ export abstract class Receiving extends Sending {
       this.got(channel, frame, answer.value as Got);
       return true;
     }
-    if (must) this.fail(`${what} found nothing, though ${channel.model.underWay} frames are there`);
+    if (must) this.fail(`${what} found nothing, though ${channel.model.inFlight} frames are there`);
     if (producer === "closed") this.fail(`${what} gave null after the producer's end`);
     return false;
   }
@@ -77,11 +77,11 @@ export abstract class Receiving extends Sending {
     if (!this.reachable(channel, "consumer")) return;
     const { agent, number: end } = channel.ends.consumer;
     const frame = this.next++;
-    const { underWay, state } = this.before(channel, "consumer");
+    const { inFlight, state } = this.before(channel, "consumer");
     const quiet = this.quiet(channel, "consumer");
     const producer = channel.model.states.producer;
     const answer = await agent.run({ op: "recvSync", end, frame, wait: step.wait, spin: step.spin });
-    this.tried(channel, "recvSync", frame, answer, { must: quiet && underWay > 0, state, producer });
+    this.tried(channel, "recvSync", frame, answer, { must: quiet && inFlight > 0, state, producer });
   }
 
   protected block(channel: Channel | undefined): void {

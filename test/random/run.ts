@@ -6,7 +6,7 @@ import { Pools } from "./pools.ts";
 import type { Role, Step } from "./program.ts";
 import { type Channel, isError, Wrongness } from "./world.ts";
 
-/** A program whose calls do not settle within so many milliseconds hangs. Most take 10; a busy machine takes its time. */
+/** A program whose calls do not settle within this many milliseconds hangs. Most take 10; a busy machine takes its time. */
 const PATIENCE_MS = 60_000;
 
 export class Run extends Pools {
@@ -86,8 +86,8 @@ export class Run extends Pools {
         return this.write(step);
       case "released":
         return this.released(step);
-      case "look":
-        return this.look(step);
+      case "inspect":
+        return this.inspect(step);
       case "closeBuffer":
         return this.closeBuffer(step.pick);
       case "pool":
@@ -122,8 +122,8 @@ export class Run extends Pools {
       case "turn":
         for (let i = 0; i < step.turns; i++) await this.turn();
         return;
-      case "settle":
-        return this.settle();
+      case "quiesce":
+        return this.quiesce();
     }
   }
 
@@ -234,13 +234,13 @@ export class Run extends Pools {
   }
 
   /** All that must come by now has come. */
-  protected async settle(): Promise<void> {
+  protected async quiesce(): Promise<void> {
     const late = () =>
       [...this.channels.values()].some((channel) => {
         const { model } = channel;
         if (!model.bothOpen) return false;
-        if (model.waiting.consumer > 0 && model.underWay > 0) return !model.iterating;
-        return model.waiting.producer > 0 && this.before(channel, "producer").roomy;
+        if (model.waiting.consumer > 0 && model.inFlight > 0) return !model.iterating;
+        return model.waiting.producer > 0 && this.before(channel, "producer").hasCredits;
       });
     while (late()) await this.turn();
   }

@@ -21,9 +21,9 @@ export abstract class Sending extends World {
       if (!isError(answer)) {
         if (state !== "open") this.fail("send resolved on a closed channel");
         if (limits.late) this.fail("send resolved though its signal was aborted before");
-        return model.settle(sent, "sent");
+        return model.resolve(sent, "sent");
       }
-      model.settle(sent, answer.error === "GONE" ? "unsure" : "never");
+      model.resolve(sent, answer.error === "GONE" ? "unsure" : "never");
       this.explain(channel, "producer", "send", answer, [...also, ...this.mayEnd(limits)]);
     });
   }
@@ -34,7 +34,7 @@ export abstract class Sending extends World {
     const { model, ends } = channel;
     const size = sizeFor(step.as, step.size);
     const ids = Array.from({ length: step.times }, () => this.next++);
-    const { idle, roomy, state } = this.before(channel, "producer");
+    const { idle, hasCredits, state } = this.before(channel, "producer");
     const answer = await ends.producer.agent.run({ op: "trySend", end: ends.producer.number, as: step.as, size, ids });
     if (isError(answer)) {
       for (const id of ids) model.direct(key(id, size), size, "unsure");
@@ -44,9 +44,9 @@ export abstract class Sending extends World {
     for (const id of ids.slice(0, count)) model.direct(key(id, size), size);
     if (failure) return this.explain(channel, "producer", "trySend", failure);
     if (state !== "open") this.fail(`trySend gave ${count} on a closed channel`);
-    if (count < 1 && idle && roomy) this.fail("trySend found no room where there is some");
-    if (model.underWay + channel.loans.length > model.slots && model.bothOpen && this.quiet(channel, "consumer")) {
-      this.fail(`${model.underWay} frames are under way in ${model.slots} slots`);
+    if (count < 1 && idle && hasCredits) this.fail("trySend was refused with credits left");
+    if (model.inFlight + channel.loans.length > model.slots && model.bothOpen && this.quiet(channel, "consumer")) {
+      this.fail(`${model.inFlight} frames are under way in ${model.slots} slots`);
     }
   }
 
@@ -68,11 +68,11 @@ export abstract class Sending extends World {
     if (!this.reachable(channel, "producer")) return;
     const { agent, number: end } = channel.ends.producer;
     const loan = this.next++;
-    const { idle, roomy } = this.before(channel, "producer");
+    const { idle, hasCredits } = this.before(channel, "producer");
     const answer = await agent.run({ op: "tryLoan", end, loan, size: step.size });
     if (isError(answer)) return this.explain(channel, "producer", "tryLoan", answer);
     if (answer.value) channel.loans.push({ number: loan, size: step.size });
-    else if (idle && roomy) this.fail("tryLoan found no room where there is some");
+    else if (idle && hasCredits) this.fail("tryLoan was refused with credits left");
   }
 
   protected async endLoan(step: Step & { do: "commit" | "abortLoan" }): Promise<void> {

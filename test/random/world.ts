@@ -4,7 +4,7 @@ import type { AgentHost, Hosts } from "./hosts.ts";
 import type { ChannelModel } from "./model.ts";
 import type { Host, Program, Role } from "./program.ts";
 
-/** So much may be under way for certain: less than any queue or pool has room for. */
+/** Frames and bytes that any queue and pool can hold. */
 const ROOM_BYTES = 8 << 20;
 
 export interface End {
@@ -177,8 +177,8 @@ export abstract class World {
   protected before({ model, loans }: Channel, role: Role) {
     const idle = model.waiting[role] === 0;
     const bytes = model.sentBytes - model.releasedBytes + loans.reduce((sum, { size }) => sum + size, 0);
-    const roomy = model.sent - model.released + loans.length < model.slots / 2 && bytes < ROOM_BYTES;
-    return { idle, roomy, state: model.states[role], underWay: model.underWay };
+    const hasCredits = model.sent - model.released + loans.length < model.slots / 2 && bytes < ROOM_BYTES;
+    return { idle, hasCredits, state: model.states[role], inFlight: model.inFlight };
   }
 
   protected quiet({ model }: Channel, role: Role): boolean {

@@ -43,10 +43,10 @@ const KINDS: (new (buffer: ArrayBuffer, byteOffset: number, length: number) => A
 ];
 
 export function payloads({ transport, start, shares }: Setting): void {
-  async function through(sides: { producer: Start; consumer: Start }, list: Spec[], way: (typeof WAYS)[number]) {
+  async function through(sides: { producer: Start; consumer: Start }, list: Spec[], kind: (typeof WAYS)[number]) {
     const name = unique();
-    await using producer = sides.producer("exchange/produce", { name, transport, specs: list, how: way.send });
-    await using consumer = sides.consumer("exchange/consume", { name, transport, how: way.receive });
+    await using producer = sides.producer("exchange/produce", { name, transport, specs: list, how: kind.send });
+    await using consumer = sides.consumer("exchange/consume", { name, transport, how: kind.receive });
     for (const side of [producer, consumer]) {
       await side.heard();
       await side.heard();
@@ -56,10 +56,10 @@ export function payloads({ transport, start, shares }: Setting): void {
   }
 
   describe("payloads", () => {
-    for (const way of WAYS) {
+    for (const kind of WAYS) {
       test(
-        `every size to 130, powers of two to 4 MiB and their neighbours: ${way.send}, ${way.receive}`,
-        () => through({ producer: here, consumer: start }, specs([...SMALL, ...POWERS, ...SMALL]), way),
+        `every size to 130, powers of two to 4 MiB and their neighbours: ${kind.send}, ${kind.receive}`,
+        () => through({ producer: here, consumer: start }, specs([...SMALL, ...POWERS, ...SMALL]), kind),
         PATIENT,
       );
     }
@@ -287,26 +287,26 @@ export function payloads({ transport, start, shares }: Setting): void {
     test.skipIf(!large)(
       "over 2 GiB in a loan",
       async () => {
-        await largeFrame(null, async (producer, mark) => {
+        await largeFrame(null, async (producer, writeMarkers) => {
           const loan = await producer.loan(2 * GIB + 4099);
-          mark(loan.bytes);
+          writeMarkers(loan.bytes);
           loan.commit();
         });
       },
       PATIENT,
     );
 
-    /** Sends one frame to another process, which finds the marks in it, and writes its own. */
+    /** Sends one frame to another process, which finds the markers in it, and writes its own. */
     async function largeFrame(
       bytes: Uint8Array | null,
-      send: (producer: Producer, mark: (bytes: Uint8Array) => void) => Promise<void>,
+      send: (producer: Producer, writeMarkers: (bytes: Uint8Array) => void) => Promise<void>,
     ) {
-      const { mark } = await import("../../process/large.ts");
+      const { writeMarkers } = await import("../../process/large.ts");
       const name = unique();
       await using other = start("large/consume", { name, transport });
       await using producer = await openChannel(name, { role: "producer", transport });
-      if (bytes) mark(bytes);
-      await send(producer, mark);
+      if (bytes) writeMarkers(bytes);
+      await send(producer, writeMarkers);
       const { size, wrong, buffer } = await other.heard();
       expect({ wrong, buffer }).toEqual({ wrong: [], buffer: shares && bytes !== null });
       expect(size).toBe(bytes ? bytes.length : 2 * GIB + 4099);

@@ -167,14 +167,14 @@ export function receiving({ transport, start }: Setting): void {
       await using ends = await pair({ transport });
       const { producer, consumer } = ends;
       for (let i = 0; i < 300; i++) await producer.send(Uint8Array.of(i));
-      const beside: Frame[] = [];
+      const others: Frame[] = [];
       for await (const frame of consumer) {
         frame.release();
         // Taken within the body, so that the released object comes round again as one of these.
-        for (let next = consumer.tryRecv(); next; next = consumer.tryRecv()) beside.push(next);
+        for (let next = consumer.tryRecv(); next; next = consumer.tryRecv()) others.push(next);
         break;
       }
-      for (const [i, frame] of beside.entries()) expect([...frame.bytes]).toEqual([(i + 1) % 256]);
+      for (const [i, frame] of others.entries()) expect([...frame.bytes]).toEqual([(i + 1) % 256]);
     });
 
     test("a forgotten frame whose bytes were transferred away is released like any other", async () => {

@@ -1,4 +1,4 @@
-/** What a producer sees: room, no room, order, and the end of waiting. */
+/** Sending: full and free queues, the order of frames, and the end of waits. */
 import { describe, expect, test } from "bun:test";
 import type { Consumer, Producer } from "../../../src/index.ts";
 import { openChannel } from "../../process/open.ts";
@@ -6,7 +6,7 @@ import { checksum, content, expected, type Got, specs } from "../../process/payl
 import type { Setting } from "../conformance.ts";
 import { failure, PATIENT, pair, unique } from "../support.ts";
 
-/** Sends until there is no room: how many went. */
+/** Sends until the queue is full: the number of frames. */
 export function fill(producer: Producer, payload: ArrayBufferView): number {
   let sent = 0;
   while (producer.trySend(payload)) sent++;
@@ -26,10 +26,10 @@ export function drain(consumer: Consumer): number {
 /** Whether a promise has settled by now, once what is due now has run. */
 export async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
-  const mark = () => {
+  const onDone = () => {
     done = true;
   };
-  promise.then(mark, mark);
+  promise.then(onDone, onDone);
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
   return done;
 }
@@ -135,8 +135,8 @@ export function sending({ transport, start }: Setting): void {
         const list = specs(Array.from({ length: 20_000 }, (_, i) => i % 200));
         await using other = start("exchange/consume", { name, transport, how: "tryRecv" });
         await using producer = await openChannel(name, { role: "producer", transport, profile: "low-latency" });
-        await using beside = await pair({ transport, profile: "low-latency" });
-        const capacity = fill(beside.producer, new Uint8Array(100));
+        await using second = await pair({ transport, profile: "low-latency" });
+        const capacity = fill(second.producer, new Uint8Array(100));
         let most = 0;
         for (const spec of list) {
           await producer.send(content(spec));

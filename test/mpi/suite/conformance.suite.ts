@@ -3,6 +3,6 @@ import { conformance } from "../../channel/conformance.ts";
 import { nothingLeft } from "../../channel/support.ts";
 import { helpers } from "./helpers.ts";
 
-const board = await helpers();
+const coordinator = await helpers();
 nothingLeft({ path: process.env.LAVA_FLOW_RUNTIME_DIR as string });
-conformance({ transport: "mpi", shares: false, start: (scenario, args) => board.start(scenario, args) });
+conformance({ transport: "mpi", shares: false, start: (scenario, args) => coordinator.start(scenario, args) });

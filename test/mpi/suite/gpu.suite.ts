@@ -8,15 +8,15 @@ import { device, newAllocator, randomBytes, validationIsSilent, vulkan } from ".
 import { checksum } from "../../process/payload.ts";
 import { helpers } from "./helpers.ts";
 
-const board = await helpers();
+const coordinator = await helpers();
 
 const allocator = newAllocator();
 afterAll(async () => {
   allocator.close();
-  await board[Symbol.asyncDispose](); // the other ranks exit
+  await coordinator[Symbol.asyncDispose](); // the other ranks exit
 });
 
-const PIECE = 4 << 20;
+const FRAGMENT = 4 << 20;
 const LOCAL = { kind: "gpu", device } as const;
 
 async function filled(bytes: Uint8Array) {
@@ -36,16 +36,26 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
     ["as bytes for a receiver without a GPU", { gpu: false }],
   ] as const) {
     test(
-      `of every size around a piece, in order with all other frames: ${what}`,
+      `of every size around a fragment, in order with all other frames: ${what}`,
       async () => {
         const name = unique();
-        await using peer = board.start("mpi-gpu/receive", { name, ...args });
+        await using peer = coordinator.start("mpi-gpu/receive", { name, ...args });
         const channel = await open(name);
         const staged = args.gpu ? /in fragments through pinned memory$/ : /as the consumer uses none$/;
         expect(channel.route.reason).toMatch(staged);
         let sequence = 0;
         const expected: unknown[] = [];
-        for (const size of [4, 1000, 5000, PIECE - 4, PIECE, PIECE + 4, 3 * PIECE, 5 * PIECE + 12, 40_000_000]) {
+        for (const size of [
+          4,
+          1000,
+          5000,
+          FRAGMENT - 4,
+          FRAGMENT,
+          FRAGMENT + 4,
+          3 * FRAGMENT,
+          5 * FRAGMENT + 12,
+          40_000_000,
+        ]) {
           const bytes = randomBytes(size);
           const buffer = await filled(bytes);
           await channel.send(buffer);
@@ -53,9 +63,9 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
           // What send has resolved for may be written again, and closed.
           await buffer.fill(0);
           buffer.close();
-          const beside = randomBytes(size % 100_003);
-          await channel.send(beside);
-          expected.push({ size: beside.length, sum: checksum(beside), onGpu: false, sequence: sequence++ });
+          const between = randomBytes(size % 100_003);
+          await channel.send(between);
+          expected.push({ size: between.length, sum: checksum(between), onGpu: false, sequence: sequence++ });
         }
         await channel.flush();
         expect(channel.stats).toMatchObject({ framesSent: sequence, queued: 0 });
@@ -73,9 +83,9 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
     "several sends at once keep their order, and work on a buffer that was asked for before comes first",
     async () => {
       const name = unique();
-      await using peer = board.start("mpi-gpu/receive", { name, gpu: true });
+      await using peer = coordinator.start("mpi-gpu/receive", { name, gpu: true });
       const channel = await open(name);
-      const size = 2 * PIECE + 8;
+      const size = 2 * FRAGMENT + 8;
       const buffers = [1, 2, 3].map(() => allocator.allocate(size, LOCAL));
       const works: Promise<void>[] = [];
       for (const [i, buffer] of buffers.entries()) {
@@ -98,9 +108,9 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
     "a buffer that is closed in the middle arrives all the same",
     async () => {
       const name = unique();
-      await using peer = board.start("mpi-gpu/receive", { name, gpu: true });
+      await using peer = coordinator.start("mpi-gpu/receive", { name, gpu: true });
       const channel = await open(name);
-      const bytes = randomBytes(6 * PIECE);
+      const bytes = randomBytes(6 * FRAGMENT);
       const buffer = await filled(bytes);
       const sending = channel.send(buffer);
       buffer.close();
@@ -117,18 +127,18 @@ describe.skipIf(!vulkan)("buffers on a GPU", () => {
     "the receiver is killed in the middle: the sender learns, and its buffer and GPU are whole",
     async () => {
       const name = unique();
-      await using peer = board.start("mpi-gpu/hold", { name });
+      await using peer = coordinator.start("mpi-gpu/hold", { name });
       const channel = await open(name);
-      const buffer = allocator.allocate(PIECE, LOCAL);
+      const buffer = allocator.allocate(FRAGMENT, LOCAL);
       await buffer.fill(7);
       await channel.send(buffer);
-      expect(await peer.heard()).toEqual({ size: PIECE });
+      expect(await peer.heard()).toEqual({ size: FRAGMENT });
       await peer.kill();
       await failure("PEER_DIED", async () => {
         for (;;) await channel.send(buffer);
       });
       const word = new Uint32Array(1);
-      await buffer.read(word, PIECE - 4);
+      await buffer.read(word, FRAGMENT - 4);
       expect(word[0]).toBe(7);
       buffer.close();
       await channel.close();

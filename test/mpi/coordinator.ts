@@ -113,7 +113,7 @@ export class RankPeer implements OtherProcess {
   }
 }
 
-export class Board implements AsyncDisposable {
+export class Coordinator implements AsyncDisposable {
   readonly #agents: Agent[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -123,13 +123,13 @@ export class Board implements AsyncDisposable {
   readonly path: string;
 
   constructor(directory: string) {
-    this.path = Board.socket(directory);
-    this.#server = createServer((socket) => this.#greet(socket)).listen(this.path);
+    this.path = Coordinator.socket(directory);
+    this.#server = createServer((socket) => this.#onConnection(socket)).listen(this.path);
   }
 
-  /** Where ranks find the board. */
+  /** Where ranks find the coordinator. */
   static socket(directory: string): string {
-    return join(directory, "board");
+    return join(directory, "coordinator");
   }
 
   /** Resolves when this many ranks have come. */
@@ -163,13 +163,13 @@ export class Board implements AsyncDisposable {
     await Promise.all(this.#agents.map((agent) => agent.gone));
   }
 
-  /** Ranks that are still there exit: nobody gives them orders any more. */
+  /** Ranks that are still there exit: no more orders come. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #greet(socket: Socket): void {
+  #onConnection(socket: Socket): void {
     let agent: Agent | null = null;
     let rest = "";
     this.#sockets.add(socket);

@@ -1,7 +1,7 @@
 /** What a process has of the system: who opens channels and closes them has as much afterwards as before. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-export interface Census {
+export interface Counts {
   /** What each descriptor is of. */
   descriptors: string[];
   /** Of memory of channels. */
@@ -11,7 +11,7 @@ export interface Census {
 const hasProc = existsSync("/proc/self/fd");
 
 /** `former`: its names are taken over where there are as many descriptors, as reading them takes longer than all the rest. */
-export function census(former?: Census): Census {
+export function counts(former?: Counts): Counts {
   if (!hasProc) return { descriptors: [], mappings: 0 };
   const mappings = readFileSync("/proc/self/maps", "latin1").split("memfd:lava-flow").length - 1;
   const numbers = readdirSync("/proc/self/fd");
@@ -29,7 +29,7 @@ export function census(former?: Census): Census {
 }
 
 /** What there is more of now than before, or null. */
-export function more(before: Census, now: Census): string | null {
+export function more(before: Counts, now: Counts): string | null {
   if (now.descriptors.length > before.descriptors.length) {
     const left = [...now.descriptors];
     for (const one of before.descriptors) if (left.includes(one)) left.splice(left.indexOf(one), 1);

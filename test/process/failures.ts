@@ -1,4 +1,4 @@
-/** Ranks that bring trouble to their job, or into trouble themselves. */
+/** Ranks that fail, and ranks whose job or MPI fails. */
 import { dlopen, FFIType as T } from "bun:ffi";
 import { Channel, type ChannelOptions, LavaFlowError } from "../../src/index.ts";
 import type { Io } from "./peer.ts";
@@ -15,7 +15,7 @@ export async function exit(io: Io, { name, status, ...options }: Side & { status
   process.exit(status);
 }
 
-/** An error that nobody catches, while a channel is open. */
+/** An uncaught error, while a channel is open. */
 export async function throwUncaught(io: Io, { name, text, ...options }: Side & { text: string }): Promise<void> {
   await Channel.open(name, options);
   io.say("open");
@@ -39,7 +39,7 @@ async function attempt<T>(io: Io, action: () => Promise<T>): Promise<T | undefin
   }
 }
 
-/** MPI as another part of the program uses it, beside lava-flow. The library is already that of the launcher. */
+/** MPI as another part of the program uses it, next to lava-flow. The library is already that of the launcher. */
 function hostProgram(library: string) {
   return dlopen(library, {
     MPI_Init_thread: { args: [T.ptr, T.ptr, T.i32, T.ptr], returns: T.i32 },

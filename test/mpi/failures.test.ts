@@ -8,7 +8,7 @@ import { inProcess, type Peer } from "../channel/peers.ts";
 import { PATIENT } from "../channel/support.ts";
 import { requires } from "../requires.ts";
 import { LAUNCHERS } from "./launchers.ts";
-import { type Company, type Group, withRanks } from "./orders.ts";
+import { type Group, type Started, withRanks } from "./orders.ts";
 import { LIMIT } from "./ranks.ts";
 
 const MPI = { transport: "mpi" } as const;
@@ -18,7 +18,7 @@ const zig = requires("zig", support.ok, `the shim of another version could not b
 const SUPPORT = join(ROOT, "shim/zig-out/test-support");
 
 /** What a side says after "taken" and "open": an error with this code, these words in its message, and a remedy. */
-async function trouble(peer: Peer, code: ErrorCode, ...words: (string | RegExp)[]): Promise<void> {
+async function expectError(peer: Peer, code: ErrorCode, ...words: (string | RegExp)[]): Promise<void> {
   let said = await peer.heard();
   while (typeof said === "string") said = await peer.heard();
   expect(said).toMatchObject({ code, remedy: expect.stringMatching(/./) });
@@ -31,7 +31,7 @@ for (const { launcher, here } of LAUNCHERS) {
     function withJob(
       what: string,
       groups: Group[],
-      work: (company: Company) => Promise<void>,
+      work: (started: Started) => Promise<void>,
       { recovery = true, when = true } = {},
     ): void {
       test.skipIf(!when)(what, () => withRanks({ launcher, groups, recovery }, work), LIMIT);
@@ -46,12 +46,14 @@ for (const { launcher, here } of LAUNCHERS) {
         withJob(
           `${what}: a channel of MPI says so, and ranks of one host do without`,
           [{ ranks: 2, env: { LAVA_FLOW_MPI: path } }],
-          async ({ board }) => {
-            const pinned = board.start("opening/attempt", { name: "pinned", role: "producer", ...MPI }, 0);
-            await trouble(pinned, "MPI_UNAVAILABLE", words);
+          async ({ coordinator }) => {
+            const pinned = coordinator.start("opening/attempt", { name: "pinned", role: "producer", ...MPI }, 0);
+            await expectError(pinned, "MPI_UNAVAILABLE", words);
             await pinned.done;
             const roles = ["producer", "consumer"] as const;
-            const peers = roles.map((role, rank) => board.start("opening/attempt", { name: "local", role }, rank));
+            const peers = roles.map((role, rank) =>
+              coordinator.start("opening/attempt", { name: "local", role }, rank),
+            );
             for (const peer of peers) {
               expect(await peer.heard()).toBe("taken");
               expect(await peer.heard()).toEqual({ open: "shm" });
@@ -61,9 +63,9 @@ for (const { launcher, here } of LAUNCHERS) {
       }
     });
 
-    withJob("a rank that the job does not have", [{ ranks: 2 }], async ({ board }) => {
-      const peer = board.start("opening/attempt", { name: "one", role: "producer", peer: { mpiRank: 7 } }, 0);
-      await trouble(peer, "INVALID_ARGUMENT", "peer.mpiRank is 7", "from 0 to 1");
+    withJob("a rank that the job does not have", [{ ranks: 2 }], async ({ coordinator }) => {
+      const peer = coordinator.start("opening/attempt", { name: "one", role: "producer", peer: { mpiRank: 7 } }, 0);
+      await expectError(peer, "INVALID_ARGUMENT", "peer.mpiRank is 7", "from 0 to 1");
     });
 
     withJob(
@@ -72,26 +74,30 @@ for (const { launcher, here } of LAUNCHERS) {
         { ranks: 1, host: "alpha" },
         { ranks: 1, host: "beta" },
       ],
-      async ({ board }) => {
-        const first = board.start("opening/attempt", { name: "one", role: "producer" }, 0);
+      async ({ coordinator }) => {
+        const first = coordinator.start("opening/attempt", { name: "one", role: "producer" }, 0);
         // Opened only when the first one's role is known to the job.
-        const consumer = board.start("opening/attempt", { name: "one", role: "consumer" }, 1);
+        const consumer = coordinator.start("opening/attempt", { name: "one", role: "consumer" }, 1);
         for (const peer of [first, consumer]) {
           expect(await peer.heard()).toBe("taken");
           expect(await peer.heard()).toEqual({ open: "mpi" });
         }
         consumer.tell("enough");
         await consumer.done;
-        const second = board.start("opening/attempt", { name: "one", role: "producer" }, 1);
-        await trouble(second, "NAME_IN_USE", "rank 0", '"one"');
+        const second = coordinator.start("opening/attempt", { name: "one", role: "producer" }, 1);
+        await expectError(second, "NAME_IN_USE", "rank 0", '"one"');
       },
     );
 
     withJob(
       "a rank that never comes to MPI",
       [{ ranks: 1 }, { ranks: 1, env: { LAVA_TEST_ABSENT: "1" } }],
-      async ({ board }) => {
-        const peer = board.start("opening/attempt", { name: "one", role: "producer", timeoutMs: 1000, ...MPI }, 0);
+      async ({ coordinator }) => {
+        const peer = coordinator.start(
+          "opening/attempt",
+          { name: "one", role: "producer", timeoutMs: 1000, ...MPI },
+          0,
+        );
         let said = await peer.heard();
         while (typeof said === "string") said = await peer.heard();
         expect(said).toMatchObject({ code: "TIMEOUT" });
@@ -103,8 +109,8 @@ for (const { launcher, here } of LAUNCHERS) {
       withJob(
         `LAVA_FLOW_PEER_SILENCE_MS is ${ms}`,
         [{ ranks: 2, env: { LAVA_FLOW_PEER_SILENCE_MS: ms } }],
-        async ({ board }) => {
-          const peer = board.start("opening/attempt", { name: "one", role: "producer", ...MPI }, 0);
+        async ({ coordinator }) => {
+          const peer = coordinator.start("opening/attempt", { name: "one", role: "producer", ...MPI }, 0);
           let said = await peer.heard();
           while (typeof said === "string") said = await peer.heard();
           expect(said.code).toBe("INVALID_ARGUMENT");
@@ -117,11 +123,11 @@ for (const { launcher, here } of LAUNCHERS) {
     withJob(
       "another version of lava-flow at one rank",
       [{ ranks: 2 }, { ranks: 1, env: { LAVA_FLOW_SHIM: join(SUPPORT, "other-version/liblavaflow.so") } }],
-      async ({ board }) => {
+      async ({ coordinator }) => {
         for (const rank of [0, 1, 2]) {
-          const peer = board.start("opening/attempt", { name: `${rank}`, role: "producer", ...MPI }, rank);
+          const peer = coordinator.start("opening/attempt", { name: `${rank}`, role: "producer", ...MPI }, rank);
           const other = rank === 2 ? /rank [01] on \S+/ : /rank 2 on \S+/;
-          await trouble(peer, "WIRE_VERSION_MISMATCH", other, /\b99\b/);
+          await expectError(peer, "WIRE_VERSION_MISMATCH", other, /\b99\b/);
         }
       },
       { when: zig },
@@ -130,27 +136,27 @@ for (const { launcher, here } of LAUNCHERS) {
     describe("a rank that goes", () => {
       const THERE = { name: "there", ...MPI };
 
-      withJob("by exiting with an open channel", [{ ranks: 3 }], async ({ board }) => {
-        const leaver = board.start("trouble/exit", { ...THERE, role: "consumer", status: 3 }, 1);
-        const stayer = board.start("ranks/stream", { ...THERE, role: "producer" }, 0);
+      withJob("by exiting with an open channel", [{ ranks: 3 }], async ({ coordinator }) => {
+        const leaver = coordinator.start("failures/exit", { ...THERE, role: "consumer", status: 3 }, 1);
+        const stayer = coordinator.start("ranks/stream", { ...THERE, role: "producer" }, 0);
         for (const peer of [leaver, stayer]) expect(await peer.heard()).toBe("open");
         leaver.tell("go");
-        await trouble(stayer, "PEER_DIED", "rank 1");
+        await expectError(stayer, "PEER_DIED", "rank 1");
         await stayer.done;
-        await board.quit();
+        await coordinator.quit();
       });
 
       for (const role of ["producer", "consumer"] as const) {
         withJob(
           `killed, the ${role}: its peer is told, the others go on, and all leave`,
           [{ ranks: 3 }],
-          async ({ board }) => {
-            const victim = board.start("ranks/stream", { ...THERE, role }, 1);
+          async ({ coordinator }) => {
+            const victim = coordinator.start("ranks/stream", { ...THERE, role }, 1);
             const other = role === "producer" ? "consumer" : "producer";
-            const survivor = board.start("ranks/stream", { ...THERE, role: other }, 0);
+            const survivor = coordinator.start("ranks/stream", { ...THERE, role: other }, 0);
             for (const peer of [victim, survivor]) expect(await peer.heard()).toBe("open");
             await victim.kill();
-            await trouble(survivor, "PEER_DIED", "rank 1");
+            await expectError(survivor, "PEER_DIED", "rank 1");
             await survivor.done;
             const names = Array.from({ length: 8 }, (_, i) => `among the living ${i}`);
             const sides = [0, 2].map((rank) => {
@@ -159,10 +165,10 @@ for (const { launcher, here } of LAUNCHERS) {
                   ? ["exchange/produce", { name, ...MPI, specs: [{ size: 5000, seed: 1 }] }]
                   : ["exchange/consume", { name, ...MPI }],
               );
-              return board.start("many/run", each, rank);
+              return coordinator.start("many/run", each, rank);
             });
             await Promise.all(sides.map((side) => side.done));
-            await board.quit();
+            await coordinator.quit();
           },
         );
       }
@@ -170,13 +176,13 @@ for (const { launcher, here } of LAUNCHERS) {
       withJob(
         "killed, and the launcher takes the others down: none is left behind",
         [{ ranks: 3 }],
-        async ({ board, ranks }) => {
-          const victim = board.start("ranks/stream", { ...THERE, role: "producer" }, 1);
-          const survivor = board.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
+        async ({ coordinator, ranks }) => {
+          const victim = coordinator.start("ranks/stream", { ...THERE, role: "producer" }, 1);
+          const survivor = coordinator.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
           for (const peer of [victim, survivor]) expect(await peer.heard()).toBe("open");
           await victim.kill();
           expect(await ranks.ended).not.toBe(0);
-          await board.gone();
+          await coordinator.gone();
         },
         { recovery: false },
       );
@@ -188,13 +194,13 @@ for (const { launcher, here } of LAUNCHERS) {
           let output = "";
           // Hydra may be gone before it has passed on what a rank wrote last: then the job is run again.
           for (let tries = 0; tries < 3 && output === ""; tries++) {
-            await withRanks({ launcher, groups: [{ ranks: 3 }], recovery: false }, async ({ board, ranks }) => {
-              const thrower = board.start("trouble/throwUncaught", { ...THERE, role: "producer", text }, 1);
-              const other = board.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
+            await withRanks({ launcher, groups: [{ ranks: 3 }], recovery: false }, async ({ coordinator, ranks }) => {
+              const thrower = coordinator.start("failures/throwUncaught", { ...THERE, role: "producer", text }, 1);
+              const other = coordinator.start("ranks/stream", { ...THERE, role: "consumer" }, 0);
               for (const peer of [thrower, other]) expect(await peer.heard()).toBe("open");
               thrower.tell("now");
               expect(await ranks.ended).not.toBe(0);
-              await board.gone();
+              await coordinator.gone();
               output = ranks.output;
             });
           }
@@ -209,38 +215,38 @@ for (const { launcher, here } of LAUNCHERS) {
 
       function initialised(level: number) {
         const { library } = launcher;
-        return ({ board }: Company) =>
+        return ({ coordinator }: Started) =>
           (["producer", "consumer"] as const).map((role, rank) =>
-            board.start("trouble/hostInitialises", { ...MPI, name: "one", role, library, level }, rank),
+            coordinator.start("failures/hostInitialises", { ...MPI, name: "one", role, library, level }, rank),
           );
       }
 
-      withJob("initialised before, finalised under an open channel", [{ ranks: 2, env: absent }], async (company) => {
-        const peers = initialised(3)(company);
+      withJob("initialised before, finalised under an open channel", [{ ranks: 2, env: absent }], async (started) => {
+        const peers = initialised(3)(started);
         for (const peer of peers) expect(await peer.heard()).toBe("open");
         for (const peer of peers) peer.tell("finalise");
         for (const peer of peers) {
-          await trouble(peer, "MPI_FAILED", "finalised");
-          await trouble(peer, "MPI_FAILED", "finalised");
+          await expectError(peer, "MPI_FAILED", "finalised");
+          await expectError(peer, "MPI_FAILED", "finalised");
           await peer.done;
         }
-        await company.board.quit();
+        await started.coordinator.quit();
       });
 
       // MPI_THREAD_SINGLE and MPI_THREAD_SERIALIZED: the program's calls and lava-flow's would meet.
       for (const level of [0, 2]) {
-        withJob(`initialised with level ${level}`, [{ ranks: 2, env: absent }], async (company) => {
-          const peers = initialised(level)(company);
+        withJob(`initialised with level ${level}`, [{ ranks: 2, env: absent }], async (started) => {
+          const peers = initialised(level)(started);
           const words = ["one thread", "MPI_THREAD_MULTIPLE"];
           for (const peer of peers) {
-            await trouble(peer, "MPI_UNAVAILABLE", ...words);
+            await expectError(peer, "MPI_UNAVAILABLE", ...words);
             peer.tell("finalise");
           }
           for (const peer of peers) {
-            await trouble(peer, "MPI_UNAVAILABLE", ...words);
+            await expectError(peer, "MPI_UNAVAILABLE", ...words);
             await peer.done;
           }
-          await company.board.quit();
+          await started.coordinator.quit();
         });
       }
     });
@@ -251,7 +257,7 @@ test(
   "not under a launcher, pinned to MPI",
   async () => {
     await using alone = inProcess("opening/attempt", { name: "alone", role: "producer", ...MPI });
-    await trouble(alone, "MPI_UNAVAILABLE", "not started by an MPI launcher", "mpirun");
+    await expectError(alone, "MPI_UNAVAILABLE", "not started by an MPI launcher", "mpirun");
   },
   PATIENT,
 );
