@@ -7,7 +7,7 @@ import type { Copies, Engine, Memory } from "./halo/engine.ts";
 import { Field } from "./halo/field.ts";
 import { GpuEngine } from "./halo/gpu.ts";
 import { HostEngine } from "./halo/host.ts";
-import { type Delivery, type Parcel, Peer, type Words } from "./halo/peer.ts";
+import { type Delivery, type OutgoingFrame, Peer, type Words } from "./halo/peer.ts";
 import { type Share, shareOf } from "./halo/share.ts";
 import { type HaloGrid, Tiling, type Triple } from "./halo/tiling.ts";
 import { KernelRuntime } from "./runtime.ts";
@@ -84,7 +84,7 @@ export class HaloExchange implements AsyncDisposable {
       const field = await Field.make(engine, share.layout, tiling.tileBytes);
       const [out, into] = [await engine.copies(share.out), await engine.copies(share.into)];
       const own = { name, mine: rank, timeoutMs, signal };
-      opened.push(...(await meetAll(engine, share, own, wordsOf(tiling, owners))));
+      opened.push(...(await connectAll(engine, share, own, wordsOf(tiling, owners))));
       checkAborted(what, { signal });
       return new HaloExchange(engine, share, opened, field, out, into);
     } catch (error) {
@@ -155,12 +155,12 @@ export class HaloExchange implements AsyncDisposable {
   }
 
   #makeStencil<P extends string>(options: StencilOptions<P>): Promise<Stencil<P>> {
-    const { tiling, layout, beside } = this.#share;
+    const { tiling, layout, remoteSides } = this.#share;
     return Stencil.make<P>(options, {
       engine: this.#engine,
       tiling,
       layout,
-      beside,
+      remoteSides,
       field: () => this.#field,
       swap: (field) => {
         const before = this.#field;
@@ -229,12 +229,12 @@ export class HaloExchange implements AsyncDisposable {
   async #post(): Promise<{ done: Promise<unknown> }> {
     this.#checkOpen(); // anew for each of many steps
     const alone = this.#peers.length === 0;
-    const parcels: Parcel[] = alone ? [] : await all(this.#peers.map((peer) => peer.parcel()));
-    const done = handled(this.#out.run(this.#memories(parcels)));
+    const outgoingFrames: OutgoingFrame[] = alone ? [] : await all(this.#peers.map((peer) => peer.outgoingFrame()));
+    const done = handled(this.#out.run(this.#memories(outgoingFrames)));
     if (!this.#engine.gpu) await done;
-    if (!alone) await all(parcels.map((parcel) => parcel.send()));
+    if (!alone) await all(outgoingFrames.map((outgoingFrame) => outgoingFrame.send()));
     this.#stats.exchanges++;
-    this.#stats.messagesSent += parcels.length;
+    this.#stats.messagesSent += outgoingFrames.length;
     this.#stats.bytesMoved += this.#out.bytes + this.#into.bytes;
     return { done };
   }
@@ -326,7 +326,7 @@ function wordsOf(tiling: Tiling, owners: Int32Array): Words {
 }
 
 /** All pairs at once: a rank comes when it comes. */
-async function meetAll(
+async function connectAll(
   engine: Engine,
   share: Share,
   own: { name: string; mine: number; timeoutMs: number; signal: AbortSignal | undefined },
@@ -334,14 +334,14 @@ async function meetAll(
 ) {
   const enough = new AbortController();
   const signal = own.signal ? AbortSignal.any([enough.signal, own.signal]) : enough.signal;
-  const meeting = [...share.traffic].map(([rank, traffic]) =>
-    Peer.meet(engine, { ...own, rank, signal }, traffic, words),
+  const connecting = [...share.traffic].map(([rank, traffic]) =>
+    Peer.connect(engine, { ...own, rank, signal }, traffic, words),
   );
   try {
-    return await Promise.all(meeting);
+    return await Promise.all(connecting);
   } catch (error) {
     enough.abort();
-    for (const each of await Promise.allSettled(meeting)) if (each.status === "fulfilled") await each.value.close();
+    for (const each of await Promise.allSettled(connecting)) if (each.status === "fulfilled") await each.value.close();
     throw error;
   }
 }

@@ -19,8 +19,8 @@ import type { MessageBytes } from "./base/payload.ts";
 import { give, withValue } from "./base/values.ts";
 import { type Limit, Origin, Waiter, within } from "./base/waiter.ts";
 import { Counts } from "./counts.ts";
-import type { Home } from "./home.ts";
 import type { Kernel, KernelMetrics, KernelState, Remains } from "./kernel.ts";
+import type { KernelOwner } from "./kernel-owner.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Replies } from "./replies.ts";
 import { SendQueue } from "./send-queue.ts";
@@ -39,7 +39,7 @@ export class RingKernel implements Kernel {
   readonly request: Struct | null;
   /** For its backend. */
   readonly port: KernelPort;
-  readonly #home: Home;
+  readonly #owner: KernelOwner;
   readonly #reply: Struct | null;
   readonly #lifecycle: Lifecycle;
   readonly #sends: SendQueue;
@@ -53,13 +53,13 @@ export class RingKernel implements Kernel {
   readonly #closed = Promise.withResolvers<LavaFlowError | null>();
   readonly #counts: Counts;
 
-  constructor(id: string, number: number, plan: LaunchPlan, home: Home, launch: Call) {
+  constructor(id: string, number: number, plan: LaunchPlan, owner: KernelOwner, launch: Call) {
     this.id = id;
     this.number = number;
     this.payloadBytes = plan.payloadBytes;
     this.request = plan.request;
     this.#reply = plan.reply;
-    this.#home = home;
+    this.#owner = owner;
     this.#origin = new Origin(launch);
     this.#counts = new Counts(id);
     this.#lifecycle = new Lifecycle(id);
@@ -76,10 +76,10 @@ export class RingKernel implements Kernel {
         this.#settle();
       },
       handled: (count) => this.#handled(count),
-      counted: (delivered, rejected) => this.#home.counted(delivered, rejected),
+      counted: (delivered, rejected) => this.#owner.counted(delivered, rejected),
       dropped: (message, reason) => this.#dropped(message, reason),
       threw: (message, cause) => this.#threw(message, cause),
-      silent: (correlationId, sent) => this.#home.calls.unanswered(correlationId, sent),
+      silent: (correlationId, sent) => this.#owner.calls.unanswered(correlationId, sent),
       failed: (error) => this.#end(error),
     };
   }
@@ -120,7 +120,7 @@ export class RingKernel implements Kernel {
     return limitedWork(`kernel "${this.id}" was not activated`, limits, () =>
       this.#lifecycle.change("active", ["launched", "deactivated"], () => {
         this.#backend?.activate();
-        this.#home.activated();
+        this.#owner.activated();
       }),
     );
   }
@@ -183,10 +183,10 @@ export class RingKernel implements Kernel {
     this.#close().catch(nothing);
     const error = lifecycle.failure ?? lifecycle.notActive("was terminated");
     this.#sends.fail(error);
-    for (const call of this.#home.calls.of(this)) call.failed(error);
+    for (const call of this.#owner.calls.of(this)) call.failed(error);
     this.#replies.fail(error);
     for (const done of this.#drains) done();
-    this.#home.ended(this.number);
+    this.#owner.ended(this.number);
     this.#closed.resolve(lifecycle.failure);
   }
 
@@ -228,7 +228,7 @@ export class RingKernel implements Kernel {
     try {
       const timeoutMs = this.#begin("call", limits);
       const message = this.#compose(init);
-      if (message.correlationId === 0) message.correlationId = this.#home.calls.next();
+      if (message.correlationId === 0) message.correlationId = this.#owner.calls.next();
       return this.#callFor(message, { ...limits, timeoutMs: Math.min(timeoutMs, init.deadlineMs ?? timeoutMs) });
     } catch (error) {
       return Promise.reject(error);
@@ -255,7 +255,7 @@ export class RingKernel implements Kernel {
     while (this.#sends.offer(message)) {
       if (++at === payloads.length || turnDue()) break;
       message.payload = again ? checkPayload(payloads[at], this) : (payloads[at] as Uint8Array);
-      message.id = this.#home.nextId();
+      message.id = this.#owner.nextId();
     }
     return at - from;
   }
@@ -267,14 +267,14 @@ export class RingKernel implements Kernel {
       limit,
       () => `no reply from kernel "${this.id}"${this.#blocked()}`,
       () => {
-        this.#home.calls.delete(correlationId);
+        this.#owner.calls.delete(correlationId);
         withdraw();
       },
       this.#origin,
     );
     waiter.owner = this;
     waiter.struct = this.#reply;
-    this.#home.calls.set(correlationId, waiter);
+    this.#owner.calls.set(correlationId, waiter);
     if (!this.#sends.offer(message)) withdraw = this.#sends.add(message, nothing, (error) => waiter.failed(error));
     return waiter.promise;
   }
@@ -295,8 +295,8 @@ export class RingKernel implements Kernel {
 
   #compose(init: EnvelopeInit): Message {
     if (this.state !== "active") throw this.#lifecycle.notActive();
-    const message = compose(init, this, this.#home);
-    if (this.#home.calls.has(message.correlationId))
+    const message = compose(init, this, this.#owner);
+    if (this.#owner.calls.has(message.correlationId))
       throw invalidArgument("correlationId", message.correlationId, "one that no call waits for now");
     return message;
   }
@@ -325,13 +325,13 @@ export class RingKernel implements Kernel {
 
   #deliver(message: Message): void {
     if (message.destination === 0) this.#answer(message);
-    else if (this.state !== "terminated") this.#home.carry(message, this.id);
+    else if (this.state !== "terminated") this.#owner.carry(message, this.id);
   }
 
   #answer(message: Message): void {
     const reply = toEnvelope(message, this.id, HOST);
-    reply.id = this.#home.nextId();
-    const call = this.#home.calls.get(message.correlationId);
+    reply.id = this.#owner.nextId();
+    const call = this.#owner.calls.get(message.correlationId);
     if (call) give(call, reply, call.struct);
     // A correlation that the library made belongs to a call that is over.
     else if (message.correlationId < OWN_CORRELATIONS) this.#replies.add(reply);
@@ -339,7 +339,7 @@ export class RingKernel implements Kernel {
 
   #handled(count: number): void {
     this.#counts.handled += count;
-    this.#home.handled(count);
+    this.#owner.handled(count);
     this.#settle();
   }
 
@@ -349,12 +349,12 @@ export class RingKernel implements Kernel {
 
   #dropped({ id, correlationId }: Pick<Message, "id" | "correlationId">, reason: "deadline" | "checksum"): void {
     const error = this.#counts.dropped(id, reason);
-    this.#home.calls.get(correlationId)?.failed(error);
+    this.#owner.calls.get(correlationId)?.failed(error);
     this.#settle();
   }
 
   #threw({ id, correlationId }: Pick<Message, "id" | "correlationId">, cause: unknown): void {
     const error = this.#counts.threw(id, cause);
-    this.#home.calls.get(correlationId)?.failed(error);
+    this.#owner.calls.get(correlationId)?.failed(error);
   }
 }

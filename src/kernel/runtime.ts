@@ -15,10 +15,10 @@ import { Calls } from "./base/calls.ts";
 import { HybridLogicalClock } from "./base/clock.ts";
 import { checkLaunch, type LaunchOptions, type LaunchPlan } from "./base/launch.ts";
 import { bodyOf } from "./handler.ts";
-import type { Home } from "./home.ts";
 import { Broker, type K2kBroker } from "./k2k/broker.ts";
 import { checkK2k, type K2kConfig } from "./k2k/config.ts";
 import type { Kernel, Remains } from "./kernel.ts";
+import type { KernelOwner } from "./kernel-owner.ts";
 import { RingKernel } from "./ring-kernel.ts";
 import { Routes } from "./routes.ts";
 import type { Struct } from "./struct/struct.ts";
@@ -101,7 +101,7 @@ export class KernelRuntime implements AsyncDisposable {
   readonly #device: GpuDevice | null;
   readonly #addresses: Addresses;
   readonly #routes: Routes;
-  readonly #home: Home;
+  readonly #owner: KernelOwner;
   /** By id, from the moment that one is launched. */
   readonly #kernels = new Map<string, RingKernel>();
   readonly #launches = new Set<Promise<unknown>>();
@@ -167,7 +167,7 @@ export class KernelRuntime implements AsyncDisposable {
     const kernel = (id: string) => this.#kernels.get(id) ?? null;
     this.#broker = config && new Broker(config, { name, clock, addresses, calls, kernel });
     this.k2k = this.#broker;
-    this.#home = {
+    this.#owner = {
       clock,
       calls,
       nextId: () => addresses.nextId(),
@@ -275,7 +275,7 @@ export class KernelRuntime implements AsyncDisposable {
 
   async #launch(id: string, plan: LaunchPlan, call: Call, limits: Limits): Promise<RingKernel> {
     const number = this.#addresses.add(id);
-    const kernel = new RingKernel(id, number, plan, this.#home, call);
+    const kernel = new RingKernel(id, number, plan, this.#owner, call);
     this.#kernels.set(id, kernel);
     try {
       const { source, request, reply, routes, ...sizes } = plan;

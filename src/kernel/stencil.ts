@@ -5,7 +5,7 @@ import { checkLimits, type Limits, limitedWork } from "../native/limits.ts";
 import { checkNames, type OptionNames } from "../native/options.ts";
 import type { Engine } from "./halo/engine.ts";
 import { Field, type FieldLayout } from "./halo/field.ts";
-import type { Beside, Parameter, ParameterType, StencilRow, Sweep, SweepPart } from "./halo/sweep.ts";
+import type { Parameter, ParameterType, RemoteSides, StencilRow, Sweep, SweepPart } from "./halo/sweep.ts";
 import type { Tiling } from "./halo/tiling.ts";
 import { KEYWORDS, RESERVED } from "./wgsl/words.ts";
 
@@ -28,11 +28,11 @@ export interface StencilOptions<P extends string = never> extends Limits {
 }
 
 /** What a stencil has of its exchange. */
-export interface Grounds {
+export interface Neighbourhood {
   readonly engine: Engine;
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
-  readonly beside: Beside;
+  readonly remoteSides: RemoteSides;
   field(): Field;
   /** Makes a field the exchange's, and gives the one that was. */
   swap(field: Field): Field;
@@ -52,21 +52,21 @@ export class Stencil<P extends string = string> {
   /** May be changed; the next call of `step` takes them as they are then. */
   readonly parameters: Record<P, number>;
   readonly #types: readonly Parameter[];
-  readonly #grounds: Grounds;
+  readonly #neighbourhood: Neighbourhood;
   readonly #sweep: Sweep;
   #other: Field;
   #steps = 0;
 
   /** @internal */
-  static async make<P extends string>(options: StencilOptions<P>, grounds: Grounds): Promise<Stencil<P>> {
+  static async make<P extends string>(options: StencilOptions<P>, neighbourhood: Neighbourhood): Promise<Stencil<P>> {
     const { parameters, types } = checkOptions(options);
-    const { engine, tiling, layout, beside } = grounds;
+    const { engine, tiling, layout, remoteSides } = neighbourhood;
     const { wgsl, handler } = options;
-    const sweep = await engine.sweep({ tiling, layout, beside, wgsl, handler, parameters: types });
+    const sweep = await engine.sweep({ tiling, layout, remoteSides, wgsl, handler, parameters: types });
     let other: Field | null = null;
     try {
       other = await Field.make(engine, layout, tiling.tileBytes);
-      const made = new Stencil<P>(parameters, types, grounds, sweep, other);
+      const made = new Stencil<P>(parameters, types, neighbourhood, sweep, other);
       await made.#copyNow();
       return made;
     } catch (error) {
@@ -79,13 +79,13 @@ export class Stencil<P extends string = string> {
   private constructor(
     parameters: Record<P, number>,
     types: readonly Parameter[],
-    grounds: Grounds,
+    neighbourhood: Neighbourhood,
     sweep: Sweep,
     other: Field,
   ) {
     this.parameters = parameters;
     this.#types = types;
-    this.#grounds = grounds;
+    this.#neighbourhood = neighbourhood;
     this.#sweep = sweep;
     this.#other = other;
   }
@@ -110,7 +110,7 @@ export class Stencil<P extends string = string> {
   }
 
   #copyNow(): Promise<void> {
-    return this.#grounds.inTurn(async () => ({ done: this.#other.copyFrom(this.#grounds.field()) }));
+    return this.#neighbourhood.inTurn(async () => ({ done: this.#other.copyFrom(this.#neighbourhood.field()) }));
   }
 
   /**
@@ -127,7 +127,7 @@ export class Stencil<P extends string = string> {
     let isGivenUp = false;
     try {
       await limitedWork(`${count} steps were not taken`, limits, () =>
-        this.#grounds.inTurn(() => this.#take(count, parameters, () => isGivenUp)),
+        this.#neighbourhood.inTurn(() => this.#take(count, parameters, () => isGivenUp)),
       );
     } catch (error) {
       isGivenUp = true;
@@ -140,7 +140,7 @@ export class Stencil<P extends string = string> {
     parameters: Record<P, number>,
     isGivenUp: () => boolean,
   ): Promise<{ done: Promise<unknown> }> {
-    const { gpu } = this.#grounds.engine;
+    const { gpu } = this.#neighbourhood.engine;
     const ahead: Promise<unknown>[] = [];
     let breath = performance.now();
     for (let each = 0; each < count && !isGivenUp(); each++) {
@@ -156,7 +156,7 @@ export class Stencil<P extends string = string> {
 
   /** Hands one step over; `done` is the GPU's end of it. */
   async #step(parameters: Record<P, number>): Promise<{ done: Promise<unknown> }> {
-    const { engine, beside, field, post, collect, swap } = this.#grounds;
+    const { engine, remoteSides, field, post, collect, swap } = this.#neighbourhood;
     const [now, next] = [field(), this.#other];
     const done: Promise<unknown>[] = [];
     const run = async (part: SweepPart) => {
@@ -166,7 +166,7 @@ export class Stencil<P extends string = string> {
       if (!engine.gpu) await swept;
     };
     done.push((await post()).done);
-    if (beside.size === 0) {
+    if (remoteSides.size === 0) {
       await run("all");
     } else {
       await run("inner");

@@ -70,7 +70,7 @@ for (const { name, there, make } of ENGINES) {
     ] as const) {
       test(`${memories} of ${tiles} tiles: halos, and a step`, async () => {
         const cells: Cells = (place) => scattered(9)(place) % 64;
-        const { layout, out, beside, field } = await written(roomOf((tiles + 0.5) * tiling.tileBytes), cells);
+        const { layout, out, remoteSides, field } = await written(roomOf((tiles + 0.5) * tiling.tileBytes), cells);
         expect(field.memories).toHaveLength(memories);
         const copies = await engine.copies(out);
         await copies.run(field.memories);
@@ -93,7 +93,7 @@ for (const { name, there, make } of ENGINES) {
             ...STENCILS.wide2d,
             tiling,
             layout: each.layout,
-            beside,
+            remoteSides,
             parameters: [{ name: "scale", type: "f32" }],
           });
           await sweep.run("all", each.field, next, { scale: 0.5 }, 0);

@@ -177,9 +177,9 @@ test.skipIf(!vulkan)("what a GPU writes into a control block and an output stand
   expect(output.getBigUint64(at + 96, true)).toBe((77n << 32n) + 7n);
   expect([...new Uint8Array(output.buffer, at + 256, 4)]).toEqual([4, 3, 2, 0]);
 
-  const inward = watched.words("upload").slice();
-  const number = inward.indexOf(77, FRONT.WORDS);
-  const control = new DataView(inward.buffer, (number - CONTROL.NUMBER) * 4);
+  const upload = watched.words("upload").slice();
+  const number = upload.indexOf(77, FRONT.WORDS);
+  const control = new DataView(upload.buffer, (number - CONTROL.NUMBER) * 4);
   expect(control.getUint32(0, true)).toBe(1);
   expect(control.getBigUint64(16, true)).toBe(1n); // processed
   expect(control.getBigUint64(32, true)).toBe(1n); // input, head and tail

@@ -4,8 +4,8 @@ import { LavaFlowError } from "../../src/index.ts";
 import type { BackendKernel } from "../../src/kernel/backend/backend.ts";
 import { Calls } from "../../src/kernel/base/calls.ts";
 import type { Message } from "../../src/kernel/base/message.ts";
-import type { Home } from "../../src/kernel/home.ts";
 import { HybridLogicalClock } from "../../src/kernel/index.ts";
+import type { KernelOwner } from "../../src/kernel/kernel-owner.ts";
 import { RingKernel } from "../../src/kernel/ring-kernel.ts";
 import { eventually, failure } from "../channel/support.ts";
 import { word, words } from "./support.ts";
@@ -27,7 +27,7 @@ class Stage {
 
   constructor({ outputCapacity = 4 } = {}) {
     const plan = { payloadBytes: 16, outputCapacity, request: null, reply: null } as never;
-    const home: Home = {
+    const home: KernelOwner = {
       clock,
       calls: new Calls(),
       nextId: () => ++this.#ids,

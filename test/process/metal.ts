@@ -131,7 +131,7 @@ await situation("steps", () =>
   rig(async (device, memories, pipeline) => {
     const value = device.submit(memories, [
       dispatch(pipeline),
-      { ...dispatch(pipeline, 3), beside: true },
+      { ...dispatch(pipeline, 3), noBarrier: true },
       { kind: "indirect", pipeline, memory: 1, offset: 16, push: Uint32Array.of(9, 10) },
       { kind: "zero", memory: 0, offset: 8, size: 24 },
       { kind: "copy", from: 1, fromOffset: 0, to: 0, toOffset: 128, size: 512 },

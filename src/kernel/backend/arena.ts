@@ -20,10 +20,10 @@ const NOTHING = new Uint8Array(0);
 
 /** The memories, in the order of the shaders' bindings. */
 export interface Memories {
-  readonly inward: Arena;
-  readonly outward: Arena;
+  readonly upload: Arena;
+  readonly readback: Arena;
   readonly store: Arena;
-  readonly board: Arena;
+  readonly readyList: Arena;
 }
 
 export class Arena {
@@ -149,7 +149,7 @@ export async function clear(device: ComputeDevice, ranges: readonly [Arena, Rang
   const memories = [...new Set(ranges.map(([arena]) => arena.memory))];
   const steps = ranges.map(([arena, { at, size }], i): Step => {
     const memory = memories.indexOf(arena.memory);
-    return { kind: "zero", memory, offset: at * WORD, size: size * WORD, beside: i > 0 };
+    return { kind: "zero", memory, offset: at * WORD, size: size * WORD, noBarrier: i > 0 };
   });
   await complete(device, memories, steps);
 }

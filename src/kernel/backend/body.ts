@@ -22,8 +22,8 @@ export class Body<K> {
   /** Its place in the sizes of a round; -1 while none of its kernels has an inbox. */
   index = -1;
   /** Its kernels that have an inbox. */
-  readonly partners: K[] = [];
-  /** On the board: two lists of kernels, for rounds with an even and with an odd number. */
+  readonly peers: K[] = [];
+  /** On the ready list: two lists of kernels, for rounds with an even and with an odd number. */
   lists: Range | null = null;
   /** Its dispatch of each round. */
   readonly rounds: (Step & { kind: "indirect" })[] = [];
@@ -40,12 +40,12 @@ export class Body<K> {
    * Has the driver do what it does when a shader first runs: some compile it then, and messages are not to wait for that. No
    * submission may be under way.
    */
-  async prepare(device: ComputeDevice, { inward, outward, store, board }: Memories): Promise<void> {
+  async prepare(device: ComputeDevice, { upload, readback, store, readyList }: Memories): Promise<void> {
     if (this.#hasRun) return;
     const push = new Uint32Array(PUSH.WORDS);
     push[PUSH.TURN] = NO_TURN;
     const step: Step = { kind: "dispatch", pipeline: this.pipeline, groups: 1, push };
-    await complete(device, [inward.memory, outward.memory, store.memory, board.memory], [step], COMPILE_MS);
+    await complete(device, [upload.memory, readback.memory, store.memory, readyList.memory], [step], COMPILE_MS);
     this.#hasRun = true;
   }
 

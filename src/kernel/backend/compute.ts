@@ -33,7 +33,7 @@ export type Step = (
   | { kind: "copy"; from: number; fromOffset: number; to: number; toOffset: number; size: number }
 ) & {
   /** It may run at the same time as the step before it. Otherwise it sees all that the steps before it wrote. */
-  beside?: boolean;
+  noBarrier?: boolean;
 };
 
 export interface ComputeDevice {

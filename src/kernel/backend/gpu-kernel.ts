@@ -11,9 +11,9 @@ import { PriorityQueue } from "./priority.ts";
 import { type Found, readSlot, slotWords, writeSlot } from "./slots.ts";
 
 /** What a kernel needs of those that it runs with. */
-export interface Crew {
-  readonly inward: Arena;
-  readonly outward: Arena;
+export interface KernelPool {
+  readonly upload: Arena;
+  readonly readback: Arena;
   readonly rounds: Rounds;
   /** There is something for it to do. */
   ready(kernel: GpuKernel): void;
@@ -30,30 +30,30 @@ export interface Crew {
 
 /** Where a kernel's things lie. */
 export interface Place {
-  inward: Range;
-  outward: Range;
+  upload: Range;
+  readback: Range;
   store: Range;
 }
 
-/** What it needs only as a partner of other kernels. */
+/** What it needs only as a peer of other kernels. */
 export interface Inbox {
-  board: Range;
+  readyList: Range;
   slots: Range;
 }
 
 /** The words of a kernel's ranges. */
-export function sizesOf(spec: KernelSpec): { inward: number; outward: number; store: number; slots: number } {
+export function sizesOf(spec: KernelSpec): { upload: number; readback: number; store: number; slots: number } {
   const slot = slotWords(spec.payloadBytes);
   const payload = Math.ceil(spec.payloadBytes / 4);
   return {
-    inward: inputsAt(spec) + spec.inputCapacity * slot,
-    outward: HEADER.WORDS + spec.outputCapacity * slot,
+    upload: inputsAt(spec) + spec.inputCapacity * slot,
+    readback: HEADER.WORDS + spec.outputCapacity * slot,
     store: spec.stateBytes / 4 + 2 * payload,
     slots: spec.inputCapacity * slot,
   };
 }
 
-// Within the inward range: the control block, the routes, the orders, the inputs.
+// Within the upload range: the control block, the routes, the orders, the inputs.
 const routesAt = CONTROL.WORDS;
 const ordersAt = (spec: KernelSpec) => routesAt + spec.routeCount * ROUTE.WORDS;
 const inputsAt = (spec: KernelSpec) => Math.ceil((ordersAt(spec) + spec.inputCapacity) / 64) * 64;
@@ -70,13 +70,13 @@ export class GpuKernel implements BackendKernel {
   readonly routes: Int32Array;
   inbox: Inbox | null = null;
   /** One of its routes leads to a kernel on this device. */
-  hasPartners = false;
+  hasPeers = false;
   /** It waits for its turn in a list of its body's. */
   isReady = false;
   /** It is to run though nothing waits for it that the host knows of: its inbox may have something. */
   isDue = false;
   isActive = false;
-  readonly #crew: Crew;
+  readonly #pool: KernelPool;
   readonly #queue: PriorityQueue;
   readonly #inputs: number;
   readonly #slot: number;
@@ -87,31 +87,31 @@ export class GpuKernel implements BackendKernel {
   #processed = 0;
   #refused = 0;
   /** Of its inbox, as the device counts: messages that came into it, and those of them that wait. */
-  #mailed = 0;
-  #mail = 0;
+  #inboxCame = 0;
+  #inboxPending = 0;
   #limit = -1;
   /** The host woke it for the submission that is under way. */
   #isEntered = false;
   #landed = 0;
   #inTail = 0;
 
-  constructor(crew: Crew, spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>, place: Place) {
-    this.#crew = crew;
+  constructor(pool: KernelPool, spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>, place: Place) {
+    this.#pool = pool;
     this.spec = spec;
     this.port = port;
     this.body = body;
     this.place = place;
     this.routes = new Int32Array(spec.routeCount);
     this.#queue = new PriorityQueue(spec.inputCapacity);
-    this.#inputs = place.inward.at + inputsAt(spec);
+    this.#inputs = place.upload.at + inputsAt(spec);
     this.#slot = slotWords(spec.payloadBytes);
   }
 
   /** Fills in its control block, which is all 0. `nodeId` is that of its clock. */
   write(nodeId: number): void {
     const { spec, place } = this;
-    const { words } = this.#crew.inward;
-    const at = place.inward.at;
+    const { words } = this.#pool.upload;
+    const at = place.upload.at;
     const state = spec.stateBytes / 4;
     words[at + CONTROL.IN_CAPACITY] = spec.inputCapacity;
     words[at + CONTROL.OUT_CAPACITY] = spec.outputCapacity;
@@ -125,17 +125,17 @@ export class GpuKernel implements BackendKernel {
     words[at + CONTROL.PAYLOAD_BYTES] = spec.payloadBytes;
     words[at + CONTROL.SLOT_WORDS] = this.#slot;
     words[at + CONTROL.INPUTS] = this.#inputs;
-    words[at + CONTROL.OUTPUTS] = place.outward.at + HEADER.WORDS;
+    words[at + CONTROL.OUTPUTS] = place.readback.at + HEADER.WORDS;
     words[at + CONTROL.ORDERS] = at + ordersAt(spec);
-    words[at + CONTROL.REPORT] = place.outward.at;
+    words[at + CONTROL.REPORT] = place.readback.at;
     words[at + CONTROL.STAGING] = place.store.at + state;
     words[at + CONTROL.ROUTES] = at + routesAt;
     words[at + CONTROL.ROUTE_COUNT] = spec.routeCount;
   }
 
-  /** Its place in the inward memory: how the shaders name it. */
+  /** Its place in the upload memory: how the shaders name it. */
   get block(): number {
-    return this.place.inward.at;
+    return this.place.upload.at;
   }
 
   trySend(message: Message): boolean {
@@ -145,16 +145,16 @@ export class GpuKernel implements BackendKernel {
     if (this.#over) return false;
     const slot = this.#queue.add(message.priority);
     if (slot < 0) return false;
-    const { inward } = this.#crew;
+    const { upload } = this.#pool;
     const at = this.#inputs + slot * this.#slot;
-    writeSlot(inward.words, inward.bytes, at, message);
-    inward.wrote(at, this.#slot);
-    if (this.isActive && !this.isReady) this.#crew.ready(this);
+    writeSlot(upload.words, upload.bytes, at, message);
+    upload.wrote(at, this.#slot);
+    if (this.isActive && !this.isReady) this.#pool.ready(this);
     return true;
   }
 
   get pending(): number {
-    return this.#queue.size + this.#mail;
+    return this.#queue.size + this.#inboxPending;
   }
 
   activate(): void {
@@ -162,7 +162,7 @@ export class GpuKernel implements BackendKernel {
     this.isActive = true;
     this.isDue = this.inbox !== null;
     void this.#flag();
-    if (this.isDue || this.#queue.size > 0) this.#crew.ready(this);
+    if (this.isDue || this.#queue.size > 0) this.#pool.ready(this);
   }
 
   async deactivate(): Promise<void> {
@@ -174,20 +174,20 @@ export class GpuKernel implements BackendKernel {
   /** Tells the device whether it is to run. On a device that is no more nothing runs anyway. */
   #flag(): Promise<void> {
     const write = () => {
-      this.#crew.inward.words[this.block + CONTROL.ACTIVE] = this.isActive ? 1 : 0;
+      this.#pool.upload.words[this.block + CONTROL.ACTIVE] = this.isActive ? 1 : 0;
     };
-    return this.#crew.orLate(this.#crew.atRest(write));
+    return this.#pool.orLate(this.#pool.atRest(write));
   }
 
   resume(): void {
-    if (this.isActive && (this.isDue || this.#queue.size > 0)) this.#crew.ready(this);
+    if (this.isActive && (this.isDue || this.#queue.size > 0)) this.#pool.ready(this);
   }
 
   setRoute(route: number, destination: number): void {
     if (!(Number.isInteger(route) && route >= 0 && route < this.spec.routeCount))
       throw invalidArgument("route", route, `0 to ${this.spec.routeCount - 1}: its table has room for no others`);
     this.routes[route] = destination;
-    this.#crew.route(this, route);
+    this.#pool.route(this, route);
   }
 
   /** From now on it takes and does nothing. */
@@ -198,7 +198,7 @@ export class GpuKernel implements BackendKernel {
 
   async close(): Promise<number> {
     this.end();
-    await this.#crew.forget(this);
+    await this.#pool.forget(this);
     return this.pending;
   }
 
@@ -208,7 +208,7 @@ export class GpuKernel implements BackendKernel {
   enter(): boolean {
     this.isReady = false;
     if (!this.isActive || !(this.isDue || this.#queue.size > 0) || !this.allow()) return false;
-    const { words } = this.#crew.inward;
+    const { words } = this.#pool.upload;
     const orders = this.block + ordersAt(this.spec);
     const count = this.#queue.order(words, orders);
     words[this.block + CONTROL.COUNT] = count;
@@ -224,7 +224,7 @@ export class GpuKernel implements BackendKernel {
     const room = Math.min(this.port.room, this.spec.outputCapacity);
     const limit = low(this.#outHead + room);
     if (limit !== this.#limit) {
-      const { words } = this.#crew.inward;
+      const { words } = this.#pool.upload;
       words[this.block + CONTROL.LIMIT] = limit;
       words[this.block + CONTROL.OUT_TAIL] = low(this.#outHead);
       this.#limit = limit;
@@ -241,7 +241,7 @@ export class GpuKernel implements BackendKernel {
 
   /** Whether it has come to the end of its turn in the submission `serial`. */
   reported(serial: number): boolean {
-    return this.#crew.outward.words[this.place.outward.at + REPORT.SERIAL] === serial;
+    return this.#pool.readback.words[this.place.readback.at + REPORT.SERIAL] === serial;
   }
 
   /**
@@ -249,8 +249,8 @@ export class GpuKernel implements BackendKernel {
    * can't be true ends the kernel.
    */
   land(): void {
-    const { words } = this.#crew.outward;
-    const at = this.place.outward.at;
+    const { words } = this.#pool.readback;
+    const at = this.place.readback.at;
     const taken = this.#isEntered ? (words[at + REPORT.TAKEN] as number) : 0;
     this.#isEntered = false;
     const flags = words[at + REPORT.FLAGS] as number;
@@ -275,7 +275,7 @@ export class GpuKernel implements BackendKernel {
     if (taken > 0) this.port.taken(taken);
     if (isSpent) {
       this.fail(
-        `its body did not come to an end: its loops went round ${this.#crew.rounds.fuel} times for one message`,
+        `its body did not come to an end: its loops went round ${this.#pool.rounds.fuel} times for one message`,
       );
       return;
     }
@@ -285,17 +285,17 @@ export class GpuKernel implements BackendKernel {
   }
 
   /** What the header of its inbox says, after a submission: how many messages came into it, and how many it took. */
-  mailed(came: number, taken: number): void {
-    const more = low(came - this.#mailed);
-    this.#mailed = came;
-    this.#mail = low(came - taken);
+  inboxReported(came: number, taken: number): void {
+    const more = low(came - this.#inboxCame);
+    this.#inboxCame = came;
+    this.#inboxPending = low(came - taken);
     if (more > 0) this.port.counted?.(more, 0);
   }
 
   #deliver(count: number): boolean {
-    const { words, bytes } = this.#crew.outward;
+    const { words, bytes } = this.#pool.readback;
     const { number, outputCapacity, payloadBytes } = this.spec;
-    const outputs = this.place.outward.at + HEADER.WORDS;
+    const outputs = this.place.readback.at + HEADER.WORDS;
     for (let i = 0; i < count; i++) {
       const slot = outputs + (this.#outHead & (outputCapacity - 1)) * this.#slot;
       const found = readSlot(words, bytes, slot, number, payloadBytes);
@@ -319,7 +319,7 @@ export class GpuKernel implements BackendKernel {
       return true;
     }
     try {
-      this.#crew.received(message);
+      this.#pool.received(message);
     } catch (error) {
       this.fail(`it put out a message with a stamp that can't be: ${error instanceof Error ? error.message : error}`);
       return false;
@@ -347,8 +347,8 @@ export class GpuKernel implements BackendKernel {
   /** Shows the device its inbox, whose ranges are all 0. */
   open(inbox: Inbox): void {
     this.inbox = inbox;
-    const { words } = this.#crew.inward;
-    words[this.block + CONTROL.INBOX] = inbox.board.at;
+    const { words } = this.#pool.upload;
+    words[this.block + CONTROL.INBOX] = inbox.readyList.at;
     words[this.block + CONTROL.INBOX_SLOTS] = inbox.slots.at;
     words[this.block + CONTROL.INBOX_CAPACITY] = this.spec.inputCapacity;
     words[this.block + CONTROL.BODY] = this.body.index;
@@ -356,16 +356,16 @@ export class GpuKernel implements BackendKernel {
 
   /** Where the kernels of its body are listed that run next. */
   listAt({ at, size }: Range): void {
-    const { words } = this.#crew.inward;
+    const { words } = this.#pool.upload;
     words[this.block + CONTROL.LIST] = at;
     words[this.block + CONTROL.LIST_CAPACITY] = size / 2;
   }
 
-  /** `partner` is null where the destination is not on this device. */
-  point(route: number, partner: GpuKernel | null): void {
-    const { words } = this.#crew.inward;
+  /** `peer` is null where the destination is not on this device. */
+  point(route: number, peer: GpuKernel | null): void {
+    const { words } = this.#pool.upload;
     const at = this.block + routesAt + route * ROUTE.WORDS;
     words[at + ROUTE.DESTINATION] = this.routes[route] as number;
-    words[at + ROUTE.BLOCK] = partner?.block ?? 0;
+    words[at + ROUTE.BLOCK] = peer?.block ?? 0;
   }
 }

@@ -13,15 +13,15 @@ import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec } from "./backend.ts";
 import { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
-import { type Crew, GpuKernel, type Place, sizesOf } from "./gpu-kernel.ts";
+import { GpuKernel, type KernelPool, type Place, sizesOf } from "./gpu-kernel.ts";
 import { comeBack, Lateness, openOf } from "./lateness.ts";
-import { orDead, Partners } from "./partners.ts";
+import { orDead, Peers } from "./peers.ts";
 import { PreSubmission } from "./pre-submission.ts";
 
 const HIGH = 2 ** 32;
 /** A little more than what a call takes; the event loop waits meanwhile. */
 const SPIN_US = 40;
-/** Bodies of one submission, beside those whose kernels are partners. */
+/** Bodies of one submission, beside those whose kernels are peers. */
 const BODIES_MAX = 16;
 /** Pipelines that are kept though no kernel uses them. */
 const BODIES_KEPT = 64;
@@ -33,11 +33,11 @@ export async function openRings(device: ComputeDevice, clock: HybridLogicalClock
   const open: Arena[] = [];
   try {
     for (const use of ["upload", "readback", "device", "device"] as const) open.push(await Arena.open(device, use));
-    const [inward, outward, store, board] = open as [Arena, Arena, Arena, Arena];
-    await inward.take(FRONT.WORDS);
+    const [upload, readback, store, readyList] = open as [Arena, Arena, Arena, Arena];
+    await upload.take(FRONT.WORDS);
     await store.take(1); // to the shaders, a place 0 is none
-    const memories = { inward, outward, store, board };
-    return new GpuBackend(device, clock, memories, await Partners.open(memories));
+    const memories = { upload, readback, store, readyList };
+    return new GpuBackend(device, clock, memories, await Peers.open(memories));
   } catch (error) {
     for (const arena of open) arena.close();
     device.close();
@@ -45,15 +45,15 @@ export async function openRings(device: ComputeDevice, clock: HybridLogicalClock
   }
 }
 
-class GpuBackend implements KernelBackend, Crew {
-  readonly inward: Arena;
-  readonly outward: Arena;
+class GpuBackend implements KernelBackend, KernelPool {
+  readonly upload: Arena;
+  readonly readback: Arena;
   readonly metrics = { dispatches: 0 };
   readonly rounds: Rounds;
   readonly #device: ComputeDevice;
   readonly #clock: HybridLogicalClock;
   readonly #memories: Memories;
-  readonly #partners: Partners;
+  readonly #peers: Peers;
   readonly #kernels = new Map<number, GpuKernel>();
   readonly #bodies = new Map<string, Promise<Body<GpuKernel>>>();
   /** The control blocks of those that run next. */
@@ -69,21 +69,21 @@ class GpuBackend implements KernelBackend, Crew {
   // Of the submission that is under way:
   readonly #flight: GpuKernel[] = [];
   readonly #steps: Step[] = [];
-  #withPartners = false;
+  #withPeers = false;
   readonly #preSubmission: PreSubmission;
   readonly #lateness = new Lateness();
   /** Why nothing runs any more. */
   #dead: LavaFlowError | null = null;
 
-  constructor(device: ComputeDevice, clock: HybridLogicalClock, memories: Memories, partners: Partners) {
+  constructor(device: ComputeDevice, clock: HybridLogicalClock, memories: Memories, peers: Peers) {
     this.rounds = roundsFor(device.loopRoundsMax);
     this.#device = device;
     this.#clock = clock;
     this.#memories = memories;
-    this.#partners = partners;
+    this.#peers = peers;
     this.#preSubmission = new PreSubmission(device, (error) => this.#die(error));
-    this.inward = memories.inward;
-    this.outward = memories.outward;
+    this.upload = memories.upload;
+    this.readback = memories.readback;
   }
 
   // ───────────── kernels come and go ─────────────
@@ -128,7 +128,7 @@ class GpuBackend implements KernelBackend, Crew {
   }
 
   async #make(spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>): Promise<BackendKernel> {
-    const { inward, outward, store } = this.#memories;
+    const { upload, readback, store } = this.#memories;
     const sizes = sizesOf(spec);
     const taken: [Arena, Range][] = [];
     const take = async (arena: Arena, words: number) => {
@@ -138,8 +138,8 @@ class GpuBackend implements KernelBackend, Crew {
     };
     try {
       const place: Place = {
-        inward: await take(inward, sizes.inward),
-        outward: await take(outward, sizes.outward),
+        upload: await take(upload, sizes.upload),
+        readback: await take(readback, sizes.readback),
         store: await take(store, sizes.store),
       };
       await this.#growWoken();
@@ -150,7 +150,7 @@ class GpuBackend implements KernelBackend, Crew {
       this.#kernels.set(spec.number, kernel);
       body.users++;
       // Where there is no room for an inbox, what others send to it goes through the host.
-      await this.#partners.appeared(kernel, this.#kernels, this.#device).catch(orDead);
+      await this.#peers.appeared(kernel, this.#kernels, this.#device).catch(orDead);
       return kernel;
     } catch (error) {
       if (this.#kernels.delete(spec.number)) body.users--;
@@ -162,13 +162,13 @@ class GpuBackend implements KernelBackend, Crew {
   async #growWoken(): Promise<void> {
     const needed = this.#kernels.size + 1;
     if (this.#woken && this.#woken.size >= needed) return;
-    const more = await this.inward.take(2 * needed);
-    if (this.#woken) this.inward.give(this.#woken);
+    const more = await this.upload.take(2 * needed);
+    if (this.#woken) this.upload.give(this.#woken);
     this.#woken = more;
   }
 
   route(kernel: GpuKernel, route: number): void {
-    const point = () => this.#partners.point(kernel, route, this.#kernels, this.#device);
+    const point = () => this.#peers.point(kernel, route, this.#kernels, this.#device);
     void this.atRest(() => point().catch(orDead)).catch(() => {});
   }
 
@@ -176,10 +176,10 @@ class GpuBackend implements KernelBackend, Crew {
     if (this.#dead) return;
     const forgotten = this.atRest(async () => {
       this.#kernels.delete(kernel.spec.number);
-      const { inward, outward, store } = kernel.place;
-      await this.#partners.vanished(kernel, this.#kernels, this.#device);
-      this.inward.give(inward);
-      this.outward.give(outward);
+      const { upload, readback, store } = kernel.place;
+      await this.#peers.vanished(kernel, this.#kernels, this.#device);
+      this.upload.give(upload);
+      this.readback.give(readback);
       this.#memories.store.give(store);
       this.#leave(kernel.body);
     });
@@ -266,11 +266,11 @@ class GpuBackend implements KernelBackend, Crew {
 
   /** The steps of the next submission. False where nobody has anything to do. */
   #gather(): boolean {
-    const partners = this.#partners;
+    const peers = this.#peers;
     const steps = this.#steps;
     steps.length = 0;
     this.#flight.length = 0;
-    let withPartners = partners.isRunning;
+    let withPeers = peers.isRunning;
     const { isCareful } = this.#lateness;
     const bodies = this.#ready.splice(0, isCareful ? 1 : BODIES_MAX);
     let at = this.#woken?.at ?? 0;
@@ -280,23 +280,23 @@ class GpuBackend implements KernelBackend, Crew {
       if (body.ready.length > 0) this.#ready.push(body);
       for (const kernel of kernels) {
         if (!kernel.enter()) continue;
-        this.inward.words[at++] = kernel.block;
+        this.upload.words[at++] = kernel.block;
         this.#flight.push(kernel);
-        withPartners ||= kernel.hasPartners || kernel.inbox !== null;
+        withPeers ||= kernel.hasPeers || kernel.inbox !== null;
       }
       const { dispatch } = body;
       dispatch.groups = at - first;
       if (dispatch.groups === 0) continue;
-      dispatch.beside = steps.length > 0;
+      dispatch.noBarrier = steps.length > 0;
       const isAlone = dispatch.groups === 1;
       dispatch.push[PUSH.KIND] = isAlone ? WOKEN.ALONE : WOKEN.TOGETHER;
       dispatch.push[PUSH.WHO] = isAlone ? (this.#flight.at(-1) as GpuKernel).block : first;
-      dispatch.push[PUSH.ROUND] = partners.round;
+      dispatch.push[PUSH.ROUND] = peers.round;
       steps.push(dispatch);
     }
-    if (steps.length === 0 && !withPartners) return this.#ready.length > 0 && this.#gather();
-    this.#withPartners = withPartners;
-    if (withPartners) partners.surround(steps);
+    if (steps.length === 0 && !withPeers) return this.#ready.length > 0 && this.#gather();
+    this.#withPeers = withPeers;
+    if (withPeers) peers.surround(steps);
     this.#stamp();
     return true;
   }
@@ -304,7 +304,7 @@ class GpuBackend implements KernelBackend, Crew {
   #stamp(): void {
     const { physicalMicros, logical } = this.#clock.tick();
     this.#serial = (this.#serial + 1) >>> 0 || 1;
-    const { words } = this.inward;
+    const { words } = this.upload;
     words[FRONT.SERIAL] = this.#serial;
     words[FRONT.NOW] = (physicalMicros % 2 ** 20) * 4096 + logical;
     words[FRONT.NOW + 1] = physicalMicros / 2 ** 20;
@@ -312,8 +312,8 @@ class GpuBackend implements KernelBackend, Crew {
   }
 
   #submit(): void {
-    const { inward, outward, store, board } = this.#memories;
-    const memories: ComputeMemory[] = [inward.memory, outward.memory, store.memory, board.memory];
+    const { upload, readback, store, readyList } = this.#memories;
+    const memories: ComputeMemory[] = [upload.memory, readback.memory, store.memory, readyList.memory];
     try {
       this.#value = this.#preSubmission.submit(memories, this.#steps);
     } catch (error) {
@@ -328,11 +328,11 @@ class GpuBackend implements KernelBackend, Crew {
       return;
     }
     this.metrics.dispatches++;
-    if (turnDue()) afterTurn(this.#look);
-    else queueMicrotask(this.#look);
+    if (turnDue()) afterTurn(this.#poll);
+    else queueMicrotask(this.#poll);
   }
 
-  readonly #look = (): void => {
+  readonly #poll = (): void => {
     try {
       if (this.#device.reached(this.#value, SPIN_US)) {
         this.#land();
@@ -354,7 +354,7 @@ class GpuBackend implements KernelBackend, Crew {
       this.#die(error);
       return;
     }
-    const open = openOf(this.#flight, this.#partners.all(), this.#serial);
+    const open = openOf(this.#flight, this.#peers.all(), this.#serial);
     for (const kernel of open ?? []) kernel.fail(error.reason, error);
     this.#lateness.begin(open !== null);
     comeBack(this.#device, this.#value, () => this.#dead !== null).then(
@@ -366,15 +366,15 @@ class GpuBackend implements KernelBackend, Crew {
   #land(): void {
     if (this.#dead) return;
     this.#lateness.end();
-    if (this.#withPartners) this.#partners.land(); // first: what came into an inbox waits, or is handled below
+    if (this.#withPeers) this.#peers.land(); // first: what came into an inbox waits, or is handled below
     for (const kernel of this.#flight) {
       if (kernel.ran(this.#serial)) kernel.land();
       else kernel.fail("it did not report what it did");
     }
     // Those that other kernels on the device woke.
-    for (const kernel of this.#withPartners ? this.#partners.all() : []) if (kernel.ran(this.#serial)) kernel.land();
+    for (const kernel of this.#withPeers ? this.#peers.all() : []) if (kernel.ran(this.#serial)) kernel.land();
     this.#isBusy = false;
-    if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#partners.isRunning) this.#schedule();
+    if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#peers.isRunning) this.#schedule();
   }
 
   #die(cause: unknown): void {

@@ -1,5 +1,5 @@
 /**
- * The headers of inboxes on the board. They lie in pages, and each submission in which kernels can send to each other ends with a
+ * The headers of inboxes on the ready list. They lie in pages, and each submission in which kernels can send to each other ends with a
  * copy of the pages to where the host reads: how many messages came into each inbox, and how many its kernel took.
  */
 
@@ -10,12 +10,12 @@ import type { GpuKernel } from "./gpu-kernel.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */
-const [OUTWARD, BOARD] = [1, 3];
+const [READBACK, READY_LIST] = [1, 3];
 /** Headers of a page, and words from one to the next: kernels that send to two of them do not share a line of the cache. */
 const [PLACES, STRIDE] = [64, 32];
 
 interface Page {
-  readonly board: Range;
+  readonly readyList: Range;
   readonly copy: Range;
   readonly kernels: (GpuKernel | null)[];
 }
@@ -32,8 +32,8 @@ export class Inboxes {
   async take(kernel: GpuKernel, device: ComputeDevice): Promise<Range> {
     const page = this.#pages.find(({ kernels }) => kernels.includes(null)) ?? (await this.#grow());
     const place = page.kernels.indexOf(null);
-    const header = { at: page.board.at + place * STRIDE, size: INBOX.WORDS };
-    await clear(device, [[this.#memories.board, header]]);
+    const header = { at: page.readyList.at + place * STRIDE, size: INBOX.WORDS };
+    await clear(device, [[this.#memories.readyList, header]]);
     page.kernels[place] = kernel;
     return header;
   }
@@ -46,15 +46,15 @@ export class Inboxes {
   }
 
   async #grow(): Promise<Page> {
-    const { board, outward } = this.#memories;
-    const range = await board.take(PLACES * STRIDE);
+    const { readyList, readback } = this.#memories;
+    const range = await readyList.take(PLACES * STRIDE);
     try {
-      const copy = await outward.take(PLACES * STRIDE);
-      const page = { board: range, copy, kernels: new Array<GpuKernel | null>(PLACES).fill(null) };
+      const copy = await readback.take(PLACES * STRIDE);
+      const page = { readyList: range, copy, kernels: new Array<GpuKernel | null>(PLACES).fill(null) };
       this.#pages.push(page);
       return page;
     } catch (error) {
-      board.give(range);
+      readyList.give(range);
       throw error;
     }
   }
@@ -62,22 +62,22 @@ export class Inboxes {
   /** The copies at the end of a submission, beside what ends it. */
   copies(): Step[] {
     const steps: Step[] = [];
-    for (const { board, copy, kernels } of this.#pages) {
+    for (const { readyList, copy, kernels } of this.#pages) {
       const count = kernels.findLastIndex((kernel) => kernel !== null) + 1;
       const size = count * STRIDE * WORD;
-      const places = { fromOffset: board.at * WORD, toOffset: copy.at * WORD, size };
-      if (count > 0) steps.push({ kind: "copy", from: BOARD, to: OUTWARD, ...places, beside: true });
+      const places = { fromOffset: readyList.at * WORD, toOffset: copy.at * WORD, size };
+      if (count > 0) steps.push({ kind: "copy", from: READY_LIST, to: READBACK, ...places, noBarrier: true });
     }
     return steps;
   }
 
   /** Such a submission has ended: tells each kernel of its inbox. */
   land(): void {
-    const { words } = this.#memories.outward;
+    const { words } = this.#memories.readback;
     for (const { copy, kernels } of this.#pages) {
       for (const [place, kernel] of kernels.entries()) {
         const at = copy.at + place * STRIDE;
-        kernel?.mailed(words[at + INBOX.CLAIMED] as number, words[at + INBOX.TAIL] as number);
+        kernel?.inboxReported(words[at + INBOX.CLAIMED] as number, words[at + INBOX.TAIL] as number);
       }
     }
   }

@@ -7,7 +7,7 @@ import type { KernelPort } from "./backend.ts";
 
 export class Input {
   /** By priority. */
-  readonly #lanes = [new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>()] as const;
+  readonly #subqueues = [new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>(), new Fifo<Message>()] as const;
   readonly #capacity: number;
   readonly #port: KernelPort;
   readonly #clock: HybridLogicalClock;
@@ -28,7 +28,7 @@ export class Input {
   /** Takes a copy; false where it is full. */
   push(message: Message): boolean {
     if (this.#pending >= this.#capacity) return false;
-    this.#lanes[message.priority].push({ ...message, payload: message.payload.slice() });
+    this.#subqueues[message.priority].push({ ...message, payload: message.payload.slice() });
     this.#pending++;
     return true;
   }
@@ -39,7 +39,7 @@ export class Input {
    */
   take(): Message | null {
     while (this.#pending > 0) {
-      const [lowest, low, high, highest] = this.#lanes;
+      const [lowest, low, high, highest] = this.#subqueues;
       const message = (highest.shift() ?? high.shift() ?? low.shift() ?? lowest.shift()) as Message;
       this.#pending--;
       this.#taken++;

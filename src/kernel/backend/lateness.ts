@@ -66,17 +66,17 @@ export class Lateness {
 
 /**
  * The kernels that keep the submission `serial` from its end; null where that is not known. Of several that were submitted
- * together, those that have not reported may not have begun; some devices show no reports before the end. What the partners
+ * together, those that have not reported may not have begun; some devices show no reports before the end. What the peers
  * do comes after what those do that the host woke, and ends together.
  */
 export function openOf(
   flight: readonly GpuKernel[],
-  partners: readonly GpuKernel[],
+  peers: readonly GpuKernel[],
   serial: number,
 ): readonly GpuKernel[] | null {
   const open = flight.filter((kernel) => !kernel.reported(serial));
   if (open.length > 1) return null;
-  return open.length === 1 ? open : partners.filter((kernel) => !kernel.reported(serial));
+  return open.length === 1 ? open : peers.filter((kernel) => !kernel.reported(serial));
 }
 
 /** Resolves when the device has come to `value` after all, or nobody waits for it any more. TIMEOUT, GPU_DEVICE_LOST. */

@@ -8,7 +8,7 @@ const STEP_WORDS = STEP.sizeof / WORD;
 /** Of a step, by the word. */
 const AT = {
   kind: STEP.kind / WORD,
-  beside: STEP.beside / WORD,
+  noBarrier: STEP.beside / WORD,
   pipeline: STEP.pipeline / WORD,
   groups: STEP.groups / WORD,
   memory: STEP.memory / WORD,
@@ -37,7 +37,7 @@ export class StepWords {
 }
 
 function write(words: Uint32Array, at: number, step: Step): void {
-  words[at + AT.beside] = step.beside ? 1 : 0;
+  words[at + AT.noBarrier] = step.noBarrier ? 1 : 0;
   switch (step.kind) {
     case "dispatch":
       words[at + AT.kind] = LF_STEP_DISPATCH;

@@ -9,7 +9,7 @@ import type { Engine, Memory } from "./engine.ts";
 import type { Traffic } from "./share.ts";
 
 /** What is going out: its memory is filled, then it is sent. */
-export interface Parcel {
+export interface OutgoingFrame {
   readonly memory: Memory;
   send(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export class Peer {
   #turn = 0;
 
   /** Meets it, and compares the words of the two. As Channel.open; INVALID_ARGUMENT with the difference. */
-  static async meet(engine: Engine, options: PeerOptions, traffic: Traffic, words: Words): Promise<Peer> {
+  static async connect(engine: Engine, options: PeerOptions, traffic: Traffic, words: Words): Promise<Peer> {
     const { name, mine, rank, timeoutMs, signal } = options;
     const { allocator } = engine;
     const rest = { allocator, timeoutMs, signal, ...(engine.gpu ? { profile: "gpu-preferred" as const } : {}) };
@@ -77,7 +77,7 @@ export class Peer {
   }
 
   /** Room for what goes out next. */
-  async parcel(): Promise<Parcel> {
+  async outgoingFrame(): Promise<OutgoingFrame> {
     const timeoutMs = this.#timeoutMs;
     if (this.#engine.gpu) {
       const memory = this.#outgoing[this.#turn] as MemoryBuffer;

@@ -13,11 +13,11 @@ export interface Region {
 const THREADS = 32;
 const WIDE = 8 * THREADS;
 
-export function regionsOf({ tiling, layout, beside }: SweepSpec): Record<SweepPart, Region[]> {
+export function regionsOf({ tiling, layout, remoteSides }: SweepSpec): Record<SweepPart, Region[]> {
   const regions: Record<SweepPart, Region[]> = { all: [], inner: [], outer: [] };
   for (const tile of layout.slots.keys()) {
     const whole = { low: [0, 0, 0] as Triple, high: tiling.tile };
-    const sides = beside.get(tile);
+    const sides = remoteSides.get(tile);
     const inner = sides ? innerOf(tiling, sides) : whole;
     regions.all.push({ tile, ...whole });
     if (inner) regions.inner.push({ tile, ...inner });

@@ -1,7 +1,7 @@
 /** One rank's part of a grid: where its tiles lie, and what it copies in each exchange. */
 import { BoxList, type BoxSide } from "./boxes.ts";
 import { FieldLayout, type Room } from "./field.ts";
-import type { Beside, Sides } from "./sweep.ts";
+import type { RemoteSides, Sides } from "./sweep.ts";
 import type { Piece, Tiling, Triple } from "./tiling.ts";
 
 /** The bytes that come from and go to another rank in each exchange. */
@@ -13,7 +13,7 @@ export interface Traffic {
 export interface Share {
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
-  readonly beside: Beside;
+  readonly remoteSides: RemoteSides;
   /** Copies between local tiles, and into what goes to each peer. */
   readonly out: BoxList;
   /** Copies out of what came from each peer. */
@@ -72,25 +72,25 @@ export function shareOf(tiling: Tiling, owners: Int32Array, rank: number, room: 
   const traffic = new Map(
     ranks.map((each) => [each, { outgoing: bytes(outgoing, each), incoming: bytes(incoming, each) }]),
   );
-  return { tiling, layout, beside: besideOf(tiling, coming), out, into, traffic };
+  return { tiling, layout, remoteSides: remoteSidesOf(tiling, coming), out, into, traffic };
 }
 
 /**
  * A corner's ghosts are needed by cells of each side that it is at: it is enough that they wait at one, and along z and y
  * they are whole rows.
  */
-function besideOf({ halo }: Tiling, coming: readonly Piece[]): Beside {
-  const beside = new Map<number, Sides>();
+function remoteSidesOf({ halo }: Tiling, coming: readonly Piece[]): RemoteSides {
+  const remoteSides = new Map<number, Sides>();
   for (const { target, to } of coming) {
-    let sides = beside.get(target);
+    let sides = remoteSides.get(target);
     if (!sides) {
       sides = { low: [false, false, false], high: [false, false, false] };
-      beside.set(target, sides);
+      remoteSides.set(target, sides);
     }
     const axis = ([2, 1, 0] as const).find((each) => to[each] !== halo[each]) as 0 | 1 | 2;
     (to[axis] < halo[axis] ? sides.low : sides.high)[axis] = true;
   }
-  return beside;
+  return remoteSides;
 }
 
 const inWords = ({ elementBytes }: Tiling, { size: [x, y, z] }: Piece): Triple => [x * (elementBytes / 4), y, z];

@@ -45,13 +45,13 @@ export interface Sides {
 }
 
 /** The local tiles with such sides. */
-export type Beside = ReadonlyMap<number, Sides>;
+export type RemoteSides = ReadonlyMap<number, Sides>;
 
 /** What an engine has to know to make a step. */
 export interface SweepSpec {
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
-  readonly beside: Beside;
+  readonly remoteSides: RemoteSides;
   readonly wgsl?: string;
   // biome-ignore lint/suspicious/noExplicitAny: the names of its parameters are its maker's
   readonly handler?: (row: StencilRow<any>) => void;

@@ -35,17 +35,17 @@ export const CONTROL = {
   STATE_WORDS: 36,
   PAYLOAD_BYTES: 37, // the largest
   SLOT_WORDS: 38, // of a header and a payload
-  INPUTS: 39, // inward
-  OUTPUTS: 40, // outward
-  ORDERS: 41, // inward: the slots to handle, in their order
-  REPORT: 42, // outward
+  INPUTS: 39, // upload
+  OUTPUTS: 40, // readback
+  ORDERS: 41, // upload: the slots to handle, in their order
+  REPORT: 42, // readback
   LIMIT: 43, // how far OUT_HEAD may come
   STAGING: 44, // store: the payload of the reply, then that of a message
-  ROUTES: 45, // inward
+  ROUTES: 45, // upload
   ROUTE_COUNT: 46,
-  INBOX: 47, // board; 0: it has none
+  INBOX: 47, // readyList; 0: it has none
   INBOX_SLOTS: 48, // store
-  LIST: 49, // board: two lists of those of its body that run next
+  LIST: 49, // readyList: two lists of those of its body that run next
   LIST_CAPACITY: 50, // of each
   BODY: 51, // its place in a round's sizes
   INBOX_CAPACITY: 52,
@@ -80,19 +80,19 @@ export const INBOX = {
 /** Rounds of which the sizes are kept, and bodies whose kernels message each other on the device. */
 export const ROUNDS = 64;
 export const BODIES = 16;
-/** A round's sizes, on the board from word 0: for each body x, y and z of its dispatch, and a word for alignment. */
+/** A round's sizes, on the ready list from word 0: for each body x, y and z of its dispatch, and a word for alignment. */
 export const SIZES = { ROUND_WORDS: BODIES * 4, WORDS: ROUNDS * BODIES * 4 } as const;
 
 /** Immediate data of a dispatch: what is the same for many of them, so that their commands can be submitted again. */
 export const PUSH = { WHO: 0, ROUND: 1, KIND: 2, TURN: 3, WORDS: 4 } as const;
 /**
- * PUSH.KIND, and what WHO is then: the control block of the one kernel that the host woke; where in the inward memory the
- * blocks of several such kernels are named; where on the board those of the kernels are that others woke.
+ * PUSH.KIND, and what WHO is then: the control block of the one kernel that the host woke; where in the upload memory the
+ * blocks of several such kernels are named; where on the ready list those of the kernels are that others woke.
  */
 export const WOKEN = { ALONE: 0, TOGETHER: 1, BY_OTHERS: 2 } as const;
 
 /**
- * In front of the inward memory: what is new with each submission. NOW is a stamp, packed. TURN is 0 or 1, the other one than
+ * In front of the upload memory: what is new with each submission. NOW is a stamp, packed. TURN is 0 or 1, the other one than
  * in the submission before; dispatches with another turn than this do nothing: they were prepared, and not wanted.
  */
 export const FRONT = { SERIAL: 0, NOW: 1 /* two */, TURN: 3, WORDS: 16 } as const;

@@ -168,11 +168,11 @@ fn lf_claim_inbox(block: u32, inbox: u32, bytes: u32) -> u32 {
   if (lf_in[block + LF_CONTROL_PAYLOAD_BYTES] < bytes) { return 0u; }
   let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
   let is_resting = lf_in[block + LF_CONTROL_ACTIVE] == 0u;
-  let free = atomicLoad(&lf_board[inbox + select(LF_INBOX_FREE, LF_INBOX_TAIL, is_resting)]);
-  var place = atomicLoad(&lf_board[inbox + LF_INBOX_CLAIMED]);
+  let free = atomicLoad(&lf_ready_list[inbox + select(LF_INBOX_FREE, LF_INBOX_TAIL, is_resting)]);
+  var place = atomicLoad(&lf_ready_list[inbox + LF_INBOX_CLAIMED]);
   var is_claimed = false;
   while (!is_claimed && place - free < capacity) {
-    let claim = atomicCompareExchangeWeak(&lf_board[inbox + LF_INBOX_CLAIMED], place, place + 1u);
+    let claim = atomicCompareExchangeWeak(&lf_ready_list[inbox + LF_INBOX_CLAIMED], place, place + 1u);
     is_claimed = claim.exchanged;
     if (!is_claimed) { place = claim.old_value; }
   }
@@ -183,16 +183,16 @@ fn lf_claim_inbox(block: u32, inbox: u32, bytes: u32) -> u32 {
 /// Makes a kernel one of those that run in the next round, once.
 fn lf_list(block: u32, inbox: u32) {
   let round = lf_push.round + 1u;
-  if (atomicExchange(&lf_board[inbox + LF_INBOX_WANTED], round) == round) { return; }
+  if (atomicExchange(&lf_ready_list[inbox + LF_INBOX_WANTED], round) == round) { return; }
   let size = (round % LF_ROUNDS) * LF_SIZES_ROUND_WORDS + lf_in[block + LF_CONTROL_BODY] * 4u;
-  let place = atomicAdd(&lf_board[size], 1u);
+  let place = atomicAdd(&lf_ready_list[size], 1u);
   if (place == 0u) {
-    atomicStore(&lf_board[size + 1u], 1u);
-    atomicStore(&lf_board[size + 2u], 1u);
+    atomicStore(&lf_ready_list[size + 1u], 1u);
+    atomicStore(&lf_ready_list[size + 2u], 1u);
   }
   let capacity = lf_in[block + LF_CONTROL_LIST_CAPACITY];
   if (place < capacity) {
-    atomicStore(&lf_board[lf_in[block + LF_CONTROL_LIST] + (round & 1u) * capacity + place], block);
+    atomicStore(&lf_ready_list[lf_in[block + LF_CONTROL_LIST] + (round & 1u) * capacity + place], block);
   }
 }
 
@@ -226,11 +226,11 @@ fn lf_send(destination: u32, block: u32, sending: LfSending) -> bool {
   lf_send_from(space, slot, destination, sending, size);
   if (block != 0u) {
     if (lf_in[block + LF_CONTROL_ACTIVE] != 0u) {
-      atomicAdd(&lf_board[inbox + LF_INBOX_ARRIVED + ((lf_push.round + 1u) & 1u)], 1u);
+      atomicAdd(&lf_ready_list[inbox + LF_INBOX_ARRIVED + ((lf_push.round + 1u) & 1u)], 1u);
       lf_list(block, inbox);
     } else {
       // It does not run in this round, so it can't read too much.
-      atomicAdd(&lf_board[inbox + LF_INBOX_SAFE], 1u);
+      atomicAdd(&lf_ready_list[inbox + LF_INBOX_SAFE], 1u);
     }
   }
   return true;

@@ -7,7 +7,7 @@
 /// States, staging, the slots of inboxes.
 @group(0) @binding(2) var<storage, read_write> lf_store: array<u32>;
 /// What kernels change together: sizes of rounds, lists, headers of inboxes.
-@group(0) @binding(3) var<storage, read_write> lf_board: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read_write> lf_ready_list: array<atomic<u32>>;
 
 struct LfPush {
   who: u32,
@@ -117,7 +117,7 @@ fn lf_put(space: u32, at: u32, value: u32) {
 fn lf_open(group: u32) {
   var block = lf_push.who;
   if (lf_push.kind == LF_WOKEN_TOGETHER) { block = lf_in[lf_push.who + group]; }
-  if (lf_push.kind == LF_WOKEN_BY_OTHERS) { block = atomicLoad(&lf_board[lf_push.who + group]); }
+  if (lf_push.kind == LF_WOKEN_BY_OTHERS) { block = atomicLoad(&lf_ready_list[lf_push.who + group]); }
   lf_count = select(lf_in[block + LF_CONTROL_COUNT], 0u, lf_push.kind == LF_WOKEN_BY_OTHERS);
   lf_first = lf_in[block + LF_CONTROL_FIRST];
   let payload_bytes = lf_in[block + LF_CONTROL_PAYLOAD_BYTES];
@@ -152,10 +152,10 @@ fn lf_open(group: u32) {
   lf_mail = 0u;
   lf_mail_end = 0u;
   if (lf_inbox != 0u) {
-    lf_mail = atomicLoad(&lf_board[lf_inbox + LF_INBOX_TAIL]);
-    atomicStore(&lf_board[lf_inbox + LF_INBOX_FREE], lf_mail);
-    lf_mail_end = atomicLoad(&lf_board[lf_inbox + LF_INBOX_SAFE])
-      + atomicExchange(&lf_board[lf_inbox + LF_INBOX_ARRIVED + (lf_push.round & 1u)], 0u);
+    lf_mail = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_TAIL]);
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_FREE], lf_mail);
+    lf_mail_end = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_SAFE])
+      + atomicExchange(&lf_ready_list[lf_inbox + LF_INBOX_ARRIVED + (lf_push.round & 1u)], 0u);
   }
 }
 
@@ -274,11 +274,11 @@ fn lf_close() {
     lf_in[block + LF_CONTROL_ERROR_COUNT] += 1u;
   }
   if (lf_inbox != 0u) {
-    let free = atomicLoad(&lf_board[lf_inbox + LF_INBOX_FREE]);
-    let claimed = atomicLoad(&lf_board[lf_inbox + LF_INBOX_CLAIMED]);
+    let free = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_FREE]);
+    let claimed = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_CLAIMED]);
     let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
-    atomicStore(&lf_board[lf_inbox + LF_INBOX_SAFE], lf_mail_end);
-    atomicStore(&lf_board[lf_inbox + LF_INBOX_TAIL], lf_mail);
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_SAFE], lf_mail_end);
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_TAIL], lf_mail);
     // A round later, what has come now can be read, and what was read now is free.
     let is_full = claimed - free > capacity / 2u && lf_mail != free;
     if (lf_in[block + LF_CONTROL_ACTIVE] != 0u && (claimed != lf_mail_end || is_full)) { lf_list(block, lf_inbox); }

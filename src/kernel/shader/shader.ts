@@ -35,7 +35,7 @@ export async function spirvToMsl(spirv: Uint32Array, name: string): Promise<stri
 const KEPT = 64;
 const translations = new Map<string, Promise<ComputeModule>>();
 
-/** Storage buffers of a kernel: inward, outward, store, board. */
+/** Storage buffers of a kernel: upload, readback, store, readyList. */
 export const KERNEL_BUFFERS = 4;
 
 /**

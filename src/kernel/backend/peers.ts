@@ -13,14 +13,14 @@ import { Inboxes } from "./inboxes.ts";
 
 const WORD = 4;
 /** The places of the memories in a submission. */
-const [OUTWARD, BOARD] = [1, 3];
+const [READBACK, READY_LIST] = [1, 3];
 /** Rounds of one submission: as long as they have work, each has twice as many as the one before. */
 const ROUNDS_MIN = 2;
 const ROUNDS_MAX = ROUNDS / 2;
 /** So many dispatches of one submission are recorded in some microseconds. */
 const DISPATCHES_MAX = 64;
 
-export class Partners {
+export class Peers {
   readonly #memories: Memories;
   readonly #inboxes: Inboxes;
   /** Where the sizes of the round after the last one are copied to. */
@@ -40,9 +40,9 @@ export class Partners {
     this.#rest = rest;
   }
 
-  static async open(memories: Memories): Promise<Partners> {
-    await memories.board.take(SIZES.WORDS);
-    return new Partners(memories, await memories.outward.take(SIZES.ROUND_WORDS));
+  static async open(memories: Memories): Promise<Peers> {
+    await memories.readyList.take(SIZES.WORDS);
+    return new Peers(memories, await memories.readback.take(SIZES.ROUND_WORDS));
   }
 
   get isRunning(): boolean {
@@ -75,10 +75,10 @@ export class Partners {
     all: ReadonlyMap<number, GpuKernel>,
     device: ComputeDevice,
   ): Promise<void> {
-    const partner = all.get(kernel.routes[route] as number) ?? null;
+    const peer = all.get(kernel.routes[route] as number) ?? null;
     kernel.point(route, null);
-    if (partner && (await this.#admit(partner, device))) kernel.point(route, partner);
-    kernel.hasPartners = kernel.routes.some((destination) => all.get(destination)?.inbox);
+    if (peer && (await this.#admit(peer, device))) kernel.point(route, peer);
+    kernel.hasPeers = kernel.routes.some((destination) => all.get(destination)?.inbox);
   }
 
   /** Gives it an inbox. False where there is no place for its body. */
@@ -93,7 +93,7 @@ export class Partners {
     try {
       slots = await store.take(sizesOf(kernel.spec).slots);
       await clear(device, [[store, slots]]);
-      await this.#list(body, body.partners.length + 1, device);
+      await this.#list(body, body.peers.length + 1, device);
     } catch (error) {
       this.#inboxes.give(kernel);
       if (slots) store.give(slots);
@@ -101,30 +101,30 @@ export class Partners {
     }
     body.index = place;
     this.#bodies[place] = body;
-    body.partners.push(kernel);
+    body.peers.push(kernel);
     this.#kernels.push(kernel);
-    kernel.open({ board: header, slots });
+    kernel.open({ readyList: header, slots });
     kernel.listAt(body.lists as Range);
     return true;
   }
 
   /** Lists with room for `count` kernels of a body. */
   async #list(body: Body<GpuKernel>, count: number, device: ComputeDevice): Promise<void> {
-    const { board } = this.#memories;
+    const { readyList } = this.#memories;
     if (body.lists && body.lists.size >= 2 * count) return;
-    const lists = await board.take(4 * count);
+    const lists = await readyList.take(4 * count);
     if (body.lists) {
       await this.#unlist(device);
-      board.give(body.lists);
+      readyList.give(body.lists);
     }
     body.lists = lists;
-    for (const kernel of body.partners) kernel.listAt(lists);
+    for (const kernel of body.peers) kernel.listAt(lists);
   }
 
   /** Forgets who is listed; instead all of them run in the next submission. */
   async #unlist(device: ComputeDevice): Promise<void> {
-    const { board } = this.#memories;
-    await clear(device, [[board, { at: 0, size: SIZES.WORDS }]]);
+    const { readyList } = this.#memories;
+    await clear(device, [[readyList, { at: 0, size: SIZES.WORDS }]]);
     this.#round++;
     this.#isRunning = false;
     for (const kernel of this.#kernels) {
@@ -144,9 +144,9 @@ export class Partners {
     const { inbox, body } = kernel;
     if (!inbox) return;
     this.#kernels = this.#kernels.filter((each) => each !== kernel);
-    body.partners.splice(body.partners.indexOf(kernel), 1);
+    body.peers.splice(body.peers.indexOf(kernel), 1);
     if (this.#isRunning) await this.#unlist(device);
-    if (body.partners.length === 0) this.#dismiss(body);
+    if (body.peers.length === 0) this.#dismiss(body);
     this.#inboxes.give(kernel);
     this.#memories.store.give(inbox.slots);
   }
@@ -155,7 +155,7 @@ export class Partners {
   #dismiss(body: Body<GpuKernel>): void {
     this.#bodies[body.index] = null;
     body.index = -1;
-    if (body.lists) this.#memories.board.give(body.lists);
+    if (body.lists) this.#memories.readyList.give(body.lists);
     body.lists = null;
   }
 
@@ -166,7 +166,7 @@ export class Partners {
     const bodies = this.#bodies.filter((body) => body !== null);
     const count = Math.max(1, Math.min(this.#count, Math.floor(DISPATCHES_MAX / Math.max(1, bodies.length))));
     const [first] = steps;
-    if (first) first.beside = false;
+    if (first) first.noBarrier = false;
     // The sizes of the next round stand; those behind are old.
     steps.unshift(...this.#zeroed(this.#round + 2, count));
     for (let nth = 1; nth <= count; nth++) {
@@ -174,9 +174,9 @@ export class Partners {
       for (const [i, body] of bodies.entries()) {
         const lists = body.lists as Range;
         const step = body.round(nth);
-        step.memory = BOARD;
+        step.memory = READY_LIST;
         step.offset = sizesAt(round) + body.index * 4 * WORD;
-        step.beside = i > 0;
+        step.noBarrier = i > 0;
         step.push[PUSH.WHO] = lists.at + (round & 1 ? lists.size / 2 : 0);
         step.push[PUSH.ROUND] = round;
         step.push[PUSH.KIND] = WOKEN.BY_OTHERS;
@@ -186,9 +186,9 @@ export class Partners {
     this.#round += count;
     steps.push({
       kind: "copy",
-      from: BOARD,
+      from: READY_LIST,
       fromOffset: sizesAt(this.#round + 1),
-      to: OUTWARD,
+      to: READBACK,
       toOffset: this.#rest.at * WORD,
       size: SIZES.ROUND_WORDS * WORD,
     });
@@ -201,19 +201,19 @@ export class Partners {
     const before = Math.min(count, ROUNDS - begin);
     const zero = (from: number, rounds: number): Step => ({
       kind: "zero",
-      memory: BOARD,
+      memory: READY_LIST,
       offset: sizesAt(from),
       size: rounds * SIZES.ROUND_WORDS * WORD,
     });
     return before === count
       ? [zero(begin, count)]
-      : [zero(begin, before), { ...zero(0, count - before), beside: true }];
+      : [zero(begin, before), { ...zero(0, count - before), noBarrier: true }];
   }
 
   /** The submission has ended: whether somebody is listed, and what has come into whose inbox. */
   land(): void {
     this.#inboxes.land();
-    const { words } = this.#memories.outward;
+    const { words } = this.#memories.readback;
     this.#isRunning = this.#bodies.some((body, i) => body !== null && words[this.#rest.at + i * 4] !== 0);
     this.#count = this.#isRunning ? Math.min(2 * this.#count, ROUNDS_MAX) : ROUNDS_MIN;
   }
@@ -221,7 +221,7 @@ export class Partners {
 
 const sizesAt = (round: number) => (round % ROUNDS) * SIZES.ROUND_WORDS * WORD;
 
-/** A partner's inbox may find no memory; a device that is gone is another matter. */
+/** A peer's inbox may find no memory; a device that is gone is another matter. */
 export function orDead(error: unknown): void {
   const code = error instanceof LavaFlowError ? error.code : "";
   if (code !== "GPU_OUT_OF_MEMORY" && code !== "HOST_OUT_OF_MEMORY" && code !== "GPU_PINNING_FAILED") throw error;

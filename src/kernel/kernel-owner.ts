@@ -4,7 +4,7 @@ import type { Calls } from "./base/calls.ts";
 import type { HybridLogicalClock } from "./base/clock.ts";
 import type { Message } from "./base/message.ts";
 
-export interface Home {
+export interface KernelOwner {
   readonly clock: HybridLogicalClock;
   nextId(): number;
   readonly calls: Calls;

@@ -90,7 +90,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     for (const sum of [14, 24, 34]) expect(wordsOf(await sink.port.receive())).toEqual([sum]);
   });
 
-  test("without room for replies a partner keeps its inbox; what is left when it closes is counted", async () => {
+  test("without room for replies a peer keeps its inbox; what is left when it closes is counted", async () => {
     const sink = await bare.launch(SUM);
     const source = await bare.launch(SPREAD);
     for (let route = 0; route < 4; route++) source.kernel.setRoute(route, sink.spec.number);
