@@ -89,7 +89,7 @@ export function summary({ ok, output }: Finished): Result {
 /** Milliseconds. Bounds each test that sets no limit of its own. It only ends a hang: no test comes near it on a busy machine. */
 const TEST_LIMIT_MS = 120_000;
 
-/** The argument of `bun test` with that limit. Every run of `bun test` gets them. */
+/** The argument of `bun test` with that limit. */
 export const TEST_LIMIT = `--timeout=${TEST_LIMIT_MS}`;
 
 /** Most files that are tested at once: each may start a job of four ranks, or fill a GPU's memory. */

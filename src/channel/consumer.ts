@@ -26,7 +26,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly #failed: (error: unknown) => void;
   readonly #receive = () => this.#end.get().tryRecv();
   readonly #arm = () => this.#end.get().arm();
-  readonly #why = () => whyNoFrame(this.#end.getOrNull());
+  readonly #why = () => whyNoFrame(this.#end.current);
   /** Of the last `recvSync`. A loop passes the same object, and checking its names takes a third of the time of a receive. */
   #waitOptions: object | undefined = undefined;
 
@@ -47,7 +47,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   /** The next frame; null while there is none. Throws CHANNEL_CLOSED or PEER_DIED once every committed frame was received. */
   tryRecv(): Frame | null {
     try {
-      return this.#end.get().tryRecv();
+      return (this.#end.current ?? this.#end.get()).tryRecv();
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -60,7 +60,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    */
   recv(options?: Limits): Promise<Frame> {
     try {
-      const end = this.#end.get();
+      const end = this.#end.current ?? this.#end.get();
       if (options !== undefined) checkLimits("recv", options);
       if (options?.signal === undefined && this.#queue.idle && !turnDue()) {
         const frame = end.tryRecv() ?? (this.#queue.pollOnce() ? end.tryRecv() : null);
@@ -82,7 +82,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * the lowest latency. Null after `timeoutMs` (default 30 000).
    */
   recvSync(options?: { timeoutMs?: number; spinUs?: number }): Frame | null {
-    const end = this.#end.get();
+    const end = this.#end.current ?? this.#end.get();
     if (options !== this.#waitOptions) {
       checkNames("recvSync", options, RECV_SYNC);
       this.#waitOptions = options;
@@ -108,7 +108,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
    * loop's body did not release is released when the next frame is requested.
    */
   [Symbol.asyncIterator](): AsyncIterator<Frame> {
-    return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end.getOrNull() === null, this.#failed);
+    return new FrameIterator(this.#queue, this.#receive, this.#arm, () => this.#end.current === null, this.#failed);
   }
 
   /**

@@ -26,7 +26,7 @@ export class Producer implements AsyncDisposable {
   readonly #flights: WaitQueue;
   readonly #failed: (error: unknown) => void;
   readonly #armForCredits = () => this.#end.get().arm("credits");
-  readonly #why = () => whyNotReleased(this.#end.getOrNull());
+  readonly #why = () => whyNotReleased(this.#end.current);
 
   /** @internal */
   constructor(opened: Opened<ProducerEnd>) {
@@ -62,7 +62,7 @@ export class Producer implements AsyncDisposable {
    */
   send(payload: Payload, options?: Limits): Promise<void> {
     try {
-      const end = this.#end.get();
+      const end = this.#end.current ?? this.#end.get();
       if (options !== undefined) checkLimits("send", options);
       if (options?.signal === undefined && this.#queue.idle) {
         const ticket = end.start(payload);
@@ -101,7 +101,7 @@ export class Producer implements AsyncDisposable {
    */
   trySend(payload: Payload): boolean {
     try {
-      const end = this.#end.get();
+      const end = this.#end.current ?? this.#end.get();
       return this.#queue.idle && end.trySend(payload);
     } catch (error) {
       this.#failed(error);
@@ -111,7 +111,7 @@ export class Producer implements AsyncDisposable {
 
   /** Memory to write a frame in place, without a copy. Null when the queue is full. */
   tryLoan(sizeBytes: number): Loan | null {
-    const end = this.#end.get();
+    const end = this.#end.current ?? this.#end.get();
     checkSize(sizeBytes);
     if (!this.#queue.idle) return null;
     try {
