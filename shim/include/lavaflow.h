@@ -19,7 +19,7 @@
 #endif
 
 /* Raised whenever a signature, a struct or a status changes its meaning. */
-#define LF_ABI_VERSION 4
+#define LF_ABI_VERSION 5
 /* Raised whenever two processes of different builds could misread each other. (Tests build a shim with another one.) */
 #ifndef LF_WIRE_VERSION
 #define LF_WIRE_VERSION 5
@@ -251,12 +251,17 @@ LF_API int32_t lf_queue_ring_at(int32_t device, double value);
 /* ---- pipeline: a compute shader ---- */
 
 /* SPIR-V whose entry point is `main`, with `bindings` storage buffers (set 0, bindings 0 and up) and `push_bytes` of push
- * constants (at most 128). SHADER_INVALID. */
+ * constants (at most 128). SHADER_INVALID. It returns at once: the driver compiles on a thread of the shim, and until then the
+ * pipeline can only be closed. */
 LF_API int32_t lf_pipeline_create(int32_t device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
                                   uint32_t push_bytes);
-/* Runs it on x * y * z workgroups. */
+/* 1 when it is compiled, 0 while it is not; the driver's failure, if it has refused it: SHADER_INVALID, SYSTEM, out of memory,
+ * GPU_DEVICE_LOST. */
+LF_API int32_t lf_pipeline_ready(int32_t pipeline);
+/* Runs it on x * y * z workgroups. INVALID_ARGUMENT until it is compiled. */
 LF_API int32_t lf_queue_dispatch(int32_t device, int32_t pipeline, const int32_t *memories, uint32_t count,
                                  const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value);
+/* Also while it is compiled: the compile goes on, and frees what it needs when it ends. */
 LF_API int32_t lf_pipeline_close(int32_t pipeline);
 
 /* ---- step: several commands of one submission, one after the other ---- */

@@ -14,7 +14,7 @@ static const uint32_t nothing[] = {
 /* clang-format on */
 
 static int32_t make_adder(void) {
-  return CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+  return compiled(CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t))));
 }
 
 static double add(int32_t pipeline, int32_t from, int32_t to, uint32_t addend, uint32_t count) {
@@ -87,7 +87,7 @@ static void mapped_results(void) {
 }
 
 static void without_bindings(void) {
-  int32_t pipeline = CHECK_OK(lf_pipeline_create(device, nothing, sizeof nothing, 0, 0));
+  int32_t pipeline = compiled(CHECK_OK(lf_pipeline_create(device, nothing, sizeof nothing, 0, 0)));
   double value = 0;
   for (int i = 0; i < 10; i++)
     CHECK_EQ(lf_queue_dispatch(device, pipeline, NULL, 0, NULL, 0, 1, 1, 1, &value), 1);
@@ -116,6 +116,15 @@ static void closed_under_way(void) {
   CHECK_EQ(lf_memory_close(a), LF_OK);
   CHECK_EQ(lf_pipeline_close(pipeline), LF_OK);
   queue_reopen();
+}
+
+/* The pipeline, and at last the device too, are closed while the driver compiles. */
+static void closed_while_compiling(void) {
+  for (int i = 0; i < 40; i++) {
+    CHECK_EQ(lf_pipeline_close(CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, 4))), LF_OK);
+    if (i % 4 == 3) queue_reopen();
+  }
+  adds();
 }
 
 /* ---- what is refused ---- */
@@ -245,11 +254,16 @@ int main(void) {
   RUN(mapped_results);
   RUN(without_bindings);
   RUN(closed_under_way);
+  RUN(closed_while_compiling);
   RUN(full);
   RUN(bad_spirv);
   RUN(bad_pipelines);
   RUN(bad_dispatches);
   queue_shut();
   RUN(silent_validation);
+  /* A compile may be under way when the process ends: it does so without a word, and with status 0. */
+  vulkan = CHECK_OK(lf_vulkan_open());
+  device = CHECK_OK(lf_device_open(vulkan, 0));
+  CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, 4));
   return 0;
 }

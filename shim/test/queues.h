@@ -62,6 +62,13 @@ static inline int32_t memory_of(double size) {
   return info.handle;
 }
 
+/* The pipeline, when the driver has compiled it. */
+static inline int32_t compiled(int32_t pipeline) {
+  int32_t status;
+  while ((status = CHECK_OK(lf_pipeline_ready(pipeline))) == 0) test_yield();
+  return pipeline;
+}
+
 static inline void wait_for(double value) { CHECK_EQ(lf_queue_wait(gpu, (uint64_t)value, LONG_NS), 1); }
 
 /* After LF_FULL: what is to be waited for is still under way, or was reached just now. */

@@ -158,7 +158,7 @@ static void recorded_once(void) {
   /* Another shader. */
   for (int i = 0; i < 8; i++) {
     lf_step step = dispatch(WORDS, 7);
-    step.pipeline = CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+    step.pipeline = compiled(CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t))));
     CHECK_EQ(recorded_for(&step, 1, 606), 1);
     CHECK_EQ(recorded_for(&step, 1, 606), 0);
     CHECK_EQ(lf_pipeline_close(step.pipeline), LF_OK);
@@ -272,7 +272,7 @@ static void many_shaders(void) {
   lf_step steps[LF_STEP_PIPELINES_MAX + 1];
   fill_with(memories[FROM], 0, 1);
   for (int i = 0; i <= LF_STEP_PIPELINES_MAX; i++) {
-    pipelines[i] = CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+    pipelines[i] = compiled(CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t))));
     steps[i] = dispatch(1, (uint32_t)i);
     steps[i].pipeline = pipelines[i];
   }
@@ -288,7 +288,7 @@ static void many_shaders(void) {
 
 int main(void) {
   if (!queue_open()) return 0;
-  adder_pipeline = CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t)));
+  adder_pipeline = compiled(CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, sizeof(uint32_t))));
   for (int i = 0; i < MEMORIES; i++) memories[i] = memory_of(BYTES);
   RUN(in_order);
   RUN(ranges);

@@ -36,6 +36,7 @@ export const SYMBOLS = {
   lf_queue_bell: { args: [T.i32, T.ptr], returns: T.i32 },
   lf_queue_ring_at: { args: [T.i32, T.f64], returns: T.i32 },
   lf_pipeline_create: { args: [T.i32, T.ptr, T.u32, T.u32, T.u32], returns: T.i32 },
+  lf_pipeline_ready: { args: [T.i32], returns: T.i32 },
   lf_queue_dispatch: { args: [T.i32, T.i32, T.ptr, T.u32, T.ptr, T.u32, T.u32, T.u32, T.u32, T.ptr], returns: T.i32 },
   lf_pipeline_close: { args: [T.i32], returns: T.i32 },
   lf_queue_steps: { args: [T.i32, T.ptr, T.u32, T.ptr, T.u32, T.ptr], returns: T.i32 },

@@ -42,9 +42,9 @@ export class Watched implements ComputeDevice {
     return memory;
   }
 
-  pipeline(module: ComputeModule): Promise<ComputePipeline> {
+  pipeline(module: ComputeModule, signal?: AbortSignal): Promise<ComputePipeline> {
     this.counts.pipelines++;
-    return this.#inner.pipeline(module);
+    return this.#inner.pipeline(module, signal);
   }
 
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {

@@ -16,12 +16,17 @@ int32_t lf_pipeline_create(int32_t handle, const uint32_t *spirv, uint32_t spirv
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
   lf_pipeline *pipeline;
-  int32_t status = lf_pipeline_make(device, spirv, spirv_bytes, bindings, push_bytes, &pipeline);
+  int32_t status = lf_pipeline_start(device, spirv, spirv_bytes, bindings, push_bytes, &pipeline);
   if (status < 0) return status;
   lf_device_retain(device);
   int32_t made = lf_handle_make(LF_KIND_PIPELINE, pipeline, close_pipeline);
   if (made < 0) close_pipeline(pipeline);
   return made;
+}
+
+int32_t lf_pipeline_ready(int32_t handle) {
+  lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, handle);
+  return p ? lf_pipeline_compiled(p) : lf_handle_stale(LF_KIND_PIPELINE, handle);
 }
 
 int32_t lf_pipeline_close(int32_t handle) {
@@ -33,10 +38,19 @@ int32_t lf_pipeline_close(int32_t handle) {
 
 lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device) {
   lf_pipeline *p = lf_handle_get(LF_KIND_PIPELINE, handle);
-  if (!p) lf_handle_stale(LF_KIND_PIPELINE, handle);
-  else if (lf_pipeline_device(p) != device) lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
-  else return p;
-  return NULL;
+  if (!p) {
+    lf_handle_stale(LF_KIND_PIPELINE, handle);
+    return NULL;
+  }
+  if (lf_pipeline_device(p) != device) {
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the shader was made for another device");
+    return NULL;
+  }
+  int32_t status = lf_pipeline_compiled(p);
+  if (status == 0)
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the driver of %s is still compiling the shader: wait until lf_pipeline_ready is 1",
+            device->info.name);
+  return status == 1 ? p : NULL;
 }
 
 int32_t lf_pipeline_memories(const lf_pipeline *p, const int32_t *handles, lf_gpu_memory **out) {

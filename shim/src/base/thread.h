@@ -1,4 +1,4 @@
-/* What the job needs of the system: a thread that takes no signals, one that sleeps until it is woken, random bytes.
+/* What the shim's threads need of the system: a start without signals, a sleep until they are woken, random bytes.
  * The functions are in thread_posix.c and thread_win32.c. */
 #ifndef LF_THREAD_H
 #define LF_THREAD_H
@@ -26,8 +26,8 @@ int lf_sleeper_sleep(lf_sleeper *sleeper, uint64_t ns);
 /* Any thread. */
 void lf_sleeper_wake(lf_sleeper *sleeper);
 
-/* A thread that is never joined, with all signals blocked and the system's finest timer. Once a process. SYSTEM. */
-int32_t lf_thread_start(void (*body)(void));
+/* Calls `body` on a thread that is never joined, with all signals blocked and the system's finest timer. SYSTEM. */
+int32_t lf_thread_start(void (*body)(void *given), void *given);
 /* Gives way to whoever wants this processor. */
 void lf_thread_yield(void);
 /* Tells the processor that this is a spin. */

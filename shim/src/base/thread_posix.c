@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -13,7 +14,8 @@
 #include "base/status.h"
 #include "base/thread.h"
 
-/* MPI libraries expect a main thread's stack; musl's threads have 128 KiB unless told otherwise. */
+/* MPI libraries and the compilers of GPU drivers expect a main thread's stack; musl's threads have 128 KiB unless told
+ * otherwise. */
 #define STACK_BYTES ((size_t)8 << 20)
 
 int32_t lf_sleeper_open(lf_sleeper *s) {
@@ -57,32 +59,41 @@ void lf_sleeper_wake(lf_sleeper *s) {
   pthread_mutex_unlock(&s->lock);
 }
 
-static void (*thread_body)(void);
+typedef struct {
+  void (*body)(void *given);
+  void *given;
+} start;
 
 static void *run(void *given) {
+  start s = *(start *)given;
+  free(given);
 #if defined(__linux__)
   prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread alone: naps are short, and the default slack is 50 us */
 #endif
-  thread_body();
-  return given;
+  s.body(s.given);
+  return NULL;
 }
 
-int32_t lf_thread_start(void (*body)(void)) {
+int32_t lf_thread_start(void (*body)(void *given), void *given) {
   pthread_attr_t attributes;
   pthread_t thread;
   sigset_t all, before;
-  thread_body = body;
+  start *s = malloc(sizeof *s);
+  if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "the start of a thread");
+  *s = (start){body, given};
   int error = pthread_attr_init(&attributes);
   if (!error) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, run, NULL);
+    error = pthread_create(&thread, &attributes, run, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
   }
-  return error ? lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the job's thread") : LF_OK;
+  if (!error) return LF_OK;
+  free(s);
+  return lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "a thread of the shim");
 }
 
 void lf_thread_yield(void) { sched_yield(); }

@@ -1,5 +1,11 @@
 #include "base/thread.h"
+
+#include <stdlib.h>
+
 #include "base/win32.h"
+
+/* The compilers of GPU drivers expect a main thread's stack. */
+#define STACK_BYTES ((SIZE_T)8 << 20)
 
 #if !defined(CREATE_WAITABLE_TIMER_HIGH_RESOLUTION)
 #define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 2
@@ -33,20 +39,29 @@ int lf_sleeper_sleep(lf_sleeper *s, uint64_t ns) {
 
 void lf_sleeper_wake(lf_sleeper *s) { SetEvent(s->woken); }
 
-static void (*thread_body)(void);
+typedef struct {
+  void (*body)(void *given);
+  void *given;
+} start;
 
 static DWORD WINAPI run(LPVOID given) {
-  (void)given;
-  thread_body();
+  start s = *(start *)given;
+  free(given);
+  s.body(s.given);
   return 0;
 }
 
-int32_t lf_thread_start(void (*body)(void)) {
-  thread_body = body;
-  HANDLE thread = CreateThread(NULL, 0, run, NULL, 0, NULL);
-  if (!thread) return lf_fail_win32(LF_ESYSTEM, "CreateThread", GetLastError(), "the job's thread");
-  CloseHandle(thread);
-  return LF_OK;
+int32_t lf_thread_start(void (*body)(void *given), void *given) {
+  start *s = malloc(sizeof *s);
+  if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "the start of a thread");
+  *s = (start){body, given};
+  HANDLE thread = CreateThread(NULL, STACK_BYTES, run, s, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+  if (thread) {
+    CloseHandle(thread);
+    return LF_OK;
+  }
+  free(s);
+  return lf_fail_win32(LF_ESYSTEM, "CreateThread", GetLastError(), "a thread of the shim");
 }
 
 void lf_thread_yield(void) { SwitchToThread(); }

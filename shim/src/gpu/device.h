@@ -22,7 +22,7 @@ typedef struct {
   void *library;
   VkInstance instance;
   lf_instance_functions vk;
-  uint32_t references;
+  _Atomic uint32_t references;
   uint32_t count;
   VkPhysicalDevice *physical;
   VkDebugUtilsMessengerEXT messenger;
@@ -54,8 +54,8 @@ typedef struct {
 
 void lf_physical_describe(const lf_vulkan *vulkan, VkPhysicalDevice physical, lf_physical *out);
 
-/* Counted: its handle, each memory, semaphore and pipeline of it are owners. Used by one thread at a time, but for the
- * queue's waiter. */
+/* Counted: its handle, each memory, semaphore, pipeline and compile of it are owners. Used by one thread at a time, but for the
+ * queue's waiter and for compiles (compile.h). A compile that is the last owner frees the device, on its own thread. */
 typedef struct lf_device lf_device;
 struct lf_device {
   lf_vulkan *vulkan;
@@ -64,7 +64,7 @@ struct lf_device {
   lf_device_functions vk;
   lf_gpu_info info;
   VkPhysicalDeviceMemoryProperties memory;
-  uint32_t references;
+  _Atomic uint32_t references;
   void (*teardown)(lf_device *device); /* when the last one is given up */
   uint64_t destroyed; /* buffers and pipelines: drivers may give the next ones the same handles */
   int32_t lost; /* GPU_DEVICE_LOST was seen: every call fails from then on */

@@ -1,6 +1,7 @@
 /* How a device is opened with its queue, its memory and its copier, and closed with all of them. */
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "base/status.h"
 #include "gpu/allocation.h"
 #include "gpu/copier.h"
@@ -14,13 +15,16 @@ enum { NAME_COUNT = sizeof names / sizeof *names, NAMES_NEEDED = LF_VULKAN_DEVIC
 
 /* ---- closing ---- */
 
-/* This thread's devices that nobody has any more, whose memory an ArrayBuffer still shows. */
-static _Thread_local lf_device *shown;
+/* Devices without an owner, whose memory an ArrayBuffer still shows. */
+static lf_device *shown;
+static lf_lock shown_lock = LF_LOCK_FREE;
 
 static void finish(lf_device *device) {
   if (!lf_block_cache_close(device)) {
+    lf_lock_take(&shown_lock);
     device->next_shown = shown;
     shown = device;
+    lf_lock_give(&shown_lock);
     return;
   }
   lf_external_drop(&device->timeline_os);
@@ -30,8 +34,10 @@ static void finish(lf_device *device) {
 }
 
 static void finish_shown(void) {
+  lf_lock_take(&shown_lock);
   lf_device *device = shown;
   shown = NULL;
+  lf_lock_give(&shown_lock);
   while (device) {
     lf_device *next = device->next_shown;
     finish(device);

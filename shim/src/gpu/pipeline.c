@@ -1,15 +1,29 @@
 #include "gpu/pipeline.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "gpu/compile.h"
 #include "gpu/queue.h"
 #include "gpu/spirv.h"
 
+/* Of the compile that lf_pipeline_start starts. */
+enum {
+  COMPILE_ENDED,     /* the caller's thread has the pipeline: it uses and frees it */
+  COMPILE_UNDER_WAY, /* the compile's thread has it; the caller's thread may give it up */
+  COMPILE_ABANDONED  /* the caller's thread has given it up: the compile's thread frees it */
+};
+
 struct lf_pipeline {
-  lf_device *device; /* kept open by the handle: work under way ends before a device does */
+  lf_compile compile;
+  /* Who has the pipeline: COMPILE_... Each side's last step is an exchange, so exactly one of them frees it. */
+  _Atomic int32_t state;
+  VkResult compiled;     /* how the compile has ended */
+  VkShaderModule module; /* until then */
+  lf_device *device;     /* kept open by the handle and by the compile: work under way ends before a device does */
   uint32_t references;
   uint32_t bindings, push_bytes;
   uint32_t groups_max[3];
@@ -71,36 +85,61 @@ static int32_t make_pool(lf_pipeline *p) {
   return result == VK_SUCCESS ? LF_OK : failed(d, "vkCreateDescriptorPool", result);
 }
 
-static int32_t make_shader(lf_pipeline *p, const uint32_t *spirv, uint32_t bytes) {
+static int32_t make_module(lf_pipeline *p, const uint32_t *spirv, uint32_t bytes) {
   lf_device *d = p->device;
-  VkShaderModule module;
   VkShaderModuleCreateInfo code = {
       .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = bytes, .pCode = spirv};
-  VkResult result = d->vk.CreateShaderModule(d->device, &code, NULL, &module);
-  if (result != VK_SUCCESS) return failed(d, "vkCreateShaderModule", result);
+  VkResult result = d->vk.CreateShaderModule(d->device, &code, NULL, &p->module);
+  if (result == VK_SUCCESS) return LF_OK;
+  p->module = NULL;
+  return failed(d, "vkCreateShaderModule", result);
+}
+
+/* On any thread: of the device it reads only what never changes. */
+static void compile(lf_pipeline *p) {
+  const lf_device *d = p->device;
   VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                       .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                                                 .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                                                .module = module,
+                                                .module = p->module,
                                                 .pName = "main"},
                                       .layout = p->layout,
                                       .basePipelineIndex = -1};
-  result = d->vk.CreateComputePipelines(d->device, NULL, 1, &info, NULL, &p->pipeline);
-  d->vk.DestroyShaderModule(d->device, module, NULL);
-  if (result == VK_SUCCESS) return LF_OK;
-  p->pipeline = NULL;
-  return failed(d, "vkCreateComputePipelines", result);
+  p->compiled = d->vk.CreateComputePipelines(d->device, NULL, 1, &info, NULL, &p->pipeline);
+  if (p->compiled != VK_SUCCESS) p->pipeline = NULL;
+  d->vk.DestroyShaderModule(d->device, p->module, NULL);
+  p->module = NULL;
 }
 
-void lf_pipeline_release(lf_pipeline *p) {
-  if (--p->references > 0) return;
-  lf_device *d = p->device;
-  d->destroyed++;
+static int32_t check_compiled(const lf_pipeline *p) {
+  return p->compiled == VK_SUCCESS ? 1 : failed(p->device, "vkCreateComputePipelines", p->compiled);
+}
+
+static void destroy(lf_pipeline *p) {
+  const lf_device *d = p->device;
+  if (p->module) d->vk.DestroyShaderModule(d->device, p->module, NULL);
   if (p->pipeline) d->vk.DestroyPipeline(d->device, p->pipeline, NULL);
   if (p->pool) d->vk.DestroyDescriptorPool(d->device, p->pool, NULL);
   if (p->layout) d->vk.DestroyPipelineLayout(d->device, p->layout, NULL);
   if (p->set_layout) d->vk.DestroyDescriptorSetLayout(d->device, p->set_layout, NULL);
   free(p);
+}
+
+void lf_pipeline_release(lf_pipeline *p) {
+  if (--p->references > 0) return;
+  int32_t under_way = COMPILE_UNDER_WAY;
+  if (atomic_compare_exchange_strong(&p->state, &under_way, COMPILE_ABANDONED)) return;
+  p->device->destroyed++;
+  destroy(p);
+}
+
+/* What the compile's thread runs, as an owner of the device. A pipeline that was closed while it waited is not compiled. */
+static void run_compile(lf_compile *c) {
+  lf_pipeline *p = (lf_pipeline *)c;
+  lf_device *device = p->device;
+  if (atomic_load(&p->state) == COMPILE_UNDER_WAY) compile(p);
+  if (atomic_exchange(&p->state, COMPILE_ENDED) == COMPILE_ABANDONED) destroy(p);
+  lf_device_release(device);
 }
 
 static void release_kept(void *object) { lf_pipeline_release(object); }
@@ -114,8 +153,9 @@ static int32_t check_workgroup(lf_device *device, const VkPhysicalDeviceLimits *
                         "all", size[0], size[1], size[2], device->info.name, max[0], max[1], max[2], most);
 }
 
-int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
-                         uint32_t push_bytes, lf_pipeline **out) {
+/* All but the compile. */
+static int32_t prepare(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                       uint32_t push_bytes, lf_pipeline **out) {
   VkPhysicalDeviceProperties properties;
   device->vulkan->vk.GetPhysicalDeviceProperties(device->physical, &properties);
   const VkPhysicalDeviceLimits *limits = &properties.limits;
@@ -142,13 +182,51 @@ int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spir
   p->range_max = limits->maxStorageBufferRange;
   status = make_layouts(p);
   if (status == LF_OK) status = make_pool(p);
-  if (status == LF_OK) status = make_shader(p, spirv, spirv_bytes);
+  if (status == LF_OK) status = make_module(p, spirv, spirv_bytes);
   if (status < 0) {
     lf_pipeline_release(p);
     return status;
   }
   *out = p;
   return LF_OK;
+}
+
+int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                         uint32_t push_bytes, lf_pipeline **out) {
+  lf_pipeline *p;
+  int32_t status = prepare(device, spirv, spirv_bytes, bindings, push_bytes, &p);
+  if (status < 0) return status;
+  compile(p);
+  status = check_compiled(p);
+  if (status < 0) {
+    lf_pipeline_release(p);
+    return status;
+  }
+  *out = p;
+  return LF_OK;
+}
+
+int32_t lf_pipeline_start(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                          uint32_t push_bytes, lf_pipeline **out) {
+  lf_pipeline *p;
+  int32_t status = prepare(device, spirv, spirv_bytes, bindings, push_bytes, &p);
+  if (status < 0) return status;
+  lf_device_retain(device); /* until the compile has ended */
+  p->compile.run = run_compile;
+  atomic_store(&p->state, COMPILE_UNDER_WAY);
+  status = lf_compile_start(&p->compile);
+  if (status < 0) {
+    atomic_store(&p->state, COMPILE_ENDED);
+    lf_pipeline_release(p);
+    lf_device_release(device);
+    return status;
+  }
+  *out = p;
+  return LF_OK;
+}
+
+int32_t lf_pipeline_compiled(const lf_pipeline *p) {
+  return atomic_load_explicit(&p->state, memory_order_acquire) == COMPILE_UNDER_WAY ? 0 : check_compiled(p);
 }
 
 /* The set that is written next. Where each submission needs one, the work that used it last has ended: as many as can be

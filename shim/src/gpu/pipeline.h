@@ -9,10 +9,16 @@
 #define LF_BINDINGS_MAX 16
 #define LF_PUSH_BYTES_MAX 128
 
-/* As lf_pipeline_create. It does not keep the device open. */
+/* As lf_pipeline_create, but compiled when it returns. The pipeline does not keep the device open. */
 int32_t lf_pipeline_make(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
                          uint32_t push_bytes, lf_pipeline **out);
-/* Gives up one reference. The last one goes when no work that uses the pipeline is under way. */
+/* The same, and compiles on another thread, which keeps the device open until the compile has ended. */
+int32_t lf_pipeline_start(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
+                          uint32_t push_bytes, lf_pipeline **out);
+/* 1; 0 while the compile is under way, when the pipeline can only be released; or the compile's failure. */
+int32_t lf_pipeline_compiled(const lf_pipeline *pipeline);
+/* Gives up one reference. The last one goes when no work that uses the pipeline is under way. A compile that is under way frees
+ * the pipeline at its end. */
 void lf_pipeline_release(lf_pipeline *pipeline);
 /* Records a dispatch into the open submission. `buffers` has one for each binding, `push` the push constants. LF_OK, or
  * LF_FULL when work under way uses all descriptor sets. */

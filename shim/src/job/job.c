@@ -206,7 +206,8 @@ static void mpi_gives_up(void) {
 
 static void host_finalises(void);
 
-static void live(void) {
+static void live(void *unused) {
+  (void)unused;
   atomic_store(&thread, lf_thread_self());
   if (lf_mpi_load()) lf_mpi_ask_before_exit(mpi_gives_up);
   job.broken = broken;
@@ -355,7 +356,7 @@ int32_t lf_job_begin(const lf_word_handler *handlers) {
     int32_t status = lf_peer_read_silence();
     if (status == LF_OK) status = lf_sleeper_open(&thread_sleeps);
     if (status == LF_OK) status = lf_sleeper_open(&closer_sleeps);
-    if (status == LF_OK) status = lf_thread_start(live);
+    if (status == LF_OK) status = lf_thread_start(live, NULL);
     if (status == LF_OK) return LF_PENDING;
     fail_from_now_on(FAILED);
     atomic_store(&ended, 1);

@@ -47,8 +47,11 @@ export interface ComputeDevice {
   readonly loopRoundsMax: number;
   /** Zeroed. Sizes are multiples of 4. GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY, INVALID_ARGUMENT beyond `memoryMaxBytes`. */
   allocate(use: MemoryUse, sizeBytes: number): Promise<ComputeMemory>;
-  /** SHADER_INVALID; INVALID_ARGUMENT for a workgroup that the GPU has no room for. */
-  pipeline(module: ComputeModule): Promise<ComputePipeline>;
+  /**
+   * Resolves when it is compiled. SHADER_INVALID; INVALID_ARGUMENT for a workgroup that the GPU has no room for; what `signal` is
+   * aborted with.
+   */
+  pipeline(module: ComputeModule, signal?: AbortSignal): Promise<ComputePipeline>;
   /**
    * Hands the steps over, in their order; a step's `memory` is an index of `memories`, which are also, in this order, the
    * shaders' storage buffers. Sees what the host wrote before, and the host sees what it wrote when the value that this

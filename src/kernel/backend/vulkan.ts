@@ -1,6 +1,7 @@
 /** Ring kernels through Vulkan: the GPU's queue, as the rings of gpu.ts use it. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
+import { GpuPipeline } from "../../gpu/pipeline.ts";
 import { allocateBar, allocateGpu, allocatePinned } from "../../memory/gpu.ts";
 import type { NativeMemory } from "../../memory/memory.ts";
 import { CONSTANTS } from "../../native/layout.ts";
@@ -13,7 +14,7 @@ import { type Target, targetOf } from "../wgsl/extensions.ts";
 import type { KernelBackend } from "./backend.ts";
 import type { ComputeDevice, ComputeMemory, ComputePipeline, MemoryUse, Step } from "./compute.ts";
 import { openRings } from "./gpu.ts";
-import { type NativePipeline, StepWords } from "./steps.ts";
+import { StepWords } from "./steps.ts";
 
 /** Words are counted in 32 bits; beyond 1 GiB in one memory a runtime is better made several. */
 const MEMORY_MAX = 2 ** 30;
@@ -36,20 +37,6 @@ class VulkanMemory implements ComputeMemory {
 
   close(): void {
     this.memory.close();
-  }
-}
-
-class VulkanPipeline implements NativePipeline {
-  readonly handle: number;
-  #closed = false;
-
-  constructor(handle: number) {
-    this.handle = handle;
-  }
-
-  close(): void {
-    if (!this.#closed) native().lf_pipeline_close(this.handle);
-    this.#closed = true;
   }
 }
 
@@ -106,12 +93,11 @@ export class VulkanCompute implements ComputeDevice {
     return allocateGpu(this.#device, sizeBytes, true, null);
   }
 
-  async pipeline(module: ComputeModule): Promise<ComputePipeline> {
+  async pipeline(module: ComputeModule, signal?: AbortSignal): Promise<ComputePipeline> {
     checkWorkgroup(module, this.#device.info.workgroupMaxBytes, this.name);
     const { name, spirv, buffers, pushWords } = module;
     const bytes = pushWords * WORD;
-    const handle = this.#shim.lf_pipeline_create(this.#device.handle, spirv, spirv.byteLength, buffers, bytes);
-    return new VulkanPipeline(check(this.#shim, handle, name));
+    return GpuPipeline.create(this.#device, spirv, name, buffers, bytes, signal);
   }
 
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {

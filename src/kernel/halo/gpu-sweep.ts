@@ -59,7 +59,7 @@ export class GpuSweep implements Sweep {
       target: targetOf(device.info),
       library: () => stencil(tiling, parameters, fuel),
     });
-    const program = Program.make(device, spirv, "a stencil", 3, 4 * (OWN_WORDS + parameters.length), lines);
+    const program = await Program.make(device, spirv, "a stencil", 3, 4 * (OWN_WORDS + parameters.length), lines);
     const batches = { all: [] as Batch[], inner: [] as Batch[], outer: [] as Batch[] };
     try {
       await runOnce(engine, program, parameters.length);

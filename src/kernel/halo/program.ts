@@ -1,8 +1,8 @@
 /** A compute shader on one device, and how to run it. */
 import type { GpuDevice } from "../../gpu/device.ts";
+import { GpuPipeline } from "../../gpu/pipeline.ts";
 import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
 import { native } from "../../native/load.ts";
-import { check } from "../../native/status.ts";
 import { checkWorkgroup } from "../spirv/guards.ts";
 
 /** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
@@ -12,26 +12,24 @@ const NOTHING = new Uint8Array(new ArrayBuffer(4));
 export class Program {
   readonly #shim = native();
   readonly #device: GpuDevice;
-  readonly #pipeline: number;
+  readonly #pipeline: GpuPipeline;
   readonly #what: string;
 
-  /** `pushBytes` of immediates. SHADER_INVALID. */
-  static make(
+  /** Resolves when the driver has compiled it. `pushBytes` of immediates. SHADER_INVALID. */
+  static async make(
     device: GpuDevice,
     spirv: Uint32Array,
     what: string,
     bindings: number,
     pushBytes = 0,
     lines?: ReadonlyMap<string, number>,
-  ): Program {
-    const shim = native();
+  ): Promise<Program> {
     const { index, name, workgroupMaxBytes } = device.info;
     checkWorkgroup({ spirv, name: what, lines }, workgroupMaxBytes, `GPU ${index} (${name})`);
-    const made = shim.lf_pipeline_create(device.handle, spirv, spirv.byteLength, bindings, pushBytes);
-    return new Program(device, check(shim, made, what), what);
+    return new Program(device, await GpuPipeline.create(device, spirv, what, bindings, pushBytes), what);
   }
 
-  private constructor(device: GpuDevice, pipeline: number, what: string) {
+  private constructor(device: GpuDevice, pipeline: GpuPipeline, what: string) {
     this.#device = device;
     this.#pipeline = pipeline;
     this.#what = what;
@@ -47,7 +45,7 @@ export class Program {
     return queue.submit([...handles], this.#what, (value) =>
       shim.lf_queue_dispatch(
         handle,
-        this.#pipeline,
+        this.#pipeline.handle,
         handles,
         handles.length,
         push ?? NOTHING,
@@ -62,6 +60,6 @@ export class Program {
 
   /** The shim keeps it until it has run for the last time. */
   close(): void {
-    this.#shim.lf_pipeline_close(this.#pipeline);
+    this.#pipeline.close();
   }
 }
