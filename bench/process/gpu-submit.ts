@@ -4,6 +4,7 @@
  *     gpu-submit.ts DEVICE COUNT
  */
 import { GpuDevice } from "../../src/gpu/device.ts";
+import { GpuPipeline } from "../../src/gpu/pipeline.ts";
 import { native } from "../../src/native/load.ts";
 import { check } from "../../src/native/status.ts";
 import { figureOf } from "../measure.ts";
@@ -32,7 +33,7 @@ const device = GpuDevice.open(Number(index));
 const handle = device.handle;
 const code = new Uint32Array(new ArrayBuffer(SHADER.byteLength));
 code.set(SHADER);
-const pipeline = check(shim, shim.lf_pipeline_create(handle, code, code.byteLength, 0, 0));
+const { handle: pipeline } = await GpuPipeline.create(device, code, "the shader of the bench", 0, 0);
 const none = new Int32Array(new ArrayBuffer(4));
 const value = new Float64Array(new ArrayBuffer(8));
 

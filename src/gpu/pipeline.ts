@@ -3,9 +3,9 @@ import { native } from "../native/load.ts";
 import { check } from "../native/status.ts";
 import type { GpuDevice } from "./device.ts";
 
-/** Of the time that a compile has taken, until it is polled again: so little is what a poll adds to it. */
+/** The next poll comes after this share of the time that the compile has taken, which bounds what polling adds to it. */
 const POLL_SHARE = 1 / 8;
-/** Milliseconds between two polls: the least that a timer has, and what the end of a long compile may go unseen. */
+/** Bounds of the time between two polls, milliseconds: the shortest timer; the longest that a finished compile goes unseen. */
 const POLL_MIN_MS = 1;
 const POLL_MAX_MS = 50;
 

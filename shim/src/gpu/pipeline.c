@@ -13,7 +13,7 @@
 /* Of the compile that lf_pipeline_start starts. */
 enum {
   COMPILE_ENDED,     /* the caller's thread has the pipeline: it uses and frees it */
-  COMPILE_UNDER_WAY, /* the compile's thread has it; the caller's thread may give it up */
+  COMPILE_RUNNING,   /* the compile's thread has it; the caller's thread may give it up */
   COMPILE_ABANDONED  /* the caller's thread has given it up: the compile's thread frees it */
 };
 
@@ -127,8 +127,8 @@ static void destroy(lf_pipeline *p) {
 
 void lf_pipeline_release(lf_pipeline *p) {
   if (--p->references > 0) return;
-  int32_t under_way = COMPILE_UNDER_WAY;
-  if (atomic_compare_exchange_strong(&p->state, &under_way, COMPILE_ABANDONED)) return;
+  int32_t running = COMPILE_RUNNING;
+  if (atomic_compare_exchange_strong(&p->state, &running, COMPILE_ABANDONED)) return;
   p->device->destroyed++;
   destroy(p);
 }
@@ -137,7 +137,7 @@ void lf_pipeline_release(lf_pipeline *p) {
 static void run_compile(lf_compile *c) {
   lf_pipeline *p = (lf_pipeline *)c;
   lf_device *device = p->device;
-  if (atomic_load(&p->state) == COMPILE_UNDER_WAY) compile(p);
+  if (atomic_load(&p->state) == COMPILE_RUNNING) compile(p);
   if (atomic_exchange(&p->state, COMPILE_ENDED) == COMPILE_ABANDONED) destroy(p);
   lf_device_release(device);
 }
@@ -213,7 +213,7 @@ int32_t lf_pipeline_start(lf_device *device, const uint32_t *spirv, uint32_t spi
   if (status < 0) return status;
   lf_device_retain(device); /* until the compile has ended */
   p->compile.run = run_compile;
-  atomic_store(&p->state, COMPILE_UNDER_WAY);
+  atomic_store(&p->state, COMPILE_RUNNING);
   status = lf_compile_start(&p->compile);
   if (status < 0) {
     atomic_store(&p->state, COMPILE_ENDED);
@@ -226,7 +226,7 @@ int32_t lf_pipeline_start(lf_device *device, const uint32_t *spirv, uint32_t spi
 }
 
 int32_t lf_pipeline_compiled(const lf_pipeline *p) {
-  return atomic_load_explicit(&p->state, memory_order_acquire) == COMPILE_UNDER_WAY ? 0 : check_compiled(p);
+  return atomic_load_explicit(&p->state, memory_order_acquire) == COMPILE_RUNNING ? 0 : check_compiled(p);
 }
 
 /* The set that is written next. Where each submission needs one, the work that used it last has ended: as many as can be

@@ -8,10 +8,10 @@ import { afterTurn, turnDue } from "../../native/turn.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
 import type { Message } from "../base/message.ts";
 import { FRONT, PUSH, payloadMax, type Rounds, roundsFor, WOKEN } from "../shader/layout.ts";
-import { toKernel } from "../shader/shader.ts";
 import { Arena, clear, HANG_MS, type Memories, type Range } from "./arena.ts";
 import type { BackendKernel, KernelBackend, KernelPort, KernelSpec } from "./backend.ts";
-import { Body } from "./body.ts";
+import { Bodies } from "./bodies.ts";
+import type { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 import { GpuKernel, type KernelPool, type Place, sizesOf } from "./gpu-kernel.ts";
 import { comeBack, Lateness, openOf } from "./lateness.ts";
@@ -23,8 +23,6 @@ const HIGH = 2 ** 32;
 const SPIN_US = 40;
 /** Bodies of one submission, beside those whose kernels are peers. */
 const BODIES_MAX = 16;
-/** Pipelines that are kept though no kernel uses them. */
-const BODIES_KEPT = 64;
 /** Every device takes so many workgroups at once. */
 const GROUPS_MAX = 65_535;
 
@@ -55,7 +53,7 @@ class GpuBackend implements KernelBackend, KernelPool {
   readonly #memories: Memories;
   readonly #peers: Peers;
   readonly #kernels = new Map<number, GpuKernel>();
-  readonly #bodies = new Map<string, Promise<Body<GpuKernel>>>();
+  readonly #bodies: Bodies;
   /** The control blocks of those that run next. */
   #woken: Range | null = null;
   /** Bodies with ready kernels. */
@@ -78,6 +76,7 @@ class GpuBackend implements KernelBackend, KernelPool {
   constructor(device: ComputeDevice, clock: HybridLogicalClock, memories: Memories, peers: Peers) {
     this.rounds = roundsFor(device.loopRoundsMax);
     this.#device = device;
+    this.#bodies = new Bodies(device, this.rounds);
     this.#clock = clock;
     this.#memories = memories;
     this.#peers = peers;
@@ -89,15 +88,21 @@ class GpuBackend implements KernelBackend, KernelPool {
   // ───────────── kernels come and go ─────────────
 
   async launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel> {
-    return limitedWork(
-      `kernel "${spec.id}" was not launched`,
-      limits,
-      () => this.#launch(spec, port),
-      (kernel) => void kernel.close(),
-    );
+    const given = new AbortController();
+    try {
+      return await limitedWork(
+        `kernel "${spec.id}" was not launched`,
+        limits,
+        () => this.#launch(spec, port, given.signal),
+        (kernel) => void kernel.close(),
+      );
+    } catch (error) {
+      given.abort(error);
+      throw error;
+    }
   }
 
-  async #launch(spec: KernelSpec, port: KernelPort): Promise<BackendKernel> {
+  async #launch(spec: KernelSpec, port: KernelPort, givenUp: AbortSignal): Promise<BackendKernel> {
     if (this.#dead) throw this.#dead;
     const { wgsl } = spec.body;
     if (wgsl === undefined)
@@ -107,24 +112,11 @@ class GpuBackend implements KernelBackend, KernelPool {
       throw invalidArgument(`payloadBytes of ${spec.id}`, spec.payloadBytes, most);
     }
     this.#lateness.check(this.#device.name);
-    const body = await this.#bodyOf(wgsl, spec);
+    const body = await this.#bodies.of(wgsl, spec, givenUp);
     return this.atRest(async () => {
       await body.prepare(this.#device, this.#memories);
       return this.#make(spec, port, body);
     });
-  }
-
-  #bodyOf(wgsl: string, { workgroupSize, id, body: { structs } }: KernelSpec): Promise<Body<GpuKernel>> {
-    const key = JSON.stringify([workgroupSize, structs?.text, wgsl]);
-    let body = this.#bodies.get(key);
-    if (!body) {
-      body = toKernel(wgsl, workgroupSize, id, this.rounds, this.#device.target, structs).then(
-        async (module) => new Body(key, await this.#device.pipeline(module)),
-      );
-      body.catch(() => this.#bodies.delete(key));
-      this.#bodies.set(key, body);
-    }
-    return body;
   }
 
   async #make(spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>): Promise<BackendKernel> {
@@ -181,16 +173,9 @@ class GpuBackend implements KernelBackend, KernelPool {
       this.upload.give(upload);
       this.readback.give(readback);
       this.#memories.store.give(store);
-      this.#leave(kernel.body);
+      this.#bodies.leave(kernel.body);
     });
     await this.#lateness.or(forgotten);
-  }
-
-  /** A body that nobody uses stays for whoever launches it again, unless there are many. */
-  #leave(body: Body<GpuKernel>): void {
-    if (--body.users > 0 || this.#bodies.size <= BODIES_KEPT) return;
-    this.#bodies.delete(body.key);
-    body.pipeline.close();
   }
 
   async close(): Promise<void> {
@@ -201,9 +186,7 @@ class GpuBackend implements KernelBackend, KernelPool {
     await this.#lateness.or(this.atRest(end));
     if (this.#lateness.isLate) end(); // what hangs is left to the driver
     this.#preSubmission.close();
-    for (const body of await Promise.allSettled(this.#bodies.values())) {
-      if (body.status === "fulfilled") body.value.pipeline.close();
-    }
+    await this.#bodies.close();
     for (const arena of Object.values(this.#memories) as Arena[]) arena.close();
     this.#device.close();
   }

@@ -1,0 +1,74 @@
+/** The bodies of a GPU's kernels, each compiled once for all kernels with the same source. */
+
+import type { Rounds } from "../shader/layout.ts";
+import { toKernel } from "../shader/shader.ts";
+import type { KernelSpec } from "./backend.ts";
+import { Body } from "./body.ts";
+import type { ComputeDevice } from "./compute.ts";
+import type { GpuKernel } from "./gpu-kernel.ts";
+
+/** Pipelines that are kept though no kernel uses them. */
+const KEPT = 64;
+
+interface Entry {
+  body: Promise<Body<GpuKernel>>;
+  /** Launches that have asked for it and were not given up while it was compiled. */
+  waiting: number;
+  readonly unwanted: AbortController;
+}
+
+export class Bodies {
+  readonly #device: ComputeDevice;
+  readonly #rounds: Rounds;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(device: ComputeDevice, rounds: Rounds) {
+    this.#device = device;
+    this.#rounds = rounds;
+  }
+
+  /**
+   * Launches of the same source share its compile. When the last of them is given up, by its `givenUp`, the compile is too.
+   * SHADER_INVALID.
+   */
+  of(wgsl: string, spec: KernelSpec, givenUp: AbortSignal): Promise<Body<GpuKernel>> {
+    const key = JSON.stringify([spec.workgroupSize, spec.body.structs?.text, wgsl]);
+    const entry = this.#entries.get(key) ?? this.#compile(key, wgsl, spec);
+    entry.waiting++;
+    const leave = () => {
+      if (--entry.waiting > 0) return;
+      this.#forget(key, entry);
+      entry.unwanted.abort(givenUp.reason);
+    };
+    givenUp.addEventListener("abort", leave, { once: true });
+    return entry.body.finally(() => givenUp.removeEventListener("abort", leave));
+  }
+
+  #compile(key: string, wgsl: string, { workgroupSize, id, body: { structs } }: KernelSpec): Entry {
+    const unwanted = new AbortController();
+    const body = toKernel(wgsl, workgroupSize, id, this.#rounds, this.#device.target, structs).then(
+      async (module) => new Body<GpuKernel>(key, await this.#device.pipeline(module, unwanted.signal)),
+    );
+    const entry: Entry = { body, waiting: 0, unwanted };
+    this.#entries.set(key, entry);
+    body.catch(() => this.#forget(key, entry));
+    return entry;
+  }
+
+  #forget(key: string, entry: Entry): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
+  }
+
+  /** A kernel uses it no more. A body without kernels stays for the next launch of its source, unless there are many. */
+  leave(body: Body<GpuKernel>): void {
+    if (--body.users > 0 || this.#entries.size <= KEPT) return;
+    this.#entries.delete(body.key);
+    body.pipeline.close();
+  }
+
+  async close(): Promise<void> {
+    for (const body of await Promise.allSettled([...this.#entries.values()].map((entry) => entry.body))) {
+      if (body.status === "fulfilled") body.value.pipeline.close();
+    }
+  }
+}
