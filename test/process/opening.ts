@@ -25,16 +25,18 @@ export async function attempt(io: Io, { name, ...options }: ChannelOptions & { n
   }
 }
 
-/** Says `asleep` when the open sleeps, or `polls` after 30 polls in a row, then `open`. Stays open until told something. */
+/** Says `asleep` when the open sleeps for the first time, or `polls` after 30 polls in a row, then `open`. Stays open until told something. */
 export async function waiting(io: Io, { name, ...options }: ChannelOptions & { name: string }): Promise<void> {
   const shim = native() as unknown as Record<string, (...handles: number[]) => number>;
   const before = { ...shim };
   let polls = 0;
+  let slept = false;
   shim.lf_rendezvous_watch = (...handles) => {
     const result = before.lf_rendezvous_watch!(...handles);
     if (result === 1) {
       polls = 0;
-      io.say("asleep");
+      if (!slept) io.say("asleep");
+      slept = true;
     }
     return result;
   };
