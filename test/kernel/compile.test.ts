@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { VulkanCompute } from "../../src/kernel/backend/vulkan.ts";
 import { KernelRuntime } from "../../src/kernel/index.ts";
-import { toKernel } from "../../src/kernel/shader.ts";
+import { toKernel } from "../../src/kernel/shader/shader.ts";
 import { device, inSoftware, vulkan } from "../gpu/support.ts";
 import { heavyBody } from "../process/compiling.ts";
 import { word, words } from "./support.ts";

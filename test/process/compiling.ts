@@ -1,7 +1,7 @@
 /** A process that ends, or a Worker that is terminated, while the driver compiles. */
 import { GpuDevice, listGpus } from "../../src/gpu/device.ts";
 import { GpuPipeline } from "../../src/gpu/pipeline.ts";
-import { toKernel } from "../../src/kernel/shader.ts";
+import { toKernel } from "../../src/kernel/shader/shader.ts";
 
 /** Mesa's software driver takes seconds over it. Another `seed` is another body. */
 export function heavyBody(seed: number): string {
