@@ -146,11 +146,15 @@ export abstract class Buffers extends Receiving {
     return this.agents.has(buffer.agent) && !this.lost(buffer) ? buffer : undefined;
   }
 
-  /** What is under way on a channel whose producer is closed counts no longer, and comes as it is by then. */
+  /**
+   * A closed producer no longer counts its frames, so that a write changes those that its consumer has. While calls of it are
+   * not settled, `sent` lacks frames that the consumer may have released already.
+   */
   protected lost({ sentTo }: Buffer): boolean {
     return [...sentTo].some(({ model }) => {
       const { producer, consumer } = model.states;
-      return producer !== "open" && consumer === "open" && model.released < model.sent;
+      if (producer === "open" || consumer !== "open") return false;
+      return model.waiting.producer > 0 || model.released < model.sent;
     });
   }
 
