@@ -59,9 +59,12 @@ export function privateDirectory(): { readonly path: string } {
   });
   nothingLeft(directory);
   afterAll(() => {
+    const last = process.env.LAVA_FLOW_RUNTIME_DIR;
     rmSync(directory.path, { recursive: true });
     if (before === undefined) delete process.env.LAVA_FLOW_RUNTIME_DIR;
     else process.env.LAVA_FLOW_RUNTIME_DIR = before;
+    // Two in one scope restore each other's: a later open would make a directory that was removed.
+    expect(last).toBe(directory.path);
   });
   return directory;
 }

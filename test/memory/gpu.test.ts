@@ -82,7 +82,7 @@ describe.skipIf(!vulkan)("with a GPU", () => {
     const inHost = (why: string) => `; ${why}, so this is host memory that it reaches`;
     expect(
       gpu.hostVisibleDeviceLocal
-        ? [", mapped", inHost("its own memory can be mapped, but not shared with other processes when it is")]
+        ? [", mapped", inHost("it can map its own memory, but not share it with other processes then")]
         : [inHost("it can't map its own memory")],
     ).toContain(how);
 

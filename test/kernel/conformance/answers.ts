@@ -16,9 +16,9 @@ export function answers(setting: Setting): void {
     return { pass, first, second };
   }
 
-  privateDirectory();
-
   describe("answers", () => {
+    privateDirectory();
+
     test("a call that no kernel replies to is NO_REPLY at once", async () => {
       await using runtime = await create();
       const silent = await start(setting, runtime, "silent");

@@ -24,8 +24,6 @@ const outOfTime = (call: Waiting) => failure("TIMEOUT", () => call({ timeoutMs: 
 export function limits(setting: Setting): void {
   const { create, source } = setting;
 
-  privateDirectory();
-
   /** An echo with a reply, word 0, that blocks it, and message 1 in its input, which is full. */
   async function blockedEcho(runtime: Awaited<ReturnType<Setting["create"]>>): Promise<Kernel> {
     const kernel = await start(setting, runtime, "echo", { inputCapacity: 1, outputCapacity: 1 });
@@ -43,6 +41,8 @@ export function limits(setting: Setting): void {
   }
 
   describe("limits", () => {
+    privateDirectory();
+
     test("a message whose send is given up is not handled", async () => {
       await using runtime = await create();
       const kernel = await blockedEcho(runtime);
