@@ -56,13 +56,15 @@ export function checkAborted(what: string, limits: Limits | undefined): void {
 
 /**
  * Settles as `promise` does, unless the time or the signal comes first: TIMEOUT, ABORTED. The work behind the promise then
- * runs on, and its result is passed to `unwanted`. `what` begins the error's text.
+ * runs on, and its result is passed to `unwanted`. `what` begins the error's text. `givenUp` withdraws the work: it is called
+ * before the abort event's next listener, which could complete the work.
  */
 export function limited<T>(
   what: string,
   promise: Promise<T>,
   limits: Limits | undefined,
   unwanted: (value: T) => void = () => {},
+  givenUp: (error: LavaFlowError) => void = () => {},
 ): Promise<T> {
   const timeoutMs = timeoutOf(limits);
   const signal = limits?.signal;
@@ -72,6 +74,7 @@ export function limited<T>(
     const end = (error: LavaFlowError) => {
       if (over) return;
       close();
+      givenUp(error);
       reject(error);
     };
     // The promise may have settled while the thread was busy: its callback runs before `end`.

@@ -111,10 +111,9 @@ export class Broker implements K2kBroker {
     const { promise, resolve: told } = Promise.withResolvers<Outcome>();
     const message = this.#compose(source, to, payload, options, 0);
     const delivery = this.#dispatcher.send({ from, to, message, told }, true);
-    const outcome = await limited(what, promise, { timeoutMs, signal }).catch((error) => {
-      this.#dispatcher.withdraw(delivery, error);
-      throw error;
-    });
+    const outcome = await limited(what, promise, { timeoutMs, signal }, undefined, (error) =>
+      this.#dispatcher.withdraw(delivery, error),
+    );
     if (turnDue()) await nextTurn();
     if (outcome instanceof LavaFlowError) throw outcome;
     return outcome;

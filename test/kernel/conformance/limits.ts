@@ -199,6 +199,19 @@ export function limits(setting: Setting): void {
       await failure("INVALID_ARGUMENT", () => k2k.send("host", "k", words(2), { timeoutMs: -1 }));
     });
 
+    test("a message between kernels is not delivered by a route that is added right after the abort", async () => {
+      await using runtime = await create();
+      const k2k = runtime.k2k!;
+      const kernel = await start(setting, runtime, "echo", { id: "k" });
+      await aborted((limits) => {
+        const sending = k2k.send("host", "elsewhere", words(1), limits);
+        limits.signal?.addEventListener("abort", () => k2k.addRoute("elsewhere", "k"));
+        return sending;
+      });
+      expect(k2k.metrics).toEqual({ delivered: 0, pending: 0, rejected: 1 });
+      await expectReplies(kernel);
+    });
+
     test("one that another runtime was given is delivered there", async () => {
       await using here = await create({ name: "here" });
       await using there = await create({ name: "there", k2k: { deliveryTimeoutMs: 60_000 } });
