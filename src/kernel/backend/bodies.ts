@@ -1,6 +1,7 @@
 /** The bodies of a GPU's kernels, each compiled once for all kernels with the same source. */
 
 import type { Rounds } from "../shader/layout.ts";
+import type { ComputeModule } from "../shader/module.ts";
 import { toKernel } from "../shader/shader.ts";
 import type { KernelSpec } from "./backend.ts";
 import { Body } from "./body.ts";
@@ -46,13 +47,23 @@ export class Bodies {
 
   #compile(key: string, wgsl: string, { workgroupSize, id, body: { structs } }: KernelSpec): Entry {
     const unwanted = new AbortController();
-    const body = toKernel(wgsl, workgroupSize, id, this.#rounds, this.#device.target, structs).then(
-      async (module) => new Body<GpuKernel>(key, await this.#device.pipeline(module, unwanted.signal)),
+    const body = this.#bodyOf(key, unwanted.signal, () =>
+      toKernel(wgsl, workgroupSize, id, this.#rounds, this.#device.target, structs),
     );
     const entry: Entry = { body, waiting: 0, unwanted };
     this.#entries.set(key, entry);
     body.catch(() => this.#forget(key, entry));
     return entry;
+  }
+
+  /** Rejects with the reason of `unwanted`, and closes a pipeline that the device made nevertheless. */
+  async #bodyOf(key: string, unwanted: AbortSignal, toModule: () => Promise<ComputeModule>): Promise<Body<GpuKernel>> {
+    const module = await toModule();
+    unwanted.throwIfAborted();
+    const pipeline = await this.#device.pipeline(module, unwanted);
+    if (unwanted.aborted) pipeline.close();
+    unwanted.throwIfAborted();
+    return new Body<GpuKernel>(key, pipeline);
   }
 
   #forget(key: string, entry: Entry): void {
