@@ -12,7 +12,7 @@ const ID_VARIABLE = "LAVA_TEST_JOB";
 let jobs = 0;
 
 /** How long a job may take: it hangs when it takes longer. Tests get the limit, so that they can still tell of it. */
-export const PATIENCE = 60_000;
+export const PATIENCE = 180_000;
 export const LIMIT = PATIENCE + 10_000;
 
 export interface Job extends JobOptions {
