@@ -1,5 +1,6 @@
 /** The launcher that started this process, and the job whose names it uses. Does not call MPI. */
 import { LavaFlowError } from "../../errors.ts";
+import { cString } from "../../native/c-string.ts";
 import { CONSTANTS, LAUNCH_INFO } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -20,14 +21,6 @@ export interface Launch {
 const OFF = "has MPI turned off (LAVA_FLOW_MPI)";
 const NOT_LAUNCHED = "was not started by an MPI launcher";
 
-const decoder = new TextDecoder();
-
-function text(bytes: Uint8Array, from: number, to: number): string {
-  const field = bytes.subarray(from, to);
-  const end = field.indexOf(0);
-  return decoder.decode(end < 0 ? field : field.subarray(0, end));
-}
-
 export function launch(): Launch {
   const shim = native();
   const info = new Uint8Array(new ArrayBuffer(LAUNCH_INFO.sizeof));
@@ -37,14 +30,14 @@ export function launch(): Launch {
   const standing = number(LAUNCH_INFO.standing);
   const [rank, size] = [number(LAUNCH_INFO.rank), number(LAUNCH_INFO.size)];
   const plain =
-    standing === CONSTANTS.LF_LAUNCH_PLAIN ? text(info, LAUNCH_INFO.reason, LAUNCH_INFO.sizeof) : NOT_LAUNCHED;
+    standing === CONSTANTS.LF_LAUNCH_PLAIN ? cString(info, LAUNCH_INFO.reason, LAUNCH_INFO.sizeof) : NOT_LAUNCHED;
   const off = process.env.LAVA_FLOW_MPI === "off";
   return {
     outside: off ? OFF : standing === CONSTANTS.LF_LAUNCH_RANK ? null : plain,
     told: standing !== CONSTANTS.LF_LAUNCH_NONE,
     rank: rank >= 0 ? rank : undefined,
     size: size > 0 ? size : undefined,
-    job: text(info, LAUNCH_INFO.job, LAUNCH_INFO.reason),
+    job: cString(info, LAUNCH_INFO.job, LAUNCH_INFO.reason),
   };
 }
 

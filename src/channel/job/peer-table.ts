@@ -5,6 +5,7 @@
  */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
+import { cString } from "../../native/c-string.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
@@ -24,7 +25,6 @@ const KEY_BYTES_MAX = 255;
 
 const lines = new Uint8Array(new ArrayBuffer(16_384));
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 function keyOf(field: string, value: string): Uint8Array {
   const key = encoder.encode(`${field} ${value}`);
@@ -62,7 +62,7 @@ class Lookup {
     const result = check(this.#shim, this.#shim.lf_lookup_poll(this.#handle, lines.length, lines));
     if (result === CONSTANTS.LF_PENDING) return false;
     this.count = result;
-    const answer = decoder.decode(lines.subarray(0, lines.indexOf(0)));
+    const answer = cString(lines);
     this.found = answer.split("\n").flatMap((line) => {
       const [, rank, text] = /^(\d+) (.*)$/.exec(line) ?? [];
       return rank === undefined ? [] : [{ rank: Number(rank), text: text as string }];

@@ -1,5 +1,6 @@
 /** The rings on Apple's GPUs, through Metal. */
 import { invalidArgument } from "../../errors.ts";
+import { cString } from "../../native/c-string.ts";
 import { detach, viewOf } from "../../native/handle.ts";
 import { CONSTANTS, METAL_INFO } from "../../native/layout.ts";
 import { timedOut } from "../../native/limits.ts";
@@ -23,7 +24,6 @@ const MEMORIES_MAX = 16;
 const TURNS_MS = 1;
 const POLL_MS = 1;
 
-const decoder = new TextDecoder();
 const told = new Uint8Array(new ArrayBuffer(512));
 const address = new BigUint64Array(new ArrayBuffer(8));
 const reached = new Float64Array(new ArrayBuffer(8));
@@ -33,7 +33,7 @@ const handles = new Int32Array(new ArrayBuffer(4 * MEMORIES_MAX));
 export function metalUnavailable(): string | null {
   const shim = native();
   const viable = check(shim, shim.lf_metal_viable(told.length, told), "Metal");
-  return viable === 1 ? null : decoder.decode(told.subarray(0, told.indexOf(0)));
+  return viable === 1 ? null : cString(told);
 }
 
 class MetalMemory implements ComputeMemory {
@@ -98,7 +98,7 @@ export class MetalDevice implements ComputeDevice {
     this.#handle = check(this.#shim, this.#shim.lf_metal_open());
     const info = new Uint8Array(new ArrayBuffer(METAL_INFO.sizeof));
     check(this.#shim, this.#shim.lf_metal_describe(this.#handle, info), "Metal");
-    this.name = decoder.decode(info.subarray(0, info.indexOf(0)));
+    this.name = cString(info);
     this.target = { name: this.name, f16: true, subgroups: [], subgroupF16: false };
     const fields = new DataView(info.buffer);
     const largest = fields.getFloat64(METAL_INFO.buffer_max, true);

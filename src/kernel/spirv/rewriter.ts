@@ -1,5 +1,6 @@
 /** SPIR-V as words: what an instruction is, what a module declares, and how one is written anew. */
 import { LavaFlowError } from "../../errors.ts";
+import { cString } from "../../native/c-string.ts";
 
 /** Opcodes of the SPIR-V specification 1.0, section 3.32. */
 export const OP = {
@@ -82,9 +83,7 @@ export function unexpected(what: string): LavaFlowError {
 
 /** A string, from word `at` of an instruction. */
 export function text(instruction: Instruction, at: number): string {
-  const bytes = new Uint8Array(instruction.slice(at).buffer);
-  const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return cString(new Uint8Array(instruction.slice(at).buffer));
 }
 
 /** A module that is written anew, instruction by instruction. */
