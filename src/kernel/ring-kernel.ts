@@ -214,12 +214,13 @@ export class RingKernel implements Kernel {
     const limits = { timeoutMs, signal };
     if (!Array.isArray(payloads)) throw invalidArgument("payloads", payloads, "a list of payloads");
     const all = payloads.map((payload) => checkPayload(payload, this));
+    this.#begin("sendMany", limits);
     for (let sent = 0, waited = false; sent < all.length; waited = true) {
-      this.#begin("sendMany", limits);
       if (turnDue()) {
         await nextTurn(); // before: many who send a message each when a turn is due make small submissions
         waited = true; // what was looked at before it may have gone
       } else if (waited) await this.send({ ...alike, payload: all[sent++] as Uint8Array }, limits); // no room: as any other
+      if (waited && sent < all.length) this.#begin("sendMany", limits);
       sent += this.#offerMany(all, sent, alike, waited);
     }
   }

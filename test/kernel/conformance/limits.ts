@@ -67,6 +67,8 @@ export function limits(setting: Setting): void {
       await failure("ABORTED", () => sending);
       await outOfTime((limits) => kernel.sendMany([words(5)], limits));
       await notBegun((limits) => kernel.sendMany([words(6)], limits));
+      await notBegun((limits) => kernel.sendMany([], limits));
+      await failure("INVALID_ARGUMENT", () => kernel.sendMany([], { timeoutMs: -1 }));
       await expectReplies(kernel, 0, 1, 2);
     });
 
