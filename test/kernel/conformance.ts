@@ -5,6 +5,7 @@
  */
 import { describe } from "bun:test";
 import type { Kernel, KernelRuntime, LaunchOptions, RuntimeOptions } from "../../src/kernel/index.ts";
+import { privateDirectory } from "../channel/support.ts";
 import { answers } from "./conformance/answers.ts";
 import { atomics } from "./conformance/atomics.ts";
 import type { BodyName } from "./conformance/bodies.ts";
@@ -26,6 +27,7 @@ export interface Setting {
 
 export function conformance(setting: Setting): void {
   describe(setting.name, () => {
+    privateDirectory(); // some connect runtimes over channels
     lifecycle(setting);
     messages(setting);
     limits(setting);

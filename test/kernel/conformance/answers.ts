@@ -1,7 +1,7 @@
 /** Who answers a call: the kernel that was called, or one that it is passed on to; or nobody. */
 import { describe, expect, test } from "bun:test";
 import type { KernelRuntime } from "../../../src/kernel/index.ts";
-import { failure, privateDirectory } from "../../channel/support.ts";
+import { failure } from "../../channel/support.ts";
 import { type Setting, start } from "../conformance.ts";
 import { word, words } from "../support.ts";
 
@@ -17,8 +17,6 @@ export function answers(setting: Setting): void {
   }
 
   describe("answers", () => {
-    privateDirectory();
-
     test("a call that no kernel replies to is NO_REPLY at once", async () => {
       await using runtime = await create();
       const silent = await start(setting, runtime, "silent");

@@ -1,7 +1,7 @@
 /** Each wait takes a time and a signal; what has begun by then is completed or withdrawn, and nothing is lost. */
 import { describe, expect, test } from "bun:test";
 import type { Kernel } from "../../../src/kernel/index.ts";
-import { eventually, failure, privateDirectory } from "../../channel/support.ts";
+import { eventually, failure } from "../../channel/support.ts";
 import { type Setting, start } from "../conformance.ts";
 import { block, word, words } from "../support.ts";
 
@@ -41,8 +41,6 @@ export function limits(setting: Setting): void {
   }
 
   describe("limits", () => {
-    privateDirectory();
-
     test("a message whose send is given up is not handled", async () => {
       await using runtime = await create();
       const kernel = await blockedEcho(runtime);
