@@ -1,5 +1,5 @@
 /**
- * The boundary between TypeScript and the shim, generated from shim/include/lavaflow.h, its one source:
+ * The boundary between TypeScript and the shim, generated from the headers that shim/include/lavaflow.h includes, its one source:
  *
  *   src/native/symbols.ts   every function, as bun:ffi declares it
  *   src/native/layout.ts    sizes and offsets of every struct, and every constant
@@ -13,7 +13,7 @@
  * enums with explicit values, and macros that are numbers. Other text in the header is an error.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ROOT } from "./run.ts";
 
 const HEADER = "shim/include/lavaflow.h";
@@ -185,6 +185,13 @@ ${lines.join("\n")}
 `;
 }
 
+/** The text of all headers, in the order in which lavaflow.h includes them. */
+export function readHeaders(): string {
+  const folder = dirname(join(ROOT, HEADER));
+  const included = readFileSync(join(ROOT, HEADER), "utf8").matchAll(/^#include "(.+)"$/gm);
+  return [...included].map(([, path = ""]) => readFileSync(join(folder, path), "utf8")).join("\n");
+}
+
 /** Each file's path and its text. */
 export function generated(header: string): Map<string, string> {
   const boundary = parse(header);
@@ -198,7 +205,7 @@ export function generated(header: string): Map<string, string> {
 
 /** The paths of the generated files that differ from the header. */
 export function outOfDate(): string[] {
-  const files = generated(readFileSync(join(ROOT, HEADER), "utf8"));
+  const files = generated(readHeaders());
   const read = (path: string) => (existsSync(join(ROOT, path)) ? readFileSync(join(ROOT, path), "utf8") : "");
   return [...files].filter(([path, text]) => read(path) !== text).map(([path]) => path);
 }
@@ -209,7 +216,7 @@ if (import.meta.main) {
     if (old.length > 0) console.error(`Out of date: ${old.join(", ")}. Run bun scripts/boundary.ts`);
     process.exit(old.length > 0 ? 1 : 0);
   }
-  const files = generated(readFileSync(join(ROOT, HEADER), "utf8"));
+  const files = generated(readHeaders());
   for (const path of old) {
     writeFileSync(join(ROOT, path), files.get(path) as string);
     console.log(path);

@@ -11,11 +11,11 @@ int main(int argc, char **argv) {
   size_t batches = (size_t)atoll(argv[3]) / BATCH, warm = batches / 10;
   double *samples = calloc(batches ? batches : 1, sizeof *samples);
   if (!batches || !samples) bench_fail("calloc");
-  int32_t (*volatile call)(int32_t) = lf_noop;
+  int32_t (*volatile call)(void) = lf_abi_version;
   uint32_t sum = 0;
   for (size_t batch = 0; batch < batches; batch++) {
     uint64_t start = bench_now();
-    for (int32_t i = 0; i < BATCH; i++) sum += (uint32_t)call(i);
+    for (int32_t i = 0; i < BATCH; i++) sum += (uint32_t)call();
     samples[batch] = (double)(bench_now() - start) / BATCH;
   }
   bench_print("noop-c", samples + warm, batches - warm, 0.99, "{");

@@ -105,6 +105,7 @@ export const SYMBOLS = {
   lf_consumer_moved: { args: [T.i32, T.i32], returns: T.i32 },
   lf_consumer_stats: { args: [T.i32, T.ptr], returns: T.i32 },
   lf_consumer_close: { args: [T.i32], returns: T.i32 },
+  lf_membarrier_viable: { args: [], returns: T.i32 },
   lf_mpi_describe: { args: [T.ptr], returns: T.i32 },
   lf_launch_examine: { args: [T.ptr, T.u32, T.ptr], returns: T.i32 },
   lf_job_awaits: { args: [], returns: T.i32 },
@@ -211,8 +212,6 @@ export const SYMBOLS = {
   lf_clock_tick: { args: [T.ptr, T.f64, T.ptr], returns: T.i32 },
   lf_clock_update: { args: [T.ptr, T.f64, T.f64, T.f64, T.f64, T.ptr], returns: T.i32 },
   lf_boxes_copy: { args: [T.ptr, T.f64, T.ptr, T.f64, T.ptr, T.u32], returns: T.i32 },
-  lf_membarrier_viable: { args: [], returns: T.i32 },
-  lf_noop: { args: [T.i32], returns: T.i32 },
 } as const;
 
 export type Shim = Library<typeof SYMBOLS>["symbols"];

@@ -1,21 +1,12 @@
 /** Opens that are refused: a held role, another wire version, an unexpected peer, no route, an unsafe directory. */
-import { afterAll, describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "../../scripts/build.ts";
+import { ROOT } from "../../scripts/run.ts";
 import { Channel } from "../../src/index.ts";
+import { shimFileName } from "../../src/native/platform.ts";
 import { requires } from "../requires.ts";
 import { ProcessPeer } from "./peers.ts";
 import { failure, PATIENT, pair, privateDirectory, unique } from "./support.ts";
@@ -343,40 +334,18 @@ describe("another user", () => {
   );
 });
 
-describe("another version", () => {
-  const zig = join(import.meta.dir, "../../node_modules/.bin/zig");
-  const buildable = requires("zig", existsSync(zig), "no compiler to make a shim of another version");
-  let folder = "";
-  afterAll(() => rmSync(folder || "no folder was made", { recursive: true, force: true }));
+const support = await build("test-support");
+const zig = requires("zig", support.ok, `the shim of another version could not be built: ${support.output.trim()}`);
 
-  /** The shim, but for the number of its wire version. */
-  function build(): string {
-    const shim = () => join(folder, "zig-out/lib/liblavaflow.so");
-    if (folder) return shim();
-    folder = mkdtempSync(join(tmpdir(), "lava-flow-version-"));
-    cpSync(join(import.meta.dir, "../../shim"), folder, {
-      recursive: true,
-      filter: (source) => !/[/\\](zig-out|\.zig-cache|test|bench)$/.test(source),
-    });
-    const header = join(folder, "include/lavaflow.h");
-    const text = readFileSync(header, "utf8");
-    const patched = text.replace(
-      /(#define LF_WIRE_VERSION) (\d+)/,
-      (_, define, version) => `${define} ${Number(version) + 1}`,
-    );
-    expect(patched).not.toBe(text);
-    writeFileSync(header, patched);
-    const built = Bun.spawnSync([zig, "build"], { cwd: folder, stderr: "pipe" });
-    if (!built.success) throw new Error(built.stderr.toString());
-    return shim();
-  }
+describe("another version", () => {
+  const shim = join(ROOT, "shim/zig-out/test-support/other-version", shimFileName());
 
   for (const role of ROLES) {
-    test.skipIf(!buildable)(
+    test.skipIf(!zig)(
       `a ${role} of the next wire version: WIRE_VERSION_MISMATCH`,
       async () => {
         const name = unique();
-        await using peer = new ProcessPeer("opening/attempt", { name, role }, { env: { LAVA_FLOW_SHIM: build() } });
+        await using peer = new ProcessPeer("opening/attempt", { name, role }, { env: { LAVA_FLOW_SHIM: shim } });
         const mine = await failure("WIRE_VERSION_MISMATCH", () => Channel.open(name, { role: other[role] }));
         const theirs = await said(peer);
         expect(theirs).toMatchObject({ code: "WIRE_VERSION_MISMATCH" });

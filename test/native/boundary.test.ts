@@ -1,10 +1,17 @@
 /** The generated declarations equal the header, and the generator refuses text that it does not understand. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { outOfDate, parse } from "../../scripts/boundary.ts";
+import { outOfDate, parse, readHeaders } from "../../scripts/boundary.ts";
 
-const header = readFileSync(join(import.meta.dir, "../../shim/include/lavaflow.h"), "utf8");
+const header = readHeaders();
+
+test("lavaflow.h includes each header of its folder once", () => {
+  const include = join(import.meta.dir, "../../shim/include");
+  const text = readFileSync(join(include, "lavaflow.h"), "utf8");
+  const included = [...text.matchAll(/^#include "lavaflow\/(.+)"$/gm)].map(([, name]) => name as string);
+  expect(included.sort()).toEqual(readdirSync(join(include, "lavaflow")).sort());
+});
 
 test("the generated files are up to date", () => {
   expect(outOfDate()).toEqual([]);

@@ -41,8 +41,6 @@ int32_t lf_status_last(lf_status *out) {
 
 int32_t lf_status_code(void) { return last.code; }
 
-int32_t lf_noop(int32_t value) { return value; }
-
 int32_t lf_status_viable(int viable, const char *reason, uint32_t capacity, char *why) {
   if (!why || capacity == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the reason");
   snprintf(why, capacity, "%s", reason);
