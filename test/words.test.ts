@@ -18,13 +18,13 @@ const LEFT: Record<string, string> = {
     "abilities, barred, bell, foreign, lane, let go, look, mail, piece, place, room, seek, settle, terms, way, wishes",
   "src/gpu": "bell, place",
   "src/kernel":
-    "ahead, beside, he, mail, marks, nobody, piece, pieces, place, places, room, settle, so many, somebody, wall clock, whoever",
+    "ahead, beside, he, mail, marks, nobody, piece, pieces, place, places, room, settle, so many, somebody, whoever",
   "src/memory": "allocate window",
   "src/native": "allocate window, bell, beside, foreign, look, mail, piece, place, room, seek, settle",
   "test/bodies": "lane, nobody, place, places",
   "test/channel": "abilities, nobody, terms, way, whoever, wishes",
   "test/kernel":
-    "beside, home, look, mark, nobody, piece, pieces, place, places, room, so many, somebody, terms, wall clock, whoever",
+    "beside, home, look, mark, nobody, piece, pieces, place, places, room, so many, somebody, terms, whoever",
   "test/mpi": "beside, boards, look",
   "test/process": "beside, foreign, look, nobody, place, room",
   "test/random": "room, whoever",

@@ -17,14 +17,14 @@ test("a number is given once, and its name goes with it", () => {
   expect(addresses.nameOf(0)).toBe("host");
 });
 
-test("of strangers the last few thousand are remembered", () => {
+test("the newest 4,096 kernels of other runtimes keep their numbers", () => {
   const addresses = new Addresses();
   const kernel = addresses.add("k");
-  const first = addresses.stranger("a/0");
-  expect(addresses.stranger("a/0")).toBe(first);
-  for (let i = 1; i < 100_000; i++) addresses.stranger(`a/${i}`);
+  const first = addresses.addRemote("a/0");
+  expect(addresses.addRemote("a/0")).toBe(first);
+  for (let i = 1; i < 100_000; i++) addresses.addRemote(`a/${i}`);
   expect(addresses.nameOf(first)).toBe(`#${first}`);
-  expect(addresses.nameOf(addresses.stranger("a/99999"))).toBe("a/99999");
+  expect(addresses.nameOf(addresses.addRemote("a/99999"))).toBe("a/99999");
   let remembered = 0;
   for (let i = 0; i < 100_000; i++) if (addresses.numberOf(`a/${i}`) !== undefined) remembered++;
   expect(remembered).toBe(4096);

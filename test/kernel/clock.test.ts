@@ -1,11 +1,11 @@
-/** Hybrid logical clocks: against the paper's algorithm in plain code, at the edges, and among threads. */
+/** Hybrid logical clocks: compared with the paper's algorithm in plain code, at their limits, and shared by threads. */
 import { describe, expect, test } from "bun:test";
 import { type HlcTimestamp, HybridLogicalClock } from "../../src/kernel/index.ts";
 import { failure, random } from "../channel/support.ts";
 
 const { compare } = HybridLogicalClock;
 
-/** As in the paper: l and c apart, and a full c carried over into l. */
+/** The algorithm of the paper: separate l and c; a full c carries over into l. */
 class Plain {
   l = 0;
   c = 0;
@@ -34,7 +34,7 @@ class Plain {
 }
 
 describe("one clock", () => {
-  test("ticks grow, and are the time of day", () => {
+  test("ticks increase and follow the time of day", () => {
     const clock = new HybridLogicalClock({ nodeId: 7 });
     const before = Date.now() * 1000;
     let last = clock.tick();
@@ -48,55 +48,55 @@ describe("one clock", () => {
     expect(last.physicalMicros).toBeLessThanOrEqual((Date.now() + 1) * 1000);
   });
 
-  test("does what the paper says, event by event", () => {
+  test("each event gives the timestamp of the algorithm in the paper", () => {
     for (let seed = 0; seed < 20; seed++) {
       const next = random(seed);
       const below = (limit: number) => Math.floor(next() * limit);
-      let wall = 1_000_000;
-      const clock = new HybridLogicalClock({ nodeId: 1, wallClockMicros: () => wall, maxDriftMs: 1 });
+      let now = 1_000_000;
+      const clock = new HybridLogicalClock({ nodeId: 1, realtimeMicros: () => now, maxDriftMs: 1 });
       const plain = new Plain();
       for (let i = 0; i < 5000; i++) {
-        wall += below(4) - 1; // It stands still, and is set back, too.
-        const remote = { physicalMicros: wall + below(9) - 4, logical: below(4096), nodeId: 2 };
+        now += below(4) - 1; // The time of day may stand still, and go back.
+        const remote = { physicalMicros: now + below(9) - 4, logical: below(4096), nodeId: 2 };
         const [got, expected] =
           below(2) === 0
-            ? [clock.tick(), plain.tick(wall)]
-            : [clock.update(remote), plain.update(wall, remote.physicalMicros, remote.logical)];
+            ? [clock.tick(), plain.tick(now)]
+            : [clock.update(remote), plain.update(now, remote.physicalMicros, remote.logical)];
         expect([got.physicalMicros, got.logical]).toEqual(expected);
       }
     }
   });
 
-  test("a clock on the wall that goes back holds it up, and does not set it back", () => {
-    let wall = 5_000_000;
-    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => wall });
+  test("a clock on the now that goes back holds it up, and does not set it back", () => {
+    let now = 5_000_000;
+    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => now });
     const first = clock.tick();
-    wall = 1_000_000;
+    now = 1_000_000;
     for (let i = 1; i <= 10; i++) expect(clock.tick()).toEqual({ ...first, logical: i });
-    wall = 5_000_001;
+    now = 5_000_001;
     expect(clock.tick()).toEqual({ physicalMicros: 5_000_001, logical: 0, nodeId: 0 });
   });
 
-  test("a full counter goes over into the next microsecond", () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => 9 });
+  test("a full logical counter carries over into the next microsecond", () => {
+    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => 9 });
     for (let i = 0; i < 4096; i++) expect(clock.tick().logical).toBe(i);
     expect(clock.tick()).toEqual({ physicalMicros: 10, logical: 0, nodeId: 0 });
   });
 });
 
-describe("the end of the format", () => {
+describe("the greatest timestamp", () => {
   const LAST = { physicalMicros: 2 ** 52 - 1, logical: 4095 };
 
-  test("no tick follows the last one", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 1, wallClockMicros: () => LAST.physicalMicros });
+  test("tick rejects after the greatest timestamp", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 1, realtimeMicros: () => LAST.physicalMicros });
     for (let i = 0; i < 4095; i++) clock.tick();
     expect(clock.tick()).toEqual({ ...LAST, nodeId: 1 });
     for (let i = 0; i < 2; i++) await failure("CLOCK_DRIFT", () => clock.tick());
     await failure("CLOCK_DRIFT", () => clock.update({ physicalMicros: 5, logical: 0, nodeId: 2 }));
   });
 
-  test("a remote stamp that none can follow leaves the clock as it was", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 1, maxDriftMs: Number.POSITIVE_INFINITY, wallClockMicros: () => 7 });
+  test("a rejected remote timestamp leaves the clock unchanged", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 1, maxDriftMs: Number.POSITIVE_INFINITY, realtimeMicros: () => 7 });
     await failure("CLOCK_DRIFT", () => clock.update({ ...LAST, nodeId: 2 }));
     expect(clock.tick()).toEqual({ physicalMicros: 7, logical: 0, nodeId: 1 });
     clock.update({ ...LAST, logical: 4094, nodeId: 2 });
@@ -104,24 +104,24 @@ describe("the end of the format", () => {
   });
 });
 
-describe("a remote stamp", () => {
+describe("a remote timestamp", () => {
   const at = (physicalMicros: number, logical = 0): HlcTimestamp => ({ physicalMicros, logical, nodeId: 9 });
 
-  test("as far ahead as is allowed, and no further", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: 2, wallClockMicros: () => 10_000 });
+  test("may be ahead by maxDriftMs, and no further", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: 2, realtimeMicros: () => 10_000 });
     expect(clock.update(at(12_000, 5))).toEqual({ physicalMicros: 12_000, logical: 6, nodeId: 0 });
     const error = await failure("CLOCK_DRIFT", () => clock.update(at(12_001)));
     expect(error.message).toMatch(/node 9.*2001 us ahead.*2000/);
     expect(clock.tick()).toEqual({ physicalMicros: 12_000, logical: 7, nodeId: 0 });
   });
 
-  test("by default a minute", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => 0 });
+  test("may be a minute ahead by default", async () => {
+    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => 0 });
     clock.update(at(60_000_000));
     await failure("CLOCK_DRIFT", () => clock.update(at(60_000_001)));
   });
 
-  test("that can't be", async () => {
+  test("is rejected where a field is out of range", async () => {
     const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: Number.POSITIVE_INFINITY });
     const before = clock.tick();
     const fractions = [at(1e15 + 0.75), at(1, 0.5)];
@@ -146,25 +146,25 @@ test("compare orders by time, counter and node", () => {
   for (const b of greater) expect([compare(a, b), compare(b, a)]).toEqual([-1, 1]);
 });
 
-test("arguments that can't be", async () => {
+test("invalid options are rejected", async () => {
   const wrong = [
     { nodeId: -1 },
     { nodeId: 0.5 },
     { nodeId: 0, maxDriftMs: Number.NaN },
     { nodeId: 0, maxDriftMs: -1 },
-    { nodeId: 0, wallClockMicros: 5 as never },
+    { nodeId: 0, realtimeMicros: 5 as never },
     { nodeId: 0, memory: new SharedArrayBuffer(4) },
     { nodeId: 0, memory: new ArrayBuffer(8) as never },
     { nodeId: 0, memory: Object.defineProperty(new SharedArrayBuffer(4), "byteLength", { value: 8 }) },
   ];
   for (const options of wrong) await failure("INVALID_ARGUMENT", () => new HybridLogicalClock(options));
   for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY, "soon" as never]) {
-    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => value });
+    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => value });
     await failure("INVALID_ARGUMENT", () => clock.tick());
   }
 });
 
-test("four threads with one clock: no stamp twice, and none that goes back", async () => {
+test("four threads with one clock get distinct, increasing timestamps", async () => {
   const EACH = 50_000;
   const { memory } = new HybridLogicalClock({ nodeId: 3 });
   const workers = Array.from({ length: 4 }, () => new Worker(new URL("../process/clock-worker.ts", import.meta.url)));

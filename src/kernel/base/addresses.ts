@@ -2,29 +2,32 @@
 import { invalidArgument } from "../../errors.ts";
 
 export const HOST = "host";
-/** Ids and names of runtimes: they stand in addresses and in names of channels. */
+/** Characters of an id and of a runtime's name: both are parts of addresses and of channel names. */
 const NAME = /^[\p{L}\p{N}._:,-]+$/u;
+/** Bytes of a kernel's id, at most. */
 const ID_BYTES = 64;
-/** Two of them and what stands around them fit a channel's name. */
+/** Bytes of a runtime's name, at most: a channel's name contains two of them. */
 const RUNTIME_BYTES = 28;
-/** Of kernels elsewhere, that many are remembered; one that was forgotten and comes again gets another number. */
-const STRANGERS = 4096;
+/**
+ * Kernels of other runtimes whose numbers are kept. A kernel that was dropped gets a new number with its next message.
+ */
+const REMOTES_MAX = 4096;
 
 const short = (text: string, bytes: number) => NAME.test(text) && Buffer.byteLength(text) <= bytes;
 
-/** INVALID_ARGUMENT where it can't be the id of a kernel. */
+/** Throws INVALID_ARGUMENT unless `id` can be the id of a kernel. */
 export function checkId(id: unknown, what = "id"): asserts id is string {
   if (typeof id === "string" && id !== HOST && short(id, ID_BYTES)) return;
   throw invalidArgument(what, id, `1 to ${ID_BYTES} bytes of letters, digits and . _ : , - (and not "${HOST}")`);
 }
 
-/** INVALID_ARGUMENT where it can't be the name of a runtime. */
+/** Throws INVALID_ARGUMENT unless `name` can be the name of a runtime. */
 export function checkRuntimeName(name: unknown, what = "name"): asserts name is string {
   if (typeof name === "string" && short(name, RUNTIME_BYTES)) return;
   throw invalidArgument(what, name, `1 to ${RUNTIME_BYTES} bytes of letters, digits and . _ : , -`);
 }
 
-/** "kernel" is here, "runtime/kernel" is elsewhere. INVALID_ARGUMENT where it can't be one of the two. */
+/** The parts of "kernel" (of this runtime) or "runtime/kernel". Throws INVALID_ARGUMENT for any other address. */
 export function parseAddress(address: unknown, what: string): { runtime: string | null; kernel: string } {
   const [first = "", second, ...more] = typeof address === "string" ? address.split("/") : [];
   const valid =
@@ -35,16 +38,19 @@ export function parseAddress(address: unknown, what: string): { runtime: string 
   return second === undefined ? { runtime: null, kernel: first } : { runtime: first, kernel: second };
 }
 
-/** The numbers that a runtime gives: to kernels from 1, once each, as 0 is the host; and to messages. */
+/**
+ * The numbers that a runtime gives to kernels and to messages. Kernels count from 1, each number is given once; 0: the
+ * host.
+ */
 export class Addresses {
   readonly #names = new Map<number, string>();
   readonly #numbers = new Map<string, number>();
-  /** The oldest first. */
-  readonly #strangers = new Set<number>();
+  /** Kernels of other runtimes, the oldest first. */
+  readonly #remotes = new Set<number>();
   #last = 0;
   #messages = 0;
 
-  /** Another one for each message. */
+  /** A new id for a message. */
   nextId(): number {
     return ++this.#messages;
   }
@@ -63,15 +69,15 @@ export class Addresses {
     if (this.#numbers.get(name) === number) this.#numbers.delete(name);
   }
 
-  /** The number of somebody who may never be heard of again. */
-  stranger(name: string): number {
+  /** The number of a kernel of another runtime. This runtime hears nothing of that kernel's end. */
+  addRemote(name: string): number {
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;
     const number = this.add(name);
-    this.#strangers.add(number);
-    if (this.#strangers.size > STRANGERS) {
-      const [oldest] = this.#strangers as Iterable<number> as [number];
-      this.#strangers.delete(oldest);
+    this.#remotes.add(number);
+    if (this.#remotes.size > REMOTES_MAX) {
+      const [oldest] = this.#remotes as Iterable<number> as [number];
+      this.#remotes.delete(oldest);
       this.remove(oldest);
     }
     return number;
@@ -81,12 +87,12 @@ export class Addresses {
     return this.#names.has(number);
   }
 
-  /** Undefined where nobody has the name. */
+  /** Undefined where no kernel has the name. */
   numberOf(name: string): number | undefined {
     return this.#numbers.get(name);
   }
 
-  /** Somebody who is gone has no name any more: "#7". */
+  /** "#7" for a kernel that was removed. */
   nameOf(number: number): string {
     return number === 0 ? HOST : (this.#names.get(number) ?? `#${number}`);
   }

@@ -1,15 +1,16 @@
-/** Calls that wait for an answer, all of a runtime: whichever kernel answers finds the caller here, by the correlation. */
+/** The calls of a runtime that wait for an answer, by correlation id. Any kernel may answer a call. */
 import { LavaFlowError } from "../../errors.ts";
 import type { Struct } from "../struct/struct.ts";
 import { OWN_CORRELATIONS } from "./compose.ts";
 import type { Envelope } from "./envelope.ts";
 
-/** Who waits: a call of this program (waiter.ts), or one of another runtime (answers.ts). */
+/** A call of this program (waiter.ts), or one of another runtime (answers.ts). */
 export interface Caller {
   /** Messages that carry the call and were not handled yet. */
   open: number;
-  /** The kernel that was called, whose end is that of the call; and the struct of its replies. */
+  /** The kernel that was called. The call fails when that kernel ends. */
   owner: object | null;
+  /** The struct of its replies. */
   struct: Struct | null;
   got(reply: Envelope): void;
   failed(error: LavaFlowError): void;
@@ -18,7 +19,7 @@ export interface Caller {
 export class Calls {
   readonly #callers = new Map<number, Caller>();
   #next = OWN_CORRELATIONS;
-  /** Of calls that nothing carries any more, as far as is known. */
+  /** Correlation ids of calls whose count of open messages has reached 0. `#end` checks the counts again. */
   #ending: number[] = [];
 
   next(): number {
@@ -41,12 +42,12 @@ export class Calls {
     this.#callers.delete(correlationId);
   }
 
-  /** Those of a kernel. */
+  /** The calls to a kernel. */
   of(owner: object): Caller[] {
     return [...this.#callers.values()].filter((each) => each.owner === owner);
   }
 
-  /** A kernel passes the call on. */
+  /** A kernel has sent a message that carries the call on. */
   passedOn(correlationId: number): void {
     const caller = correlationId === 0 ? undefined : this.#callers.get(correlationId);
     if (caller) caller.open++;
@@ -57,7 +58,7 @@ export class Calls {
     const caller = correlationId === 0 ? undefined : this.#callers.get(correlationId);
     if (!caller) return;
     caller.open += sent - 1;
-    // Kernels of one submission are heard of in any order: the one that passed it on may come after the one that got it.
+    // The kernels of one submission report in any order: the sender of a message may report after its receiver.
     if (caller.open <= 0 && this.#ending.push(correlationId) === 1) queueMicrotask(this.#end);
   }
 
@@ -67,7 +68,7 @@ export class Calls {
       if (!caller || caller.open > 0) continue;
       caller.failed(
         new LavaFlowError("NO_REPLY", "the call was handled, and no kernel replied", {
-          remedy: "Reply to it, or send what needs no reply with send",
+          remedy: "Reply to it, or use send for messages that need no reply",
         }),
       );
     }

@@ -1,4 +1,4 @@
-/** What a user gives, made into a message: every field is looked at. */
+/** Makes a message from a user's values: every field is checked. */
 import { invalidArgument } from "../../errors.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 import type { Struct } from "../struct/struct.ts";
@@ -7,11 +7,13 @@ import type { Envelope, EnvelopeInit } from "./envelope.ts";
 import type { Message, Priority } from "./message.ts";
 import { messageBytes } from "./payload.ts";
 
-/** Correlation ids from here on are those that calls make for themselves. */
+/** Correlation ids from this one on belong to calls; users' ids are below it. */
 export const OWN_CORRELATIONS = 2 ** 52;
 const TYPE_MAX = 2 ** 32 - 1;
 
-/** A reply may be sent on as it came: what it has besides is the library's, and made anew. */
+/**
+ * All fields of an envelope, so that a reply can be sent on as it came. The library ignores `id` and those below it.
+ */
 const NAMES: OptionNames<Envelope> = {
   payload: true,
   type: true,
@@ -24,16 +26,17 @@ const NAMES: OptionNames<Envelope> = {
   timestamp: true,
 };
 
-/** Whom a message is for. */
+/** The kernel that a message is for. */
 interface Target {
   readonly id: string;
   readonly number: number;
+  /** Bytes of its largest payload. */
   readonly payloadBytes: number;
-  /** Of what it is sent; null: bytes. */
+  /** The struct of its requests; null: bytes. */
   readonly request: Struct | null;
 }
 
-/** The payload's bytes. INVALID_ARGUMENT where it has none, or too many for the kernel. */
+/** The payload's bytes. Throws INVALID_ARGUMENT where it is no payload, or has more bytes than the kernel takes. */
 export function checkPayload(payload: unknown, { id, payloadBytes, request }: Target): Uint8Array {
   const bytes = messageBytes("payload", payload, request);
   if (bytes.byteLength <= payloadBytes) return bytes;
@@ -51,14 +54,14 @@ export function checkPriority(priority: Priority): Priority {
   throw invalidArgument("priority", priority, "0, 1, 2 or 3");
 }
 
-/** When a message is worthless, microseconds of the clock; 0: never. INVALID_ARGUMENT. */
+/** The time after which a message is dropped, microseconds since 1970; 0: never. Throws INVALID_ARGUMENT. */
 export function deadlineOf(deadlineMs: number, { physicalMicros }: HlcTimestamp): number {
   if (!(deadlineMs >= 0)) throw invalidArgument("deadlineMs", deadlineMs, "milliseconds from 0 to Infinity");
   const deadline = physicalMicros + Math.ceil(deadlineMs * 1000);
   return deadline <= Number.MAX_SAFE_INTEGER ? deadline : 0;
 }
 
-/** A message from the host. INVALID_ARGUMENT. */
+/** A message from the host. Throws INVALID_ARGUMENT. */
 export function compose(
   init: EnvelopeInit,
   target: Target,

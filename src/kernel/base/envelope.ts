@@ -1,4 +1,4 @@
-/** Messages as users see them, and as one run of bytes for Workers and channels. */
+/** Messages as users see them, and as packed bytes for Workers and channels. */
 import { LavaFlowError } from "../../errors.ts";
 import { remedyFor } from "../../native/status.ts";
 import type { HlcTimestamp } from "./clock.ts";
@@ -6,23 +6,23 @@ import { checksum, exact, HEADER, HEADER_BYTES, headerFault, readHeader, USED_WO
 import type { Message, Priority } from "./message.ts";
 import type { MessageBytes } from "./payload.ts";
 
-/** `P`: bytes, or what the kernel's `request` may be given as. */
+/** A message to send. `P`: bytes, or a value of the kernel's `request`. */
 export interface EnvelopeInit<P = MessageBytes> {
-  /** Copied by whoever takes it: it may be used again when the send has resolved. */
+  /** The library copies the payload: its memory may be used again when the send has resolved. */
   payload: P;
-  /** What the message is, in the user's own numbering: 0 (the default) to 2^32 - 1. */
+  /** A number of the user's own choice, 0 (the default) to 2^32 - 1. */
   type?: number;
   /** 3 is handled first; default 1. */
   priority?: Priority;
-  /** What a reply will carry too, 1 to 2^52 - 1; 0 (the default) for none. */
+  /** The reply has the same correlation id: 1 to 2^52 - 1; 0 (the default) for none. */
   correlationId?: number;
-  /** The body is not given the message later than this, milliseconds from its timestamp; default Infinity. */
+  /** Milliseconds from the timestamp after which the message is dropped; default Infinity. */
   deadlineMs?: number;
 }
 
-/** `P`: bytes, or a value of the kernel's `request` or `reply`. */
+/** A message that was received. `P`: bytes, or a value of the kernel's `request` or `reply`. */
 export interface Envelope<P = Uint8Array> extends Required<EnvelopeInit<P>> {
-  /** Another one for each message of the runtime. */
+  /** Each message of the runtime has its own. */
   id: number;
   /** Ids of kernels; "host" for this program; "runtime/kernel" for a kernel of another runtime. */
   source: string;
@@ -34,17 +34,17 @@ const LOGICAL_MAX = 4095;
 const PRIORITY_MAX = 3;
 const TYPE_MAX = 2 ** 32 - 1;
 
-/** A header that was read and checked: a message without its payload, of which it tells size and checksum. */
+/** A checked header: a message with the size and the checksum of its payload instead of the payload. */
 export interface Header extends Omit<Message, "payload"> {
   payloadBytes: number;
   crc32: number;
 }
 
-/** A header before it is checked: bytes of a frame may lie at any address. */
+/** The words of a header before they are checked: a copy, because a frame's bytes may not be aligned to words. */
 const words = new Uint32Array(new ArrayBuffer(4 * USED_WORDS));
 const wordBytes = new Uint8Array(words.buffer);
 
-/** What is wrong with a message that came from elsewhere. */
+/** The error of an invalid message that came from another thread or process. */
 export function corrupt(what: string): LavaFlowError {
   return new LavaFlowError("CORRUPT_SEGMENT", what, { remedy: remedyFor("CORRUPT_SEGMENT") });
 }
@@ -63,7 +63,7 @@ const BOUNDS: readonly (readonly [field: number, name: string, most: number])[] 
   [HEADER.DEADLINE, "deadline", Number.MAX_SAFE_INTEGER],
 ];
 
-/** CORRUPT_SEGMENT where it is no header of version 1, or a field is out of its range. */
+/** Throws CORRUPT_SEGMENT where the bytes are no header of version 1, or a field is out of its range. */
 export function checkHeader(bytes: Uint8Array): Header {
   if (bytes.byteLength < HEADER_BYTES)
     throw corrupt(`a message has ${bytes.byteLength} bytes, less than its header's ${HEADER_BYTES}`);
@@ -80,7 +80,7 @@ export function checkHeader(bytes: Uint8Array): Header {
   return { ...fields, priority: urgency as Priority };
 }
 
-/** A message as one run of bytes, header first. */
+/** The header, and the payload behind it. */
 export function pack(message: Message): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(new ArrayBuffer(HEADER_BYTES + message.payload.byteLength));
   writeHeader(new Uint32Array(bytes.buffer, 0, HEADER.WORDS), 0, message);
@@ -89,8 +89,8 @@ export function pack(message: Message): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The message in the bytes of `pack`; its payload is a copy. CORRUPT_SEGMENT, as for `checkHeader`, and where the size of
- * the payload is not that of the bytes behind the header, or its checksum is another.
+ * The message in the bytes of `pack`; its payload is a copy. Throws CORRUPT_SEGMENT as `checkHeader` does, and where
+ * the header's payload size or checksum is not that of the bytes behind the header.
  */
 export function unpack(bytes: Uint8Array): Message {
   const { payloadBytes, crc32, ...message } = checkHeader(bytes);
@@ -102,12 +102,12 @@ export function unpack(bytes: Uint8Array): Message {
   return { ...message, payload };
 }
 
-/** How long a message may wait, milliseconds from its timestamp. */
+/** Milliseconds from the timestamp to the deadline. */
 function deadlineMsOf({ deadlineMicros, timestamp }: Message): number {
   return deadlineMicros === 0 ? Number.POSITIVE_INFINITY : (deadlineMicros - timestamp.physicalMicros) / 1000;
 }
 
-/** A message with the names of the kernels in place of their numbers. */
+/** A message with the names of the kernels instead of their numbers. */
 export function toEnvelope(message: Message, source: string, destination: string): Envelope {
   return {
     id: message.id,

@@ -1,6 +1,6 @@
 /**
- * The 256 bytes before a payload, in RingKernel's layout (mivertowski/RustCompute): the one codec of slots in a GPU's
- * memory, of Workers and of channels. Little-endian; a u64 is two 32-bit words, the low one first.
+ * The 256 bytes before a payload, in RingKernel's layout (mivertowski/RustCompute). This is the only codec: for slots
+ * in a GPU's memory, for Workers and for channels. Little-endian; a u64 is two 32-bit words, the low one first.
  */
 import type { Message } from "./message.ts";
 
@@ -18,7 +18,7 @@ export const HEADER = {
   SIZE: 16, // u64: bytes of the payload
   CRC: 18, // of the payload
   STAMP: 20, // three u64: physical microseconds, logical, node
-  DEADLINE: 26, // likewise; all 0: none
+  DEADLINE: 26, // three u64, as STAMP; all 0: none
   WORDS: 64,
 } as const;
 
@@ -33,7 +33,7 @@ export const VERSION = 1;
 
 const HIGH = 2 ** 32;
 
-/** A header that was read. Its numbers are not checked. */
+/** The fields of a header, not checked. */
 export interface HeaderFields extends Omit<Message, "payload" | "priority"> {
   flags: number;
   priority: number;
@@ -47,8 +47,8 @@ export const checksum = (bytes: Uint8Array): number => Bun.hash.crc32(bytes);
 const high = (value: number) => (value < HIGH ? 0 : (value / HIGH) >>> 0);
 
 /**
- * Writes the words of `message` at `at`, in order and each once: `words` may be the GPU's memory, behind buffers that
- * combine writes. The reserved second half is left as it is.
+ * Writes the header of `message` from word `at` on. Each word is written once, in ascending order: `words` may be the
+ * GPU's memory, which the processor reaches through write-combining buffers. The reserved second half stays unchanged.
  */
 export function writeHeader(words: Uint32Array, at: number, message: Message): void {
   const { id, correlationId, payload, timestamp, deadlineMicros } = message;
@@ -88,7 +88,7 @@ export function writeHeader(words: Uint32Array, at: number, message: Message): v
   words[at + HEADER.DEADLINE + 5] = high(deadlineNode);
 }
 
-/** Why the words at `at` are no header of this version; null where they are one. */
+/** Why the words from `at` on are no header of this version; null where they are one. */
 export function headerFault(words: Uint32Array, at: number): string | null {
   if (words[at] !== MAGIC_LOW || words[at + 1] !== MAGIC_HIGH)
     return `begins with ${exact(words, at).toString(16)}, which is not RINGKERN`;
@@ -117,6 +117,6 @@ export function readHeader(words: Uint32Array, at: number): HeaderFields {
   };
 }
 
-/** A u64 for errors. */
+/** The u64 at word `at`, for errors. */
 export const exact = (words: Uint32Array, at: number): bigint =>
   BigInt(words[at + 1] as number) * 2n ** 32n + BigInt(words[at] as number);

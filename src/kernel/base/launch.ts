@@ -1,4 +1,4 @@
-/** What a kernel may be launched with, and what is said of the rest. */
+/** The options of a launch, and their checks. */
 import { invalidArgument } from "../../errors.ts";
 import { type Limits, timeoutOf } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
@@ -19,21 +19,21 @@ export interface SendOptions {
   deadlineMs?: number;
 }
 
-/** What a handler has besides the message. */
+/** The second argument of a handler. */
 export interface KernelContext {
-  /** The kernel's own memory: zeros at first, and as the handler left it after that. */
+  /** The kernel's own memory: zeros at first, and kept from message to message. */
   readonly state: Uint8Array;
   readonly clock: HybridLogicalClock;
   /**
-   * Sends to another kernel: its id, or "runtime/id". The message is of the type of the one that is being handled, if
-   * nothing else is said, and has priority 1. A call that is being handled is passed on so: whoever replies to this message
-   * answers it. Throws KERNEL_NOT_ACTIVE where there is none, QUEUE_FULL, and
-   * MAX_HOPS_EXCEEDED. In a Worker it does not throw: what can't be delivered counts as rejected in `k2k.metrics`.
+   * Sends to another kernel: its id, or "runtime/id". By default the message has the type of the message that is being
+   * handled, and priority 1. Within a call, the message carries the call on: the kernel that replies to it answers the
+   * call. Throws KERNEL_NOT_ACTIVE where there is no such kernel, QUEUE_FULL, and MAX_HOPS_EXCEEDED. In a Worker
+   * `sendTo` does not throw: a message that can't be delivered counts as rejected in `k2k.metrics`.
    */
   sendTo(kernelId: string, payload: MessageBytes, options?: SendOptions): void;
 }
 
-/** Handles one message at a time. What it returns is the reply; undefined for none. */
+/** Handles one message at a time. Returns the reply; undefined for none. */
 export type Handler<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined> = (
   message: Envelope<Payload<Request>>,
   context: KernelContext,
@@ -46,39 +46,41 @@ export interface LaunchOptions<
   Reply extends Struct | undefined = undefined,
 > extends Limits {
   /**
-   * WGSL with a function `on_message` runs on vulkan and metal; a handler, or a module whose default export is one and
-   * which then runs in a Worker of its own (not in a bundle), on cpu. Give WGSL and one of them to run anywhere.
+   * `wgsl`, with a function `on_message`, runs on vulkan and metal. `handler` runs on cpu. `module`, whose default
+   * export is a handler, runs on cpu in a Worker of its own, but not in a bundle. A source with WGSL and one of the
+   * others runs on all.
    */
   source: { wgsl?: string; handler?: Handler<NoInfer<Request>, NoInfer<Reply>>; module?: string | URL };
   /**
-   * What it is sent, and what it replies: `send` and `call` take values of the one, `receive`, `call` and the handler have
-   * values of the other. Without them payloads are bytes.
+   * Structs of the requests and of the replies. `send` and `call` take values of `request`, and the handler gets them;
+   * it returns values of `reply`, and `receive` and `call` give them. Without a struct, payloads are bytes.
    */
   request?: Request;
   reply?: Reply;
   /** Further structs that the WGSL uses: for its state, and for what it sends to other kernels. */
   structs?: readonly Struct[];
-  /** A multiple of 4; default 1024. */
+  /** Bytes of the kernel's state, a multiple of 4; default 1024. */
   stateBytes?: number;
-  /** How many messages may wait for it, and how many replies for `receive`: powers of two, default 256. */
+  /** Messages that may wait for the kernel: a power of two, default 256. */
   inputCapacity?: number;
+  /** Replies that may wait for `receive`: a power of two, default 256. */
   outputCapacity?: number;
-  /** The largest payload, in and out: a multiple of 4, default 256, or as much as `request` and `reply` need. */
+  /** Bytes of the largest payload, in and out: a multiple of 4. Default 256, or what `request` and `reply` need. */
   payloadBytes?: number;
   /** Invocations of the WGSL for each message; default 1. */
   workgroupSize?: number;
   /**
-   * The kernels that the numbers of `send_to` in WGSL stand for, from 0: ids, "runtime/id", or "" for nobody. They may be
-   * launched later. What can't be delivered to another runtime counts as rejected in `k2k.metrics`.
+   * The destinations of `send_to` in WGSL by number, from 0: ids, "runtime/id", or "" for none. The kernels may be
+   * launched later. A message that can't be delivered to another runtime counts as rejected in `k2k.metrics`.
    */
   routes?: readonly string[];
 }
 
-/** As `LaunchOptions`, with nothing left out. */
+/** Checked `LaunchOptions`, with all defaults filled in. */
 export interface LaunchPlan extends Required<Omit<LaunchOptions, "request" | "reply" | "structs" | keyof Limits>> {
   request: Struct | null;
   reply: Struct | null;
-  /** What these and all others give the WGSL. */
+  /** The WGSL of `request`, `reply` and the further structs. */
   structs: StructLibrary;
 }
 
@@ -87,7 +89,7 @@ const PAYLOAD_MAX = 64 * MiB;
 const STATE_MAX = 1024 * MiB;
 const CAPACITY_MAX = 2 ** 20;
 const WORKGROUP_MAX = 1024;
-/** A path from the root, of a drive too, or a URL: what is relative would be so to a file of this library. */
+/** An absolute path, also of a drive, or a URL. A relative path would be resolved against a file of this library. */
 const ABSOLUTE = /^(\/|[a-z][\w+.-]*:)/i;
 const ROUTES_MAX = 65_536;
 
@@ -111,7 +113,7 @@ function capacity(name: string, value: unknown): number {
 
 function checkStruct(name: string, value: unknown): Struct | null {
   if (value === undefined || value instanceof Struct) return value ?? null;
-  throw invalidArgument(name, value, "what struct() gave");
+  throw invalidArgument(name, value, "a result of struct()");
 }
 
 function checkSource(source: unknown, backend: "cpu" | "gpu", passedOver: string): LaunchPlan["source"] {
@@ -127,13 +129,9 @@ function checkSource(source: unknown, backend: "cpu" | "gpu", passedOver: string
   if (handler !== undefined && module !== undefined)
     throw invalidArgument("source.module", module, "either a handler or a module");
   if (backend === "gpu" && wgsl === undefined)
-    throw invalidArgument("source.wgsl", wgsl, "WGSL with a function on_message, which is what runs on this backend");
+    throw invalidArgument("source.wgsl", wgsl, "WGSL with a function on_message: this backend runs nothing else");
   if (backend === "cpu" && handler === undefined && module === undefined)
-    throw invalidArgument(
-      "source.handler",
-      handler,
-      `a handler or a module, which is what runs on the cpu${passedOver}`,
-    );
+    throw invalidArgument("source.handler", handler, `a handler or a module: the cpu runs nothing else${passedOver}`);
   return { wgsl, handler, module };
 }
 
@@ -152,7 +150,9 @@ const NAMES: OptionNames<LaunchOptions> = {
   signal: true,
 };
 
-/** INVALID_ARGUMENT, with the option that can't be. `passedOver` says why it is not another backend. */
+/**
+ * Throws INVALID_ARGUMENT with the invalid option. `passedOver` is appended to errors: why no other backend was chosen.
+ */
 export function checkLaunch(
   id: unknown,
   options: LaunchOptions<Struct | undefined, Struct | undefined>,
@@ -166,7 +166,7 @@ export function checkLaunch(
   const request = checkStruct("request", options.request);
   const reply = checkStruct("reply", options.reply);
   const { structs = [], routes = [] } = options;
-  if (!Array.isArray(structs)) throw invalidArgument("structs", structs, "a list of what struct() gave");
+  if (!Array.isArray(structs)) throw invalidArgument("structs", structs, "a list of results of struct()");
   for (const [i, each] of structs.entries()) checkStruct(`structs[${i}]`, each ?? null);
   const needed = Math.max(request?.size ?? 0, reply?.size ?? 0);
   const { stateBytes = 1024, inputCapacity = 256, outputCapacity = 256, workgroupSize = 1 } = options;

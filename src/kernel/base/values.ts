@@ -1,16 +1,18 @@
-/** Messages of structs: their bytes made into values, and what handlers return made into bytes. */
+/** Messages of structs: bytes become values, and the results of handlers become bytes. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { Struct } from "../struct/struct.ts";
 import type { Envelope } from "./envelope.ts";
 import { isBytes, isThenable } from "./payload.ts";
 
-/** The same message with the value of a struct for its bytes. INVALID_ARGUMENT where there are too few of them. */
+/**
+ * Replaces the message's bytes by the struct's value. Throws INVALID_ARGUMENT where there are fewer bytes than it has.
+ */
 export function withValue(message: Envelope, struct: Struct): Envelope {
   message.payload = struct.unpack(message.payload) as never;
   return message;
 }
 
-/** Gives it to who waits for it; where it is no value of the struct, the error instead. */
+/** Gives the reply to `receiver`; where the bytes are no value of the struct, the receiver gets the error. */
 export function give(
   receiver: { got(reply: Envelope): void; failed(error: LavaFlowError): void },
   reply: Envelope,
@@ -26,7 +28,9 @@ export function give(
   else receiver.failed(failure);
 }
 
-/** What a handler returned, as bytes where it is a value of the struct. What can't be either stays, to be refused as a reply. */
+/**
+ * A handler's result, packed where the kernel has a struct. Bytes and thenables stay unchanged: `replyTo` checks them.
+ */
 export function replyBytes(value: unknown, struct: Struct | null): unknown {
   const isValue = struct !== null && value !== undefined && !isBytes(value) && !isThenable(value);
   return isValue ? struct.pack(value as never) : value;

@@ -1,19 +1,22 @@
-/** A promise that somebody else settles, or the time. */
+/** A promise that its owner resolves or rejects, and that a timeout or a signal rejects. */
 import { type Call, callHere, type LavaFlowError, namesUser, putFirst, sourceLineOf } from "../../errors.ts";
 import { aborted, type Limits, TIMER_MAX_MS, timedOut } from "../../native/limits.ts";
 import { afterTurn } from "../../native/turn.ts";
 import type { Struct } from "../struct/struct.ts";
 
-/** callHere, the waiter's constructor, two of the kernel, and what the user calls it by. */
+/** Stack frames to capture: callHere, the waiter's constructor, two of the kernel, and the user's. */
 const FRAMES = 6;
 
-/** How long a caller waits: `signal` was not aborted when the wait began. */
+/** The limits of a wait: `signal` was not aborted when the wait began. */
 export type Limit = Required<Pick<Limits, "timeoutMs">> & Pick<Limits, "signal">;
 
-/** The line of the user's program that an error of a kernel shows, where it has none of its own. */
+/** The line of the user's program that an error of a kernel shows, where the error has no line of its own. */
 export class Origin {
   readonly launch: Call;
-  /** The last one that waited did so over a turn of the event loop. Capturing a call would double the time of those that don't. */
+  /**
+   * Whether the last waiter waited longer than one turn of the event loop. Only then does the next one capture its
+   * call: a capture doubles the time of a wait that ends at once.
+   */
   sleeps = true;
 
   constructor(launch: Call) {
@@ -21,7 +24,7 @@ export class Origin {
   }
 }
 
-/** Those who began to wait since the event loop turned: most have what they wait for before it does again, and need no timer. */
+/** Waiters that began in this turn of the event loop. Most end within the turn and never need a timer. */
 let fresh: Waiter<never>[] = [];
 
 function arm(): void {
@@ -32,7 +35,7 @@ function arm(): void {
 
 export class Waiter<T> {
   readonly promise: Promise<T>;
-  // Of a call (calls.ts):
+  // `Caller` of calls.ts:
   open = 1;
   owner: object | null = null;
   struct: Struct | null = null;
@@ -50,9 +53,9 @@ export class Waiter<T> {
   #reject!: (error: LavaFlowError) => void;
 
   /**
-   * Rejects with TIMEOUT after `timeoutMs`, and with ABORTED by the signal: `what()` has not happened then. `over` is called
-   * once, before it settles. An error without a line of the user's program shows the line of the call, where the waiter
-   * before it slept, and else the line of the launch.
+   * The promise rejects with TIMEOUT after `timeoutMs`, and with ABORTED by the signal; `what()` is the error's text.
+   * `over` is called once, before the promise settles. An error without a line of the user's program gets the line of
+   * the call where `origin.sleeps` was true, and otherwise the line of the launch.
    */
   constructor({ timeoutMs: limitMs, signal }: Limit, what: () => string, over: () => void, origin: Origin) {
     this.#limitMs = limitMs;
@@ -73,12 +76,12 @@ export class Waiter<T> {
     fresh.push(this as unknown as Waiter<never>);
   }
 
-  /** A turn of the event loop did not bring what it waits for. */
+  /** Sets the timer: the wait outlasts the turn of the event loop in which it began. */
   arm(): void {
     if (this.#settled) return;
     this.#slept = this.#origin.sleeps = true;
     if (this.#limitMs >= TIMER_MAX_MS) return;
-    // The thread may have been busy while what it waits for came: whoever brings that has one more turn of the event loop.
+    // A busy thread may run the timer first although the result has arrived: the result gets one more turn of the loop.
     const timeIsUp = () => afterTurn(() => this.#settled || this.failed(timedOut(this.#what(), this.#limitMs)));
     this.#timer = setTimeout(timeIsUp, this.#limitMs);
   }
@@ -106,7 +109,7 @@ export class Waiter<T> {
   }
 }
 
-/** Resolves when `promise` has, and after `ms` at the latest. */
+/** Resolves when `promise` has resolved, and after `ms` milliseconds at the latest. */
 export async function within(ms: number, promise: Promise<void>): Promise<void> {
   if (!(ms > 0)) return;
   const { promise: over, resolve } = Promise.withResolvers<void>();

@@ -257,7 +257,7 @@ export class Broker implements K2kBroker {
     const { from, to, message, told } = arrival;
     const { addresses, clock } = this.#runtime;
     message.id = addresses.nextId();
-    message.source = addresses.stranger(from);
+    message.source = addresses.addRemote(from);
     // Its correlation is that of the other runtime's calls: here it has another one, or none.
     message.correlationId = arrival.answer ? this.#answers.expect(arrival.answer) : 0;
     const delivery = this.#dispatcher.open({ from, to, message, told, arrival });
