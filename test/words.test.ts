@@ -14,15 +14,14 @@ const LEFT: Record<string, string> = {
     "ahead, allocate window, bell, bells, board, foreign, gate, home, lane, letter, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, pool give, pool take, room, seek, seeks, settle, so many, so often, somebody, wall micros, way, whoever",
   "shim/test-mpi":
     "bell, bells, beside, bulk, home, lane, lanes, letter, letters, looks, mail, mark, marks, meet, nobody, parting, partner, piece, pieces, place, room, seek, seeks, settle, settles, so many, way",
-  "src/channel":
-    "abilities, barred, bell, foreign, lane, let go, look, mail, piece, place, room, seek, settle, terms, way, wishes",
+  "src/channel": "barred, bell, foreign, lane, let go, look, mail, piece, place, room, seek, settle, way",
   "src/gpu": "bell, place",
   "src/kernel":
     "ahead, beside, he, mail, marks, nobody, piece, pieces, place, places, room, settle, so many, somebody, whoever",
   "src/memory": "allocate window",
   "src/native": "allocate window, bell, beside, foreign, look, mail, piece, place, room, seek, settle",
   "test/bodies": "lane, nobody, place, places",
-  "test/channel": "abilities, nobody, terms, way, whoever, wishes",
+  "test/channel": "way",
   "test/kernel":
     "beside, home, look, mark, nobody, piece, pieces, place, places, room, so many, somebody, terms, whoever",
   "test/mpi": "beside, boards, look",

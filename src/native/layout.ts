@@ -185,7 +185,7 @@ export const BOX = {
 
 export const CONSTANTS = {
   LF_ABI_VERSION: 6,
-  LF_WIRE_VERSION: 5,
+  LF_WIRE_VERSION: 6,
   LF_UUID_BYTES: 16,
   LF_STEP_PIPELINES_MAX: 32,
   LF_SCOPE_MAX: 16,

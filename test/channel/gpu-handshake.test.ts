@@ -11,16 +11,16 @@ privateDirectory();
 const pinned = { transport: "vulkan" } as const;
 
 /** What a process on the same GPU says of it. */
-const ability = {
+const capability = {
   membarrier: native().lf_membarrier_viable() === 1,
   name: gpu?.name,
   deviceUuid: gpu?.deviceUuid,
   driverUuid: gpu?.driverUuid,
   timeline: false,
 };
-const greeting = say(MESSAGE.hello, { ...hello, wishes: ["vulkan"], pin: "vulkan" });
-const asConsumer = say(MESSAGE.hello, { ...hello, role: "consumer", wishes: ["vulkan"], pin: "vulkan" });
-const verdict = (of: unknown) => say(MESSAGE.verdict, { ok: true, reason: null, abilities: { vulkan: of } });
+const greeting = say(MESSAGE.hello, { ...hello, requested: ["vulkan"], pin: "vulkan" });
+const asConsumer = say(MESSAGE.hello, { ...hello, role: "consumer", requested: ["vulkan"], pin: "vulkan" });
+const verdict = (of: unknown) => say(MESSAGE.verdict, { ok: true, reason: null, capabilities: { vulkan: of } });
 
 describe.skipIf(!vulkan)("invalid capabilities of a GPU", () => {
   const wrong: [string, unknown][] = [
@@ -29,10 +29,10 @@ describe.skipIf(!vulkan)("invalid capabilities of a GPU", () => {
     ["a number", 5],
     ["an empty object", {}],
     ["a name alone", { name: "a GPU" }],
-    ["a UUID that is too short", { ...ability, deviceUuid: ability.deviceUuid?.slice(1) }],
-    ["a UUID that is none", { ...ability, driverUuid: "z".repeat(32) }],
-    ["a UUID as a list", { ...ability, deviceUuid: [ability.deviceUuid] }],
-    ["a timeline in words", { ...ability, timeline: "yes" }],
+    ["a UUID that is too short", { ...capability, deviceUuid: capability.deviceUuid?.slice(1) }],
+    ["a UUID that is none", { ...capability, driverUuid: "z".repeat(32) }],
+    ["a UUID as a list", { ...capability, deviceUuid: [capability.deviceUuid] }],
+    ["a timeline in words", { ...capability, timeline: "yes" }],
   ];
   for (const [what, of] of wrong) {
     test(`${what}: NO_ROUTE with the reason`, async () => {
@@ -51,20 +51,20 @@ describe.skipIf(!vulkan)("invalid capabilities of a GPU", () => {
 });
 
 describe.skipIf(!vulkan)("invalid parameters of a GPU channel", () => {
-  const elsewhere = { ...ability, deviceUuid: "0f".repeat(16) };
-  const accept = (terms: unknown) => say(MESSAGE.accepted, { ok: true, reason: null, terms });
+  const elsewhere = { ...capability, deviceUuid: "0f".repeat(16) };
+  const accept = (parameters: unknown) => say(MESSAGE.accepted, { ok: true, reason: null, parameters });
 
-  for (const [what, of, terms] of [
-    ["none", ability, undefined],
-    ["null", ability, null],
-    ["a word", ability, "direct"],
-    ["an unknown way", ability, { way: "wormhole", why: "" }],
-    ["no reason", ability, { way: "direct" }],
-    ["a copy on the same GPU", ability, { way: "cuda", why: "" }],
+  for (const [what, of, parameters] of [
+    ["none", capability, undefined],
+    ["null", capability, null],
+    ["a word", capability, "direct"],
+    ["an unknown way", capability, { way: "wormhole", why: "" }],
+    ["no reason", capability, { way: "direct" }],
+    ["a copy on the same GPU", capability, { way: "cuda", why: "" }],
     ["the same memory on two GPUs", elsewhere, { way: "direct", why: "" }],
   ] as const) {
     test(`${what}: CORRUPT_SEGMENT`, async () => {
-      await tell("producer", [asConsumer, verdict(of), accept(terms)], "CORRUPT_SEGMENT", pinned);
+      await tell("producer", [asConsumer, verdict(of), accept(parameters)], "CORRUPT_SEGMENT", pinned);
     });
   }
 });

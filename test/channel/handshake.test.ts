@@ -27,9 +27,9 @@ describe("an invalid hello", () => {
     ["an unknown profile", say(kind, { ...hello, profile: "fast" })],
     ["the name of a method for a profile", say(kind, { ...hello, profile: "toString" })],
     ["an unknown pin", say(kind, { ...hello, pin: "tcp" })],
-    ["no requested transports", say(kind, { ...hello, wishes: null })],
-    ["requested transports in a string", say(kind, { ...hello, wishes: "shm" })],
-    ["an unknown requested transport", say(kind, { ...hello, wishes: ["shm", "toString"] })],
+    ["no requested transports", say(kind, { ...hello, requested: null })],
+    ["requested transports in a string", say(kind, { ...hello, requested: "shm" })],
+    ["an unknown requested transport", say(kind, { ...hello, requested: ["shm", "toString"] })],
     ["no location", say(kind, { ...hello, location: undefined })],
     ["a location without a hostname", say(kind, { ...hello, location: {} })],
     ["a location with a wrong pid", say(kind, { ...hello, location: { hostname: "a", pid: -1 } })],
@@ -81,8 +81,8 @@ describe("messages after the hello", () => {
   });
 
   test("capabilities of another form count as none", async () => {
-    for (const abilities of [{ shm: 5 }, { shm: null }, {}, null, 5, "shm"]) {
-      const other = say(MESSAGE.verdict, { ...agreed, abilities });
+    for (const capabilities of [{ shm: 5 }, { shm: null }, {}, null, 5, "shm"]) {
+      const other = say(MESSAGE.verdict, { ...agreed, capabilities });
       const error = await tell("consumer", [...greeting, other], "NO_ROUTE");
       expect(error.message).toContain("the peer has no shared-memory transport");
     }

@@ -130,7 +130,7 @@ describe("the name is free again", () => {
       const { name, peer, channel } = await connect("producer");
       await using _ = channel;
       await peer[Symbol.asyncDispose]();
-      // Nobody comes: TIMEOUT when the role was free.
+      // No peer comes: TIMEOUT when the role was free.
       let code = "NAME_IN_USE";
       for (let tries = 0; code === "NAME_IN_USE" && tries < 2000; tries++) {
         await Bun.sleep(1);

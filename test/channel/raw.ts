@@ -15,11 +15,11 @@ export const hello = {
   role: "producer",
   profile: "cpu-shared",
   location: ProcessLocation.detect(),
-  wishes: ["shm"],
+  requested: ["shm"],
 };
 
 /** What it would answer to the other one's hello. */
-export const agreed = { ok: true, reason: null, abilities: { shm: { membarrier: true } } };
+export const agreed = { ok: true, reason: null, capabilities: { shm: { membarrier: true } } };
 
 /** A message as it is, whatever it is. */
 export interface Raw {

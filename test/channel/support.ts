@@ -79,7 +79,7 @@ export function nothingLeft(directory: { readonly path: string }): void {
     atFirst = held();
   });
   afterAll(async () => {
-    // Whoever comes next takes away what the killed left behind.
+    // The next open removes what killed processes left behind.
     const enough = new AbortController();
     const opening = failure("ABORTED", () => Channel.open(unique(), { role: "consumer", signal: enough.signal }));
     enough.abort();

@@ -13,7 +13,7 @@
 #define LF_ABI_VERSION 6
 /* Raised whenever two processes of different builds could misread each other. (Tests build a shim with another one.) */
 #ifndef LF_WIRE_VERSION
-#define LF_WIRE_VERSION 5
+#define LF_WIRE_VERSION 6
 #endif
 
 /* ---- status: the negative ones are errors; their names without LF_E are the error codes of TypeScript ---- */

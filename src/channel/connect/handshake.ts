@@ -10,9 +10,6 @@
  *   for each candidate, fastest first:
  *     the memory to share, or failed               ->
  *                                                  <-  accepted with the parameters, or the reason against it
- *
- * In the JSON the runtime-directory id is `place`, the requested transports are `wishes`, the capabilities are `abilities`
- * and the parameters are `terms`.
  */
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../../location.ts";
@@ -64,7 +61,7 @@ const REASON_MAX = 1000;
 export function sendHello(link: Link, party: Party): void {
   const { role, location, directoryId, profile, pin } = party;
   try {
-    link.send(MESSAGE.hello, { role, location, place: directoryId, profile, wishes: requested(party), pin });
+    link.send(MESSAGE.hello, { role, location, directoryId, profile, requested: requested(party), pin });
   } catch (error) {
     // A peer of another wire version has closed the link after a message that says so. `receiveHello` reads that message.
     if (!isCode(error, "PEER_DIED")) throw error;
@@ -94,7 +91,7 @@ export async function shakeHands(
   const pins = [pin, peer.pin].filter((name) => name !== undefined);
   const examined = [...requested(party), ...peer.requested].filter((name) => pins.every((pinned) => pinned === name));
   const offered = objection === null ? capabilities(party, new Set(examined)) : {};
-  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, abilities: offered });
+  link.send(MESSAGE.verdict, { ok: objection === null, reason: objection, capabilities: offered });
   const verdict = readVerdict(await next(link, MESSAGE.verdict, deadline));
   if (objection !== null) throw new Mismatch(objection);
   if (!verdict.ok) throw new Mismatch(`the peer expects another process: ${verdict.reason}`);
@@ -193,7 +190,7 @@ async function accept(
     return { reason };
   }
   try {
-    link.send(MESSAGE.accepted, { ok: true, reason: null, terms: opened.parameters });
+    link.send(MESSAGE.accepted, { ok: true, reason: null, parameters: opened.parameters });
     return opened;
   } catch (error) {
     opened.consumer.close(); // the producer died: unmap its memory
@@ -243,13 +240,14 @@ function messageOf(error: unknown): string {
 function readHello(value: unknown, ownRole: string): Hello {
   const bad = (field: string) => new LavaFlowError("CORRUPT_SEGMENT", `the peer's hello has no valid ${field}`);
   if (typeof value !== "object" || value === null) throw bad("form");
-  const { role, profile, pin, place = null, wishes, location } = value as Record<string, unknown>;
+  const { role, profile, pin, directoryId = null, requested, location } = value as Record<string, unknown>;
   if ((role !== "producer" && role !== "consumer") || role === ownRole) throw bad("role");
   if (!PROFILES.includes(profile as ChannelProfile)) throw bad("profile");
   if (pin !== undefined && !TRANSPORT_NAMES.includes(pin as TransportName)) throw bad("pin");
-  if (place !== null && (typeof place !== "string" || place.length > DIRECTORY_ID_MAX)) throw bad("place");
-  if (!Array.isArray(wishes) || !wishes.every((name) => TRANSPORT_NAMES.includes(name))) throw bad("wishes");
-  const known = { role, profile, pin, directoryId: place, requested: wishes } as Omit<Hello, "location">;
+  if (directoryId !== null && (typeof directoryId !== "string" || directoryId.length > DIRECTORY_ID_MAX))
+    throw bad("directoryId");
+  if (!Array.isArray(requested) || !requested.every((name) => TRANSPORT_NAMES.includes(name))) throw bad("requested");
+  const known = { role, profile, pin, directoryId, requested } as Omit<Hello, "location">;
   try {
     return { ...known, location: validateLocation(location) };
   } catch {
@@ -265,7 +263,7 @@ interface Verdict {
 }
 
 function readVerdict(value: unknown): Verdict {
-  const { ok, reason, abilities, terms } = (value ?? {}) as Record<string, unknown>;
+  const { ok, reason, capabilities, parameters } = (value ?? {}) as Record<string, unknown>;
   if (typeof ok !== "boolean") throw new LavaFlowError("CORRUPT_SEGMENT", "the peer's verdict has no valid form");
   return {
     ok,
@@ -274,8 +272,8 @@ function readVerdict(value: unknown): Verdict {
       .slice(0, REASON_MAX)
       .replace(/\p{Cc}/gu, " "),
     // Each transport checks its own part.
-    capabilities: (abilities ?? {}) as Record<string, unknown>,
-    parameters: terms,
+    capabilities: (capabilities ?? {}) as Record<string, unknown>,
+    parameters,
   };
 }
 
