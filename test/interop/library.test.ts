@@ -1,6 +1,7 @@
 /** The choice of the libraries: none, a missing one, a wrong one, and a CUDA driver that fails on demand. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { TEST_LIMIT } from "../../scripts/tests.ts";
 import { interopViability } from "../../src/interop/index.ts";
 import { inSoftware } from "../gpu/support.ts";
 import type { Outcome, Told } from "../process/cuda-faults.ts";
@@ -68,7 +69,7 @@ describe.skipIf(!there)("a CUDA driver without a GPU", () => {
   const variables = fake as Variables;
 
   test("passes the tests of CUDA by bytes, both ways", async () => {
-    const { code, err } = await run(["test", "./test/interop/cuda.test.ts"], {
+    const { code, err } = await run(["test", TEST_LIMIT, "./test/interop/cuda.test.ts"], {
       ...variables,
       LAVA_FLOW_REQUIRE: "vulkan,cuda",
     });
@@ -156,7 +157,7 @@ describe.skipIf(!(inSoftware && requires("zig", typeof fakeCl !== "string", Stri
   "an OpenCL driver without a GPU",
   () => {
     test("passes the tests of OpenCL by bytes, both ways", async () => {
-      const { code, err } = await run(["test", "./test/interop/opencl.test.ts"], {
+      const { code, err } = await run(["test", TEST_LIMIT, "./test/interop/opencl.test.ts"], {
         ...(fakeCl as Variables),
         LAVA_FLOW_REQUIRE: "vulkan,opencl",
       });

@@ -3,6 +3,7 @@
  * the MSL that naga wrote, as C++. NOTHING HERE HAS RUN ON A MAC: what is shown is that host code, layouts and MSL fit.
  */
 import { describe, expect, test } from "bun:test";
+import { TEST_LIMIT } from "../../scripts/tests.ts";
 import { vulkan } from "../gpu/support.ts";
 import { runBun, SOFTWARE_METAL, there } from "./metal-support.ts";
 
@@ -13,7 +14,7 @@ describe.skipIf(!(there && vulkan))("over a software Metal", () => {
   test.each(["./test/kernel/vulkan.test.ts", "./test/kernel/metal.suite.ts", "./test/kernel/extensions.test.ts"])(
     "%s passes",
     async (suite) => {
-      const { err } = await runBun(["test", suite, "-t", OTHERS], SOFTWARE_METAL);
+      const { err } = await runBun(["test", TEST_LIMIT, suite, "-t", OTHERS], SOFTWARE_METAL);
       expect(Number(/(\d+) pass/.exec(err)?.[1])).toBeGreaterThan(10);
       expect(err).toContain(" 0 fail");
       expect(err).not.toContain("stand-in for Metal:");
