@@ -17,13 +17,12 @@ const LEFT: Record<string, string> = {
   "src/channel": "barred, bell, foreign, lane, let go, look, mail, piece, place, room, seek, settle, way",
   "src/gpu": "bell, place",
   "src/kernel":
-    "ahead, beside, he, mail, marks, nobody, piece, pieces, place, places, room, settle, so many, somebody, whoever",
+    "ahead, beside, he, marks, nobody, piece, pieces, place, places, room, settle, so many, somebody, whoever",
   "src/memory": "allocate window",
   "src/native": "allocate window, bell, beside, foreign, look, mail, piece, place, room, seek, settle",
   "test/bodies": "lane, nobody, place, places",
   "test/channel": "way",
-  "test/kernel":
-    "beside, home, look, mark, nobody, piece, pieces, place, places, room, so many, somebody, terms, whoever",
+  "test/kernel": "beside, home, look, mark, nobody, piece, pieces, place, room, so many, somebody, terms, whoever",
   "test/mpi": "beside, boards, look",
   "test/process": "beside, foreign, look, nobody, place, room",
   "test/random": "room, whoever",

@@ -50,11 +50,11 @@ describe("offsets in bytes", () => {
     expect([INBOX, ROUTE, REPORT].map(({ WORDS }) => WORDS * 4)).toEqual([64, 32, 32]);
   });
 
-  test("no two fields have one place", () => {
+  test("no two fields have the same offset", () => {
     for (const { WORDS, ...fields } of [HEADER, CONTROL, INBOX, ROUTE, REPORT, FRONT]) {
-      const places = Object.values(fields);
-      expect(new Set(places).size).toBe(places.length);
-      expect(Math.max(...places)).toBeLessThan(WORDS);
+      const offsets = Object.values(fields);
+      expect(new Set(offsets).size).toBe(offsets.length);
+      expect(Math.max(...offsets)).toBeLessThan(WORDS);
     }
   });
 

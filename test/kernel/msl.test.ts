@@ -1,4 +1,4 @@
-/** The MSL of a shader: every resource has its place, whatever order the source names them in. */
+/** The MSL of a shader: each resource has its binding, in any order of the declarations. */
 import { describe, expect, test } from "bun:test";
 import { toMsl } from "../../src/kernel/shader/msl.ts";
 import { toKernel, toSpirv } from "../../src/kernel/shader/shader.ts";
@@ -40,25 +40,25 @@ describe("MSL", () => {
   test("a buffer's index is its binding; push constants come next, then the sizes", async () => {
     const { source, sized } = await toMsl(await module(WGSL, 5, 2));
     const parameters = /main_\(\n([\s\S]*?)\n\) \{/.exec(source)?.[1]?.split("\n") ?? [];
-    const places = parameters.map((line) => /\[\[(\w+(?:\(\d+\))?)\]\]/.exec(line)?.[1]);
-    expect(places.sort()).toEqual([
+    const bindings = parameters.map((line) => /\[\[(\w+(?:\(\d+\))?)\]\]/.exec(line)?.[1]);
+    expect(bindings.sort()).toEqual([
       ...["buffer(0)", "buffer(1)", "buffer(2)", "buffer(4)", "buffer(5)", "buffer(6)"],
       ...["thread_index_in_threadgroup", "threadgroup_position_in_grid"],
     ]);
     expect(source).toMatch(/constant type_\d+& global_\d+ \[\[buffer\(5\)\]\]/);
     expect(source).toContain("constant _mslBufferSizes& _buffer_sizes [[buffer(6)]]");
-    // As naga's struct of sizes has them: in the order of the declarations, those without a use too.
+    // The order of naga's struct of sizes: that of the declarations, unused ones included.
     expect(sized).toEqual([2, 0, 4, 3]);
-    await expectGolden("places.metal", source);
+    await expectGolden("bindings.metal", source);
   });
 
-  test("memory of the workgroup is the function's own: the host gives it no length", async () => {
+  test("memory of the workgroup is a variable of the function", async () => {
     const { source } = await toMsl(await module(WGSL, 5, 2));
     expect(/main_\(\n[\s\S]*?\n\) \{/.exec(source)?.[0]).not.toContain("threadgroup type");
     expect(source).toMatch(/\{\n {4}threadgroup type_\d+ global;\n {4}threadgroup metal::atomic_uint global_\d+;\n/);
   });
 
-  test("names in the source make no difference", async () => {
+  test("names in the source do not change the MSL", async () => {
     const renamed = WGSL.replaceAll("result", "global_7").replaceAll("table", "global").replaceAll("single", "main_");
     expect(await toMsl(await module(renamed, 5, 2))).toEqual(await toMsl(await module(WGSL, 5, 2)));
   });
@@ -72,7 +72,7 @@ describe("MSL", () => {
     expect(source).not.toContain("_buffer_sizes");
   });
 
-  test("SPIR-V that is none, and a resource that the rings have no place for, are SHADER_INVALID", async () => {
+  test("invalid SPIR-V, and a resource that is no storage buffer, are SHADER_INVALID", async () => {
     const none = { ...(await module(WGSL, 5, 2)), spirv: Uint32Array.of(1, 2, 3) };
     await expect(toMsl(none)).rejects.toMatchObject({ code: "SHADER_INVALID" });
     const uniform = `@group(0) @binding(0) var<uniform> one: vec4<u32>;
@@ -86,7 +86,7 @@ describe("MSL", () => {
 });
 
 describe("the MSL of a kernel", () => {
-  test("is what its golden file says", async () => {
+  test("is the text of its golden file", async () => {
     const body = `fn on_message(message: Message) {
   set_state(0u, state(0u) + payload(0u));
   set_reply(0u, state(0u));
@@ -101,7 +101,7 @@ describe("the MSL of a kernel", () => {
     await expectGolden("kernel.metal", source);
   });
 
-  test("has atomic operations on the memory of the state, and no buffer of their own for them", async () => {
+  test("has atomic operations on the memory of the state, without a further buffer", async () => {
     const body = "fn on_message(message: Message) { set_reply(0u, state_atomic_add(payload(0u), 3u)); }";
     const parameters = (source: string) =>
       /main_\(\n[\s\S]*?\n\) \{/

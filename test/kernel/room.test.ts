@@ -95,7 +95,7 @@ class Noted extends Watched {
   readonly limits: number[] = [];
 
   override submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
-    for (const step of steps) if (step.kind === "dispatch") this.turns.push(step.push[PUSH.TURN] as number);
+    for (const step of steps) if (step.kind === "dispatch") this.turns.push(step.push[PUSH.PARITY] as number);
     return super.submit(memories, steps);
   }
 

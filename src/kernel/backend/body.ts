@@ -7,7 +7,7 @@ import type { ComputeDevice, ComputePipeline, Step } from "./compute.ts";
 /** What a driver may take to make a shader ready. */
 const COMPILE_MS = 300_000;
 /** A dispatch with this turn does nothing. */
-const NO_TURN = 2;
+const NO_PARITY = 2;
 
 /** `K`: its kernels, of which it knows nothing but who they are. */
 export class Body<K> {
@@ -43,7 +43,7 @@ export class Body<K> {
   async prepare(device: ComputeDevice, { upload, readback, store, readyList }: Memories): Promise<void> {
     if (this.#hasRun) return;
     const push = new Uint32Array(PUSH.WORDS);
-    push[PUSH.TURN] = NO_TURN;
+    push[PUSH.PARITY] = NO_PARITY;
     const step: Step = { kind: "dispatch", pipeline: this.pipeline, groups: 1, push };
     await complete(device, [upload.memory, readback.memory, store.memory, readyList.memory], [step], COMPILE_MS);
     this.#hasRun = true;

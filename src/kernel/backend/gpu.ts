@@ -273,7 +273,7 @@ class GpuBackend implements KernelBackend, KernelPool {
       dispatch.noBarrier = steps.length > 0;
       const isAlone = dispatch.groups === 1;
       dispatch.push[PUSH.KIND] = isAlone ? WOKEN.ALONE : WOKEN.TOGETHER;
-      dispatch.push[PUSH.WHO] = isAlone ? (this.#flight.at(-1) as GpuKernel).block : first;
+      dispatch.push[PUSH.OFFSET] = isAlone ? (this.#flight.at(-1) as GpuKernel).block : first;
       dispatch.push[PUSH.ROUND] = peers.round;
       steps.push(dispatch);
     }
@@ -291,7 +291,7 @@ class GpuBackend implements KernelBackend, KernelPool {
     words[FRONT.SERIAL] = this.#serial;
     words[FRONT.NOW] = (physicalMicros % 2 ** 20) * 4096 + logical;
     words[FRONT.NOW + 1] = physicalMicros / 2 ** 20;
-    words[FRONT.TURN] = this.#preSubmission.next(this.#steps);
+    words[FRONT.PARITY] = this.#preSubmission.next(this.#steps);
   }
 
   #submit(): void {

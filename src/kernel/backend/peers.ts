@@ -177,7 +177,7 @@ export class Peers {
         step.memory = READY_LIST;
         step.offset = sizesAt(round) + body.index * 4 * WORD;
         step.noBarrier = i > 0;
-        step.push[PUSH.WHO] = lists.at + (round & 1 ? lists.size / 2 : 0);
+        step.push[PUSH.OFFSET] = lists.at + (round & 1 ? lists.size / 2 : 0);
         step.push[PUSH.ROUND] = round;
         step.push[PUSH.KIND] = WOKEN.BY_OTHERS;
         steps.push(step);

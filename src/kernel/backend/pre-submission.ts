@@ -20,7 +20,7 @@ const ARMED_MS = 100;
 interface Dispatch {
   readonly step: Step;
   readonly groups: number;
-  readonly who: number;
+  readonly offset: number;
   readonly round: number;
 }
 
@@ -59,7 +59,7 @@ export class PreSubmission {
     if (this.#armed !== 0) this.#needed = hit ? REPEATS : Math.min(2 * this.#needed, REPEATS_MAX);
     if (!hit) this.#armed = 0;
     for (const step of steps) {
-      if (step.kind === "dispatch" || step.kind === "indirect") step.push[PUSH.TURN] = this.#parity;
+      if (step.kind === "dispatch" || step.kind === "indirect") step.push[PUSH.PARITY] = this.#parity;
     }
     this.#count++;
     return this.#parity;
@@ -83,7 +83,7 @@ export class PreSubmission {
   /** Costs no time of the call: the GPU is at work meanwhile. */
   #arm(memories: readonly ComputeMemory[], steps: readonly Step[]): void {
     const [step] = steps as readonly [Step & { kind: "dispatch" }];
-    step.push[PUSH.TURN] = this.#parity ^ 1;
+    step.push[PUSH.PARITY] = this.#parity ^ 1;
     this.#armed = this.#device.arm(memories, steps);
     if (this.#armed !== 0) this.#timer ??= this.#disarmLater();
   }
@@ -116,8 +116,8 @@ function onlyDispatch(steps: readonly Step[]): Dispatch | null {
   const [step] = steps;
   if (steps.length !== 1 || step?.kind !== "dispatch") return null;
   const { groups, push } = step;
-  return { step, groups, who: push[PUSH.WHO] as number, round: push[PUSH.ROUND] as number };
+  return { step, groups, offset: push[PUSH.OFFSET] as number, round: push[PUSH.ROUND] as number };
 }
 
 const areIdentical = (a: Dispatch, b: Dispatch): boolean =>
-  a.step === b.step && a.groups === b.groups && a.who === b.who && a.round === b.round;
+  a.step === b.step && a.groups === b.groups && a.offset === b.offset && a.round === b.round;

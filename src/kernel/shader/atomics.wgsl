@@ -1,6 +1,7 @@
 // ───────────── atomic operations on words of the state ─────────────
 //
-// Here if a body names one of them. Each gives the word as it was before. Beyond the state's end they give 0 and change nothing.
+// Only in shaders whose body names one of these. Each returns the word's value before the operation. Beyond the state's
+// end they return 0 and change nothing.
 
 /// The memory of lf_store, as atomics: spirv/atomics.ts makes one variable of the two.
 @group(0) @binding(4) var<storage, read_write> lf_atomics: array<atomic<u32>>;
@@ -54,8 +55,8 @@ fn state_atomic_exchange(i: u32, value: u32) -> u32 {
   return atomicExchange(&lf_atomics[lf_kernel.state + i], value);
 }
 
-/// Writes `value` if the word is `expected`, which is then what this gives. WGSL's own exchange may also fail for no reason:
-/// it is tried again.
+/// Writes `value` if the word is `expected`; returns the word's value before. WGSL's exchange may fail although the
+/// word is `expected`: the loop tries it again.
 fn state_atomic_compare_exchange(i: u32, expected: u32, value: u32) -> u32 {
   if (i >= lf_kernel.state_words) { return 0u; }
   var before = expected;
@@ -68,7 +69,7 @@ fn state_atomic_compare_exchange(i: u32, expected: u32, value: u32) -> u32 {
   return before;
 }
 
-// ───────────── the same of i32 ─────────────
+// ───────────── the same for i32 ─────────────
 
 fn state_atomic_load_i32(i: u32) -> i32 { return bitcast<i32>(state_atomic_load(i)); }
 
@@ -86,7 +87,7 @@ fn state_atomic_compare_exchange_i32(i: u32, expected: i32, value: i32) -> i32 {
   return bitcast<i32>(state_atomic_compare_exchange(i, bitcast<u32>(expected), bitcast<u32>(value)));
 }
 
-/// The words are of one type in the shader, u32, which atomicMax and atomicMin compare otherwise.
+/// atomicMax and atomicMin would compare the words as u32, their type in the shader.
 fn state_atomic_max_i32(i: u32, value: i32) -> i32 {
   var before = state_atomic_load(i);
   while (bitcast<i32>(before) < value) {

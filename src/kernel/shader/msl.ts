@@ -1,6 +1,6 @@
 /**
- * The Metal Shading Language of a translated shader. naga writes it for a host that gives it a map of resources; here the
- * words that need the map are put right afterwards. What it calls its variables tells which they are.
+ * The Metal Shading Language of a translated shader. naga expects a map of resources, which naga-wasm can't give it:
+ * here the binding of each resource is set in naga's text. Variables are recognized by the names that naga gives them.
  */
 import { LavaFlowError } from "../../errors.ts";
 import type { ComputeModule } from "./module.ts";
@@ -9,11 +9,11 @@ import { spirvToMsl } from "./shader.ts";
 export interface Msl {
   /** With the compute function `main_`. */
   source: string;
-  /** Buffers whose sizes in bytes the shader asks for, in the order of the words that it has them in. */
+  /** Bindings of the buffers whose sizes in bytes the shader reads, in the order of the words with the sizes. */
   sized: number[];
 }
 
-/** Of the SPIR-V specification: instructions, a decoration and storage classes. */
+/** Numbers of the SPIR-V specification: instructions, a decoration and storage classes. */
 const OP = { name: 5, memberName: 6, function: 54, variable: 59, decorate: 71 };
 const BINDING = 33;
 const CLASS = { workgroup: 4, pushConstant: 9, storageBuffer: 12 };
@@ -25,9 +25,9 @@ interface Variable {
 }
 
 /**
- * Storage buffers get the index of their binding, push constants the one after them, and the sizes of the buffers the one
- * after that. Memory of a workgroup becomes the function's own: as an argument, which naga makes it, the host would
- * have to say how large it is. SHADER_INVALID where naga can't translate it.
+ * Storage buffers get the index of their binding, push constants the index after them, and the sizes of the buffers the
+ * index after that. Workgroup memory becomes a variable of the function: as an argument, which naga makes of it, the
+ * host would have to set its length. Rejects with SHADER_INVALID where naga can't translate the module.
  */
 export async function toMsl({ name, spirv, buffers, pushWords }: ComputeModule): Promise<Msl> {
   const { words, variables } = withoutNames(spirv);
@@ -44,7 +44,7 @@ export async function toMsl({ name, spirv, buffers, pushWords }: ComputeModule):
     if (called === undefined) kept.push(parameter);
     else if (called === "_buffer_sizes") kept.push(at(parameter, sizesAt));
     else {
-      const variable = variables[placeOf(called)];
+      const variable = variables[variableIndex(called)];
       if (variable?.storage === CLASS.storageBuffer) kept.push(at(parameter, variable.binding));
       else if (variable?.storage === CLASS.pushConstant) kept.push(at(parameter, buffers));
       else if (variable?.storage === CLASS.workgroup) own.push(`    ${parameter.replace("&", "")};\n`);
@@ -52,14 +52,14 @@ export async function toMsl({ name, spirv, buffers, pushWords }: ComputeModule):
     }
   }
   const sizes = /struct _mslBufferSizes \{\n([^}]*)\}/.exec(before)?.[1] ?? "";
-  const sized = [...sizes.matchAll(/uint size(\d+);/g)].map(([, place]) => variables[Number(place)]?.binding ?? -1);
+  const sized = [...sizes.matchAll(/uint size(\d+);/g)].map(([, index]) => variables[Number(index)]?.binding ?? -1);
   const source = `${before}  ${kept.join("\n, ")}${brace}${own.join("")}${body}`;
-  if (sized.includes(-1) || source.includes("user(fake")) throw strange(name, "a resource without a place");
+  if (sized.includes(-1) || source.includes("user(fake")) throw strange(name, "a resource without a binding");
   return { source, sized };
 }
 
-/** naga calls variables without names of their own `global`, `global_1` and so on, as they come. */
-function placeOf(called: string): number {
+/** The index of a variable: naga names variables that have no name `global`, `global_1` and so on, in their order. */
+function variableIndex(called: string): number {
   return called === "global" ? 0 : Number(/^global_(\d+)$/.exec(called)?.[1] ?? -1);
 }
 
@@ -71,7 +71,7 @@ function strange(name: string, what: string): LavaFlowError {
   return new LavaFlowError("SHADER_INVALID", `the MSL of ${name} can't be used: ${what}`);
 }
 
-/** The module with no names in it, and its variables in their order. */
+/** The module without its names, and its module variables in their order. */
 function withoutNames(spirv: Uint32Array<ArrayBuffer>): { words: Uint32Array<ArrayBuffer>; variables: Variable[] } {
   const words = new Uint32Array(spirv.length);
   words.set(spirv.subarray(0, HEADER_WORDS));

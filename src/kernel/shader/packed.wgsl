@@ -1,7 +1,7 @@
 // ───────────── four integers in a word ─────────────
 //
-// naga makes of these built-in functions what only devices with features of their own have. Here they are in what all have
-// (WGSL, section 17.9 and 17.5.19): a body that names them gets these, by a prefix that its own names don't have.
+// naga translates these built-in functions to instructions that need optional features of the device. These versions
+// need none (WGSL, section 17.9 and 17.5.19). A body that names a built-in gets the function with the prefix lf_b_.
 
 fn lf_b_pack4xU8(e: vec4<u32>) -> u32 {
   let b = e & vec4<u32>(0xffu);

@@ -1,19 +1,19 @@
 // ───────────── memory ─────────────
 
-/// Written by the host, and by kernels in their own control blocks: control blocks, inputs, orders, routes.
+/// Control blocks, inputs, orders, routes. The host writes them; a kernel writes to its own control block.
 @group(0) @binding(0) var<storage, read_write> lf_in: array<u32>;
-/// Read by the host: outputs and reports. All of them begin at whole fours of words.
+/// Outputs and reports, which the host reads. Each begins at a multiple of four words.
 @group(0) @binding(1) var<storage, read_write> lf_out: array<vec4<u32>>;
 /// States, staging, the slots of inboxes.
 @group(0) @binding(2) var<storage, read_write> lf_store: array<u32>;
-/// What kernels change together: sizes of rounds, lists, headers of inboxes.
+/// The memory that several kernels change: sizes of rounds, lists, headers of inboxes.
 @group(0) @binding(3) var<storage, read_write> lf_ready_list: array<atomic<u32>>;
 
 struct LfPush {
-  who: u32,
+  offset: u32,
   round: u32,
   kind: u32, // LF_WOKEN_...
-  turn: u32,
+  parity: u32,
 }
 var<immediate> lf_push: LfPush;
 
@@ -21,9 +21,9 @@ const LF_SPACE_IN = 0u;
 const LF_SPACE_OUT = 1u;
 const LF_SPACE_STORE = 2u;
 
-/// The guards (spirv.ts) let every loop count this down, and end when it is 0: (high, low).
+/// The guards (spirv/guards.ts) make every loop count this down, and end when it is 0: (high, low).
 var<private> lf_fuel: vec2<u32>;
-const LF_FULL_TANK = vec2<u32>(0xffffffffu, 0xffffffffu);
+const LF_FUEL_MAX = vec2<u32>(0xffffffffu, 0xffffffffu);
 
 struct LfKernel {
   block: u32,
@@ -43,9 +43,9 @@ struct LfKernel {
 }
 
 /// The message that is being handled.
-struct LfTurn {
-  given: u32, // 0: there is none
-  fault: u32, // why the body is not given it; 0: it is
+struct LfCurrent {
+  is_set: u32, // 0: no message is left
+  fault: u32, // a flag: why the body is not given the message; 0: the body is given it
   id_low: u32,
   id_high: u32,
   space: u32,
@@ -59,31 +59,32 @@ struct LfTurn {
 }
 
 var<private> lf_kernel: LfKernel;
-var<private> lf_turn: LfTurn;
+var<private> lf_current: LfCurrent;
 var<workgroup> lf_kernel_all: LfKernel;
-var<workgroup> lf_turn_all: LfTurn;
-/// 0, or 1 and the bytes of the reply.
+var<workgroup> lf_current_all: LfCurrent;
+/// 0 without a reply, otherwise 1 + the bytes of the reply.
 var<workgroup> lf_reply: u32;
-/// How many messages it has put out, and how many it may.
+/// Messages that the kernel has put out since its launch, and the count up to which it may put out more.
 var<workgroup> lf_out_head: atomic<u32>;
 var<workgroup> lf_limit: u32;
-/// Messages that it sent in its life.
+/// Messages that the kernel has sent since its launch.
 var<workgroup> lf_made: atomic<u32>;
-/// Those to other kernels while this message was handled.
+/// Messages to other kernels since this message was given to the body.
 var<workgroup> lf_sent: atomic<u32>;
-/// Messages of its own that were not sent, in this dispatch.
+/// Messages of the kernel that were not sent, in this dispatch.
 var<workgroup> lf_refused: atomic<u32>;
-/// Its clock: physical microseconds and 12 bits of the logical counter, low and high word.
+/// The kernel's clock: physical microseconds and 12 bits of the logical counter, low and high word.
 var<workgroup> lf_clock: vec2<u32>;
-/// When the host submitted this, as a stamp.
+/// The time of the submission, as a timestamp.
 var<private> lf_now: vec2<u32>;
-/// Rounds of loops of the invocation with most of them, and whether a body ran out of fuel.
+/// Iterations of all loops, of the invocation with most of them.
 var<workgroup> lf_used: atomic<u32>;
+/// 1 when a body ran out of fuel.
 var<workgroup> lf_spent: atomic<u32>;
-/// Rounds of loops of this invocation, in this dispatch.
+/// Iterations of all loops of this invocation, in this dispatch.
 var<private> lf_rounds: u32;
 
-// Of invocation 0 alone:
+// Used by invocation 0 only:
 var<private> lf_orders: u32;
 var<private> lf_inputs: u32;
 var<private> lf_first: u32;
@@ -92,10 +93,10 @@ var<private> lf_taken: u32;
 var<private> lf_processed: u32;
 var<private> lf_inbox: u32;
 var<private> lf_inbox_slots: u32;
-var<private> lf_mail: u32;     // the next message in the inbox
-var<private> lf_mail_end: u32; // up to here they were there before this round
+var<private> lf_inbox_next: u32; // the next message in the inbox
+var<private> lf_inbox_end: u32;  // the messages before this one arrived before this round
 var<private> lf_stalled: bool;
-// What its control block said when it began; read all at once, as memory is far.
+// Fields of the control block at the beginning. They are read together, so that their latencies overlap.
 var<private> lf_processed_before: u32;
 var<private> lf_tail_before: u32;
 var<private> lf_head_before: u32;
@@ -115,9 +116,9 @@ fn lf_put(space: u32, at: u32, value: u32) {
 // ───────────── receiving: invocation 0 alone ─────────────
 
 fn lf_open(group: u32) {
-  var block = lf_push.who;
-  if (lf_push.kind == LF_WOKEN_TOGETHER) { block = lf_in[lf_push.who + group]; }
-  if (lf_push.kind == LF_WOKEN_BY_OTHERS) { block = atomicLoad(&lf_ready_list[lf_push.who + group]); }
+  var block = lf_push.offset;
+  if (lf_push.kind == LF_WOKEN_TOGETHER) { block = lf_in[lf_push.offset + group]; }
+  if (lf_push.kind == LF_WOKEN_BY_OTHERS) { block = atomicLoad(&lf_ready_list[lf_push.offset + group]); }
   lf_count = select(lf_in[block + LF_CONTROL_COUNT], 0u, lf_push.kind == LF_WOKEN_BY_OTHERS);
   lf_first = lf_in[block + LF_CONTROL_FIRST];
   let payload_bytes = lf_in[block + LF_CONTROL_PAYLOAD_BYTES];
@@ -149,17 +150,17 @@ fn lf_open(group: u32) {
   atomicStore(&lf_refused, 0u);
   atomicStore(&lf_used, 0u);
   atomicStore(&lf_spent, 0u);
-  lf_mail = 0u;
-  lf_mail_end = 0u;
+  lf_inbox_next = 0u;
+  lf_inbox_end = 0u;
   if (lf_inbox != 0u) {
-    lf_mail = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_TAIL]);
-    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_FREE], lf_mail);
-    lf_mail_end = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_SAFE])
+    lf_inbox_next = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_TAIL]);
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_FREE], lf_inbox_next);
+    lf_inbox_end = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_SAFE])
       + atomicExchange(&lf_ready_list[lf_inbox + LF_INBOX_ARRIVED + (lf_push.round & 1u)], 0u);
   }
 }
 
-/// A header, read as a whole.
+/// The fields of a header. They are read together, so that their latencies overlap.
 struct LfHead {
   magic_low: u32,
   magic_high: u32,
@@ -178,7 +179,7 @@ struct LfHead {
   deadline_high: u32,
 }
 
-fn lf_head_given(at: u32) -> LfHead {
+fn lf_head_from_host(at: u32) -> LfHead {
   return LfHead(lf_in[at + LF_HEADER_MAGIC], lf_in[at + LF_HEADER_MAGIC + 1u], lf_in[at + LF_HEADER_FLAGS],
     lf_in[at + LF_HEADER_ID], lf_in[at + LF_HEADER_ID + 1u], lf_in[at + LF_HEADER_CORRELATION],
     lf_in[at + LF_HEADER_CORRELATION + 1u], lf_in[at + LF_HEADER_SOURCE], lf_in[at + LF_HEADER_TYPE],
@@ -187,8 +188,8 @@ fn lf_head_given(at: u32) -> LfHead {
     lf_in[at + LF_HEADER_DEADLINE], lf_in[at + LF_HEADER_DEADLINE + 1u]);
 }
 
-/// Of a message from another kernel: it has no checksum.
-fn lf_head_mailed(at: u32) -> LfHead {
+/// The header of a message from another kernel, which has no checksum.
+fn lf_head_from_inbox(at: u32) -> LfHead {
   return LfHead(lf_store[at + LF_HEADER_MAGIC], lf_store[at + LF_HEADER_MAGIC + 1u], lf_store[at + LF_HEADER_FLAGS],
     lf_store[at + LF_HEADER_ID], lf_store[at + LF_HEADER_ID + 1u], lf_store[at + LF_HEADER_CORRELATION],
     lf_store[at + LF_HEADER_CORRELATION + 1u], lf_store[at + LF_HEADER_SOURCE], lf_store[at + LF_HEADER_TYPE],
@@ -197,7 +198,7 @@ fn lf_head_mailed(at: u32) -> LfHead {
       lf_store[at + LF_HEADER_STAMP + 2u]), lf_store[at + LF_HEADER_DEADLINE], lf_store[at + LF_HEADER_DEADLINE + 1u]);
 }
 
-/// What is wrong with a message: flags, 0 for nothing.
+/// The flag that says why a message is dropped; 0: it is not.
 fn lf_fault_of(head: LfHead, space: u32, at: u32) -> u32 {
   let is_message = (head.magic_low == LF_MAGIC_LOW) & (head.magic_high == LF_MAGIC_HIGH)
     & (head.bytes <= lf_kernel_all.payload_bytes);
@@ -209,12 +210,13 @@ fn lf_fault_of(head: LfHead, space: u32, at: u32) -> u32 {
   return select(LF_FLAG_DROPPED_CHECKSUM, 0u, lf_crc(space, at + LF_HEADER_WORDS, head.bytes) == head.crc);
 }
 
-/// Chooses the next message, the greatest priority first and then the oldest: the host has ordered its own so.
+/// Chooses the next message: the greatest priority first, then the oldest. The host's messages are in this order
+/// already.
 fn lf_next() {
-  lf_turn_all.given = 0u;
-  let is_given = lf_taken < lf_count;
-  let is_mailed = lf_mail != lf_mail_end;
-  if (lf_stalled || !(is_given || is_mailed)) { return; }
+  lf_current_all.is_set = 0u;
+  let has_host_message = lf_taken < lf_count;
+  let has_inbox_message = lf_inbox_next != lf_inbox_end;
+  if (lf_stalled || !(has_host_message || has_inbox_message)) { return; }
   if (i32(lf_limit - atomicLoad(&lf_out_head)) <= 0 || atomicLoad(&lf_used) >= LF_PAUSE) {
     lf_stalled = true;
     return;
@@ -222,34 +224,34 @@ fn lf_next() {
   var space = LF_SPACE_IN;
   var at = 0u;
   var head: LfHead;
-  if (is_given) {
+  if (has_host_message) {
     var slot = lf_first;
     if (lf_taken > 0u) { slot = lf_in[lf_orders + lf_taken]; }
     at = lf_inputs + slot * lf_kernel_all.slot_words;
-    head = lf_head_given(at);
+    head = lf_head_from_host(at);
   }
-  if (is_mailed) {
+  if (has_inbox_message) {
     let capacity = lf_in[lf_kernel_all.block + LF_CONTROL_INBOX_CAPACITY];
-    let mailed_at = lf_inbox_slots + (lf_mail & (capacity - 1u)) * lf_kernel_all.slot_words;
-    let mailed = lf_head_mailed(mailed_at);
-    let is_older = mailed.priority == head.priority && lf_before(mailed.stamp, head.stamp);
-    if (!is_given || mailed.priority > head.priority || is_older) {
+    let inbox_at = lf_inbox_slots + (lf_inbox_next & (capacity - 1u)) * lf_kernel_all.slot_words;
+    let waiting = lf_head_from_inbox(inbox_at);
+    let is_older = waiting.priority == head.priority && lf_before(waiting.stamp, head.stamp);
+    if (!has_host_message || waiting.priority > head.priority || is_older) {
       space = LF_SPACE_STORE;
-      at = mailed_at;
-      head = mailed;
+      at = inbox_at;
+      head = waiting;
     }
   }
-  if (space == LF_SPACE_IN) { lf_taken += 1u; } else { lf_mail += 1u; }
+  if (space == LF_SPACE_IN) { lf_taken += 1u; } else { lf_inbox_next += 1u; }
   let fault = lf_fault_of(head, space, at);
   if (fault == 0u) {
     _ = lf_tick(head.stamp);
     lf_processed += 1u;
   }
-  lf_turn_all = LfTurn(1u, fault, head.id_low, head.id_high, space, at, head.bytes, head.kind, head.source,
+  lf_current_all = LfCurrent(1u, fault, head.id_low, head.id_high, space, at, head.bytes, head.kind, head.source,
     head.priority, head.correlation_low, head.correlation_high);
 }
 
-/// Keeps what is to outlast the dispatch, and tells the host how far it came.
+/// Writes the control block, lists the kernel for the next round where messages are left, and writes the report.
 fn lf_close() {
   let block = lf_kernel.block;
   let out_head = atomicLoad(&lf_out_head);
@@ -277,13 +279,13 @@ fn lf_close() {
     let free = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_FREE]);
     let claimed = atomicLoad(&lf_ready_list[lf_inbox + LF_INBOX_CLAIMED]);
     let capacity = lf_in[block + LF_CONTROL_INBOX_CAPACITY];
-    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_SAFE], lf_mail_end);
-    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_TAIL], lf_mail);
-    // A round later, what has come now can be read, and what was read now is free.
-    let is_full = claimed - free > capacity / 2u && lf_mail != free;
-    if (lf_in[block + LF_CONTROL_ACTIVE] != 0u && (claimed != lf_mail_end || is_full)) { lf_list(block, lf_inbox); }
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_SAFE], lf_inbox_end);
+    atomicStore(&lf_ready_list[lf_inbox + LF_INBOX_TAIL], lf_inbox_next);
+    // In the next round, messages that arrived in this one can be read, and slots that were read in this one are free.
+    let is_full = claimed - free > capacity / 2u && lf_inbox_next != free;
+    if (lf_in[block + LF_CONTROL_ACTIVE] != 0u && (claimed != lf_inbox_end || is_full)) { lf_list(block, lf_inbox); }
   }
-  let flags = select(0u, LF_REPORTED_SPENT, is_spent) | select(0u, LF_REPORTED_MORE, lf_mail != lf_mail_end);
+  let flags = select(0u, LF_REPORTED_SPENT, is_spent) | select(0u, LF_REPORTED_MORE, lf_inbox_next != lf_inbox_end);
   if (lf_push.kind != LF_WOKEN_BY_OTHERS) { lf_put(LF_SPACE_OUT, lf_report + LF_REPORT_TAKEN, lf_taken); }
   let refused = atomicLoad(&lf_refused);
   if (refused != 0u) {
@@ -295,14 +297,16 @@ fn lf_close() {
 
 // ───────────── all invocations ─────────────
 
-/// Copies the reply to where the host finds it, or tells it of a message that the body was not given, or did not answer
-/// although it has a correlation: that says how many messages carry it on.
+/// Copies the reply to the output. With `flags`, reports a message instead: one that the body was not given, or one
+/// with a correlation that the body did not reply to. The latter's CRC has the number of messages that carry the call
+/// on.
 fn lf_answer(thread: u32, bytes: u32, flags: u32) {
   let slot = lf_out_slot(atomicLoad(&lf_out_head));
   lf_copy(LF_SPACE_OUT, slot + LF_HEADER_WORDS, thread, LF_WORKGROUP, bytes, lf_kernel.staging);
   if (thread != 0u) { return; }
-  var header = LfHeader(flags, lf_turn.id_low, lf_turn.id_high, lf_turn.correlation_low, lf_turn.correlation_high,
-    lf_turn.source, 0u, lf_turn.kind, lf_turn.priority & 3u, bytes, atomicLoad(&lf_sent), vec2<u32>());
+  var header = LfHeader(flags, lf_current.id_low, lf_current.id_high, lf_current.correlation_low,
+    lf_current.correlation_high, lf_current.source, 0u, lf_current.kind, lf_current.priority & 3u, bytes,
+    atomicLoad(&lf_sent), vec2<u32>());
   if (flags == 0u) {
     header.id_low = atomicAdd(&lf_made, 1u) + 1u;
     header.id_high = lf_kernel.number;
@@ -312,34 +316,34 @@ fn lf_answer(thread: u32, bytes: u32, flags: u32) {
   lf_write_header(LF_SPACE_OUT, slot, header, lf_tick(lf_clock));
 }
 
-/// What the entry point calls (entry.wgsl, subgroups.wgsl).
+/// Called by the entry point (entry.wgsl, subgroups.wgsl).
 fn lf_main(thread: u32, group: vec3<u32>) {
-  if (lf_in[LF_FRONT_TURN] != lf_push.turn) { return; }
-  lf_fuel = LF_FULL_TANK;
+  if (lf_in[LF_FRONT_PARITY] != lf_push.parity) { return; }
+  lf_fuel = LF_FUEL_MAX;
   lf_rounds = 0u;
   lf_now = vec2<u32>(lf_in[LF_FRONT_NOW], lf_in[LF_FRONT_NOW + 1u]);
   if (thread == 0u) { lf_open(group.x); }
   lf_kernel = workgroupUniformLoad(&lf_kernel_all);
   loop {
     if (thread == 0u) { lf_next(); }
-    let turn = workgroupUniformLoad(&lf_turn_all);
-    if (turn.given == 0u) { break; }
-    lf_turn = turn;
-    lf_rounds += LF_FULL_TANK.y - lf_fuel.y;
-    if (turn.fault == 0u) {
+    let current = workgroupUniformLoad(&lf_current_all);
+    if (current.is_set == 0u) { break; }
+    lf_current = current;
+    lf_rounds += LF_FUEL_MAX.y - lf_fuel.y;
+    if (current.fault == 0u) {
       lf_fuel = vec2<u32>(0u, LF_FUEL);
-      lf_on_message(Message(turn.kind, turn.bytes, turn.source, turn.priority, thread, LF_WORKGROUP,
-        vec2<u32>(turn.correlation_low, turn.correlation_high)));
+      lf_on_message(Message(current.kind, current.bytes, current.source, current.priority, thread, LF_WORKGROUP,
+        vec2<u32>(current.correlation_low, current.correlation_high)));
       let used = LF_FUEL - lf_fuel.y;
-      lf_fuel = LF_FULL_TANK;
+      lf_fuel = LF_FUEL_MAX;
       if (used == LF_FUEL) { atomicStore(&lf_spent, 1u); }
       lf_rounds += used;
       atomicMax(&lf_used, lf_rounds);
     }
     storageBarrier();
     let replied = workgroupUniformLoad(&lf_reply);
-    let is_silent = turn.fault == 0u && replied == 0u && (turn.correlation_low | turn.correlation_high) != 0u;
-    let flags = select(turn.fault, LF_FLAG_SILENT, is_silent);
+    let is_silent = current.fault == 0u && replied == 0u && (current.correlation_low | current.correlation_high) != 0u;
+    let flags = select(current.fault, LF_FLAG_SILENT, is_silent);
     let reply = select(replied, 1u, flags != 0u);
     let is_spent = atomicLoad(&lf_spent) != 0u;
     if (reply != 0u && !is_spent) { lf_answer(thread, reply - 1u, flags); }

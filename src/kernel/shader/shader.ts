@@ -1,5 +1,5 @@
-/** WGSL, made into what a GPU's driver takes. */
-// A user's type check sees the files that are named, and no others of this package.
+/** Translates WGSL to SPIR-V and MSL. */
+// A user's type check reads only the files of this package that are imported or referenced.
 /// <reference path="./wgsl.d.ts" />
 import { LavaFlowError } from "../../errors.ts";
 import { withSharedWords } from "../spirv/atomics.ts";
@@ -20,7 +20,7 @@ import packed from "./packed.wgsl" with { type: "text" };
 import ring from "./ring.wgsl" with { type: "text" };
 import subgroups from "./subgroups.wgsl" with { type: "text" };
 
-/** What naga makes of SPIR-V for Metal: msl.ts puts in what it leaves open. */
+/** naga's MSL of a SPIR-V module. msl.ts sets the bindings that naga leaves open. */
 export async function spirvToMsl(spirv: Uint32Array, name: string): Promise<string> {
   const translator = await naga();
   try {
@@ -31,16 +31,16 @@ export async function spirvToMsl(spirv: Uint32Array, name: string): Promise<stri
   }
 }
 
-/** Translations that are kept; of more, the oldest is made anew when it is asked for. */
+/** Translations in the cache, at most. The oldest is dropped first. */
 const KEPT = 64;
 const translations = new Map<string, Promise<ComputeModule>>();
 
-/** Storage buffers of a kernel: upload, readback, store, readyList. */
+/** The number of storage buffers of a kernel: upload, readback, store, readyList. */
 export const KERNEL_BUFFERS = 4;
 
 /**
- * SPIR-V of a module with a compute entry point `main`. SHADER_INVALID, with the line of the source, where it does not parse
- * or validate. `name` says whose it is.
+ * SPIR-V of a module with a compute entry point `main`. Rejects with SHADER_INVALID and the line of the source where
+ * the module does not parse or validate. `name` is the module's name in errors.
  */
 export async function toSpirv(wgsl: string, name: string): Promise<Uint32Array> {
   const translator = await naga();
@@ -53,8 +53,8 @@ export async function toSpirv(wgsl: string, name: string): Promise<Uint32Array> 
 }
 
 /**
- * A kernel's body with what the library adds to it, guarded: no index of it leaves its array, and its loops come to an end.
- * SHADER_INVALID, with the line of the body.
+ * A kernel's body together with the library's part, guarded: every index of the body stays within its array, and every
+ * loop ends. Rejects with SHADER_INVALID and the line of the body.
  */
 export function toKernel(
   wgsl: string,
@@ -78,12 +78,12 @@ export function toKernel(
 const NO_STRUCTS = new StructLibrary([]);
 const ON_MESSAGE = "Write fn on_message(message: Message) { … }";
 
-/** Functions of names like this, with a blank behind. */
+/** Names of the functions that a text of the library declares. */
 const functionsOf = (text: string) => [...text.matchAll(/^fn (\w+)/gm)].map(([, found]) => found as string);
 
-/** The library's own functions, which check what they are given. A user's part can have none of these names. */
+/** The library's own functions, which check their indices. A user's part can have none of these names. */
 const OWN: ReadonlySet<string> = new Set(functionsOf(`${body}${atomics}${message}${ring}${subgroups}`));
-/** Names of the functions in atomics.wgsl, which begin so. */
+/** Matches the names of the functions in atomics.wgsl. */
 const ATOMIC = /^state_atomic_/;
 
 async function translateKernel(
@@ -116,22 +116,24 @@ async function translateKernel(
   return { name, spirv, workgroupSize, buffers: KERNEL_BUFFERS, pushWords: PUSH.WORDS, lines };
 }
 
-/** What the library adds to a user's part. */
+/** The library's part of a module, which is added behind the user's part. */
 export interface Library {
-  /** Whose the part is, in errors. */
+  /** The name of the user's part in errors. */
   name: string;
-  /** The function that the library calls, how errors name it, and what to write where it is missing or of another kind. */
+  /** The user's function that the library calls. */
   entry: string;
+  /** The entry as errors show it. */
   shown: string;
+  /** The remedy where the entry is missing or has another signature. */
   remedy: string;
-  /** Names of the library's functions, whose indices need no clamps. It has a private variable `lf_fuel`. */
+  /** Names of the library's functions, whose indices are not clamped. The library has a private variable `lf_fuel`. */
   own: ReadonlySet<string>;
-  /** Names that structs give the part. The library's text has them with OF_STRUCTS before them. */
+  /** Names that structs declare. The library's text declares them with the prefix OF_STRUCTS. */
   structs?: ReadonlySet<string>;
   /** Extensions that the part may enable, where the device has them. */
   extensions: readonly Extension[];
   target: Target;
-  /** The library's text, which calls the entry by its name with PREFIX before it. */
+  /** The library's text, which calls the entry by its name with the prefix PREFIX. */
   library(front: Front): string;
 }
 
@@ -139,18 +141,18 @@ const builtIn = (text: string): [string, string][] =>
   functionsOf(text)
     .filter((name) => name.startsWith(BUILT_IN))
     .map((name) => [name.slice(BUILT_IN.length), BUILT_IN]);
-/** Built-in functions that stand in packed.wgsl. */
+/** The built-in functions of packed.wgsl, with their prefix. */
 const PACKED: ReadonlyMap<string, string> = new Map(builtIn(packed));
-/** Those, and the ones that stand in subgroups.wgsl. */
+/** The built-in functions of packed.wgsl and subgroups.wgsl. */
 const BUILT_INS: ReadonlyMap<string, string> = new Map([...PACKED, ...builtIn(subgroups)]);
 
 export interface Whole {
   spirv: Uint32Array<ArrayBuffer>;
-  /** Where the user's part declares its variables, by their names in `spirv`. */
+  /** The lines of the user's module variables, by their names in `spirv`. */
   lines: ReadonlyMap<string, number>;
 }
 
-/** A user's part with what the library adds, guarded. SHADER_INVALID, with the line of the user's part. */
+/** A user's part with the library's part, guarded. Rejects with SHADER_INVALID and the line of the user's part. */
 export async function withLibrary(wgsl: string, library: Library): Promise<Whole> {
   const { name, entry, shown, remedy, own, target } = library;
   const front = frontOf(wgsl, library);
@@ -169,25 +171,27 @@ export async function withLibrary(wgsl: string, library: Library): Promise<Whole
     if (!(error instanceof NagaRefusal)) throw error;
     if (front.lineOf(error.message) <= front.lines)
       throw refused(name, await explained(front, library, error), undefined, error);
-    // It calls what it needs of the user's part, and nothing else of it can be wrong for the library.
+    // The library uses only the entry of the user's part: naga refuses the library's call of it.
     const what = `${entry} in line ${declared.line} does not fit the library's call of it`;
     throw refused(name, what, remedy, error);
   }
 }
 
-/** What the guards refuse, with the line where a user's part has it. */
+/** The error for a refusal of the guards, with the line of the user's part. */
 function unguarded(name: string, front: Front, target: Target, refusal: GuardRefusal): LavaFlowError {
   const { capability } = refusal.subject;
   if (capability === undefined)
-    return refused(name, refusal.reason + placeOf(front, refusal.subject), refusal.remedy, refusal);
+    return refused(name, refusal.reason + lineOf(front, refusal.subject), refusal.remedy, refusal);
   const { names, what, remedy } = explainCapability(capability, front.enabled, target);
   const found = front.find(names);
-  const place = found ? `: ${found.text} in line ${found.line}` : "";
-  return refused(name, what + place, remedy, refusal);
+  const where = found ? `: ${found.text} in line ${found.line}` : "";
+  return refused(name, what + where, remedy, refusal);
 }
 
-/** Where a user's part declares a variable, or the function; of a struct's function, where it is named. */
-function placeOf(front: Front, { variable, of = "" }: Subject): string {
+/**
+ * ": name in line n" for the declaration of a variable or function; for a struct's function, the line of its first use.
+ */
+function lineOf(front: Front, { variable, of = "" }: Subject): string {
   const isOfStruct = of.startsWith(OF_STRUCTS);
   const own = ownName(isOfStruct ? of : (variable ?? of));
   const named = isOfStruct ? front.find(new RegExp(`^${own}$`)) : front.declaration(own);
@@ -206,7 +210,7 @@ function frontOf(wgsl: string, { name, extensions, target, structs = new Set() }
   }
 }
 
-/** naga's words; where they name no line, the one that is likely. */
+/** naga's message; where it has no line, the line that `Front.locate` finds is put before it. */
 async function explained(front: Front, library: Library, { message }: NagaRefusal): Promise<string> {
   const text = front.explain(message);
   if (/recursion limit/.test(text)) return `too many levels in line ${front.deepest()}: ${text}`;
@@ -225,17 +229,17 @@ async function isRefused(part: string, library: Library): Promise<boolean> {
   return false;
 }
 
-/** What naga is given. */
+/** The module's text for naga. */
 function sourceOf(front: Front, { library }: Library): string {
   const isPacked = [...front.used].some((each) => PACKED.has(each));
   return `${front.text}\n\n${isPacked ? packed : ""}${library(front)}`;
 }
 
-/** What naga did not survive, as far as it can be told. */
+/** The error for a crash of naga, with the most likely cause. */
 function crashed(name: string, front: Front, crash: NagaCrash): LavaFlowError {
   if (crash.isTooDeep) {
     const what = `the expression in line ${front.deepest()} has too many levels`;
-    return refused(name, what, "Take it apart: give parts of it names with let", crash);
+    return refused(name, what, "Split it: give names to parts of it with let", crash);
   }
   const pointer = front.elementPointer();
   if (pointer) {
@@ -243,7 +247,7 @@ function crashed(name: string, front: Front, crash: NagaCrash): LavaFlowError {
     const remedy = "Pass a pointer to the whole variable, or to a copy of the part that is stored back afterwards";
     return refused(name, what, remedy, crash);
   }
-  return refused(name, `naga, which translates it, ended by a fault of its own in ${crash.step}`, undefined, crash);
+  return refused(name, `naga, which translates it, crashed in ${crash.step}`, undefined, crash);
 }
 
 function refused(name: string, what: string, remedy?: string, cause?: unknown): LavaFlowError {

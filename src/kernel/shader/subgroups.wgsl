@@ -1,9 +1,9 @@
-// ───────────── subgroups: instead of entry.wgsl, for a body that enables them ─────────────
+// ───────────── subgroups: replaces entry.wgsl for a body that enables them ─────────────
 
 var<private> lf_subgroup_size: u32;
 var<private> lf_subgroup_invocation_id: u32;
 
-/// WGSL gives these two to entry points only.
+/// In WGSL, only entry points have these two values.
 fn subgroup_size() -> u32 { return lf_subgroup_size; }
 fn subgroup_invocation_id() -> u32 { return lf_subgroup_invocation_id; }
 

@@ -1,18 +1,20 @@
-/** Where the numbers of a struct lie, and what writes and reads them there: little-endian, as WGSL's memory is. */
+/**
+ * The offsets of a struct's numbers, and the functions that write and read them: little-endian, as WGSL's memory is.
+ */
 import { invalidArgument } from "../../errors.ts";
 
 export type ScalarName = "u32" | "i32" | "f32";
-/** The typed array that has the elements of an array of scalars. */
+/** The typed array of an array of scalars. */
 export type Numbers<S> = S extends "u32" ? Uint32Array : S extends "i32" ? Int32Array : Float32Array;
 
 export interface Field {
   name: string;
   layout: Layout;
-  /** Bytes from the struct's beginning. */
+  /** Offset in the struct, bytes. */
   at: number;
 }
 
-/** `size` and `align` in bytes: WGSL's SizeOf and AlignOf. `type` is what WGSL calls it. */
+/** `size` and `align` in bytes: WGSL's SizeOf and AlignOf. `type` is the type's name in WGSL. */
 export type Layout = { type: string; size: number; align: number } & (
   | { kind: "scalar"; scalar: ScalarName }
   | { kind: "vector"; scalar: ScalarName; count: number }
@@ -20,7 +22,7 @@ export type Layout = { type: string; size: number; align: number } & (
   | { kind: "struct"; fields: Field[] }
 );
 
-/** A struct may be of at most so many bytes: no payload is larger. */
+/** Bytes of a struct, at most: the largest payload. */
 const SIZE_MAX = 64 * 2 ** 20;
 const SCALARS: Readonly<Record<string, ScalarName>> = {
   u32: "u32",
@@ -34,7 +36,7 @@ const VECTOR = /^vec([234])(?:<(u32|i32|f32)>|([uif]))$/;
 const MEMBERS = '"u32", "i32", "f32", a vector as "vec3<f32>", an array or a struct';
 const up = (size: number, align: number) => Math.ceil(size / align) * align;
 
-/** INVALID_ARGUMENT for what is no type; `path` says where it stands. */
+/** Throws INVALID_ARGUMENT where `member` is no type; `path` is its path in errors. */
 export function layoutOf(member: unknown, path: string): Layout {
   const layout = typeof member === "string" ? named(member) : composed(member, path);
   if (layout === null) throw invalidArgument(path, member, MEMBERS);
@@ -96,7 +98,7 @@ function composed(member: unknown, path: string): Layout | null {
 
 const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
 
-/** INVALID_ARGUMENT where it is no whole number of the range. */
+/** Throws INVALID_ARGUMENT unless `value` is a whole number from `least` to `most`. */
 export function checkNumber(name: string, value: unknown, least: number, most: number): void {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
   throw invalidArgument(name, value, `a whole number from ${least} to ${most}`);
@@ -113,7 +115,9 @@ function writeScalar(scalar: ScalarName, view: DataView, at: number, value: unkn
   view.setUint32(at, value as number, true);
 }
 
-/** Over bytes of which the padding is 0 already. INVALID_ARGUMENT, with the path of what can't be. */
+/**
+ * Writes a value, without its padding: the caller has set that to 0. Throws INVALID_ARGUMENT with the member's path.
+ */
 export function write(layout: Layout, view: DataView, at: number, value: unknown, path: string): void {
   if (layout.kind === "scalar") writeScalar(layout.scalar, view, at, value, path);
   else if (layout.kind === "struct") writeStruct(layout, view, at, value, path);

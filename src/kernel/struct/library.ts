@@ -1,4 +1,6 @@
-/** What the structs of a kernel give its body, in the library's part: a body's own declarations can't reach it. */
+/**
+ * The WGSL of a kernel's structs. Its names have a prefix, so that a body's own declarations can't collide with them.
+ */
 import { invalidArgument } from "../../errors.ts";
 import { OF_STRUCTS } from "../wgsl/front.ts";
 import { KEYWORDS, RESERVED } from "../wgsl/words.ts";
@@ -6,19 +8,19 @@ import { layoutOf } from "./layout.ts";
 import type { Member, Struct } from "./struct.ts";
 import { type Accessor, accessors, declaration, type StructLayout } from "./wgsl.ts";
 
-/** Of the library's, which every body names. */
+/** The library's struct, which every body names. */
 const MESSAGE = "Message";
 
 export class StructLibrary {
-  /** All of it: what tells it from another one. */
+  /** The whole WGSL: two libraries are equal where their texts are. */
   readonly text: string;
-  /** What a body may name, without the prefix. */
+  /** The names that a body may use, without the prefix. */
   readonly names: ReadonlySet<string>;
   readonly #declarations: readonly string[];
-  /** Each after those that it calls. */
+  /** Each function stands after the functions that it calls. */
   readonly #accessors: readonly Accessor[];
 
-  /** INVALID_ARGUMENT where two of the structs, or of those in them, declare one name. */
+  /** Throws INVALID_ARGUMENT where two of the structs, or of their inner structs, declare the same name. */
   constructor(structs: readonly Struct[]) {
     const all = withInner(structs);
     const layouts = all.map((each) => [each.name, layoutOf(each, each.name) as StructLayout] as const);
@@ -28,14 +30,14 @@ export class StructLibrary {
     const declared = this.#declarations.join("\n").matchAll(/^(?:struct|const) lf_s_(\w+)/gm);
     for (const name of [...declared].map(([, each = ""]) => each).concat(this.#accessors.map(({ name }) => name))) {
       if (names.has(name))
-        throw invalidArgument("a name that structs give a body", name, "one that no two of them give");
+        throw invalidArgument("a name that structs declare", name, "a name that only one of them declares");
       names.add(name);
     }
     this.names = names;
     this.text = [...this.#declarations, ...this.#accessors.map(({ text }) => text)].join("\n");
   }
 
-  /** The declarations, and those functions that the body names, with what they call: devices compile no others. */
+  /** The declarations, the functions that the body names, and the functions that those call. */
   of(named: ReadonlySet<string>): string {
     const needed: string[] = [];
     let calls = "";
@@ -47,16 +49,16 @@ export class StructLibrary {
     return [...this.#declarations, ...needed].join("\n");
   }
 
-  /** The functions, as they are called in the text. */
+  /** The functions' names in the text, with the prefix. */
   get functions(): string[] {
     return this.#accessors.map(({ name }) => OF_STRUCTS + name);
   }
 }
 
-/** INVALID_ARGUMENT for what WGSL can't have as a name. */
+/** Throws INVALID_ARGUMENT where WGSL can't have a struct's or a member's name. */
 export function checkForWgsl(structs: readonly Struct[]): void {
   for (const { name, members } of withInner(structs)) {
-    if (name === MESSAGE) throw invalidArgument("a struct's name", name, "another one: bodies have that struct");
+    if (name === MESSAGE) throw invalidArgument("a struct's name", name, "another name: the library has that struct");
     checkWord("a struct's name", name);
     for (const member of Object.keys(members)) checkWord(`a member of ${name}`, member);
   }
@@ -66,14 +68,14 @@ function checkWord(what: string, word: string): void {
   if (KEYWORDS.has(word) || RESERVED.has(word)) throw invalidArgument(what, word, "a name that WGSL does not reserve");
 }
 
-/** The structs and those in them, each after those that it has. INVALID_ARGUMENT where two of one name differ. */
+/** The structs and their inner structs, inner ones first. Throws INVALID_ARGUMENT where two of one name differ. */
 function withInner(structs: readonly Struct[]): Struct[] {
   const all = new Map<string, Struct>();
   const add = (each: Struct): void => {
     for (const member of Object.values(each.members)) inside(member, add);
     const known = all.get(each.name);
     if (known !== undefined && known.wgsl !== each.wgsl)
-      throw invalidArgument("a struct's name", each.name, "one that no other struct of the kernel has");
+      throw invalidArgument("a struct's name", each.name, "a name that no other struct of the kernel has");
     all.set(each.name, each);
   };
   for (const each of structs) add(each);

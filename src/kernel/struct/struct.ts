@@ -1,7 +1,7 @@
 /**
- * Layouts of messages and states, declared once: what WGSL declares, what a body reads and writes it by, and what
- * TypeScript packs and unpacks. Offsets follow the WGSL specification, "Alignment and Size" (14.4.1) and "Structure Member
- * Layout" (14.4.2).
+ * Layouts of messages and states, declared once: for the WGSL declaration, for the functions by which a body reads and
+ * writes a value, and for packing in TypeScript. Offsets follow the WGSL specification, "Alignment and Size" (14.4.1)
+ * and "Structure Member Layout" (14.4.2).
  */
 import { invalidArgument } from "../../errors.ts";
 import { bytesOf } from "../../memory/bytes.ts";
@@ -20,7 +20,7 @@ export interface ArrayOf<Element extends Member = Member> {
 }
 
 /** The type of a member of a struct. */
-// biome-ignore lint/suspicious/noExplicitAny: a struct of whatever members; with Members here the type would contain itself
+// biome-ignore lint/suspicious/noExplicitAny: a struct of any members; with Members here the type would contain itself
 export type Member = Scalar | Vector | ArrayOf<any> | Struct<any>;
 /** The members of a struct by name, in the order of their layout. */
 export type Members = Readonly<Record<string, Member>>;
@@ -32,7 +32,9 @@ export type TupleOf<M> = M extends `vec2${string}`
     ? [number, number, number]
     : [number, number, number, number];
 
-/** What a member is when it is read: numbers, tuples for vectors, typed arrays for arrays of numbers, objects for structs. */
+/**
+ * The value of a member: a number, a tuple for a vector, a typed array for an array of numbers, an object for a struct.
+ */
 export type StructValue<M> = M extends Scalar
   ? number
   : M extends Vector
@@ -45,7 +47,7 @@ export type StructValue<M> = M extends Scalar
         ? { -readonly [Name in keyof Of]: StructValue<Of[Name]> }
         : never;
 
-/** What a member may be given as: any list of numbers of the right length for vectors and arrays. */
+/** The values that a member accepts: for vectors and arrays any list of the right length. */
 export type StructInit<M> = M extends Scalar
   ? number
   : M extends Vector
@@ -58,7 +60,7 @@ export type StructInit<M> = M extends Scalar
 
 const IDENTIFIER = /^(?!_$|__)[A-Za-z_]\w*$/;
 
-/** What a Worker is told of a struct: the object itself loses its class on the way. */
+/** A struct as it is sent to a Worker: structured clone drops its class. */
 export interface StructDefinition {
   readonly name: string;
   readonly members: Members;
@@ -87,28 +89,28 @@ export class Struct<Of extends Members = Members> implements StructDefinition {
     this.align = this.#layout.align;
   }
 
-  /** Where a member begins, in bytes. INVALID_ARGUMENT where it has none of this name. */
+  /** The offset of a member, bytes. Throws INVALID_ARGUMENT where the struct has no member of this name. */
   offset(member: keyof Of & string): number {
     const found = this.#layout.fields.find(({ name }) => name === member);
     if (found) return found.at;
     throw invalidArgument(`a member of ${this.name}`, member, this.#layout.fields.map(({ name }) => name).join(", "));
   }
 
-  /** The bytes of a value, of which the padding is 0. INVALID_ARGUMENT, with the member that can't be. */
+  /** The bytes of a value; padding is 0. Throws INVALID_ARGUMENT with the member's path. */
   pack(value: StructInit<Struct<Of>>): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.size);
     write(this.#layout, new DataView(bytes.buffer), 0, value, this.name);
     return bytes;
   }
 
-  /** Writes a value into `into` from byte `at` on. INVALID_ARGUMENT; what was written by then stays. */
+  /** Writes a value into `into` from byte `at` on. Throws INVALID_ARGUMENT; the members before it are written then. */
   write(value: StructInit<Struct<Of>>, into: ArrayBufferView | ArrayBufferLike, at = 0): void {
     const bytes = this.#bytes("into", into, at);
     bytes.fill(0);
     write(this.#layout, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, value, this.name);
   }
 
-  /** The value that begins at byte `at`; a copy. INVALID_ARGUMENT where there are less bytes than it has. */
+  /** A copy of the value that begins at byte `at`. Throws INVALID_ARGUMENT where there are fewer bytes than it has. */
   unpack(from: ArrayBufferView | ArrayBufferLike, at = 0): StructValue<Struct<Of>> {
     const bytes = this.#bytes("the payload", from, at);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -116,9 +118,10 @@ export class Struct<Of extends Members = Members> implements StructDefinition {
   }
 
   /**
-   * What it is in a body: the declaration, `Name_SIZE` in bytes and `Name_WORDS`, `Name_member_WORD`, the word that a member
-   * begins at, and `payload_Name(i)`, `state_Name(i)`, `set_state_Name(i, value)`, `set_reply_Name(i, value)` and
-   * `set_out_Name(i, value)`, where i is the word that it begins at. `launch` gives a body these, with those of the structs in it.
+   * The struct in WGSL: the declaration; `Name_SIZE` in bytes and `Name_WORDS`; `Name_member_WORD`, the word at which a
+   * member begins; `payload_Name(i)`, `state_Name(i)`, `set_state_Name(i, value)`, `set_reply_Name(i, value)` and
+   * `set_out_Name(i, value)`, where i is the first word of the value. `launch` gives them to a body, with those of
+   * inner structs.
    */
   get wgsl(): string {
     const functions = accessors(this.name, this.#layout).map(({ text }) => text);
@@ -134,18 +137,21 @@ export class Struct<Of extends Members = Members> implements StructDefinition {
   }
 }
 
-/** `struct name { … }` of WGSL: its members are "u32", "i32", "f32", vectors ("vec3<f32>" or "vec3f"), arrays and structs. */
+/**
+ * `struct name { … }` of WGSL: its members are "u32", "i32", "f32", vectors ("vec3<f32>" or "vec3f"), arrays and
+ * structs.
+ */
 export function struct<const Of extends Members>(name: string, members: Of): Struct<Of> {
   return new Struct(name, members);
 }
 
-/** `array<element, count>` of WGSL, for a member. INVALID_ARGUMENT. */
+/** `array<element, count>` of WGSL, for a member. Throws INVALID_ARGUMENT. */
 export function array<const Element extends Member>(element: Element, count: number): ArrayOf<Element> {
   checkNumber("count", count, 1, 2 ** 24);
   return Object.freeze({ element, count });
 }
 
-/** From what a Worker was told. */
+/** The struct of a definition that a Worker received. */
 export function revive({ name, members }: StructDefinition): Struct {
   return struct(name, Object.fromEntries(Object.entries(members).map(([each, member]) => [each, revived(member)])));
 }
@@ -156,7 +162,7 @@ function revived(member: Member): Member {
   return revive(member);
 }
 
-/** What goes to a Worker: nothing but plain objects and text. */
+/** The definition to send to a Worker: plain objects and strings only. */
 export function definitionOf({ name, members }: StructDefinition): StructDefinition {
   const plain = Object.entries(members).map(([each, member]) => [each, plainOf(member)] as const);
   return { name, members: Object.fromEntries(plain) };

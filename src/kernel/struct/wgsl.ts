@@ -1,21 +1,21 @@
-/** A struct in WGSL: its declaration, and the functions by which a body reads and writes it, word for word. */
+/** A struct in WGSL: its declaration, and the functions by which a body reads and writes its words. */
 import type { Layout, ScalarName } from "./layout.ts";
 
 export type StructLayout = Layout & { kind: "struct" };
 
-/** A function of those that a struct gives a body. */
+/** A function by which a body reads or writes values of a struct. */
 export interface Accessor {
-  /** Without the prefix. */
+  /** Its name without the prefix. */
   readonly name: string;
   readonly text: string;
 }
 
-/** `own` stands before each name that structs declare. */
+/** `own` is the prefix of each name that structs declare. */
 export function declaration(name: string, { fields, size }: StructLayout, own = ""): string {
   const members = fields.map(({ name: member, layout }) => `${member}: ${typeOf(layout, own)}`).join(", ");
-  const places = fields.map(({ name: member, at }) => `const ${own}${name}_${member}_WORD = ${at / 4}u;`);
+  const offsets = fields.map(({ name: member, at }) => `const ${own}${name}_${member}_WORD = ${at / 4}u;`);
   const sizes = [`const ${own}${name}_SIZE = ${size}u;`, `const ${own}${name}_WORDS = ${size / 4}u;`];
-  return [`struct ${own}${name} { ${members} }`, ...sizes, ...places].join("\n");
+  return [`struct ${own}${name} { ${members} }`, ...sizes, ...offsets].join("\n");
 }
 
 function typeOf(layout: Layout, own: string): string {
@@ -23,7 +23,7 @@ function typeOf(layout: Layout, own: string): string {
   return layout.kind === "struct" ? own + layout.type : layout.type;
 }
 
-/** Loops for arrays, so that the text does not grow with them: what stands in a shader often takes long to compile. */
+/** Arrays are read and written by loops: the text, and the time to compile it, do not grow with their lengths. */
 export function accessors(name: string, layout: StructLayout, own = ""): Accessor[] {
   const type = own + name;
   const readers = ["payload", "state"].map((from) => {
@@ -99,7 +99,7 @@ function put(layout: Layout, own: string, to: string, source: string, at: string
       return each(layout, depth, (n) => {
         const here = step(at, n, layout.stride);
         const element = put(layout.element, own, to, `${source}[${n}]`, here, depth + 1);
-        // Behind a vec3 there is a word that belongs to nobody.
+        // An element of three words has a word of padding behind it.
         const padding = layout.stride > layout.element.size ? ` ${to}(${here} + ${layout.element.size / 4}u, 0u);` : "";
         return element + padding;
       });
