@@ -28,7 +28,7 @@ static void sizes(void) {
       CHECK_EQ(info.address != 0, host_visible);
       /* Not every GPU that can be mapped can share what is. */
       CHECK_EQ(info.page_bytes, host_visible && gpu->type_local_mapped != UINT32_MAX);
-      CHECK_EQ(info.beyond_window, 0);
+      CHECK_EQ(info.beyond_bar, 0);
       uint64_t bytes = inside(info.handle)->bytes;
       CHECK(bytes >= info.size && (bytes <= 80 || (double)bytes <= 1.25 * good[i] + OPENGL_REST));
       if (host_visible) {
@@ -294,7 +294,7 @@ static void mapped_in_host_memory(void) {
     gpu->type_local_mapped = beyond ? gpu->type_readback : UINT32_MAX;
     CHECK_EQ(lf_memory_allocate_gpu(device, 3000000, 1, &info), LF_OK);
     CHECK(info.address != 0 && info.page_bytes == 0);
-    CHECK_EQ(info.beyond_window, beyond);
+    CHECK_EQ(info.beyond_bar, beyond);
     CHECK_EQ(lf_memory_close(info.handle), LF_OK);
   }
   host->propertyFlags = flags;
@@ -308,13 +308,13 @@ static void window(void) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     const size_t size = (size_t)sizes[i];
     lf_memory_info info, back;
-    int32_t status = lf_memory_allocate_window(device, sizes[i], &info);
+    int32_t status = lf_memory_allocate_bar(device, sizes[i], &info);
     if (status == LF_ENOT_HOST_VISIBLE) {
       CHECK(!gpu->info.host_visible);
       return;
     }
     CHECK_EQ(status, LF_OK);
-    CHECK(info.address != 0 && info.page_bytes == 1 && info.beyond_window == 0 && info.size == sizes[i]);
+    CHECK(info.address != 0 && info.page_bytes == 1 && info.beyond_bar == 0 && info.size == sizes[i]);
     test_fill((void *)(uintptr_t)info.address, size / 8 * 8, i);
     CHECK_EQ(lf_memory_allocate_gpu(device, sizes[i], 1, &back), LF_OK);
     double value;
@@ -329,15 +329,15 @@ static void window(void) {
     CHECK_EQ(gpu->cache->count, kept);
   }
   lf_memory_info info;
-  CHECK_EQ(lf_memory_allocate_window(device, 0, &info), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_memory_allocate_window(device, NAN, &info), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_memory_allocate_window(device, 4096, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_memory_allocate_window(vulkan, 4096, &info), LF_ECLOSED);
+  CHECK_EQ(lf_memory_allocate_bar(device, 0, &info), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_bar(device, NAN, &info), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_bar(device, 4096, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_memory_allocate_bar(vulkan, 4096, &info), LF_ECLOSED);
   /* None of the types is mapped: it is said, and nothing is left. */
   const VkPhysicalDeviceMemoryProperties types = gpu->memory;
   for (uint32_t i = 0; i < gpu->memory.memoryTypeCount; i++)
     gpu->memory.memoryTypes[i].propertyFlags &= ~(VkFlags)VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
-  CHECK_EQ(lf_memory_allocate_window(device, 4096, &info), LF_ENOT_HOST_VISIBLE);
+  CHECK_EQ(lf_memory_allocate_bar(device, 4096, &info), LF_ENOT_HOST_VISIBLE);
   gpu->memory = types;
 }
 

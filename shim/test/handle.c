@@ -90,12 +90,12 @@ static void abi_refuses_forged_handles(void) {
   CHECK_EQ(lf_semaphore_value(bad, &value), LF_ECLOSED);
   CHECK_EQ(lf_semaphore_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_poll(bad), LF_ECLOSED);
-  CHECK_EQ(lf_rendezvous_settle(bad), LF_ECLOSED);
+  CHECK_EQ(lf_rendezvous_stop(bad), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_info_get(bad, &info), LF_ECLOSED);
   CHECK_EQ(lf_rendezvous_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_send(bad, 16, bytes, 1), LF_ECLOSED);
   CHECK_EQ(lf_link_receive(bad, bytes, &message), LF_ECLOSED);
-  CHECK_EQ(lf_link_bell(bad, &os), LF_ECLOSED);
+  CHECK_EQ(lf_link_event_fd(bad, &os), LF_ECLOSED);
   CHECK_EQ(lf_link_peer_pid(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_alive(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_close(bad), LF_ECLOSED);

@@ -227,7 +227,7 @@ static void peer_ends(void) {
   CHECK_EQ(lf_link_take(one, &got), LF_EPEER_DIED);
   CHECK_EQ(lf_link_take(one, &got), LF_EPEER_DIED);
   CHECK_EQ(lf_link_put(one, 70, "x", 1, -1), LF_EPEER_DIED);
-  lf_link_ring(one);
+  lf_link_notify(one);
   CHECK_EQ(lf_link_peer_alive(one), 0);
   lf_link_release(one);
 }
@@ -308,10 +308,10 @@ static void bell(void) {
   lf_link *one, *other;
   open_links(&one, &other);
   CHECK_EQ(lf_link_sleep(one, 0), LF_TIMEOUT);
-  lf_link_ring(other);
+  lf_link_notify(other);
   CHECK_EQ(lf_link_sleep(one, 0), 1);
   CHECK_EQ(lf_link_sleep(one, 0), LF_TIMEOUT);
-  for (int i = 0; i < 100000; i++) lf_link_ring(other); /* more than fit: none blocks, none fails */
+  for (int i = 0; i < 100000; i++) lf_link_notify(other); /* more than fit: none blocks, none fails */
   int naps = 0;
   while (lf_link_sleep(one, 0) == 1) CHECK(++naps < 100000);
   CHECK(naps >= 1);
@@ -323,7 +323,7 @@ static void bell(void) {
 static void answers(void *given) {
   for (int i = 0; i < 5000; i++) {
     CHECK_EQ(lf_link_sleep(given, UINT64_C(60) * 1000000000), 1);
-    lf_link_ring(given);
+    lf_link_notify(given);
   }
 }
 
@@ -333,7 +333,7 @@ static void bell_wakes_a_thread(void) {
   test_thread thread;
   test_start(&thread, answers, other);
   for (int i = 0; i < 5000; i++) {
-    lf_link_ring(one);
+    lf_link_notify(one);
     CHECK_EQ(lf_link_sleep(one, UINT64_C(60) * 1000000000), 1);
   }
   test_join(&thread);
@@ -349,16 +349,16 @@ static void bell_is_a_socket(void) {
   lf_link *fresh;
   CHECK_EQ(lf_link_adopt(dup(w.peer), -1, &fresh), LF_OK);
   lf_message *got;
-  CHECK_EQ(lf_link_put(w.link, LF_KIND_BELL, NULL, 0, null), 1);
-  CHECK_EQ(lf_link_put(w.link, LF_KIND_BELL, NULL, 0, -1), 1);
+  CHECK_EQ(lf_link_put(w.link, LF_KIND_EVENT_FD, NULL, 0, null), 1);
+  CHECK_EQ(lf_link_put(w.link, LF_KIND_EVENT_FD, NULL, 0, -1), 1);
   CHECK_EQ(lf_link_put(w.link, LF_KIND_SEGMENT, NULL, 0, ends[0]), 1);
-  CHECK_EQ(lf_link_put(w.link, LF_KIND_BELL, NULL, 0, ends[0]), 1);
+  CHECK_EQ(lf_link_put(w.link, LF_KIND_EVENT_FD, NULL, 0, ends[0]), 1);
   for (int i = 0; i < 3; i++) {
     CHECK_EQ(lf_link_take(fresh, &got), 1);
-    CHECK_EQ(lf_link_take_bell(fresh, got), -1);
+    CHECK_EQ(lf_link_take_event_fd(fresh, got), -1);
   }
   CHECK_EQ(lf_link_take(fresh, &got), 1);
-  CHECK_EQ(lf_link_take_bell(fresh, got), 0);
+  CHECK_EQ(lf_link_take_event_fd(fresh, got), 0);
   CHECK(same_file(fresh->bell, ends[0]));
   lf_link_release(fresh);
   close_wire(&w);
@@ -381,12 +381,12 @@ static void arguments(void) {
   CHECK_EQ(lf_link_send(handle, 16, data, LF_LINK_MESSAGE_MAX + 1), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_link_receive(handle, NULL, &got), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_link_receive(handle, data, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_link_bell(handle, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_link_event_fd(handle, NULL), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_link_receive(handle, data, &got), LF_EMPTY);
   CHECK_EQ(lf_link_put(other, 40, "word", 4, -1), 1);
   CHECK_EQ(lf_link_receive(handle, data, &got), 1);
   CHECK(got.kind == 40 && got.length == 4 && memcmp(data, "word", 4) == 0);
-  CHECK_EQ(lf_link_bell(handle, &copy), LF_OK);
+  CHECK_EQ(lf_link_event_fd(handle, &copy), LF_OK);
   CHECK(same_file((int)copy, one->bell));
   CHECK_EQ(lf_link_alive(handle), 1);
   CHECK(lf_link_peer_pid(handle) == getpid());

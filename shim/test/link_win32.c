@@ -121,7 +121,7 @@ static void forged_handles(void) {
     h.handles = 1;
     h.os[0] = forged[i];
     CHECK_EQ(verdict(&h, sizeof h), LF_ECORRUPT_SEGMENT);
-    h.kind = LF_KIND_BELL;
+    h.kind = LF_KIND_EVENT_FD;
     h.handles = 2;
     h.os[0] = lf_os_of(event);
     h.os[1] = forged[i];
@@ -131,7 +131,7 @@ static void forged_handles(void) {
   h.handles = 2;
   h.os[0] = h.os[1] = lf_os_of(event);
   CHECK_EQ(verdict(&h, sizeof h), LF_ECORRUPT_SEGMENT);
-  h.kind = LF_KIND_BELL;
+  h.kind = LF_KIND_EVENT_FD;
   h.handles = 1;
   CHECK_EQ(verdict(&h, sizeof h), LF_ECORRUPT_SEGMENT);
   CHECK_EQ(handles_to(event), 1); /* a refused message's handles are not closed: they may be anybody's */
@@ -203,13 +203,13 @@ static void bells(void) {
   lf_link *links[2];
   link_pair(links);
   lf_message *message;
-  CHECK_EQ(lf_link_offer_bells(links[0]), 1);
+  CHECK_EQ(lf_link_offer_events(links[0]), 1);
   CHECK_EQ(lf_link_take(links[1], &message), 1);
-  CHECK(lf_link_has_bells(links[1], message));
+  CHECK(lf_link_has_events(links[1], message));
   for (int i = 0; i < 2; i++) {
     CHECK_EQ(lf_link_sleep(links[i], 0), LF_TIMEOUT);
-    lf_link_ring(links[!i]);
-    lf_link_ring(links[!i]);
+    lf_link_notify(links[!i]);
+    lf_link_notify(links[!i]);
     CHECK_EQ(lf_link_sleep(links[i], 10000000000u), 1);
     CHECK_EQ(lf_link_sleep(links[i], 0), LF_TIMEOUT);
   }

@@ -65,7 +65,7 @@ static lf_pool pool;
 /* One block, growing and retiring as a producer does; 0 when all that may exist is under way. */
 static int take(uint64_t length, uint32_t *block) {
   for (int attempt = 0; attempt < 1000; attempt++) {
-    if (lf_pool_take(&pool, length, block)) return 1;
+    if (lf_pool_acquire(&pool, length, block)) return 1;
     uint32_t retire = 0;
     int32_t status = CHECK_OK(lf_pool_grow(&pool, length, &retire));
     if (status == LF_FULL) return 0;
@@ -97,13 +97,13 @@ static void blocks_do_not_overlap(void) {
       lf_block *b = &pool.blocks[held[at]];
       void *bytes = (char *)pool.regions[b->region].segment.address + b->offset;
       CHECK_EQ(test_differs(bytes, lengths[at], held[at]), lengths[at]);
-      lf_pool_give(&pool, held[at]);
+      lf_pool_release(&pool, held[at]);
       held[at] = held[--count];
       lengths[at] = lengths[count];
     }
     if (i % 100 == 0) check_pool(&pool);
   }
-  while (count) lf_pool_give(&pool, held[--count]);
+  while (count) lf_pool_release(&pool, held[--count]);
   check_pool(&pool);
   lf_pool_close(&pool);
 }
@@ -118,10 +118,10 @@ static void all_blocks(void) {
   CHECK_EQ(count, LF_BLOCKS_MAX);
   check_pool(&pool);
   CHECK(!take(1024, &none));
-  for (uint32_t i = 0; i < count; i++) lf_pool_give(&pool, held[i]);
+  for (uint32_t i = 0; i < count; i++) lf_pool_release(&pool, held[i]);
   check_pool(&pool);
   CHECK(take(1024, &none));
-  lf_pool_give(&pool, none);
+  lf_pool_release(&pool, none);
   check_pool(&pool);
   lf_pool_close(&pool);
 }
@@ -135,15 +135,15 @@ static void limits(void) {
   CHECK_EQ(count, 64);
   uint32_t other;
   CHECK(!take(300, &other));
-  while (count) lf_pool_give(&pool, blocks[--count]);
+  while (count) lf_pool_release(&pool, blocks[--count]);
   CHECK(take((uint64_t)48 << 20, &blocks[0]));
   CHECK(take((uint64_t)48 << 20, &blocks[1]));
   CHECK(!take((uint64_t)48 << 20, &blocks[2]));
   check_pool(&pool);
-  lf_pool_give(&pool, blocks[0]);
+  lf_pool_release(&pool, blocks[0]);
   CHECK(take(300, &other)); /* the idle region of 48 MiB goes */
-  lf_pool_give(&pool, blocks[1]);
-  lf_pool_give(&pool, other);
+  lf_pool_release(&pool, blocks[1]);
+  lf_pool_release(&pool, other);
   check_pool(&pool);
   lf_pool_close(&pool);
 }
@@ -155,7 +155,7 @@ static void regions_have_new_numbers(void) {
   CHECK(take(5000, &block));
   uint32_t id = pool.regions[pool.blocks[block].region].id;
   CHECK_EQ(lf_pool_retire(&pool, id), LF_EINVALID_ARGUMENT); /* in use */
-  lf_pool_give(&pool, block);
+  lf_pool_release(&pool, block);
   CHECK(lf_pool_region_of(&pool, id) != NULL);
   CHECK_EQ(lf_pool_retire(&pool, id), LF_OK);
   CHECK(lf_pool_region_of(&pool, id) == NULL);
@@ -213,13 +213,13 @@ static void idle_pages_go_back(void) {
   fill(large, 200 * MIB);
   uint64_t held = lf_pool_held(&pool);
   CHECK(held >= 240 * MIB);
-  lf_pool_give(&pool, small);
+  lf_pool_release(&pool, small);
   for (int i = 0; i < 5; i++) trim(now += TRIM_NS);
   CHECK_EQ(lf_pool_held(&pool), held); /* in use, or within what may be kept */
-  lf_pool_give(&pool, large);
-  lf_pool_give(&pool, medium);
+  lf_pool_release(&pool, large);
+  lf_pool_release(&pool, medium);
   CHECK(take(200 * MIB, &large)); /* just used */
-  lf_pool_give(&pool, large);
+  lf_pool_release(&pool, large);
   trim(now += TRIM_NS);
   CHECK(lf_pool_held(&pool) >= 200 * MIB);
   trim(now += TRIM_NS);
@@ -232,8 +232,8 @@ static void idle_pages_go_back(void) {
   CHECK(lf_pool_held(&pool) >= 150 * MIB);
   CHECK(take(40 * MIB, &medium));
   fill(medium, 40 * MIB);
-  lf_pool_give(&pool, medium);
-  lf_pool_give(&pool, large);
+  lf_pool_release(&pool, medium);
+  lf_pool_release(&pool, large);
   /* Where sizes change, those of another size go at once. */
   CHECK(take(300 * MIB, &other));
   trim(now);

@@ -189,8 +189,8 @@ static void closed_handles(void) {
   CHECK_EQ(lf_queue_copy(bad, memory, 0, memory, 8, 4, &value), LF_ECLOSED);
   CHECK_EQ(lf_queue_reached(bad, 0, 0), LF_ECLOSED);
   CHECK_EQ(lf_queue_pending(bad, memory, &value), LF_ECLOSED);
-  CHECK_EQ(lf_queue_bell(bad, &os), LF_ECLOSED);
-  CHECK_EQ(lf_queue_ring_at(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_queue_event_fd(bad, &os), LF_ECLOSED);
+  CHECK_EQ(lf_queue_notify_at(bad, 0), LF_ECLOSED);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
@@ -233,7 +233,7 @@ static void lost(void) {
   CHECK_EQ(lf_queue_write(device, memory, 0, "x", 1, 1, &value), LF_EGPU_DEVICE_LOST);
   CHECK_EQ(lf_queue_read(device, memory, 0, 1, 1, &read), LF_EGPU_DEVICE_LOST);
   CHECK_EQ(lf_queue_wait(gpu, 1, 0), LF_EGPU_DEVICE_LOST);
-  CHECK_EQ(lf_queue_ring_at(device, 1), LF_EGPU_DEVICE_LOST);
+  CHECK_EQ(lf_queue_notify_at(device, 1), LF_EGPU_DEVICE_LOST);
   CHECK_EQ(lf_queue_reached(device, ended, 0), 1); /* what ended before has ended */
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   queue_reopen();

@@ -131,7 +131,7 @@ static inline void read_all(int32_t memory, double offset, uint8_t *data, size_t
       }
     }
     wait_for(reads[first % 4].value);
-    CHECK_EQ(lf_queue_read_end(device, reads[first % 4].place, data + ended, bytes[first % 4]), LF_OK);
+    CHECK_EQ(lf_queue_read_end(device, reads[first % 4].token, data + ended, bytes[first % 4]), LF_OK);
     ended += bytes[first++ % 4];
   }
 }

@@ -80,7 +80,7 @@ static void name_in_use(void) {
     test_join(&thread);
     int32_t other = CHECK_OK(test_rendezvous(test_directory(), "taken2", role)); /* another name is free */
     CHECK_EQ(lf_rendezvous_close(other), LF_OK);
-    CHECK_EQ(lf_rendezvous_settle(mine), LF_OK);
+    CHECK_EQ(lf_rendezvous_stop(mine), LF_OK);
     finds_it_in_use(&role); /* settled, and still there */
     CHECK_EQ(lf_rendezvous_close(mine), LF_OK);
     int32_t again = CHECK_OK(test_rendezvous(test_directory(), "taken", role));
@@ -131,8 +131,8 @@ static void restart(void) {
 static void settled(void) {
   int32_t consumer = CHECK_OK(test_rendezvous(test_directory(), "settled", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
-  CHECK_EQ(lf_rendezvous_settle(consumer), LF_OK);
-  CHECK_EQ(lf_rendezvous_settle(consumer), LF_OK);
+  CHECK_EQ(lf_rendezvous_stop(consumer), LF_OK);
+  CHECK_EQ(lf_rendezvous_stop(consumer), LF_OK);
   int32_t producer = CHECK_OK(test_rendezvous(test_directory(), "settled", LF_ROLE_PRODUCER));
   for (int i = 0; i < 10; i++) {
     CHECK_EQ(lf_rendezvous_poll(consumer), 0);

@@ -273,7 +273,7 @@ static void connects_as_nobody(void *given) {
   (void)given;
   becomes_nobody();
   int fd = connect_raw("guarded.sock");
-  raw_head head = {RAW_MAGIC, LF_WIRE_VERSION, LF_KIND_BELL, 0, 0};
+  raw_head head = {RAW_MAGIC, LF_WIRE_VERSION, LF_KIND_EVENT_FD, 0, 0};
   /* The consumer may have ended it before this is written. */
   ssize_t sent = send(fd, &head, sizeof head, MSG_NOSIGNAL);
   CHECK(sent == sizeof head || (sent < 0 && errno == EPIPE));
@@ -344,7 +344,7 @@ static void other_version(void) {
   int32_t consumer = CHECK_OK(open_role("version", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
   int fd = connect_raw("version.sock");
-  raw_head head = {RAW_MAGIC, LF_WIRE_VERSION + 1, LF_KIND_BELL, 0, 0};
+  raw_head head = {RAW_MAGIC, LF_WIRE_VERSION + 1, LF_KIND_EVENT_FD, 0, 0};
   CHECK_EQ(write(fd, &head, sizeof head), sizeof head);
   CHECK_EQ(lf_rendezvous_poll(consumer), LF_EWIRE_VERSION_MISMATCH);
   memset(&head, 0, sizeof head);

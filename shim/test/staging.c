@@ -134,18 +134,18 @@ static void reads_hold_their_places(void) {
   double value;
   CHECK_EQ(lf_queue_write(device, memory, 0, bytes, size, 1, &value), LF_FULL);
   CHECK(value == 0);
-  CHECK_EQ(lf_queue_read_end(device, reads[3].place, NULL, 0), LF_OK);
-  CHECK_EQ(lf_queue_read_end(device, reads[3].place, got, 1), LF_ECLOSED);
+  CHECK_EQ(lf_queue_read_end(device, reads[3].token, NULL, 0), LF_OK);
+  CHECK_EQ(lf_queue_read_end(device, reads[3].token, got, 1), LF_ECLOSED);
   CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &one), (int32_t)PIECE);
-  CHECK(one.place != reads[3].place);
-  CHECK_EQ(lf_queue_read_end(device, reads[3].place, got, 1), LF_ECLOSED); /* its place is another's now */
+  CHECK(one.token != reads[3].token);
+  CHECK_EQ(lf_queue_read_end(device, reads[3].token, got, 1), LF_ECLOSED); /* its place is another's now */
   wait_for(one.value);
-  CHECK_EQ(lf_queue_read_end(device, one.place, got, size), LF_OK);
+  CHECK_EQ(lf_queue_read_end(device, one.token, got, size), LF_OK);
   CHECK(memcmp(got, bytes, PIECE) == 0);
   for (int i = 0; i < PIECES; i++) {
     if (i == 3) continue;
     memset(got, 0, PIECE);
-    CHECK_EQ(lf_queue_read_end(device, reads[i].place, got, size), LF_OK);
+    CHECK_EQ(lf_queue_read_end(device, reads[i].token, got, size), LF_OK);
     CHECK(memcmp(got, bytes, PIECE) == 0);
   }
   free(bytes);
@@ -163,15 +163,15 @@ static void reads_given_up(void) {
   uint8_t got[4];
   for (int i = 0; i < PIECES; i++) {
     CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), (int32_t)PIECE);
-    CHECK_EQ(lf_queue_read_end(device, read.place, got, 4), LF_EINVALID_ARGUMENT); /* not yet */
-    CHECK_EQ(lf_queue_read_end(device, read.place, NULL, 0), LF_OK);
+    CHECK_EQ(lf_queue_read_end(device, read.token, got, 4), LF_EINVALID_ARGUMENT); /* not yet */
+    CHECK_EQ(lf_queue_read_end(device, read.token, NULL, 0), LF_OK);
   }
   CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), LF_FULL);
   CHECK(read.value > 0);
   signal_from_host(semaphore, 1);
   wait_for(read.value);
   CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), (int32_t)PIECE);
-  CHECK_EQ(lf_queue_read_end(device, read.place, NULL, 0), LF_OK);
+  CHECK_EQ(lf_queue_read_end(device, read.token, NULL, 0), LF_OK);
   wait_for((double)lf_queue_last(gpu));
   timeline_gone(semaphore);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
@@ -200,8 +200,8 @@ static void bad_arguments(void) {
   wait_for(read.value);
   static const double lengths[] = {0, -1, 0.5, (double)NAN, 101, 1e300};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
-    CHECK_EQ(lf_queue_read_end(device, read.place, bytes, lengths[i]), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_queue_read_end(device, read.place, bytes, 50), LF_OK);
+    CHECK_EQ(lf_queue_read_end(device, read.token, bytes, lengths[i]), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_read_end(device, read.token, bytes, 50), LF_OK);
   static const uint32_t places[] = {0, 1, 0xffff, 0x10000, 0xffffffff};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++)
     CHECK_EQ(lf_queue_read_end(device, places[i], bytes, 1), LF_ECLOSED);

@@ -179,42 +179,42 @@ static void prepared(void) {
   memories[FROM] = mapped.handle;
   volatile uint32_t *word = (uint32_t *)(uintptr_t)mapped.address;
   CHECK(word != NULL);
-  CHECK_EQ(lf_queue_go(device), LF_OK); /* nothing waits */
+  CHECK_EQ(lf_queue_trigger(device), LF_OK); /* nothing waits */
   for (uint32_t i = 0; i < 20; i++) {
-    CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
-    CHECK_EQ(lf_queue_prepared(device, value), 1);
-    CHECK_EQ(lf_queue_prepared(device, value - 1), 0);
+    CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
+    CHECK_EQ(lf_queue_armed(device, value), 1);
+    CHECK_EQ(lf_queue_armed(device, value - 1), 0);
     CHECK_EQ(is_reached(value), 0);
     word[3] = 100 + i;
-    CHECK_EQ(lf_queue_go(device), LF_OK);
-    CHECK_EQ(lf_queue_prepared(device, value), 0);
+    CHECK_EQ(lf_queue_trigger(device), LF_OK);
+    CHECK_EQ(lf_queue_armed(device, value), 0);
     wait_for(value);
     check_word(memories[TO], 3, 109 + i);
   }
   /* Something else is submitted: both have run, in this order. */
   const lf_step copy[] = {moved(TO, 0, SIZES, 0, BYTES)};
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   word[3] = 1000;
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, copy, 1, &other), 1);
-  CHECK_EQ(lf_queue_prepared(device, value), 0);
+  CHECK_EQ(lf_queue_armed(device, value), 0);
   CHECK(other > value);
   wait_for(other);
   check_word(memories[SIZES], 3, 1009);
   /* One waits at a time; the same steps can't be prepared while they are under way. */
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
-  int32_t status = CHECK_OK(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &other));
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
+  int32_t status = CHECK_OK(lf_queue_arm(device, memories, MEMORIES, steps, 1, &other));
   CHECK(status == LF_FULL || status == 1); /* the first may have ended by then */
-  CHECK_EQ(lf_queue_prepared(device, value), 0);
-  CHECK_EQ(lf_queue_go(device), LF_OK);
+  CHECK_EQ(lf_queue_armed(device, value), 0);
+  CHECK_EQ(lf_queue_trigger(device), LF_OK);
   wait_for(status == 1 ? other : value); /* the last that uses the steps, which are prepared again below */
   /* More steps than are kept. */
   const lf_step many[] = {dispatch(1, 1), dispatch(1, 2), dispatch(1, 3), dispatch(1, 4), dispatch(1, 5)};
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, many, 5, &value), LF_FULL);
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, (lf_step[]){dispatch(0, 1)}, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, many, 5, &value), LF_FULL);
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, (lf_step[]){dispatch(0, 1)}, 1, &value), LF_EINVALID_ARGUMENT);
   /* Memory that is closed while what waits uses it. */
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
-  CHECK_EQ(lf_queue_go(device), LF_OK);
+  CHECK_EQ(lf_queue_trigger(device), LF_OK);
   wait_for(value);
   memories[FROM] = from;
 }
@@ -223,7 +223,7 @@ static void prepared(void) {
 static void closed_while_prepared(void) {
   const lf_step steps[] = {dispatch(WORDS, 9)};
   double value;
-  CHECK_EQ(lf_queue_prepare(device, memories, MEMORIES, steps, 1, &value), 1);
+  CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
 }
 
 static void refused(const char *why, lf_step step) {

@@ -96,7 +96,7 @@ static void each(void) {
   check_seen("m. m.h m. m.h m. ");
   signal_from_host(semaphore, 1);
   wait_for(value);
-  CHECK_EQ(lf_queue_read_end(device, read.place, NULL, 0), LF_OK);
+  CHECK_EQ(lf_queue_read_end(device, read.token, NULL, 0), LF_OK);
   timeline_gone(semaphore);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
@@ -120,7 +120,7 @@ static void parts(void) {
   CHECK_EQ(lf_queue_read(device, other, 12 + (double)piece, (double)piece, 0, &reads[1]), (int32_t)piece);
   check_seen("m. . . m. m. m.h .h ");
   wait_for(reads[1].value);
-  for (int i = 0; i < 2; i++) CHECK_EQ(lf_queue_read_end(device, reads[i].place, NULL, 0), LF_OK);
+  for (int i = 0; i < 2; i++) CHECK_EQ(lf_queue_read_end(device, reads[i].token, NULL, 0), LF_OK);
   free(bytes);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   CHECK_EQ(lf_memory_close(other), LF_OK);

@@ -88,7 +88,7 @@ static void until_waits(uint32_t count) {
 
 static int bell_of(lf_waiter *waiter) {
   int64_t os;
-  CHECK_EQ(lf_waiter_bell(waiter, &os), LF_OK);
+  CHECK_EQ(lf_waiter_event_fd(waiter, &os), LF_OK);
   CHECK_EQ(fcntl((int)os, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
   CHECK_EQ(fcntl((int)os, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
   return (int)os;
@@ -111,16 +111,16 @@ static void until_rung(int bell) {
 static void rings_when_reached(void) {
   lf_waiter *waiter = open_fake();
   int bell = bell_of(waiter);
-  lf_waiter_ring_at(waiter, 3);
+  lf_waiter_notify_at(waiter, 3);
   CHECK(!rings(bell));
   advance(2);
   until_waits(1);
   CHECK(!rings(bell));
   advance(3);
   until_rung(bell);
-  lf_waiter_ring_at(waiter, 2); /* reached already */
+  lf_waiter_notify_at(waiter, 2); /* reached already */
   until_rung(bell);
-  lf_waiter_ring_at(waiter, 4);
+  lf_waiter_notify_at(waiter, 4);
   CHECK(!rings(bell));
   close(bell);
   close_fake(waiter);
@@ -129,16 +129,16 @@ static void rings_when_reached(void) {
 static void rings_for_a_sooner_one(void) {
   lf_waiter *waiter = open_fake();
   int bell = bell_of(waiter);
-  lf_waiter_ring_at(waiter, 10);
+  lf_waiter_notify_at(waiter, 10);
   until_waits(1);
-  lf_waiter_ring_at(waiter, 5);
-  lf_waiter_ring_at(waiter, 7);
-  lf_waiter_ring_at(waiter, 10);
+  lf_waiter_notify_at(waiter, 5);
+  lf_waiter_notify_at(waiter, 7);
+  lf_waiter_notify_at(waiter, 10);
   for (uint64_t value = 5; value <= 10; value += value == 7 ? 3 : 2) {
     CHECK(!rings(bell));
     advance(value);
     until_rung(bell);
-    lf_waiter_ring_at(waiter, value - 1); /* reached already, while the thread waits for more */
+    lf_waiter_notify_at(waiter, value - 1); /* reached already, while the thread waits for more */
     until_rung(bell);
   }
   close(bell);
@@ -148,8 +148,8 @@ static void rings_for_a_sooner_one(void) {
 static void rings_when_lost(void) {
   lf_waiter *waiter = open_fake();
   int bell = bell_of(waiter);
-  lf_waiter_ring_at(waiter, 1);
-  lf_waiter_ring_at(waiter, 2);
+  lf_waiter_notify_at(waiter, 1);
+  lf_waiter_notify_at(waiter, 2);
   until_waits(1);
   CHECK(!rings(bell));
   pthread_mutex_lock(&driver);
@@ -157,7 +157,7 @@ static void rings_when_lost(void) {
   pthread_cond_broadcast(&driver_changed);
   pthread_mutex_unlock(&driver);
   until_rung(bell);
-  lf_waiter_ring_at(waiter, 3);
+  lf_waiter_notify_at(waiter, 3);
   until_rung(bell);
   close(bell);
   close_fake(waiter);
@@ -167,11 +167,11 @@ static void rings_when_lost(void) {
 static void rings_unheard(void) {
   lf_waiter *waiter = open_fake();
   int bell = bell_of(waiter);
-  for (int i = 0; i < 3000; i++) lf_waiter_ring_at(waiter, 0); /* reached already: the caller rings */
-  lf_waiter_ring_at(waiter, 1);
+  for (int i = 0; i < 3000; i++) lf_waiter_notify_at(waiter, 0); /* reached already: the caller rings */
+  lf_waiter_notify_at(waiter, 1);
   until_waits(1);
   advance(1); /* the thread rings */
-  lf_waiter_ring_at(waiter, 2);
+  lf_waiter_notify_at(waiter, 2);
   until_waits(2);
   until_rung(bell);
   close(bell);
@@ -181,10 +181,10 @@ static void rings_unheard(void) {
 static void more_values_than_places(void) {
   lf_waiter *waiter = open_fake();
   int bell = bell_of(waiter);
-  for (uint64_t value = 1; value <= 256; value++) lf_waiter_ring_at(waiter, value);
-  for (uint64_t value = 1; value <= 256; value++) lf_waiter_ring_at(waiter, value); /* no places of their own */
+  for (uint64_t value = 1; value <= 256; value++) lf_waiter_notify_at(waiter, value);
+  for (uint64_t value = 1; value <= 256; value++) lf_waiter_notify_at(waiter, value); /* no places of their own */
   CHECK(!rings(bell));
-  lf_waiter_ring_at(waiter, 257);
+  lf_waiter_notify_at(waiter, 257);
   CHECK(rings(bell));
   close(bell);
   close_fake(waiter);
@@ -201,9 +201,9 @@ static void closed_at_any_time(void) {
   lowest_free(&before);
   for (int round = 0; round < 300; round++) {
     lf_waiter *waiter = open_fake();
-    if (round % 3 == 1) lf_waiter_ring_at(waiter, 1); /* on its way into the driver */
+    if (round % 3 == 1) lf_waiter_notify_at(waiter, 1); /* on its way into the driver */
     if (round % 3 == 2) {
-      lf_waiter_ring_at(waiter, 1);
+      lf_waiter_notify_at(waiter, 1);
       until_waits(1); /* in it */
     }
     close_fake(waiter);
@@ -225,9 +225,9 @@ static void rings_among_threads(void) {
   int bell = bell_of(waiter);
   test_thread thread;
   test_start(&thread, advances, NULL);
-  for (uint64_t value = 2000; value > 1900; value--) lf_waiter_ring_at(waiter, value);
+  for (uint64_t value = 2000; value > 1900; value--) lf_waiter_notify_at(waiter, value);
   for (uint64_t value = 1; value <= 2000; value += 1 + value % 5) {
-    lf_waiter_ring_at(waiter, value);
+    lf_waiter_notify_at(waiter, value);
     uint64_t now = 0;
     while (now < value) {
       until_rung(bell);
@@ -243,7 +243,7 @@ static void rings_among_threads(void) {
 static void driver_that_hangs(void) {
   lf_waiter *waiter = open_fake();
   driver_hangs = 1;
-  lf_waiter_ring_at(waiter, 1);
+  lf_waiter_notify_at(waiter, 1);
   until_waits(1);
   CHECK_EQ(lf_waiter_close(waiter), 0); /* left alone, with its socket */
 }
@@ -254,12 +254,12 @@ static void bell_of_a_gpu(void) {
   lf_semaphore *semaphore = timeline_of();
   double first = block_on(semaphore, 1), second = block_on(semaphore, 2);
   int64_t os;
-  CHECK_EQ(lf_queue_bell(device, &os), LF_OK);
+  CHECK_EQ(lf_queue_event_fd(device, &os), LF_OK);
   int bell = (int)os;
-  CHECK_EQ(lf_queue_ring_at(device, second), LF_OK);
-  CHECK_EQ(lf_queue_ring_at(device, first), LF_OK);
-  CHECK_EQ(lf_queue_ring_at(device, second + 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_queue_bell(device, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_notify_at(device, second), LF_OK);
+  CHECK_EQ(lf_queue_notify_at(device, first), LF_OK);
+  CHECK_EQ(lf_queue_notify_at(device, second + 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_queue_event_fd(device, NULL), LF_EINVALID_ARGUMENT);
   CHECK(!rings(bell));
   signal_from_host(semaphore, 1);
   until_rung(bell);
@@ -269,14 +269,14 @@ static void bell_of_a_gpu(void) {
   signal_from_host(semaphore, 2);
   until_rung(bell);
   CHECK_EQ(lf_queue_wait(gpu, (uint64_t)second, 0), 1);
-  CHECK_EQ(lf_queue_ring_at(device, second), LF_OK); /* reached: at once */
+  CHECK_EQ(lf_queue_notify_at(device, second), LF_OK); /* reached: at once */
   until_rung(bell);
   timeline_gone(semaphore);
   int32_t memory = memory_of(16);
   for (int i = 0; i < 300; i++) {
     double value;
     CHECK_EQ(lf_queue_fill(device, memory, 0, 16, (uint32_t)i, &value), 1);
-    CHECK_EQ(lf_queue_ring_at(device, value), LF_OK);
+    CHECK_EQ(lf_queue_notify_at(device, value), LF_OK);
     until_rung(bell);
     CHECK_EQ(lf_queue_wait(gpu, (uint64_t)value, 0), 1);
   }
@@ -289,9 +289,9 @@ static void device_closed_while_it_waits(void) {
   double value = 0;
   for (int round = 0; round < 10; round++) {
     int64_t os;
-    CHECK_EQ(lf_queue_bell(device, &os), LF_OK);
+    CHECK_EQ(lf_queue_event_fd(device, &os), LF_OK);
     for (int i = 0; i < 50; i++) CHECK_EQ(lf_queue_fill(device, memory, 0, 1 << 20, (uint32_t)i, &value), 1);
-    CHECK_EQ(lf_queue_ring_at(device, value), LF_OK);
+    CHECK_EQ(lf_queue_notify_at(device, value), LF_OK);
     CHECK_EQ(lf_memory_close(memory), LF_OK);
     queue_reopen();
     memory = memory_of(1 << 20);

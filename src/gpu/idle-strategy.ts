@@ -78,7 +78,7 @@ export class IdleStrategy {
     if (!this.#event && !this.#noEvent) this.#openEvent();
     if (next === this.#armedAt && this.#timer !== null) return; // still armed: only later work was added
     const canArm = next !== SOON && this.#event !== null && !this.#noEvent;
-    const armed = canArm && this.#shim.lf_queue_ring_at(this.#device, next) >= 0;
+    const armed = canArm && this.#shim.lf_queue_notify_at(this.#device, next) >= 0;
     if (armed) this.#event?.ref();
     this.#armedAt = armed ? next : SOON;
     this.#setTimer(armed ? RECHECK_MS : POLL_MS);
@@ -111,7 +111,7 @@ export class IdleStrategy {
   async #openEvent(): Promise<void> {
     if (this.#opening) return;
     this.#opening = true;
-    const result = this.#shim.lf_queue_bell(this.#device, descriptor);
+    const result = this.#shim.lf_queue_event_fd(this.#device, descriptor);
     this.#noEvent = result < 0 || result === CONSTANTS.LF_EMPTY;
     if (this.#noEvent) return;
     const onEnd = () => {

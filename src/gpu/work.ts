@@ -205,7 +205,7 @@ export class Read extends Work {
         return "submitted";
       }
       this.#asked += result;
-      const slot = stagedWords[STAGED_READ.place / 4] as number;
+      const slot = stagedWords[STAGED_READ.token / 4] as number;
       this.#device.submitted(this, staged[STAGED_READ.value / 8] as number, { slot, offset, size: result });
     }
     return "submitted";

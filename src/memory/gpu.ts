@@ -30,7 +30,7 @@ export function allocateGpu(
 /** BAR memory for this process alone: the host writes it fast and reads it slowly. Null where the GPU has not enough. */
 export function allocateBar(device: GpuDevice, sizeBytes: number): NativeMemory | null {
   const shim = native();
-  const result = shim.lf_memory_allocate_window(device.handle, sizeBytes, info);
+  const result = shim.lf_memory_allocate_bar(device.handle, sizeBytes, info);
   if (result >= 0) return madeOn(device, null);
   const error = lastError(shim, nameOf(device));
   if (error.code === "NOT_HOST_VISIBLE" || error.code === "GPU_OUT_OF_MEMORY") return null;

@@ -86,7 +86,7 @@ export function pinnedBy(): number {
 
 /** Whether the memory of `info` is the host's because the GPU has less BAR memory than that. */
 export function beyondBar(): boolean {
-  return integers[fields.beyond_window / 4] === 1;
+  return integers[fields.beyond_bar / 4] === 1;
 }
 
 /** The GPU of a memory: `pinned` for host memory that its queue reaches, else memory of the GPU. */

@@ -20,7 +20,7 @@ export const MEMORY_INFO = {
   numa_node: 40,
   hugetlb: 44,
   pinned_by: 48,
-  beyond_window: 52,
+  beyond_bar: 52,
 } as const;
 
 export const GPU_INFO = {
@@ -47,14 +47,14 @@ export const GPU_INFO = {
 export const STAGED_READ = {
   sizeof: 16,
   value: 0,
-  place: 8,
+  token: 8,
   reserved: 12,
 } as const;
 
 export const STEP = {
   sizeof: 64,
   kind: 0,
-  beside: 4,
+  no_barrier: 4,
   pipeline: 8,
   groups: 12,
   memory: 16,
@@ -79,8 +79,8 @@ export const ROLE_HOLDER = {
   pid: 20,
   here: 24,
   met: 28,
-  place_bytes: 32,
-  place: 36,
+  call_site_bytes: 32,
+  call_site: 36,
 } as const;
 
 export const LINK_MESSAGE = {
@@ -189,7 +189,7 @@ export const CONSTANTS = {
   LF_UUID_BYTES: 16,
   LF_STEP_PIPELINES_MAX: 32,
   LF_SCOPE_MAX: 16,
-  LF_PLACE_MAX_BYTES: 256,
+  LF_CALL_SITE_MAX_BYTES: 256,
   LF_LINK_MESSAGE_MAX: 16384,
   LF_INLINE_MAX: 120,
   LF_PIECE_BYTES: 4194304,

@@ -69,7 +69,7 @@ const use = () => importIntoCuda(buffer)[Symbol.dispose]();
 function peerCopy(polls: number): number {
   const os = new BigInt64Array(new ArrayBuffer(8));
   must(shim.lf_memory_export(nativeMemory(buffer), os));
-  const source = must(shim.lf_cuda_import_foreign(Number(os[0]), 1 << 20, 1 << 20, uuid(OTHER)));
+  const source = must(shim.lf_cuda_import_os_handle(Number(os[0]), 1 << 20, 1 << 20, uuid(OTHER)));
   try {
     const target = must(shim.lf_cuda_import(nativeMemory(copy)));
     try {
@@ -112,12 +112,12 @@ for (const name of ["cuStreamCreate", "cuEventCreate", "cuMemcpyPeerAsync", "cuE
 outcomes["foreign of no GPU here"] = await outcomeOf(() => {
   const os = new BigInt64Array(new ArrayBuffer(8));
   must(shim.lf_memory_export(nativeMemory(buffer), os));
-  must(shim.lf_cuda_import_foreign(Number(os[0]), 1 << 20, 1 << 20, new Uint8Array(16)));
+  must(shim.lf_cuda_import_os_handle(Number(os[0]), 1 << 20, 1 << 20, new Uint8Array(16)));
 });
 outcomes["foreign too large"] = await outcomeOf(() => {
   const os = new BigInt64Array(new ArrayBuffer(8));
   must(shim.lf_memory_export(nativeMemory(buffer), os));
-  must(shim.lf_cuda_import_foreign(Number(os[0]), 1 << 20, (1 << 20) + 1, uuid(OTHER)));
+  must(shim.lf_cuda_import_os_handle(Number(os[0]), 1 << 20, (1 << 20) + 1, uuid(OTHER)));
 });
 
 {

@@ -118,7 +118,7 @@ function standInForCuda(): Set<number> {
   const copies = new Map<number, number>();
   const cuda = {
     lf_cuda_peer_viable: () => 1,
-    lf_cuda_import_foreign(handle: bigint, allocation: number, size: number, uuid: Uint8Array): number {
+    lf_cuda_import_os_handle(handle: bigint, allocation: number, size: number, uuid: Uint8Array): number {
       if (own.subarray(0, 16).toHex() === uuid.subarray(0, 16).toHex()) throw new Error("not another GPU");
       const result = shim.lf_memory_import_gpu(device.handle, handle, size, allocation, 0, own, info);
       if (result < 0) return result;

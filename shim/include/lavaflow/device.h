@@ -65,7 +65,7 @@ LF_API int32_t lf_device_close(int32_t device);
 LF_API int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible, lf_memory_info *out);
 /* The GPU's own memory, mapped, for this process alone: some drivers map what they do not share. The host writes it, and
  * reads it only slowly. NOT_HOST_VISIBLE where there is none, or not so much. */
-LF_API int32_t lf_memory_allocate_window(int32_t device, double size, lf_memory_info *out);
+LF_API int32_t lf_memory_allocate_bar(int32_t device, double size, lf_memory_info *out);
 /* Host memory, zeroed, that the GPU reads and writes itself: through Vulkan, else through CUDA (out->pinned_by).
  * GPU_PINNING_FAILED with the reason of both, HOST_OUT_OF_MEMORY. */
 LF_API int32_t lf_memory_allocate_pinned(int32_t device, double size, lf_memory_info *out);
@@ -94,20 +94,20 @@ LF_API int32_t lf_queue_write(int32_t device, int32_t memory, double offset, con
  * (`target` NULL: only frees). */
 typedef struct {
   double value;
-  uint32_t place;
+  uint32_t token;
   uint32_t reserved;
 } lf_staged_read;
 LF_API int32_t lf_queue_read(int32_t device, int32_t memory, double offset, double size, int32_t first,
                              lf_staged_read *out);
-LF_API int32_t lf_queue_read_end(int32_t device, uint32_t place, void *target, double size);
+LF_API int32_t lf_queue_read_end(int32_t device, uint32_t token, void *target, double size);
 
 /* 1 when the timeline has reached `value`, 0 when not after spinning for `spin_us`. GPU_DEVICE_LOST. */
 LF_API int32_t lf_queue_reached(int32_t device, double value, double spin_us);
 /* The value of the last work that uses the memory, 0 when it has ended. */
 LF_API int32_t lf_queue_pending(int32_t device, int32_t memory, double *value);
-/* A descriptor that becomes readable when a value asked for with lf_queue_ring_at is reached or the device is lost; the
+/* A descriptor that becomes readable when a value asked for with lf_queue_notify_at is reached or the device is lost; the
  * caller owns it. LF_EMPTY where the system has no such thing: then poll. */
-LF_API int32_t lf_queue_bell(int32_t device, int64_t *out);
-LF_API int32_t lf_queue_ring_at(int32_t device, double value);
+LF_API int32_t lf_queue_event_fd(int32_t device, int64_t *out);
+LF_API int32_t lf_queue_notify_at(int32_t device, double value);
 
 #endif

@@ -16,7 +16,7 @@ LF_API int32_t lf_opengl_viable(uint32_t capacity, char *why);
 LF_API int32_t lf_cuda_import(int32_t memory);
 /* The same for GPU memory that another process exported, on whichever GPU `device_uuid` names. Takes ownership of the
  * OS handle (also when it fails). */
-LF_API int32_t lf_cuda_import_foreign(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid);
+LF_API int32_t lf_cuda_import_os_handle(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid);
 /* Memory that was born in CUDA, at `pointer`, and stays its owner's. */
 LF_API int32_t lf_cuda_adopt(uint64_t pointer, double size);
 /* Its device pointer, and the UUID of its device (LF_UUID_BYTES). */

@@ -18,7 +18,7 @@ LF_API int32_t lf_link_send(int32_t link, uint32_t kind, const void *data, uint3
 LF_API int32_t lf_link_receive(int32_t link, void *data, lf_link_message *out);
 /* A duplicate of the descriptor that becomes readable when the peer rings, and ends when the peer dies; the caller
  * owns it. LF_EMPTY where the system has no such thing: then poll. */
-LF_API int32_t lf_link_bell(int32_t link, int64_t *out);
+LF_API int32_t lf_link_event_fd(int32_t link, int64_t *out);
 /* The user's process id of the peer as the kernel knows it; 0 where it does not say. */
 LF_API int32_t lf_link_peer_pid(int32_t link);
 /* 1 while the peer lives, else 0. */

@@ -27,7 +27,7 @@ typedef struct {
   int32_t numa_node; /* the node it is bound to, or -1 */
   int32_t hugetlb;   /* 1: reserved huge pages; 0: none, or transparent ones where page_bytes says so */
   int32_t pinned_by; /* LF_PINNED_BY_... */
-  uint32_t beyond_window; /* 1: mapped GPU memory that is the host's only because of its size */
+  uint32_t beyond_bar; /* 1: mapped GPU memory that is the host's only because of its size */
 } lf_memory_info;
 
 /* Zeroed memory. HOST_OUT_OF_MEMORY here, never a killed process later: all pages are taken before this returns.

@@ -33,7 +33,7 @@ enum {
 /* Offsets and sizes are bytes, and multiples of 4; a memory is named by its place in the submission's list. */
 typedef struct {
   int32_t kind;
-  uint32_t beside; /* 1: may run at the same time as the step before it; 0: after that, and sees what it wrote */
+  uint32_t no_barrier; /* 1: may run at the same time as the step before it; 0: after that, and sees what it wrote */
   int32_t pipeline;
   uint32_t groups;
   uint32_t memory, offset, bytes;
@@ -44,14 +44,14 @@ typedef struct {
 /* Submits the steps. A pipeline's bindings are the first of the memories. 1 with the value, LF_FULL as for the queue. */
 LF_API int32_t lf_queue_steps(int32_t device, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
                               uint32_t step_count, double *value);
-/* Submits steps that wait on the GPU until lf_queue_go, or until anything else is submitted to the device: then they run first,
+/* Submits steps that wait on the GPU until lf_queue_trigger, or until anything else is submitted to the device: then they run first,
  * wanted or not. They are there sooner than what is submitted when it is wanted, and see what the host wrote before they were let
  * go. 1 with the value; LF_FULL where there is no room, or commands of the same steps are under way. */
-LF_API int32_t lf_queue_prepare(int32_t device, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+LF_API int32_t lf_queue_arm(int32_t device, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
                                 uint32_t step_count, double *value);
 /* 1 as long as the steps of this value wait. */
-LF_API int32_t lf_queue_prepared(int32_t device, double value);
+LF_API int32_t lf_queue_armed(int32_t device, double value);
 /* Lets what waits run; LF_OK also where nothing does. */
-LF_API int32_t lf_queue_go(int32_t device);
+LF_API int32_t lf_queue_trigger(int32_t device);
 
 #endif

@@ -21,11 +21,11 @@ LF_API int32_t lf_rendezvous_open(const char *directory, uint32_t directory_byte
 /* 0 while nobody is there; else the handle of a link to a peer of the same user. Never blocks. */
 LF_API int32_t lf_rendezvous_poll(int32_t handle);
 /* Stops listening; the role stays taken until lf_rendezvous_close. */
-LF_API int32_t lf_rendezvous_settle(int32_t handle);
+LF_API int32_t lf_rendezvous_stop(int32_t handle);
 LF_API int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out);
 LF_API int32_t lf_rendezvous_close(int32_t handle);
 
-#define LF_PLACE_MAX_BYTES 256
+#define LF_CALL_SITE_MAX_BYTES 256
 
 enum { LF_HOLDER_HAS = 0, LF_HOLDER_LEFT = 1, LF_HOLDER_DIED = 2 };
 
@@ -37,12 +37,12 @@ typedef struct {
   int32_t pid;
   int32_t here; /* 1: this process */
   int32_t met;  /* 1: it had a peer */
-  uint32_t place_bytes;
-  char place[LF_PLACE_MAX_BYTES]; /* where in the program it was opened, UTF-8 of any content */
+  uint32_t call_site_bytes;
+  char call_site[LF_CALL_SITE_MAX_BYTES]; /* where in the program it was opened, UTF-8 of any content */
 } lf_role_holder;
 
 /* Writes down where in the program the rendezvous was opened, for lf_rendezvous_holder. */
-LF_API int32_t lf_rendezvous_note(int32_t handle, const char *place, uint32_t bytes);
+LF_API int32_t lf_rendezvous_note(int32_t handle, const char *call_site, uint32_t bytes);
 /* 1; 0 where nobody has had the role in that directory; LF_EMPTY where that is not known. The directory is left as it is. */
 LF_API int32_t lf_rendezvous_holder(const char *directory, uint32_t directory_bytes, const char *name,
                                     uint32_t name_bytes, int32_t role, const char *scope, uint32_t scope_bytes,
@@ -51,7 +51,7 @@ LF_API int32_t lf_rendezvous_holder(const char *directory, uint32_t directory_by
 /* Where many rendezvous of a thread sleep. LF_EMPTY where the system offers none (all but Linux): then they are polled. */
 LF_API int32_t lf_watch_open(void);
 /* A duplicate of the descriptor, for the caller to close: readable while lf_watch_next has anything to say. */
-LF_API int32_t lf_watch_bell(int32_t watch, int64_t *out);
+LF_API int32_t lf_watch_event_fd(int32_t watch, int64_t *out);
 /* A rendezvous that is to be polled, or 0. Tells of each once, until it is polled. */
 LF_API int32_t lf_watch_next(int32_t watch);
 LF_API int32_t lf_watch_close(int32_t watch);

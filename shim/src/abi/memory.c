@@ -162,7 +162,7 @@ static int32_t hand_out_gpu(lf_gpu_memory *gpu, lf_memory_info *out) {
                           .page_bytes = gpu->host_visible && gpu->local,
                           .strategy = LF_MEMORY_GPU,
                           .numa_node = -1,
-                          .beyond_window = gpu->host_visible && !gpu->local &&
+                          .beyond_bar = gpu->host_visible && !gpu->local &&
                                            gpu->device->type_local_mapped != UINT32_MAX};
   out->handle = lf_memory_adopt_gpu(gpu);
   return out->handle < 0 ? out->handle : LF_OK;
@@ -176,7 +176,7 @@ static int32_t allocate_on_gpu(int32_t device_handle, double size, enum kind kin
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
   lf_gpu_memory *gpu;
-  int32_t status = kind == WINDOW ? lf_gpu_memory_allocate_window(device, (uint64_t)size, &gpu)
+  int32_t status = kind == WINDOW ? lf_gpu_memory_allocate_bar(device, (uint64_t)size, &gpu)
                                   : lf_gpu_memory_allocate(device, (uint64_t)size, kind == VISIBLE, &gpu);
   return status < 0 ? status : hand_out_gpu(gpu, out);
 }
@@ -185,7 +185,7 @@ int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible
   return allocate_on_gpu(device, size, host_visible ? VISIBLE : HIDDEN, out);
 }
 
-int32_t lf_memory_allocate_window(int32_t device, double size, lf_memory_info *out) {
+int32_t lf_memory_allocate_bar(int32_t device, double size, lf_memory_info *out) {
   return allocate_on_gpu(device, size, WINDOW, out);
 }
 

@@ -24,17 +24,17 @@ int32_t lf_queue_reached(int32_t handle, double value, double spin_us) {
   return lf_queue_poll(device, (uint64_t)value, (uint64_t)(spin_us * 1000));
 }
 
-int32_t lf_queue_prepared(int32_t handle, double value) {
+int32_t lf_queue_armed(int32_t handle, double value) {
   lf_device *device = find(handle, value);
   if (!device) return lf_status_code();
-  return value > 0 && lf_queue_waits(device) == (uint64_t)value;
+  return value > 0 && lf_submission_armed(device) == (uint64_t)value;
 }
 
-int32_t lf_queue_go(int32_t handle) {
+int32_t lf_queue_trigger(int32_t handle) {
   lf_device *device = find(handle, 0);
   if (!device) return lf_status_code();
   int32_t status = lf_device_check(device);
-  return status < 0 ? status : lf_queue_let_go(device);
+  return status < 0 ? status : lf_submission_trigger(device);
 }
 
 int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {
@@ -51,21 +51,21 @@ int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {
   return LF_OK;
 }
 
-int32_t lf_queue_bell(int32_t handle, int64_t *out) {
+int32_t lf_queue_event_fd(int32_t handle, int64_t *out) {
   lf_device *device = find(handle, 0);
   if (!device) return lf_status_code();
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
   lf_waiter *waiter;
   int32_t status = lf_queue_waiter(device, &waiter);
-  return status == LF_OK ? lf_waiter_bell(waiter, out) : status;
+  return status == LF_OK ? lf_waiter_event_fd(waiter, out) : status;
 }
 
-int32_t lf_queue_ring_at(int32_t handle, double value) {
+int32_t lf_queue_notify_at(int32_t handle, double value) {
   lf_device *device = find(handle, value);
   if (!device) return lf_status_code();
   lf_waiter *waiter;
   int32_t status = lf_device_check(device);
   if (status == LF_OK) status = lf_queue_waiter(device, &waiter);
-  if (status == LF_OK) lf_waiter_ring_at(waiter, (uint64_t)value);
+  if (status == LF_OK) lf_waiter_notify_at(waiter, (uint64_t)value);
   return status;
 }

@@ -104,8 +104,8 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
   int32_t status;
   uint32_t most;
   /* The submission itself is ordered after all before it, but not so that it reads the sizes of dispatches. */
-  if (step->kind == LF_STEP_INDIRECT && !step->beside) lf_queue_barrier_indirect(r->device);
-  else if (at > 0 && !step->beside) lf_queue_barrier(r->device);
+  if (step->kind == LF_STEP_INDIRECT && !step->no_barrier) lf_queue_barrier_indirect(r->device);
+  else if (at > 0 && !step->no_barrier) lf_queue_barrier(r->device);
   switch (step->kind) {
     case LF_STEP_DISPATCH:
       most = lf_pipeline_groups_max(bind(r, step));
@@ -175,7 +175,7 @@ static int32_t run(int32_t handle, const int32_t *memories, uint32_t memory_coun
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
   int is_recorded = status == 1;
-  status = is_gated ? lf_queue_gate(device) : LF_OK;
+  status = is_gated ? lf_submission_arm(device) : LF_OK;
   for (uint32_t i = 0; status == LF_OK && i < r.used_count; i++) status = lf_pipeline_keep(r.used[i].pipeline);
   for (uint32_t i = 0; status == LF_OK && i < memory_count; i++) status = lf_queue_use(device, r.memories[i]);
   for (uint32_t i = 0; status == LF_OK && !is_recorded && i < step_count; i++) status = record(&r, i, &steps[i]);
@@ -187,7 +187,7 @@ int32_t lf_queue_steps(int32_t handle, const int32_t *memories, uint32_t memory_
   return run(handle, memories, memory_count, steps, step_count, 0, value);
 }
 
-int32_t lf_queue_prepare(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
+int32_t lf_queue_arm(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
                          uint32_t step_count, double *value) {
   return run(handle, memories, memory_count, steps, step_count, 1, value);
 }

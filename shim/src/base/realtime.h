@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 /* Microseconds since 1970, UTC. It may be set back. */
-uint64_t lf_wall_micros(void);
+uint64_t lf_realtime_micros(void);
 
 #endif

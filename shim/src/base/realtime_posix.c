@@ -48,11 +48,11 @@ static uint64_t read_system(void) {
   return ns;
 }
 
-uint64_t lf_wall_micros(void) {
+uint64_t lf_realtime_micros(void) {
   uint64_t passed = __rdtsc() - anchor.ticks;
   if (__builtin_expect(passed < anchor.span, 1)) return (anchor.ns + (passed * anchor.rate >> 32)) / 1000;
   return read_system() / 1000;
 }
 #else
-uint64_t lf_wall_micros(void) { return system_ns() / 1000; }
+uint64_t lf_realtime_micros(void) { return system_ns() / 1000; }
 #endif

@@ -2,7 +2,7 @@
  * CUDA's driver API, opened at run time: the library and its devices (cuda.c), memory (cuda_memory.c), copies
  * (cuda_copy.c), semaphores (cuda_semaphore.c). What this process asks of it runs in the primary context of the device that is meant, and the
  * caller's current context is afterwards what it was before. A channel between two GPUs of one host needs
- * lf_cuda_peer_viable, lf_cuda_import_foreign, lf_cuda_import, lf_cuda_copy and lf_cuda_copied (lavaflow.h).
+ * lf_cuda_peer_viable, lf_cuda_import_os_handle, lf_cuda_import, lf_cuda_copy and lf_cuda_copied (lavaflow.h).
  */
 #ifndef LF_CUDA_H
 #define LF_CUDA_H

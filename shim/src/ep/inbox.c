@@ -196,7 +196,7 @@ int32_t lf_inbox_expect(lf_receiver *r, void *data, uint32_t bytes, uint32_t arr
 /* A block for the arrival. Where a region has to go first that the user has seen, only the user can let it go. */
 static int take_block(lf_receiver *r, lf_arrival *a) {
   uint32_t region;
-  while (!lf_pool_take(&r->pool, a->length, &a->place)) {
+  while (!lf_pool_acquire(&r->pool, a->length, &a->place)) {
     int32_t status = lf_pool_grow(&r->pool, a->length, &region);
     if (status == LF_RETIRE && !lf_pool_region_of(&r->pool, region)->announced) {
       lf_pool_retire(&r->pool, region);

@@ -220,7 +220,7 @@ int lf_outbox_reap(lf_sender *s, int all) {
   while (s->bulk_started != s->bulk.head) {
     lf_bulk *bulk = lf_fifo_at(&s->bulk, s->bulk.head, sizeof *bulk);
     if (!sent(s, &bulk->request)) break;
-    if (bulk->block != LF_NO_BLOCK) lf_pool_give(&s->pool, bulk->block);
+    if (bulk->block != LF_NO_BLOCK) lf_pool_release(&s->pool, bulk->block);
     if (bulk->ticket) s->sent = bulk->ticket;
     if (bulk->ticket || bulk->block != LF_NO_BLOCK) lf_sender_stir(s);
     s->bulk.head++;

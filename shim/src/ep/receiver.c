@@ -23,7 +23,7 @@ static void destroy(void *object) {
   r->closed = 1;
   if (r->waits) lf_job_wait_end(job);
   r->waits = r->armed = 0;
-  if (r->has_bell) lf_bell_close(&r->bell);
+  if (r->has_bell) lf_event_close(&r->bell);
   r->has_bell = 0;
   if (!r->over) {
     lf_receiver_tell(r);
@@ -102,7 +102,7 @@ static inline int32_t take_next(lf_receiver *r, lf_frame *out) {
 static int32_t take_arrival(lf_receiver *r, lf_frame *out) {
   lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
   while (a->cut && !a->missing) {
-    lf_pool_give(&r->pool, a->place);
+    lf_pool_release(&r->pool, a->place);
     r->dropped++;
     if (++r->arrivals.head == r->arrivals.tail) return LF_EMPTY;
     a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
@@ -328,7 +328,7 @@ static int32_t give_back(lf_receiver *r, uint32_t token) {
     uint32_t block = token - LF_TOKEN_BLOCK;
     if (r->pool.blocks[block].state != LF_BLOCK_SENT) return not_held(token);
     r->returned += lf_lane_charge(r->pool.regions[r->pool.blocks[block].region].block_bytes);
-    lf_pool_give(&r->pool, block);
+    lf_pool_release(&r->pool, block);
   }
   return LF_OK;
 }
@@ -395,9 +395,9 @@ int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
   LF_FIND_RECEIVER(r, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
   lf_job_lock(r->job);
-  int32_t status = r->has_bell ? LF_OK : lf_bell_open(&r->bell);
+  int32_t status = r->has_bell ? LF_OK : lf_event_open(&r->bell);
   r->has_bell = status == LF_OK;
-  if (status == LF_OK) status = lf_bell_copy(&r->bell, out);
+  if (status == LF_OK) status = lf_event_copy(&r->bell, out);
   lf_job_unlock(r->job);
   return status;
 }

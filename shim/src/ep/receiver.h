@@ -88,7 +88,7 @@ typedef struct {
   uint8_t kept;    /* MPI may still write to its memory, when there are no rounds any more */
   uint8_t finished; /* the user closed it; `closed` alone: the thread ended */
   uint8_t armed, waits, closed, closed_told, over, cancelled, has_bell;
-  lf_bell bell;
+  lf_event bell;
   lf_trouble trouble;
 } lf_receiver;
 

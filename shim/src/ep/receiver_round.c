@@ -37,7 +37,7 @@ static void drop(lf_receiver *r) {
     } else if (a->missing || r->bulk_next == r->arrivals.head) {
       if (a->kind == LF_ARRIVAL_BLOCK) break;
     } else if (a->kind == LF_ARRIVAL_BLOCK) {
-      lf_pool_give(&r->pool, a->place);
+      lf_pool_release(&r->pool, a->place);
     }
     if (r->bulk_next == r->arrivals.head) r->bulk_next++;
     r->arrivals.head++;

@@ -17,7 +17,7 @@ static void destroy(void *object) {
   s->slots = 0;
   if (s->waits) lf_job_wait_end(job);
   s->waits = 0;
-  if (s->has_bell) lf_bell_close(&s->bell);
+  if (s->has_bell) lf_event_close(&s->bell);
   s->has_bell = 0;
   if (!s->over) {
     lf_sender_end(s, !s->finished);
@@ -132,13 +132,13 @@ static int32_t lend(lf_sender *s, uint64_t length, uint32_t *block, uint32_t *re
   uint64_t charge = lf_lane_charge(length);
   int32_t status = room_for(s, charge);
   if (status != LF_OK) return status;
-  if (!lf_pool_take(&s->pool, length, block)) {
+  if (!lf_pool_acquire(&s->pool, length, block)) {
     lf_outbox_reap(s, 1);
-    if (!lf_pool_take(&s->pool, length, block)) {
+    if (!lf_pool_acquire(&s->pool, length, block)) {
       status = lf_pool_grow(&s->pool, length, retire);
       if (status == LF_FULL) s->seen = s->moves;
       if (status != LF_OK) return status;
-      lf_pool_take(&s->pool, length, block);
+      lf_pool_acquire(&s->pool, length, block);
     }
   }
   s->reserved++;
@@ -156,7 +156,7 @@ static int32_t ready(lf_sender *s, uint32_t block, uint64_t length) {
   if (lf_pool_ready(&s->pool, block, length) == LF_OK) return 1;
   lf_job_lock(s->job);
   unlend(s, length);
-  lf_pool_give(&s->pool, block);
+  lf_pool_release(&s->pool, block);
   lf_job_unlock(s->job);
   return LF_EHOST_OUT_OF_MEMORY;
 }
@@ -184,7 +184,7 @@ static int32_t send_block(lf_sender *s, uint32_t block, uint64_t lent, uint64_t 
     }
     if (status < 0) s->charged -= charge;
   }
-  lf_pool_give(&s->pool, block);
+  lf_pool_release(&s->pool, block);
   return status;
 }
 
@@ -395,7 +395,7 @@ int32_t lf_sender_abort(int32_t handle, uint32_t block) {
   uint64_t lent = loaned(s, block);
   if (lent) {
     unlend(s, lent);
-    lf_pool_give(&s->pool, block);
+    lf_pool_release(&s->pool, block);
   }
   lf_job_unlock(s->job);
   return lent ? LF_OK : LF_ECLOSED;
@@ -500,9 +500,9 @@ int32_t lf_sender_bell(int32_t handle, int64_t *out) {
   LF_FIND_SENDER(s, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
   lf_job_lock(s->job);
-  int32_t status = s->has_bell ? LF_OK : lf_bell_open(&s->bell);
+  int32_t status = s->has_bell ? LF_OK : lf_event_open(&s->bell);
   s->has_bell = status == LF_OK;
-  if (status == LF_OK) status = lf_bell_copy(&s->bell, out);
+  if (status == LF_OK) status = lf_event_copy(&s->bell, out);
   lf_job_unlock(s->job);
   return status;
 }

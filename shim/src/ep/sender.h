@@ -74,7 +74,7 @@ struct lf_sender {
   uint8_t working;    /* counts as one who waits, as MPI has bulk under way */
   uint8_t kept;       /* MPI may still read its memory, when there are no rounds any more */
   uint8_t has_bell;
-  lf_bell bell;
+  lf_event bell;
   lf_trouble trouble;
 };
 

@@ -147,13 +147,13 @@ int32_t lf_allocation_fail(lf_gpu_memory *m, const char *api, VkResult result) {
 
 /* A software GPU's memory is the host's, and its driver gives out more than there is, and more than it says that it has:
  * who then touches it would be killed. */
-int32_t lf_allocation_room(const lf_device *device, uint64_t bytes) {
+int32_t lf_allocation_check_limit(const lf_device *device, uint64_t bytes) {
   if (device->info.type != LF_GPU_CPU) return LF_OK;
   uint64_t all = (uint64_t)device->info.heap_bytes;
   if (bytes > all || device->taken > all - bytes)
     return lf_fail(LF_EGPU_OUT_OF_MEMORY, "", 0, "%" PRIu64 " bytes asked for, %" PRIu64 " available on %s", bytes,
                    device->taken < all ? all - device->taken : 0, device->info.name);
-  if (lf_room_for(bytes) == LF_OK) return LF_OK;
+  if (lf_memory_limit_check(bytes) == LF_OK) return LF_OK;
   lf_status why;
   lf_status_last(&why);
   return lf_fail(LF_EGPU_OUT_OF_MEMORY, why.api, why.native_status, "%s: %s", device->info.name, why.text);
@@ -161,7 +161,7 @@ int32_t lf_allocation_room(const lf_device *device, uint64_t bytes) {
 
 int32_t lf_gpu_memory_allocate_block(lf_device *device, uint64_t bytes, int host_visible, lf_gpu_memory **out) {
   lf_gpu_memory *m;
-  int32_t status = lf_allocation_room(device, bytes);
+  int32_t status = lf_allocation_check_limit(device, bytes);
   if (status == LF_OK) status = lf_allocation_begin(device, bytes, bytes, 0, &m);
   if (status < 0) return status;
   m->host_visible = host_visible != 0;

@@ -7,7 +7,7 @@
 /* LF_OK for a size that one allocation of the device can have. */
 int32_t lf_allocation_check_size(const lf_device *device, uint64_t size);
 /* LF_OK, or GPU_OUT_OF_MEMORY where a software GPU has no `bytes` left. */
-int32_t lf_allocation_room(const lf_device *device, uint64_t bytes);
+int32_t lf_allocation_check_limit(const lf_device *device, uint64_t bytes);
 /* The memory type. Depends on nothing but the size, as an importer has to come to the same. */
 uint32_t lf_allocation_type(const lf_device *device, uint64_t bytes, int host_visible);
 VkMemoryRequirements lf_allocation_requirements(lf_device *device, VkBuffer buffer);

@@ -11,10 +11,10 @@
 
 int32_t lf_gpu_memory_allocate_new(lf_device *device, uint64_t size, uint64_t bytes, int host_visible, lf_gpu_memory **out) {
   lf_gpu_memory *m;
-  int32_t status = lf_allocation_room(device, bytes);
+  int32_t status = lf_allocation_check_limit(device, bytes);
   if (status < 0) {
     lf_block_cache_empty(device);
-    status = lf_allocation_room(device, bytes);
+    status = lf_allocation_check_limit(device, bytes);
   }
   if (status == LF_OK) status = lf_allocation_begin(device, size, bytes, LF_EXTERNAL_MEMORY, &m);
   if (status < 0) return status;
@@ -78,10 +78,10 @@ static uint32_t window_type(const lf_device *device, VkBuffer buffer, uint64_t b
   return UINT32_MAX;
 }
 
-int32_t lf_gpu_memory_allocate_window(lf_device *device, uint64_t size, lf_gpu_memory **out) {
+int32_t lf_gpu_memory_allocate_bar(lf_device *device, uint64_t size, lf_gpu_memory **out) {
   lf_gpu_memory *m;
   int32_t status = lf_allocation_check_size(device, size);
-  if (status == LF_OK) status = lf_allocation_room(device, size);
+  if (status == LF_OK) status = lf_allocation_check_limit(device, size);
   if (status == LF_OK) status = lf_allocation_begin(device, size, size, 0, &m);
   if (status < 0) return status;
   m->host_visible = m->unshared = 1;

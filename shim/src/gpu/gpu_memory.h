@@ -43,7 +43,7 @@ struct lf_gpu_memory {
 int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visible, lf_gpu_memory **out);
 /* The GPU's own memory, mapped: drivers that export no such memory have it all the same. NOT_HOST_VISIBLE where they have none,
  * or not so much. */
-int32_t lf_gpu_memory_allocate_window(lf_device *device, uint64_t size, lf_gpu_memory **out);
+int32_t lf_gpu_memory_allocate_bar(lf_device *device, uint64_t size, lf_gpu_memory **out);
 /* Takes `os` over, also when it fails. */
 int32_t lf_gpu_memory_import(lf_device *device, int64_t os, uint64_t size, uint64_t allocation, int host_visible,
                              lf_gpu_memory **out);

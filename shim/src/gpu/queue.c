@@ -26,7 +26,7 @@ static void flush_writes(void) {
 #endif
 }
 
-int32_t lf_queue_let_go(lf_device *device) {
+int32_t lf_submission_trigger(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q->prepared) return LF_OK;
   flush_writes();
@@ -154,7 +154,7 @@ int32_t lf_queue_close(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q) return 1;
   /* A device that was lost may have work that waits, too. */
-  int is_open = lf_queue_let_go(device) == LF_OK;
+  int is_open = lf_submission_trigger(device) == LF_OK;
   int idle = is_open && (device->lost || lf_queue_wait(device, q->last, CLOSE_LIMIT_NS) == 1 || device->lost);
   int alone = !q->waiter || lf_waiter_close(q->waiter);
   if (!idle || !alone) {
@@ -184,7 +184,7 @@ int32_t lf_queue_poll(lf_device *device, uint64_t value, uint64_t spin_ns) {
   return status;
 }
 
-uint64_t lf_queue_waits(const lf_device *device) { return device->queue->prepared; }
+uint64_t lf_submission_armed(const lf_device *device) { return device->queue->prepared; }
 
 int32_t lf_queue_waiter(lf_device *device, lf_waiter **out) {
   lf_queue *q = device->queue;

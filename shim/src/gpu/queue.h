@@ -31,9 +31,9 @@ int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out);
 #define LF_KEY_BYTES_MAX 640
 int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out);
 /* The open submission, of commands that are kept, waits until it is let go. LF_FULL for other commands. */
-int32_t lf_queue_gate(lf_device *device);
+int32_t lf_submission_arm(lf_device *device);
 /* Lets the submission go that waits, where one does. */
-int32_t lf_queue_let_go(lf_device *device);
+int32_t lf_submission_trigger(lf_device *device);
 /* Names a memory that the open submission uses: its waits become the submission's, and the value its last use. */
 int32_t lf_queue_use(lf_device *device, lf_gpu_memory *memory);
 /* The open submission waits for the semaphore, or signals it, and keeps it until then. `value` is for timelines. */
@@ -71,7 +71,7 @@ int32_t lf_queue_share(lf_device *device, int64_t *out);
 /* lf_queue_has for the event loop: spins for up to `spin_ns`, and gives up what work that has ended kept. */
 int32_t lf_queue_poll(lf_device *device, uint64_t value, uint64_t spin_ns);
 /* The value of the submission that waits at the gate; 0: none does. */
-uint64_t lf_queue_waits(const lf_device *device);
+uint64_t lf_submission_armed(const lf_device *device);
 /* The waiter, made when first asked for. */
 int32_t lf_queue_waiter(lf_device *device, lf_waiter **out);
 

@@ -103,7 +103,7 @@ int32_t lf_semaphore_handle_of(VkSemaphore timeline, lf_device *device, int64_t 
 
 void lf_semaphore_keep(lf_semaphore *s) { s->references++; }
 
-void lf_semaphore_let_go(lf_semaphore *s) {
+void lf_semaphore_drop(lf_semaphore *s) {
   if (--s->references) return;
   lf_external_drop(&s->os);
   s->device->vk.DestroySemaphore(s->device->device, s->semaphore, NULL);
@@ -119,7 +119,7 @@ lf_semaphore *lf_semaphore_retain(lf_semaphore *s) {
 void lf_semaphore_release(lf_semaphore *s) {
   lf_device *device = s->device;
   int last = --s->owners == 0;
-  lf_semaphore_let_go(s);
+  lf_semaphore_drop(s);
   if (last) lf_device_release(device);
 }
 

@@ -31,7 +31,7 @@ lf_semaphore *lf_semaphore_retain(lf_semaphore *semaphore);
 void lf_semaphore_release(lf_semaphore *semaphore);
 /* For work under way, which ends before its device does and must not keep it. */
 void lf_semaphore_keep(lf_semaphore *semaphore);
-void lf_semaphore_let_go(lf_semaphore *semaphore);
+void lf_semaphore_drop(lf_semaphore *semaphore);
 
 /* The one who was to signal a timeline is gone: lets all work here that waits for it go on. */
 void lf_semaphore_abandon(lf_semaphore *semaphore);

@@ -205,7 +205,7 @@ int32_t lf_staging_read(lf_device *device, const lf_range *range, int32_t first,
   place *p = &s->places[index];
   p->bytes = (uint32_t)status;
   p->generation++;
-  out->place = p->generation << 16 | index;
+  out->token = p->generation << 16 | index;
   return status;
 }
 

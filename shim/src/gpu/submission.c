@@ -42,7 +42,7 @@ static int32_t find_room(lf_device *device) {
   int32_t status = lf_device_check(device);
   if (status < 0) return status;
   if (q->open) return lf_fail(LF_ESYSTEM, "", 0, "a submission to %s is open already", device->info.name);
-  status = lf_queue_let_go(device);
+  status = lf_submission_trigger(device);
   if (status == LF_OK && q->done < q->last) status = lf_queue_ask(device);
   if (status < 0) return status;
   lf_queue_retire(device);
@@ -117,7 +117,7 @@ static int32_t make_gate(lf_device *device) {
   return lf_queue_fail(device, "vkCreateSemaphore", result);
 }
 
-int32_t lf_queue_gate(lf_device *device) {
+int32_t lf_submission_arm(lf_device *device) {
   int32_t status = device->queue->recording ? make_gate(device) : LF_FULL;
   device->queue->is_gated = status == LF_OK;
   return status;
@@ -131,7 +131,7 @@ int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *obj
   return LF_OK;
 }
 
-static void let_go(void *object) { lf_semaphore_let_go(object); }
+static void let_go(void *object) { lf_semaphore_drop(object); }
 
 static int32_t add(lf_device *device, lf_semaphore_list *list, lf_semaphore *semaphore, uint64_t value) {
   for (uint32_t i = 0; i < list->count; i++) {

@@ -25,7 +25,7 @@
 struct lf_waiter {
   lf_device *device; /* its function table never changes; nothing else of it is touched by the thread */
   VkSemaphore timeline;
-  lf_bell bell; /* rung by the thread */
+  lf_event bell; /* rung by the thread */
   pthread_t thread;
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t changed;
@@ -80,7 +80,7 @@ static void *wait_in_turns(void *given) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < w->count; i++)
       if (w->values[i] > reached) w->values[left++] = w->values[i];
-    if (left < w->count) lf_bell_ring(&w->bell);
+    if (left < w->count) lf_event_notify(&w->bell);
     w->count = left;
   }
   w->ended = 1;
@@ -95,11 +95,11 @@ static int has(const lf_waiter *w, uint64_t value) {
   return 0;
 }
 
-void lf_waiter_ring_at(lf_waiter *w, uint64_t value) {
+void lf_waiter_notify_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_lock(&w->lock);
   int known = has(w, value);
   if (value <= w->reached || (!known && w->count == VALUES_MAX)) {
-    lf_bell_ring(&w->bell); /* at once, also where there is no place: too early is better than never */
+    lf_event_notify(&w->bell); /* at once, also where there is no place: too early is better than never */
   } else if (!known) {
     w->values[w->count++] = value;
     pthread_cond_broadcast(&w->changed);
@@ -107,12 +107,12 @@ void lf_waiter_ring_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_unlock(&w->lock);
 }
 
-int32_t lf_waiter_bell(lf_waiter *w, int64_t *out) { return lf_bell_copy(&w->bell, out); }
+int32_t lf_waiter_event_fd(lf_waiter *w, int64_t *out) { return lf_event_copy(&w->bell, out); }
 
 /* ---- the thread's beginning and end ---- */
 
 static void destroy(lf_waiter *w) {
-  lf_bell_close(&w->bell);
+  lf_event_close(&w->bell);
   pthread_cond_destroy(&w->changed);
   pthread_mutex_destroy(&w->lock);
   free(w);
@@ -162,7 +162,7 @@ int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out)
   w->timeline = timeline;
   pthread_mutex_init(&w->lock, NULL);
   make_condition(&w->changed);
-  int32_t status = lf_bell_open(&w->bell);
+  int32_t status = lf_event_open(&w->bell);
   int error = status < 0 ? 0 : start(w);
   if (error) status = lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the waiter of %s", device->info.name);
   if (status < 0) {

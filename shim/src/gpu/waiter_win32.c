@@ -9,13 +9,13 @@ int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out)
 }
 
 /* None of these is reached: nobody has a waiter. */
-int32_t lf_waiter_bell(lf_waiter *waiter, int64_t *out) {
+int32_t lf_waiter_event_fd(lf_waiter *waiter, int64_t *out) {
   (void)waiter;
   (void)out;
   return LF_EMPTY;
 }
 
-void lf_waiter_ring_at(lf_waiter *waiter, uint64_t value) {
+void lf_waiter_notify_at(lf_waiter *waiter, uint64_t value) {
   (void)waiter;
   (void)value;
 }

@@ -8,15 +8,15 @@
 typedef struct {
   int ends[2]; /* rung at [1], watched at [0] */
   int open;
-} lf_bell;
+} lf_event;
 
 /* LF_OK; LF_EMPTY where an event loop can't watch such a thing; SYSTEM. */
-int32_t lf_bell_open(lf_bell *bell);
+int32_t lf_event_open(lf_event *bell);
 /* Any thread. One that rings already is enough; one that is not open stays silent. */
-void lf_bell_ring(lf_bell *bell);
+void lf_event_notify(lf_event *bell);
 /* A duplicate of the end to watch; the caller owns it. LF_EMPTY for one that is not open. */
-int32_t lf_bell_copy(const lf_bell *bell, int64_t *out);
+int32_t lf_event_copy(const lf_event *bell, int64_t *out);
 /* Idempotent, and right for one that was never opened and is all zero. */
-void lf_bell_close(lf_bell *bell);
+void lf_event_close(lf_event *bell);
 
 #endif

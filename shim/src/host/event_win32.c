@@ -3,17 +3,17 @@
 
 #include "lavaflow.h"
 
-int32_t lf_bell_open(lf_bell *bell) {
-  *bell = (lf_bell){0};
+int32_t lf_event_open(lf_event *bell) {
+  *bell = (lf_event){0};
   return LF_EMPTY;
 }
 
-void lf_bell_ring(lf_bell *bell) { (void)bell; }
+void lf_event_notify(lf_event *bell) { (void)bell; }
 
-int32_t lf_bell_copy(const lf_bell *bell, int64_t *out) {
+int32_t lf_event_copy(const lf_event *bell, int64_t *out) {
   (void)bell;
   (void)out;
   return LF_EMPTY;
 }
 
-void lf_bell_close(lf_bell *bell) { (void)bell; }
+void lf_event_close(lf_event *bell) { (void)bell; }

@@ -59,7 +59,7 @@ void lf_host_free(lf_host_block *block) {
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = whole(size, page);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map(bytes, 0);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
@@ -151,7 +151,7 @@ int32_t lf_numa_viable(void) {
 
 /* Binding turns "this node is full" into a killed process, as the kernel may not look elsewhere: so ask before. */
 static int32_t node_room_for(size_t size, int32_t node) {
-  if (size < (1u << 20)) return LF_OK; /* as lf_room_for */
+  if (size < (1u << 20)) return LF_OK; /* as lf_memory_limit_check */
   char path[64], text[4096];
   snprintf(path, sizeof path, "/sys/devices/system/node/node%d/meminfo", node);
   if (!*read_text(path, text, sizeof text)) return LF_OK; /* hidden by a sandbox: only the machine's room is known */
@@ -167,7 +167,7 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
   if (node < 0) node = syscall(SYS_getcpu, NULL, &here, NULL) == 0 ? (int32_t)here : 0;
   if (node >= NODES_MAX) return lf_fail(LF_ENUMA_NODE_NOT_FOUND, "", 0, "there is no NUMA node %d", node);
   size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = whole(size, page);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status == LF_OK) status = node_room_for(bytes, node);
   if (status < 0) return status;
 
@@ -316,7 +316,7 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out) {
     return lf_fail(LF_EHUGEPAGES_UNAVAILABLE, "", 0,
                    "%zu bytes: too few reserved huge pages are free, and this kernel has no transparent ones", size);
   size_t bytes = whole(size, page);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map_aligned(bytes, page);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
@@ -343,7 +343,7 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out) {
 int32_t lf_host_lazy(size_t size, lf_host_block *out) {
   if (hugetlb(size, out)) return LF_OK;
   size_t base = (size_t)sysconf(_SC_PAGESIZE), page = transparent_bytes(), bytes = whole(size, page ? page : base);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map_aligned(bytes, page ? page : base);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);

@@ -34,7 +34,7 @@ void lf_host_free(lf_host_block *block) { lf_backing_free(block->segment.address
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
   size_t page = page_bytes(), bytes = whole(size, page);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   void *address = VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
   if (!address) return lf_fail_win32_memory("VirtualAlloc", GetLastError(), bytes);
@@ -75,7 +75,7 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
   if ((ULONG)node > highest)
     return lf_fail(LF_ENUMA_NODE_NOT_FOUND, "", 0, "there is no NUMA node %d: the highest is %lu", node, highest);
   size_t page = page_bytes(), bytes = whole(size, page);
-  int32_t status = lf_room_for(bytes);
+  int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address =
       VirtualAllocExNuma(GetCurrentProcess(), NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, (DWORD)node);

@@ -6,6 +6,6 @@
 
 /* Fails with HOST_OUT_OF_MEMORY, naming both sizes, when `size` bytes would not fit. Shared pages are taken at once,
  * and the kernel would rather kill a process than refuse them, so this asks before. */
-int32_t lf_room_for(uint64_t size);
+int32_t lf_memory_limit_check(uint64_t size);
 
 #endif

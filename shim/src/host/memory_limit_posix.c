@@ -124,7 +124,7 @@ static uint64_t milliseconds(void) {
 /* Whoever is refused still has to run: to say so, to give something back. */
 #define KEPT_FREE ((uint64_t)16 << 20)
 
-int32_t lf_room_for(uint64_t size) {
+int32_t lf_memory_limit_check(uint64_t size) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   static uint64_t credit, until;
   uint64_t now = milliseconds();

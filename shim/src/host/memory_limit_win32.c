@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "base/win32.h"
 
-int32_t lf_room_for(uint64_t size) {
+int32_t lf_memory_limit_check(uint64_t size) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   if (!GlobalMemoryStatusEx(&memory)) return lf_fail_win32(LF_ESYSTEM, "GlobalMemoryStatusEx", GetLastError(), "");
   if (size <= memory.ullAvailPageFile) return LF_OK;

@@ -70,7 +70,7 @@ static int32_t map_plain(size_t size, lf_pool_region *region) {
 int32_t lf_pool_fill(lf_pool *pool, lf_pool_region *region, uint64_t end) {
   char *from = (char *)region->segment.address + region->lacking;
   uint64_t size = end - region->lacking;
-  int32_t status = pool->plain ? LF_OK : lf_room_for(size);
+  int32_t status = pool->plain ? LF_OK : lf_memory_limit_check(size);
   if (status == LF_OK) status = lf_host_take(from, size);
   if (status == LF_OK) region->lacking = end;
   return status;
@@ -189,7 +189,7 @@ lf_pool_region *lf_pool_new_region(lf_pool *pool) {
   return region;
 }
 
-int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block) {
+int lf_pool_acquire(lf_pool *pool, uint64_t length, uint32_t *block) {
   uint32_t class = class_of(length);
   uint32_t found = pool->free[class];
   if (found == LF_NO_BLOCK) return 0;
@@ -204,7 +204,7 @@ int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block) {
   return 1;
 }
 
-void lf_pool_give(lf_pool *pool, uint32_t block) {
+void lf_pool_release(lf_pool *pool, uint32_t block) {
   lf_block *b = &pool->blocks[block];
   b->state = LF_BLOCK_FREE;
   b->next = pool->free[b->class];

@@ -66,8 +66,8 @@ void lf_pool_open_plain(lf_pool *pool);
 void lf_pool_close(lf_pool *pool);
 
 /* 1 with a block of at least `length` bytes, now LOANED; 0 when there is none and lf_pool_grow may help. */
-int lf_pool_take(lf_pool *pool, uint64_t length, uint32_t *block);
-void lf_pool_give(lf_pool *pool, uint32_t block);
+int lf_pool_acquire(lf_pool *pool, uint64_t length, uint32_t *block);
+void lf_pool_release(lf_pool *pool, uint32_t block);
 /* Whether no other block of this one's size is free. */
 static inline int lf_pool_empty(const lf_pool *pool, const lf_block *block) {
   return pool->free[block->class] == LF_NO_BLOCK;

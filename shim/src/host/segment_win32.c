@@ -35,7 +35,7 @@ int32_t lf_segment_create(size_t size, lf_segment *out) {
   if (size == 0 || size > SIZE_MAX / 2) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a segment of %zu bytes", size);
   size_t page = page_size();
   size_t whole = (size + page - 1) & ~(page - 1);
-  int32_t status = lf_room_for(whole);
+  int32_t status = lf_memory_limit_check(whole);
   if (status < 0) return status;
   HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_COMMIT,
                                       (DWORD)((uint64_t)whole >> 32), (DWORD)whole, NULL);

@@ -88,7 +88,7 @@ int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, doubl
 
 int32_t lf_cuda_copied(int32_t target) {
   const lf_cuda_memory *m = lf_cuda_memory_get(target);
-  return m ? lf_cuda_memory_settled(m) : LF_ECLOSED;
+  return m ? lf_cuda_memory_idle(m) : LF_ECLOSED;
 }
 
 /* One of `to` and `from` is NULL. */

@@ -41,7 +41,7 @@ static int32_t unmake(lf_cuda_memory *m) {
 
 #define SETTLE_LIMIT_NS 30000000000u
 
-int32_t lf_cuda_memory_settled(const lf_cuda_memory *m) {
+int32_t lf_cuda_memory_idle(const lf_cuda_memory *m) {
   if (!m->last) return 1;
   int32_t status = lf_cuda_enter(&m->device);
   if (status < 0) return status;
@@ -53,9 +53,9 @@ int32_t lf_cuda_memory_settled(const lf_cuda_memory *m) {
 }
 
 /* A failure ends the copies too: CUDA does nothing more in that context. */
-int32_t lf_cuda_memory_settle(const lf_cuda_memory *m) {
+int32_t lf_cuda_memory_wait(const lf_cuda_memory *m) {
   uint64_t limit = lf_now() + SETTLE_LIMIT_NS;
-  while (lf_cuda_memory_settled(m) == 0) {
+  while (lf_cuda_memory_idle(m) == 0) {
     if (lf_now() > limit)
       return lf_fail(LF_ETIMEOUT, "cuEventQuery", LF_CU_NOT_READY, "a copy that uses the CUDA memory does not end");
     lf_thread_nap(100000);
@@ -65,7 +65,7 @@ int32_t lf_cuda_memory_settle(const lf_cuda_memory *m) {
 
 /* Memory that a copy still uses after the limit is left to the process's end. */
 static void destroy(void *object) {
-  if (lf_cuda_memory_settle(object) == LF_OK) unmake(object);
+  if (lf_cuda_memory_wait(object) == LF_OK) unmake(object);
 }
 
 lf_cuda_memory *lf_cuda_memory_get(int32_t handle) {
@@ -218,7 +218,7 @@ static int32_t import_for_all(const lf_shared_memory *shared) {
 }
 #endif
 
-int32_t lf_cuda_import_foreign(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid) {
+int32_t lf_cuda_import_os_handle(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid) {
   if (os_handle < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "OS handle %lld", (long long)os_handle);
   if (!device_uuid || !lf_whole(allocation) || !lf_whole(size) || size < 1 || size > allocation) {
     lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes in an allocation of %.0f bytes%s", size, allocation,
@@ -332,7 +332,7 @@ int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle) {
 int32_t lf_cuda_close(int32_t cuda) {
   lf_cuda_memory *m = lf_cuda_memory_get(cuda);
   if (!m) return LF_ECLOSED;
-  int32_t status = lf_cuda_memory_settle(m);
+  int32_t status = lf_cuda_memory_wait(m);
   if (status < 0) return status;
   lf_handle_take(LF_KIND_CUDA_MEMORY, cuda);
   return unmake(m);

@@ -22,8 +22,8 @@ typedef struct {
 /* NULL with the failure recorded. */
 lf_cuda_memory *lf_cuda_memory_get(int32_t handle);
 /* Waits, up to 30 s, until all copies from and to it have ended: LF_OK, or ETIMEOUT. */
-int32_t lf_cuda_memory_settle(const lf_cuda_memory *memory);
+int32_t lf_cuda_memory_wait(const lf_cuda_memory *memory);
 /* 1 when all copies from and to it have ended, 0 when not. */
-int32_t lf_cuda_memory_settled(const lf_cuda_memory *memory);
+int32_t lf_cuda_memory_idle(const lf_cuda_memory *memory);
 
 #endif

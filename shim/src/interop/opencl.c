@@ -40,7 +40,7 @@ static const char *name_of(cl_int result) {
   return "an OpenCL error";
 }
 
-int32_t lf_opencl_look(int32_t code, const char *api, cl_int result) {
+int32_t lf_opencl_check(int32_t code, const char *api, cl_int result) {
   if (result == LF_CL_SUCCESS) return LF_OK;
   if (result == LF_CL_MEM_OBJECT_ALLOCATION_FAILURE || result == LF_CL_OUT_OF_RESOURCES) code = LF_EGPU_OUT_OF_MEMORY;
   if (result == LF_CL_OUT_OF_HOST_MEMORY) code = LF_EHOST_OUT_OF_MEMORY;
@@ -53,14 +53,14 @@ static int32_t list_devices(cl_device_id *devices) {
   cl_uint platform_count = 0, count = 0;
   cl_int result = cl.clGetPlatformIDs(PLATFORMS_MAX, platforms, &platform_count);
   if (result == LF_CL_PLATFORM_NOT_FOUND) return 0;
-  int32_t status = lf_opencl_look(LF_ESYSTEM, "clGetPlatformIDs", result);
+  int32_t status = lf_opencl_check(LF_ESYSTEM, "clGetPlatformIDs", result);
   if (status < 0) return status;
   if (platform_count > PLATFORMS_MAX) platform_count = PLATFORMS_MAX;
   for (cl_uint i = 0; i < platform_count && count < DEVICES_MAX; i++) {
     cl_uint more = 0;
     result = cl.clGetDeviceIDs(platforms[i], DEVICE_TYPE_ALL, DEVICES_MAX - count, devices + count, &more);
     if (result == LF_CL_DEVICE_NOT_FOUND) continue;
-    status = lf_opencl_look(LF_ESYSTEM, "clGetDeviceIDs", result);
+    status = lf_opencl_check(LF_ESYSTEM, "clGetDeviceIDs", result);
     if (status < 0) return status;
     count += more < DEVICES_MAX - count ? more : DEVICES_MAX - count;
   }
@@ -71,11 +71,11 @@ static int32_t list_devices(cl_device_id *devices) {
 static int32_t has_extension(cl_device_id device, const char *extension) {
   size_t bytes = 0;
   int32_t status =
-      lf_opencl_look(LF_ESYSTEM, "clGetDeviceInfo", cl.clGetDeviceInfo(device, LF_CL_DEVICE_EXTENSIONS, 0, NULL, &bytes));
+      lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo", cl.clGetDeviceInfo(device, LF_CL_DEVICE_EXTENSIONS, 0, NULL, &bytes));
   if (status < 0) return status;
   char *all = calloc(1, bytes + 2);
   if (!all) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for OpenCL's extensions", bytes + 2);
-  status = lf_opencl_look(LF_ESYSTEM, "clGetDeviceInfo",
+  status = lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo",
                           cl.clGetDeviceInfo(device, LF_CL_DEVICE_EXTENSIONS, bytes, all, NULL));
   size_t length = strlen(extension);
   for (const char *at = all; status == LF_OK && (at = strstr(at, extension)); at += length)
@@ -139,7 +139,7 @@ int32_t lf_opencl_device_uuid(cl_device_id device, uint8_t *uuid) {
   if (tells < 0) return tells;
   if (!tells)
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the OpenCL device does not tell its UUID (cl_khr_device_uuid)");
-  return lf_opencl_look(LF_ESYSTEM, "clGetDeviceInfo",
+  return lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo",
                         cl.clGetDeviceInfo(device, LF_CL_DEVICE_UUID, LF_UUID_BYTES, uuid, NULL));
 }
 
@@ -167,11 +167,11 @@ static int32_t find_in_context(const uint8_t *uuid, const char *extension, lf_op
   cl_device_id devices[DEVICES_MAX];
   size_t bytes = 0;
   int32_t status =
-      lf_opencl_look(LF_EINVALID_ARGUMENT, "clGetContextInfo",
+      lf_opencl_check(LF_EINVALID_ARGUMENT, "clGetContextInfo",
                      cl.clGetContextInfo(out->context, LF_CL_CONTEXT_DEVICES, sizeof devices, devices, &bytes));
   out->devices = (int32_t)(bytes / sizeof *devices);
   if (status == LF_OK) status = pick(devices, out->devices, uuid, extension, &out->device);
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clRetainContext", cl.clRetainContext(out->context));
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clRetainContext", cl.clRetainContext(out->context));
 }
 
 static int32_t make_context(const uint8_t *uuid, const char *extension, lf_opencl_target *out) {
@@ -182,7 +182,7 @@ static int32_t make_context(const uint8_t *uuid, const char *extension, lf_openc
   cl_int result = LF_CL_SUCCESS;
   out->devices = 1;
   out->context = cl.clCreateContext(NULL, 1, &out->device, NULL, NULL, &result);
-  return lf_opencl_look(LF_ESYSTEM, "clCreateContext", result);
+  return lf_opencl_check(LF_ESYSTEM, "clCreateContext", result);
 }
 
 int32_t lf_opencl_target_make(const uint8_t *uuid, uint64_t context, const char *extension, lf_opencl_target *out) {
@@ -190,13 +190,13 @@ int32_t lf_opencl_target_make(const uint8_t *uuid, uint64_t context, const char 
   int32_t status = context ? find_in_context(uuid, extension, out) : make_context(uuid, extension, out);
   if (status < 0) return status;
   cl_int result = cl.clGetDeviceInfo(out->device, LF_CL_DEVICE_PLATFORM, sizeof out->platform, &out->platform, NULL);
-  status = lf_opencl_look(LF_ESYSTEM, "clGetDeviceInfo", result);
+  status = lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo", result);
   return status < 0 ? lf_opencl_target_release(out, status) : LF_OK;
 }
 
 int32_t lf_opencl_target_release(lf_opencl_target *target, int32_t status) {
   cl_int result = cl.clReleaseContext(target->context);
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clReleaseContext", result);
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clReleaseContext", result);
 }
 
 int32_t lf_opencl_extension(cl_platform_id platform, const char *const *names, void **table) {

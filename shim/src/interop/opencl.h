@@ -37,6 +37,6 @@ int32_t lf_opencl_extension(cl_platform_id platform, const char *const *names, v
 int32_t lf_opencl_device_uuid(cl_device_id device, uint8_t *uuid);
 
 /* LF_OK, or a failed call recorded with OpenCL's name for the result: `code`, but GPU_OUT_OF_MEMORY where that says so. */
-int32_t lf_opencl_look(int32_t code, const char *api, cl_int result);
+int32_t lf_opencl_check(int32_t code, const char *api, cl_int result);
 
 #endif

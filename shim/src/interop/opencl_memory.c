@@ -22,12 +22,12 @@ static int32_t drop_event(const lf_opencl_functions *cl, cl_event *event, int32_
   if (!*event) return status;
   cl_int result = cl->clReleaseEvent(*event);
   *event = NULL;
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clReleaseEvent", result);
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clReleaseEvent", result);
 }
 
 static int32_t drop_mem(const lf_opencl_functions *cl, cl_mem mem, int32_t status) {
   cl_int result = cl->clReleaseMemObject(mem);
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clReleaseMemObject", result);
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clReleaseMemObject", result);
 }
 
 /* OpenCL itself keeps the cl_mem until the commands that use it have ended. */
@@ -67,13 +67,13 @@ static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
                                                  (size_t)shared->allocation, NULL, &result);
   if (result != LF_CL_SUCCESS) m->whole = NULL;
   m->mem = m->whole;
-  return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateBufferWithProperties", result);
+  return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateBufferWithProperties", result);
 }
 
 /* `size` bytes from `offset` on, as a buffer of their own. */
 static int32_t take_part(opencl_memory *m, uint64_t offset, uint64_t size) {
   cl_uint bits = 0;
-  int32_t status = lf_opencl_look(
+  int32_t status = lf_opencl_check(
       LF_ESYSTEM, "clGetDeviceInfo",
       m->cl->clGetDeviceInfo(m->target.device, LF_CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits, NULL));
   if (status < 0) return status;
@@ -86,7 +86,7 @@ static int32_t take_part(opencl_memory *m, uint64_t offset, uint64_t size) {
   cl_int result = LF_CL_SUCCESS;
   m->mem = m->cl->clCreateSubBuffer(m->whole, LF_CL_MEM_READ_WRITE, LF_CL_BUFFER_CREATE_TYPE_REGION, &region, &result);
   if (result != LF_CL_SUCCESS) m->mem = NULL;
-  return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSubBuffer", result);
+  return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSubBuffer", result);
 }
 
 int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t context) {
@@ -141,7 +141,7 @@ int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue) {
   const opencl_memory *m = get(opencl);
   if (!m) return LF_ECLOSED;
   if (!queue) return no_queue();
-  return lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
+  return lf_opencl_check(LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
                         m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1, &m->whole,
                                                                           0, NULL, NULL));
 }
@@ -153,9 +153,9 @@ int32_t lf_opencl_release(int32_t opencl, uint64_t queue) {
   if (!queue) return no_queue();
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
   int32_t status =
-      lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueReleaseExternalMemObjectsKHR",
+      lf_opencl_check(LF_EINVALID_ARGUMENT, "clEnqueueReleaseExternalMemObjectsKHR",
                      m->external.clEnqueueReleaseExternalMemObjectsKHR(on, 1, &m->whole, 0, NULL, NULL));
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", m->cl->clFlush(on));
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", m->cl->clFlush(on));
 }
 
 int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, uint64_t *context, double *size) {
@@ -169,16 +169,16 @@ int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, ui
   size_t bytes = 0;
   cl_context of_mem = NULL, of_queue = NULL;
   cl_device_id device = NULL;
-  int32_t status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clGetMemObjectInfo",
+  int32_t status = lf_opencl_check(LF_EINVALID_ARGUMENT, "clGetMemObjectInfo",
                                   cl->clGetMemObjectInfo(object, LF_CL_MEM_SIZE, sizeof bytes, &bytes, NULL));
   if (status == LF_OK)
-    status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clGetMemObjectInfo",
+    status = lf_opencl_check(LF_EINVALID_ARGUMENT, "clGetMemObjectInfo",
                             cl->clGetMemObjectInfo(object, LF_CL_MEM_CONTEXT, sizeof of_mem, &of_mem, NULL));
   if (status == LF_OK)
-    status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clGetCommandQueueInfo",
+    status = lf_opencl_check(LF_EINVALID_ARGUMENT, "clGetCommandQueueInfo",
                             cl->clGetCommandQueueInfo(on, LF_CL_QUEUE_CONTEXT, sizeof of_queue, &of_queue, NULL));
   if (status == LF_OK)
-    status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clGetCommandQueueInfo",
+    status = lf_opencl_check(LF_EINVALID_ARGUMENT, "clGetCommandQueueInfo",
                             cl->clGetCommandQueueInfo(on, LF_CL_QUEUE_DEVICE, sizeof device, &device, NULL));
   if (status < 0) return status;
   if (of_mem != of_queue)
@@ -191,19 +191,19 @@ int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, ui
 /* Each command waits for the one before, also in a queue that is out of order. */
 static int32_t start_copy(opencl_memory *m, cl_mem source, size_t size, cl_command_queue queue) {
   cl_event acquired = NULL, copied = NULL;
-  int32_t status = lf_opencl_look(
+  int32_t status = lf_opencl_check(
       LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
       m->external.clEnqueueAcquireExternalMemObjectsKHR(queue, 1, &m->whole, 0, NULL, &acquired));
   if (status == LF_OK)
-    status = lf_opencl_look(LF_EINVALID_ARGUMENT, "clEnqueueCopyBuffer",
+    status = lf_opencl_check(LF_EINVALID_ARGUMENT, "clEnqueueCopyBuffer",
                             m->cl->clEnqueueCopyBuffer(queue, source, m->mem, 0, 0, size, 1, &acquired, &copied));
   if (status == LF_OK)
-    status = lf_opencl_look(
+    status = lf_opencl_check(
         LF_ESYSTEM, "clEnqueueReleaseExternalMemObjectsKHR",
         m->external.clEnqueueReleaseExternalMemObjectsKHR(queue, 1, &m->whole, 1, &copied, &m->copy));
   status = drop_event(m->cl, &acquired, status);
   status = drop_event(m->cl, &copied, status);
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", m->cl->clFlush(queue));
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", m->cl->clFlush(queue));
 }
 
 int32_t lf_opencl_copy(int32_t opencl, uint64_t mem, double size, uint64_t queue) {
@@ -223,11 +223,11 @@ int32_t lf_opencl_copied(int32_t opencl) {
   if (!m) return LF_ECLOSED;
   if (!m->copy) return 1;
   cl_int state = LF_CL_COMPLETE;
-  int32_t status = lf_opencl_look(
+  int32_t status = lf_opencl_check(
       LF_ESYSTEM, "clGetEventInfo",
       m->cl->clGetEventInfo(m->copy, LF_CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
   if (status < 0) return status;
-  return state < 0 ? lf_opencl_look(LF_ESYSTEM, "clEnqueueCopyBuffer", state) : state == LF_CL_COMPLETE;
+  return state < 0 ? lf_opencl_check(LF_ESYSTEM, "clEnqueueCopyBuffer", state) : state == LF_CL_COMPLETE;
 }
 
 int32_t lf_opencl_close(int32_t opencl) {

@@ -17,7 +17,7 @@ typedef struct {
 static int32_t unmake(opencl_semaphore *s) {
   int32_t status = LF_OK;
   if (s->semaphore)
-    status = lf_opencl_look(LF_ESYSTEM, "clReleaseSemaphoreKHR", s->functions.clReleaseSemaphoreKHR(s->semaphore));
+    status = lf_opencl_check(LF_ESYSTEM, "clReleaseSemaphoreKHR", s->functions.clReleaseSemaphoreKHR(s->semaphore));
   status = lf_opencl_target_release(&s->target, status);
   free(s);
   return status;
@@ -46,7 +46,7 @@ static int32_t attach(opencl_semaphore *s, int64_t os) {
   cl_int result = LF_CL_SUCCESS;
   s->semaphore = s->functions.clCreateSemaphoreWithPropertiesKHR(s->target.context, properties, &result);
   if (result != LF_CL_SUCCESS) s->semaphore = NULL;
-  return lf_opencl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSemaphoreWithPropertiesKHR", result);
+  return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSemaphoreWithPropertiesKHR", result);
 }
 
 int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
@@ -84,10 +84,10 @@ static int32_t enqueue(int32_t handle, uint64_t queue, int wait) {
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
   cl_int result = wait ? s->functions.clEnqueueWaitSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL)
                        : s->functions.clEnqueueSignalSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL);
-  int32_t status = lf_opencl_look(LF_EINVALID_ARGUMENT,
+  int32_t status = lf_opencl_check(LF_EINVALID_ARGUMENT,
                                   wait ? "clEnqueueWaitSemaphoresKHR" : "clEnqueueSignalSemaphoresKHR", result);
   /* Flushed: somebody outside of OpenCL waits for the signal, or for the wait to take it. */
-  return status < 0 ? status : lf_opencl_look(LF_ESYSTEM, "clFlush", s->cl->clFlush(on));
+  return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", s->cl->clFlush(on));
 }
 
 int32_t lf_opencl_semaphore_signal(int32_t handle, uint64_t queue) { return enqueue(handle, queue, 0); }

@@ -71,7 +71,7 @@ void lf_gl_clear(void) {
   for (int i = 0; i < 16 && gl.glGetError() != LF_GL_NO_ERROR;) i++;
 }
 
-int32_t lf_gl_look(int32_t code, const char *api) {
+int32_t lf_gl_check(int32_t code, const char *api) {
   GLenum error = gl.glGetError();
   if (error == LF_GL_NO_ERROR) return LF_OK;
   if (error == LF_GL_OUT_OF_MEMORY) code = LF_EGPU_OUT_OF_MEMORY;

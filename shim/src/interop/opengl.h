@@ -38,6 +38,6 @@ int32_t lf_gl_leave(const lf_gl_context *context, const lf_gl_current *before, i
 
 /* Forgets errors of earlier calls, which nobody asked for; then the first error since, as `code` or GPU_OUT_OF_MEMORY. */
 void lf_gl_clear(void);
-int32_t lf_gl_look(int32_t code, const char *api);
+int32_t lf_gl_check(int32_t code, const char *api);
 
 #endif

@@ -27,7 +27,7 @@ static int32_t unmake(opengl_memory *m) {
   if (status == 1) {
     lf_gl_clear();
     delete_names(m);
-    status = lf_gl_leave(m->context, &before, lf_gl_look(LF_ESYSTEM, "glDeleteBuffers"));
+    status = lf_gl_leave(m->context, &before, lf_gl_check(LF_ESYSTEM, "glDeleteBuffers"));
   }
   status = lf_gl_context_release(m->context, status);
   free(m);
@@ -49,10 +49,10 @@ static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t
   lf_gl_clear();
   gl->glCreateMemoryObjectsEXT(1, &m->object);
   gl->glMemoryObjectParameterivEXT(m->object, LF_GL_DEDICATED_MEMORY_OBJECT, &dedicated);
-  int32_t status = lf_gl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glMemoryObjectParameterivEXT");
+  int32_t status = lf_gl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glMemoryObjectParameterivEXT");
   if (status < 0) return status;
   gl->glImportMemoryFdEXT(m->object, shared->allocation, LF_GL_HANDLE_TYPE_OPAQUE_FD, (GLint)shared->os);
-  status = lf_gl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportMemoryFdEXT");
+  status = lf_gl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportMemoryFdEXT");
   if (status < 0) return status;
   *taken = 1;
   GLint bound = 0;
@@ -67,7 +67,7 @@ static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t
                      "the driver makes no buffer of %llu bytes at byte %llu of an allocation of %llu (OpenGL error 0x%04x)",
                      (unsigned long long)size, (unsigned long long)offset, (unsigned long long)shared->allocation, error);
   gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, (GLuint)bound);
-  return status < 0 ? status : lf_gl_look(LF_ESYSTEM, "glBindBuffer");
+  return status < 0 ? status : lf_gl_check(LF_ESYSTEM, "glBindBuffer");
 }
 
 int32_t lf_opengl_import(int32_t memory, double offset, double size) {

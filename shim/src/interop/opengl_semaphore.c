@@ -21,7 +21,7 @@ static int32_t unmake(opengl_semaphore *s) {
   if (status == 1) {
     lf_gl_clear();
     if (s->name) s->gl->glDeleteSemaphoresEXT(1, &s->name);
-    status = lf_gl_leave(s->context, &before, lf_gl_look(LF_ESYSTEM, "glDeleteSemaphoresEXT"));
+    status = lf_gl_leave(s->context, &before, lf_gl_check(LF_ESYSTEM, "glDeleteSemaphoresEXT"));
   }
   status = lf_gl_context_release(s->context, status);
   free(s);
@@ -50,7 +50,7 @@ int32_t lf_opengl_semaphore_import(int32_t semaphore) {
   lf_gl_clear();
   gl->glGenSemaphoresEXT(1, &s->name);
   gl->glImportSemaphoreFdEXT(s->name, LF_GL_HANDLE_TYPE_OPAQUE_FD, (GLint)shared.os);
-  status = lf_gl_look(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportSemaphoreFdEXT");
+  status = lf_gl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportSemaphoreFdEXT");
   if (status < 0) lf_external_refuse(shared.os);
   int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENGL_SEMAPHORE, s, destroy);
   if (handle >= 0) return handle;
@@ -74,11 +74,11 @@ static int32_t enqueue(int32_t handle, const int32_t *buffers, uint32_t count, i
   lf_gl_clear();
   if (wait) s->gl->glWaitSemaphoreEXT(s->name, count, names, 0, NULL, NULL);
   else s->gl->glSignalSemaphoreEXT(s->name, count, names, 0, NULL, NULL);
-  int32_t status = lf_gl_look(LF_EINVALID_ARGUMENT, wait ? "glWaitSemaphoreEXT" : "glSignalSemaphoreEXT");
+  int32_t status = lf_gl_check(LF_EINVALID_ARGUMENT, wait ? "glWaitSemaphoreEXT" : "glSignalSemaphoreEXT");
   if (status < 0) return status;
   /* Somebody outside of OpenGL waits for the signal, or for the wait to take it. */
   s->gl->glFlush();
-  return lf_gl_look(LF_ESYSTEM, "glFlush");
+  return lf_gl_check(LF_ESYSTEM, "glFlush");
 }
 
 int32_t lf_opengl_semaphore_signal(int32_t handle, const int32_t *buffers, uint32_t count) {

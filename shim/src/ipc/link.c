@@ -38,11 +38,11 @@ int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
   return 1;
 }
 
-int32_t lf_link_bell(int32_t handle, int64_t *out) {
+int32_t lf_link_event_fd(int32_t handle, int64_t *out) {
   lf_link *link = find(handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
-  return lf_link_copy_bell(link, out);
+  return lf_link_copy_event_fd(link, out);
 }
 
 int32_t lf_link_peer_pid(int32_t handle) {

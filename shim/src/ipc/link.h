@@ -14,7 +14,7 @@ typedef struct lf_link lf_link;
 
 /* Message kinds below this are the ring's own; the handshake in TypeScript uses the rest. */
 enum {
-  LF_KIND_BELL = 1,
+  LF_KIND_EVENT_FD = 1,
   LF_KIND_SEGMENT = 2,
   LF_KIND_REGION = 3,
   LF_KIND_DROP = 4,
@@ -38,7 +38,7 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
 int32_t lf_link_take(lf_link *link, lf_message **out);
 
 /* Wakes the peer. A bell that rings already is enough; one whose peer is gone tells, and lf_link_peer_alive then knows. */
-void lf_link_ring(lf_link *link);
+void lf_link_notify(lf_link *link);
 
 /* Sleeps until the peer rings or dies: 1, or LF_TIMEOUT. Takes the rings. */
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns);
@@ -52,8 +52,8 @@ int lf_link_peer_alive(lf_link *link);
 /* The peer finds this side gone, though others here may still own the link. Wakes the peer. */
 void lf_link_hang_up(lf_link *link);
 
-/* As lf_link_bell and lf_link_peer_pid (lavaflow.h). */
-int32_t lf_link_copy_bell(lf_link *link, int64_t *out);
+/* As lf_link_event_fd and lf_link_peer_pid (lavaflow.h). */
+int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out);
 int32_t lf_link_pid(lf_link *link);
 
 /* Gives the link a handle, which becomes its owner (the link is released when that fails). */
@@ -76,9 +76,9 @@ typedef struct {
 #define LF_PACE_SLOW_NS ((uint64_t)2000000)
 #define LF_PACE_ASK_NS ((uint64_t)20000000)
 
-int lf_pace_look(lf_pace *pace);
+int lf_pace_poll(lf_pace *pace);
 static inline int lf_pace_due(lf_pace *pace) {
-  return __builtin_expect(--pace->left == 0, 0) && lf_pace_look(pace);
+  return __builtin_expect(--pace->left == 0, 0) && lf_pace_poll(pace);
 }
 
 #endif

@@ -249,7 +249,7 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   }
 }
 
-void lf_link_ring(lf_link *link) {
+void lf_link_notify(lf_link *link) {
   char one = 1;
 #if defined(MSG_NOSIGNAL)
   int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
@@ -309,9 +309,9 @@ int lf_link_peer_alive(lf_link *link) {
   return !link->gone;
 }
 
-int lf_link_take_bell(lf_link *link, lf_message *message) {
+int lf_link_take_event_fd(lf_link *link, lf_message *message) {
   struct stat info;
-  if (message->kind != LF_KIND_BELL || message->os < 0) return -1;
+  if (message->kind != LF_KIND_EVENT_FD || message->os < 0) return -1;
   /* Anything else could always be readable, and this side would never sleep. */
   if (fstat((int)message->os, &info) != 0 || !S_ISSOCK(info.st_mode)) return -1;
   link->bell = (int)message->os;
@@ -319,7 +319,7 @@ int lf_link_take_bell(lf_link *link, lf_message *message) {
   return lf_socket_prepare(link->bell);
 }
 
-int32_t lf_link_copy_bell(lf_link *link, int64_t *out) { return lf_os_handle_duplicate(link->bell, out); }
+int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out) { return lf_os_handle_duplicate(link->bell, out); }
 
 int32_t lf_link_pid(lf_link *link) {
 #if defined(__linux__)

@@ -9,6 +9,6 @@
 int32_t lf_link_adopt(int socket, int bell, lf_link **out);
 
 /* Takes the bell out of the peer's first message; -1 when it is not there. */
-int lf_link_take_bell(lf_link *link, lf_message *message);
+int lf_link_take_event_fd(lf_link *link, lf_message *message);
 
 #endif

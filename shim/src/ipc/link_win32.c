@@ -137,13 +137,13 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
   return put(link, kind, data, length, os >= 0, &handle);
 }
 
-int32_t lf_link_offer_bells(lf_link *link) {
+int32_t lf_link_offer_events(lf_link *link) {
   link->bell = CreateEventW(NULL, FALSE, FALSE, NULL);
   link->peer_bell = CreateEventW(NULL, FALSE, FALSE, NULL);
   if (!link->bell || !link->peer_bell)
     return lf_fail_win32(LF_ESYSTEM, "CreateEvent", GetLastError(), "the bells of a link");
   HANDLE as_the_peer_sees_them[HANDLES_MAX] = {link->peer_bell, link->bell};
-  return put(link, LF_KIND_BELL, NULL, 0, HANDLES_MAX, as_the_peer_sees_them);
+  return put(link, LF_KIND_EVENT_FD, NULL, 0, HANDLES_MAX, as_the_peer_sees_them);
 }
 
 /* ---- receiving ---- */
@@ -168,12 +168,12 @@ static const char *malformed(const lf_link *link, DWORD bytes) {
   const header *head = &link->in.head;
   if (bytes < sizeof *head) return "a message is too short";
   if (head->length > LF_LINK_MESSAGE_MAX || bytes != sizeof *head + head->length) return "a message's length is wrong";
-  if (head->handles > (head->kind == LF_KIND_BELL ? HANDLES_MAX : 1)) return "too many handles";
+  if (head->handles > (head->kind == LF_KIND_EVENT_FD ? HANDLES_MAX : 1)) return "too many handles";
   for (uint32_t i = 0; i < head->handles; i++) {
     DWORD flags;
     if (head->os[i] <= 0 || !GetHandleInformation(lf_handle_of(head->os[i]), &flags)) return "a handle that is none";
   }
-  if (head->kind == LF_KIND_BELL && (head->handles != HANDLES_MAX || link->bell)) return "bells that can't be";
+  if (head->kind == LF_KIND_EVENT_FD && (head->handles != HANDLES_MAX || link->bell)) return "bells that can't be";
   return NULL;
 }
 
@@ -207,7 +207,7 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   }
   const char *wrong = malformed(link, bytes);
   if (wrong) return corrupt(link, wrong);
-  if (head->kind == LF_KIND_BELL) {
+  if (head->kind == LF_KIND_EVENT_FD) {
     link->bell = lf_handle_of(head->os[0]);
     link->peer_bell = lf_handle_of(head->os[1]);
   } else if (head->handles) {
@@ -220,8 +220,8 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   return 1;
 }
 
-int lf_link_has_bells(const lf_link *link, const lf_message *message) {
-  return message->kind == LF_KIND_BELL && link->bell;
+int lf_link_has_events(const lf_link *link, const lf_message *message) {
+  return message->kind == LF_KIND_EVENT_FD && link->bell;
 }
 
 /* Messages that nobody will read any more hold handles that are open in this process already. */
@@ -253,7 +253,7 @@ void lf_link_release(lf_link *link) {
 
 /* ---- the bell ---- */
 
-void lf_link_ring(lf_link *link) {
+void lf_link_notify(lf_link *link) {
   /* It fails only when the peer passed something that is no event, and then does itself the harm. */
   if (link->peer_bell) SetEvent(link->peer_bell);
 }
@@ -282,7 +282,7 @@ int lf_link_peer_alive(lf_link *link) {
 }
 
 /* An event loop of sockets can't watch an event. */
-int32_t lf_link_copy_bell(lf_link *link, int64_t *out) {
+int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out) {
   (void)link;
   *out = -1;
   return LF_EMPTY;

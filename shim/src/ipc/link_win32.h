@@ -12,9 +12,9 @@ int32_t lf_link_adopt(HANDLE pipe, HANDLE process, DWORD pid, lf_link **out);
 #define LF_PEER_RIGHTS (SYNCHRONIZE | PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION)
 
 /* Makes the bells of both sides and sends the peer its handles of them: 1, LF_FULL, PEER_DIED, SYSTEM. */
-int32_t lf_link_offer_bells(lf_link *link);
+int32_t lf_link_offer_events(lf_link *link);
 
 /* 1 when `message` brought the bells. */
-int lf_link_has_bells(const lf_link *link, const lf_message *message);
+int lf_link_has_events(const lf_link *link, const lf_message *message);
 
 #endif

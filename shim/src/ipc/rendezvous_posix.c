@@ -280,7 +280,7 @@ static int32_t poll_consumer(lf_rendezvous *r) {
   lf_message *message;
   int32_t status = lf_link_take(r->arriving, &message);
   if (status == LF_EMPTY) return LF_OK;
-  if (status == 1 && lf_link_take_bell(r->arriving, message) == 0) {
+  if (status == 1 && lf_link_take_event_fd(r->arriving, message) == 0) {
     lf_link *link = r->arriving;
     r->arriving = NULL;
     return lf_link_handle(link);
@@ -324,7 +324,7 @@ static int32_t poll_producer(lf_rendezvous *r) {
     if (pair[1] >= 0) close(pair[1]);
     return status == LF_EMPTY ? LF_OK : status;
   }
-  status = lf_link_put(link, LF_KIND_BELL, NULL, 0, pair[1]);
+  status = lf_link_put(link, LF_KIND_EVENT_FD, NULL, 0, pair[1]);
   close(pair[1]);
   if (status != 1) {
     lf_link_release(link);
@@ -347,7 +347,7 @@ int32_t lf_rendezvous_poll(int32_t handle) {
   return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
 }
 
-int32_t lf_rendezvous_settle(int32_t handle) {
+int32_t lf_rendezvous_stop(int32_t handle) {
   lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   stop_listening(r);

@@ -258,7 +258,7 @@ static int32_t poll_consumer(rendezvous *r) {
   if (status == LF_EMPTY) return LF_OK;
   lf_link *link = r->arriving;
   r->arriving = NULL;
-  if (status == 1 && lf_link_has_bells(link, message)) return lf_link_handle(link);
+  if (status == 1 && lf_link_has_events(link, message)) return lf_link_handle(link);
   /* A peer of another version learns ours from the head of any message, as this process learned its. */
   if (status == LF_EWIRE_VERSION_MISMATCH) lf_link_put(link, LF_KIND_FIRST_FREE, NULL, 0, -1);
   lf_link_release(link);
@@ -290,7 +290,7 @@ static int32_t poll_producer(rendezvous *r) {
     CloseHandle(pipe);
     return status == LF_EMPTY ? LF_OK : status;
   }
-  status = lf_link_offer_bells(link);
+  status = lf_link_offer_events(link);
   if (status == 1) return lf_link_handle(link);
   lf_link_release(link);
   return status == LF_EPEER_DIED || status == LF_FULL ? LF_OK : status;
@@ -332,7 +332,7 @@ int32_t lf_rendezvous_poll(int32_t handle) {
   return r->role == LF_ROLE_CONSUMER ? poll_consumer(r) : poll_producer(r);
 }
 
-int32_t lf_rendezvous_settle(int32_t handle) {
+int32_t lf_rendezvous_stop(int32_t handle) {
   rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
   r->settled = 1;
@@ -357,9 +357,10 @@ int32_t lf_rendezvous_close(int32_t handle) {
 }
 
 /* A role is a pipe, which has no room for a note. */
-int32_t lf_rendezvous_note(int32_t handle, const char *place, uint32_t bytes) {
+int32_t lf_rendezvous_note(int32_t handle, const char *call_site, uint32_t bytes) {
   if (!lf_handle_get(LF_KIND_RENDEZVOUS, handle)) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
-  if (!place || bytes > LF_PLACE_MAX_BYTES) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a place of %u bytes", bytes);
+  if (!call_site || bytes > LF_CALL_SITE_MAX_BYTES)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a call site of %u bytes", bytes);
   return LF_OK;
 }
 

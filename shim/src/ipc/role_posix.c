@@ -37,9 +37,9 @@ typedef struct {
   int64_t left_ms;  /* since 1970; 0: it was not given back */
   int32_t pid;
   int32_t met; /* it has a peer */
-  uint32_t place_bytes;
+  uint32_t call_site_bytes;
   char key[LF_KEY_MAX_BYTES];
-  char place[LF_PLACE_MAX_BYTES];
+  char call_site[LF_CALL_SITE_MAX_BYTES];
 } note;
 _Static_assert(sizeof(note) <= NOTE_BYTES, "a note fits into its place");
 
@@ -138,14 +138,15 @@ void lf_role_leaves(const lf_rendezvous *r) {
   write_note(r, &n);
 }
 
-int32_t lf_rendezvous_note(int32_t handle, const char *place, uint32_t bytes) {
+int32_t lf_rendezvous_note(int32_t handle, const char *call_site, uint32_t bytes) {
   lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
-  if (!place || bytes > LF_PLACE_MAX_BYTES) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a place of %u bytes", bytes);
+  if (!call_site || bytes > LF_CALL_SITE_MAX_BYTES)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a call site of %u bytes", bytes);
   note n;
   if (!read_own(r, &n)) return LF_OK;
-  n.place_bytes = bytes;
-  memcpy(n.place, place, bytes);
+  n.call_site_bytes = bytes;
+  memcpy(n.call_site, call_site, bytes);
   write_note(r, &n);
   return LF_OK;
 }
@@ -167,8 +168,8 @@ static int32_t tell(int lock, const char *key, int32_t role, int taken, lf_role_
   out->pid = n.pid;
   out->here = n.pid == (int32_t)getpid();
   out->met = n.met == 1;
-  out->place_bytes = n.place_bytes <= sizeof n.place ? n.place_bytes : 0;
-  memcpy(out->place, n.place, out->place_bytes);
+  out->call_site_bytes = n.call_site_bytes <= sizeof n.call_site ? n.call_site_bytes : 0;
+  memcpy(out->call_site, n.call_site, out->call_site_bytes);
   return 1;
 }
 

@@ -60,7 +60,7 @@ int32_t lf_watch_open(void) {
   return status;
 }
 
-int32_t lf_watch_bell(int32_t handle, int64_t *out) {
+int32_t lf_watch_event_fd(int32_t handle, int64_t *out) {
   lf_watch *w = lf_handle_get(LF_KIND_WATCH, handle);
   if (!w) return lf_handle_stale(LF_KIND_WATCH, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
@@ -204,7 +204,7 @@ int32_t lf_watch_next(int32_t handle) {
 
 int32_t lf_watch_open(void) { return LF_EMPTY; }
 
-int32_t lf_watch_bell(int32_t handle, int64_t *out) {
+int32_t lf_watch_event_fd(int32_t handle, int64_t *out) {
   (void)out;
   return lf_handle_stale(LF_KIND_WATCH, handle);
 }

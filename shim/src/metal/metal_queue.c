@@ -123,7 +123,7 @@ static void use_pipeline(writer *to, const work *w, const lf_metal_pipeline *pip
 static int dispatch(writer *to, const work *w, const lf_step *step) {
   const lf_metal_pipeline *pipeline = pipeline_of(step);
   const lf_mtl_size threads = {pipeline->threads, 1, 1};
-  if (!want_compute(to, step->beside != 0)) return 0;
+  if (!want_compute(to, step->no_barrier != 0)) return 0;
   if (step->kind == LF_STEP_DISPATCH && step->groups == 0) return 1;
   use_pipeline(to, w, pipeline);
   if (pipeline->push_words > 0)

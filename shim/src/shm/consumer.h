@@ -47,7 +47,7 @@ static inline void lf_consumer_wake_peer(lf_consumer *c) {
   lf_barrier_of_waker(c->fenced);
   if (__builtin_expect(atomic_load_explicit(&c->ring->producer.waiting, memory_order_relaxed), 0) &&
       atomic_exchange_explicit(&c->ring->producer.waiting, 0, memory_order_relaxed))
-    lf_link_ring(c->link);
+    lf_link_notify(c->link);
 }
 
 /* Asks the kernel. A producer that is gone signals its timeline no more: what waits for it here goes on. */

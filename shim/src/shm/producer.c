@@ -95,7 +95,7 @@ static int32_t collect(lf_producer *p) {
     if ((uint32_t)word != lf_sequence(p->returned)) break;
     uint32_t block = (uint32_t)(word >> 32);
     if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return lf_producer_corrupt(p, "block", block);
-    lf_pool_give(&p->pool, block);
+    lf_pool_release(&p->pool, block);
     p->returned++;
   }
   return count;
@@ -103,19 +103,19 @@ static int32_t collect(lf_producer *p) {
 
 /* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
 static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
-  if (!lf_pool_take(&p->pool, length, block)) {
+  if (!lf_pool_acquire(&p->pool, length, block)) {
     int32_t status = collect(p);
     if (status < 0) return status;
-    if (!lf_pool_take(&p->pool, length, block)) {
+    if (!lf_pool_acquire(&p->pool, length, block)) {
       status = lf_pool_grow(&p->pool, length, retire);
       if (status == LF_FULL) return lf_producer_full(p);
       if (status != LF_OK) return status;
-      lf_pool_take(&p->pool, length, block);
+      lf_pool_acquire(&p->pool, length, block);
     }
   }
   int32_t ready = lf_pool_ready(&p->pool, *block, length);
   if (__builtin_expect(ready < 0, 0)) {
-    lf_pool_give(&p->pool, *block);
+    lf_pool_release(&p->pool, *block);
     return ready;
   }
   lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
@@ -123,7 +123,7 @@ static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint
     lf_region_message message = {.region = region->id, .kind = LF_REGION_POOLED, .size = region->segment.size};
     int32_t status = lf_producer_announce(p, &message, region->segment.os);
     if (status != 1) {
-      lf_pool_give(&p->pool, *block);
+      lf_pool_release(&p->pool, *block);
       return status;
     }
     region->announced = 1;
@@ -227,7 +227,7 @@ int32_t lf_producer_abort(int32_t handle, uint32_t block) {
   LF_FIND_PRODUCER(p, handle);
   if (!loaned(p, block)) return LF_ECLOSED;
   p->reserved--;
-  lf_pool_give(&p->pool, block);
+  lf_pool_release(&p->pool, block);
   return LF_OK;
 }
 

@@ -8,7 +8,7 @@
 
 void lf_producer_wake_peer(lf_producer *p) {
   lf_barrier_of_waker(p->fenced);
-  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_ring(p->link);
+  if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_notify(p->link);
 }
 
 /* For good: there is no room any more, so every send comes by make_room, which refuses it. */
@@ -66,7 +66,7 @@ int32_t lf_producer_full(lf_producer *p) {
 int32_t lf_producer_wake(lf_producer *p) {
   if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) return peer_closed();
   if (!atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) return 1;
-  lf_link_ring(p->link);
+  lf_link_notify(p->link);
   if (!lf_link_known_gone(p->link)) return 1;
   int32_t status = lf_producer_check_peer(p);
   return status < 0 ? status : 1;

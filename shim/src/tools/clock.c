@@ -46,7 +46,7 @@ static int32_t advance(_Atomic uint64_t *clock, uint64_t seen, uint64_t wall, do
 }
 
 static inline uint64_t on_the_wall(double wall) {
-  return (wall < 0 ? lf_wall_micros() : (uint64_t)wall) << LOGICAL_BITS;
+  return (wall < 0 ? lf_realtime_micros() : (uint64_t)wall) << LOGICAL_BITS;
 }
 
 int32_t lf_clock_tick(void *word, double wall, double *out) {

@@ -121,7 +121,7 @@ export class HostListener implements Listener {
   stop(): void {
     const shim = native();
     this.#unwatch();
-    check(shim, shim.lf_rendezvous_settle(this.#handle));
+    check(shim, shim.lf_rendezvous_stop(this.#handle));
   }
 
   close(): void {

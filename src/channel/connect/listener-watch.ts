@@ -65,7 +65,7 @@ export class ListenerWatch {
     this.#opening = true;
     try {
       const notified = () => this.#notified();
-      const fd = readEventFd((out) => native().lf_watch_bell(this.#handle, out));
+      const fd = readEventFd((out) => native().lf_watch_event_fd(this.#handle, out));
       const watch = await Watch.open(fd, { onReadable: notified, onEnd: notified });
       if (this.#closed) watch.close();
       else this.#watch = watch;

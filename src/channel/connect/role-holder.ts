@@ -17,7 +17,7 @@ const ONE_TO_ONE = "A channel has one producer and one consumer";
 
 /** The end of `callSite`, with the name of the file and the line, in as many bytes as the shim keeps. */
 export function callSiteBytes(callSite: string): Uint8Array {
-  return encoder.encode(callSite).slice(-CONSTANTS.LF_PLACE_MAX_BYTES);
+  return encoder.encode(callSite).slice(-CONSTANTS.LF_CALL_SITE_MAX_BYTES);
 }
 
 /** The holder, from the note that it wrote in the runtime directory. */
@@ -41,10 +41,10 @@ export function readHolder(ask: (holder: Uint8Array) => number): Holder | "none"
   const answer = ask(holder);
   if (answer !== 1) return answer === 0 ? "none" : null;
   const number = (offset: number) => fields.getInt32(offset, true);
-  const length = fields.getUint32(ROLE_HOLDER.place_bytes, true);
+  const length = fields.getUint32(ROLE_HOLDER.call_site_bytes, true);
   // The text comes from another process: no control character may reach a terminal.
   const callSite = decoder
-    .decode(holder.subarray(ROLE_HOLDER.place, ROLE_HOLDER.place + length))
+    .decode(holder.subarray(ROLE_HOLDER.call_site, ROLE_HOLDER.call_site + length))
     .replace(/\p{Cc}/gu, " ");
   const state = number(ROLE_HOLDER.state);
   const here = number(ROLE_HOLDER.here) === 1;

@@ -70,7 +70,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_link_bell(this.#link.handle, out));
+    return readEventFd((out) => this.#shim.lf_link_event_fd(this.#link.handle, out));
   }
 
   /** From now on frames can be buffers on a GPU. `producer` has the UUIDs of the producer's GPU; `device` is this side's. */
@@ -153,7 +153,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     const { sizeBytes, allocationBytes } = this.#inbox.regions.mapping(region);
     check(this.#shim, this.#shim.lf_consumer_claim(this.#handle, region, exported));
     const handle = exported[0] as bigint;
-    const result = this.#shim.lf_cuda_import_foreign(handle, allocationBytes, sizeBytes, producer);
+    const result = this.#shim.lf_cuda_import_os_handle(handle, allocationBytes, sizeBytes, producer);
     const made = check(this.#shim, result, "the producer's memory in CUDA");
     remote.set(region, made);
     return made;

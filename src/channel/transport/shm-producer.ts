@@ -91,7 +91,7 @@ export class ShmProducer implements ProducerEnd {
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_link_bell(this.#link.handle, out));
+    return readEventFd((out) => this.#shim.lf_link_event_fd(this.#link.handle, out));
   }
 
   /**

@@ -8,7 +8,7 @@ const STEP_WORDS = STEP.sizeof / WORD;
 /** Of a step, by the word. */
 const AT = {
   kind: STEP.kind / WORD,
-  noBarrier: STEP.beside / WORD,
+  noBarrier: STEP.no_barrier / WORD,
   pipeline: STEP.pipeline / WORD,
   groups: STEP.groups / WORD,
   memory: STEP.memory / WORD,

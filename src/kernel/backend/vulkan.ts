@@ -114,16 +114,16 @@ export class VulkanCompute implements ComputeDevice {
     const handles = this.#handlesOf(memories);
     const words = this.#steps.of(steps);
     const { handle } = this.#device;
-    const result = this.#shim.lf_queue_prepare(handle, handles, memories.length, words, steps.length, this.#value);
+    const result = this.#shim.lf_queue_arm(handle, handles, memories.length, words, steps.length, this.#value);
     return this.#checked(result) === CONSTANTS.LF_FULL ? 0 : (this.#value[0] as number);
   }
 
   isArmed(value: number): boolean {
-    return this.#checked(this.#shim.lf_queue_prepared(this.#device.handle, value)) === 1;
+    return this.#checked(this.#shim.lf_queue_armed(this.#device.handle, value)) === 1;
   }
 
   trigger(): void {
-    this.#checked(this.#shim.lf_queue_go(this.#device.handle));
+    this.#checked(this.#shim.lf_queue_trigger(this.#device.handle));
   }
 
   #handlesOf(memories: readonly ComputeMemory[]): Int32Array {
@@ -150,7 +150,7 @@ export class VulkanCompute implements ComputeDevice {
   }
 
   close(): void {
-    this.#shim.lf_queue_go(this.#device.handle); // what waits would keep its memory; a device that is lost keeps none
+    this.#shim.lf_queue_trigger(this.#device.handle); // what waits would keep its memory; a device that is lost keeps none
     this.#device.release();
   }
 }
