@@ -226,7 +226,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     });
     expect((await outcome("a workgroup's memory")).error).toMatchObject({
       code: "SHADER_INVALID",
-      reason: expect.stringContaining("need 40964 bytes, and Stand-in GPU has room for 40960"),
+      reason: expect.stringContaining("need 40964 bytes, and Stand-in GPU has 40960"),
     });
     expect((await outcome("another device's")).value).toEqual(["INVALID_ARGUMENT", "INVALID_ARGUMENT"]);
   });

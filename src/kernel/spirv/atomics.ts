@@ -1,6 +1,6 @@
 /**
- * One variable for a buffer that WGSL declares twice: as words, and as atomics. To WGSL those are two types, and all reads of an
- * atomic one are atomic, which compilers can't join; SPIR-V knows atomic operations, and no atomic types.
+ * One variable for a buffer that WGSL declares twice: as words, and as atomics. WGSL has atomic types, whose reads are
+ * all atomic, and compilers can't combine atomic reads. SPIR-V has atomic operations and no atomic types.
  */
 import { type Instruction, OP, opcode, Rewriter, STORAGE } from "./rewriter.ts";
 
@@ -27,7 +27,7 @@ class Shared extends Rewriter {
       this.put(instruction);
       return;
     }
-    // naga takes the array out of the struct that it wraps each buffer in, then the word out of the array.
+    // naga wraps each buffer in a struct: its access chains select the array in the struct, then the word in the array.
     const changed = instruction.slice();
     const struct = this.type(this.typeOf(this.#words)[3] as number);
     changed[1] = this.pointerTo(struct[2] as number, STORAGE.STORAGE_BUFFER);
@@ -36,7 +36,9 @@ class Shared extends Rewriter {
   }
 }
 
-/** The same module, in which the buffer `atomics`, an array, is the buffer `words`. Without `atomics` it stays as it is. */
+/**
+ * The module with the buffer `words` instead of the buffer `atomics`, an array. Without `atomics` it stays unchanged.
+ */
 export function withSharedWords(spirv: Uint32Array, words: string, atomics: string): Uint32Array {
   return new Shared(spirv, words, atomics).run();
 }

@@ -1,6 +1,6 @@
 /**
- * Guards for SPIR-V that naga wrote: no index leaves its array, and no loop goes round for ever. naga can do the first for
- * some back ends only, and its bound on loops is 2^64 rounds. Opcodes and words: SPIR-V specification 1.0, section 3.32.
+ * Guards for naga's SPIR-V: every index stays within its array, and every loop ends. naga-wasm has no option for bounds
+ * of indices in SPIR-V, and naga's limit of loops is 2^64 iterations. Opcodes: SPIR-V specification 1.0, section 3.32.
  */
 import { LavaFlowError } from "../../errors.ts";
 import { ALWAYS, SUBGROUP_F16 } from "../wgsl/extensions.ts";
@@ -20,10 +20,11 @@ import { withTables } from "./tables.ts";
 import { withLoopsOfZeros } from "./zeros.ts";
 
 /**
- * Bytes of a body's own variables that every device has room for, by their storage class: the limits of WGSL (section 2.4)
- * and WebGPU (3.6.2). Those of a function's are counted for each function. What a workgroup has room for, the device says.
+ * Bytes of a body's own variables, at most, by their storage class: the limits of WGSL (section 2.4) and WebGPU
+ * (3.6.2), which every device meets. The limit of functions applies to each function. The limit of a workgroup is the
+ * device's.
  */
-const ROOM: Record<number, { bytes: number; where: string }> = {
+const MEMORY_LIMITS: Record<number, { bytes: number; where: string }> = {
   [STORAGE.PRIVATE]: { bytes: 8192, where: "an invocation" },
   [STORAGE.FUNCTION]: { bytes: 8192, where: "a function" },
 };
@@ -31,21 +32,24 @@ const ROOM: Record<number, { bytes: number; where: string }> = {
 const LIBRARY = /^lf_(?![ubs]_)/;
 const IN_STATE = "Keep large arrays in the kernel's state";
 /**
- * Instructions that a function may have once its calls are written out. A body of 32,000 statements, each with two calls of the
- * library, has 2 million; more than this is what grows with a power of the text's length.
+ * Instructions of a function with its calls inlined, at most: eight times as many as a body of 32,000 statements has,
+ * each with two calls of the library. Only bodies whose size grows exponentially with their text have more.
  */
-const WRITTEN_OUT_MAX = 2 ** 24;
-/** Capability Float16, and those that naga writes beside it, for buffers with f16, and their extension: there are none. */
+const INLINED_MAX = 2 ** 24;
+/** The capability Float16. */
 const FLOAT16 = 9;
+/** Capabilities for f16 in buffers, and their extension. naga adds them to Float16; no buffer here has f16. */
 const FLOAT16_IN_BUFFERS: ReadonlySet<number> = new Set([4433, 4434, 4436]);
 const BUFFERS_EXTENSION = "SPV_KHR_16bit_storage";
-/** GroupNonUniform and its kin, and their instructions; and the version of SPIR-V that has them. */
+/**
+ * First and last capability of subgroups (GroupNonUniform...) and their instructions; the SPIR-V version that has them.
+ */
 const SUBGROUP_CAPABILITIES = [61, 68] as const;
 const SUBGROUP_INSTRUCTIONS = [333, 366] as const;
 const VERSION_1_3 = 0x10300;
 const isIn = ([first, last]: readonly [number, number], value: number) => first <= value && value <= last;
 
-/** What of a user's part is refused: a capability, a function by its name, or a variable with the function that has it. */
+/** The refused thing in a user's part: a capability, a function `of`, or a variable of a function or of the module. */
 export interface Subject {
   readonly capability?: number;
   readonly variable?: string;
@@ -61,14 +65,16 @@ export class GuardRefusal extends LavaFlowError {
   }
 }
 
-/** Where a runtime array lies: the pointer to its struct, and its place among the members. */
+/** A runtime array: the pointer to its struct, and the index of the member. */
 interface RuntimeArray {
   struct: number;
   member: number;
 }
 
 class Variables extends Rewriter {
-  /** Bytes of the workgroup's variables: the body's own, and the library's; and the name of the body's largest. */
+  /**
+   * Bytes of the workgroup's variables: `users`, the body's; `own`, the library's; and the name of the body's largest.
+   */
   workgroup(): { users: number; own: number; largest: string } {
     const used = { users: 0, own: 0, largest: "" };
     let most = 0;
@@ -91,7 +97,7 @@ class Variables extends Rewriter {
 class Guard extends Variables {
   readonly #runtimeArrays = new Map<number, RuntimeArray>();
   readonly #fuel: ReadonlySet<number>;
-  /** Ids of functions whose indices are left as they are. */
+  /** Ids of functions whose indices are not clamped. */
   readonly #trusted: ReadonlySet<number>;
   #isTrusted = false;
   #fuelId = 0;
@@ -105,7 +111,7 @@ class Guard extends Variables {
     this.#trusted = new Set([...this.names].filter(([name]) => trusted.has(name)).map(([, id]) => id));
   }
 
-  /** A driver that gets too large a variable may take the process with it. */
+  /** Checks capabilities and variables: a driver may crash the process on too large a variable. */
   #check(allowed: ReadonlySet<number>): void {
     const used: Record<number, number> = {};
     let of: string | undefined;
@@ -116,34 +122,35 @@ class Guard extends Variables {
       if (op === OP.CAPABILITY) this.#need(type, allowed);
       if (isIn(SUBGROUP_INSTRUCTIONS, op) && this.isF16(type)) this.#need(SUBGROUP_F16, allowed);
       if (op === OP.FUNCTION_END) used[STORAGE.FUNCTION] = 0;
-      const room = op === OP.VARIABLE && !this.isOwn(id) && !this.#fuel.has(id) ? ROOM[storage] : undefined;
-      if (!room) continue;
+      const isUsers = op === OP.VARIABLE && !this.isOwn(id) && !this.#fuel.has(id);
+      const limit = isUsers ? MEMORY_LIMITS[storage] : undefined;
+      if (!limit) continue;
       const bytes = (used[storage] ?? 0) + this.sizeOf(this.type(type)[3] as number);
       used[storage] = bytes;
-      if (bytes <= room.bytes) continue;
-      const what = `the variables of ${room.where} need ${bytes} bytes of ${room.bytes}`;
+      if (bytes <= limit.bytes) continue;
+      const what = `the variables of ${limit.where} need ${bytes} bytes of ${limit.bytes}`;
       throw new GuardRefusal(what, IN_STATE, { variable: this.named.get(id), of });
     }
   }
 
-  /** Drivers write calls out: two calls in each of forty functions that call each other have them compile for ever. */
+  /** Drivers inline calls: a chain of forty functions that call the next one twice would not compile in any time. */
   #checkCalls(): void {
     const written = new Map<number, number>();
     let [of, all] = [0, 0];
     for (const instruction of instructions(this.words)) {
       const op = opcode(instruction);
       if (op === OP.FUNCTION) [of, all] = [instruction[2] as number, 0];
-      // naga writes functions behind those that they call.
+      // naga writes each function behind the functions that it calls.
       all += op === OP.FUNCTION_CALL ? (written.get(instruction[3] as number) ?? 0) : 1;
       if (op !== OP.FUNCTION_END) continue;
       written.set(of, all);
-      if (all <= WRITTEN_OUT_MAX) continue;
-      const what = `a function has ${all} instructions, with those of all that it calls, of ${WRITTEN_OUT_MAX}`;
-      throw new GuardRefusal(what, "Call in a loop what is called often", { of: this.named.get(of) });
+      if (all <= INLINED_MAX) continue;
+      const what = `a function has ${all} instructions, with those of all that it calls, of ${INLINED_MAX}`;
+      throw new GuardRefusal(what, "Replace repeated calls by a loop", { of: this.named.get(of) });
     }
   }
 
-  /** The whole module, guarded. `fuel` is the name of the private variable, vec2<u32>, that loops count down. */
+  /** The guarded module. `fuel` is the name of the private variable, a vec2<u32>, that loops count down. */
   run(fuel: string): Uint32Array<ArrayBuffer> {
     this.#fuelId = this.names.get(fuel) ?? 0;
     if (this.#fuel.size > 0 && this.#fuelId === 0) throw unexpected(`there is no ${fuel}`);
@@ -169,7 +176,7 @@ class Guard extends Variables {
     else if (op === OP.STORE && this.#fuel.has(instruction[1] as number)) this.with(instruction, 1, this.#fuelId);
     else if (op === OP.VARIABLE && this.#fuel.has(instruction[2] as number)) return;
     else if (op === OP.NAME && this.#fuel.has(instruction[1] as number)) return;
-    // WGSL's barriers are of the workgroup's memory accesses (section 17.11); naga makes them of the whole device's.
+    // The scope of WGSL's barriers is the workgroup (section 17.11); naga's memory scope is the device.
     else if (op === OP.CONTROL_BARRIER) this.with(instruction, 2, instruction[1] as number);
     else if (this.#isTrusted) this.put(instruction);
     else if (op === OP.ACCESS_CHAIN || op === OP.IN_BOUNDS_ACCESS_CHAIN) this.#chain(instruction);
@@ -178,7 +185,7 @@ class Guard extends Variables {
     else this.put(instruction);
   }
 
-  /** `index`, or `last` where it is greater; `last` is a value. */
+  /** `index` where it is below `length`, and otherwise `last`. All are ids of values. */
   #clamped(index: number, length: number, last: number): number {
     const type = this.typeOf(index);
     if (opcode(type) !== OP.TYPE_INT || type[2] !== 32) throw unexpected("an index that is no 32-bit integer");
@@ -187,7 +194,7 @@ class Guard extends Variables {
     return this.emit(OP.SELECT, this.uint, this.newId(), inside, unsigned, last);
   }
 
-  /** An index into something with `length` elements. */
+  /** The clamped index into an array or vector of `length` elements; an id. */
   #fixed(index: number, length: number): number {
     const constant = this.constants.get(index);
     if (constant !== undefined && constant < length) return index;
@@ -218,7 +225,7 @@ class Guard extends Variables {
           const member = this.constants.get(index);
           if (member === undefined) throw unexpected("a member that is no constant");
           element = type[2 + member] as number;
-          // Runtime arrays stand in the outermost struct.
+          // Runtime arrays are members of the outermost struct only.
           runtime = at === 4 ? { struct: base, member } : undefined;
           break;
         }
@@ -227,7 +234,7 @@ class Guard extends Variables {
           element = type[2] as number;
           break;
         case OP.TYPE_RUNTIME_ARRAY:
-          if (!runtime) throw unexpected("a runtime array of which the struct is not known");
+          if (!runtime) throw unexpected("a runtime array in no known struct");
           changed[at] = this.#runtime(index, runtime);
           element = type[2] as number;
           break;
@@ -247,8 +254,8 @@ class Guard extends Variables {
 }
 
 /**
- * The variables, vec2<u32>, by which naga bounds loops. Each loop begins with a block that loads one, and leaves through
- * the loop's merge block if it is 0; then one is subtracted.
+ * The variables, vec2<u32>, by which naga limits loops. Each loop begins with a block that loads such a variable,
+ * branches to the loop's merge block if it is 0, and otherwise subtracts 1.
  */
 function boundsOfLoops(words: Uint32Array): Set<number> {
   const all = [...instructions(words)];
@@ -276,10 +283,11 @@ function boundsOfLoops(words: Uint32Array): Set<number> {
 }
 
 /**
- * Clamps each index that is not known before it runs to the last element, and lets all loops count down the private
- * variable `fuel`, a vec2<u32> of a high and a low word: where that is 0, every loop ends at once. In the functions that are
- * `trusted`, by name, indices stay as they are: the library's own keep theirs inside. Constant tables become one variable each
- * (tables.ts), and memory of the workgroup is zeroed by loops (zeros.ts). What the module needs beyond `allowed` is refused.
+ * Clamps each index that is no constant to the last element. Makes all loops count down the private variable `fuel`, a
+ * vec2<u32> of a high and a low word: while it is 0, every loop ends at once. Indices in the functions `trusted`, by
+ * name, are not clamped: the library's own functions check theirs. Each constant table becomes one variable
+ * (tables.ts), and large variables are zeroed by loops (zeros.ts). Throws GuardRefusal for a capability that is not
+ * `allowed`.
  */
 export function guarded(
   words: Uint32Array,
@@ -293,18 +301,18 @@ export function guarded(
 interface Shader {
   readonly spirv: Uint32Array;
   readonly name: string;
-  /** Where a body's module variables are declared. */
+  /** The lines of a body's module variables. */
   readonly lines?: ReadonlyMap<string, number>;
 }
 
 /**
- * SHADER_INVALID where the workgroup's variables need more than the `most` bytes that `device` has for them. What drivers make of
- * too many is not defined.
+ * Throws SHADER_INVALID where the workgroup's variables need more than the `most` bytes that `device` has for them:
+ * drivers need not check this.
  */
 export function checkWorkgroup({ spirv, name, lines }: Shader, most: number, device: string): void {
   const { users, own, largest } = new Variables(spirv).workgroup();
   if (users + own <= most) return;
-  const what = `the variables of its workgroup need ${users} bytes, and ${device} has room for ${most - own}`;
+  const what = `the variables of its workgroup need ${users} bytes, and ${device} has ${most - own}`;
   const line = lines?.get(largest);
   const where = line === undefined ? "" : `: ${ownName(largest)} in line ${line}`;
   throw new LavaFlowError("SHADER_INVALID", `the WGSL of ${name}: ${what}${where}`, { remedy: IN_STATE });

@@ -1,4 +1,4 @@
-/** SPIR-V as words: what an instruction is, what a module declares, and how one is written anew. */
+/** SPIR-V as words: its instructions, the declarations of a module, and a base class that rewrites a module. */
 import { LavaFlowError } from "../../errors.ts";
 import { cString } from "../../native/c-string.ts";
 
@@ -54,10 +54,10 @@ export const OP = {
 export const STORAGE = { WORKGROUP: 4, PRIVATE: 6, FUNCTION: 7, STORAGE_BUFFER: 12 } as const;
 
 const HEADER_WORDS = 5;
-/** Words of the header. */
+/** Indices of words of the header. */
 export const VERSION = 1;
 const BOUND = 3;
-/** Types have their opcodes between these two. */
+/** The first and the last opcode of types. */
 const [FIRST_TYPE, LAST_TYPE] = [19, 39];
 
 /** The words of one instruction; the first has its length and opcode. */
@@ -74,7 +74,7 @@ export function* instructions(words: Uint32Array): Generator<Instruction> {
   }
 }
 
-/** naga writes it, and a test holds each of its shapes: this is a new version of naga's, or a fault here. */
+/** The error for SPIR-V that naga 30 does not write: another version of naga, or an error here. */
 export function unexpected(what: string): LavaFlowError {
   return new LavaFlowError("SHADER_INVALID", `the guards do not understand naga's SPIR-V: ${what}`, {
     remedy: "Use the version of naga-wasm that the package names",
@@ -86,18 +86,18 @@ export function text(instruction: Instruction, at: number): string {
   return cString(new Uint8Array(instruction.slice(at).buffer));
 }
 
-/** A module that is written anew, instruction by instruction. */
+/** Rewrites a module, instruction by instruction. */
 export class Rewriter {
   readonly words: Uint32Array;
   readonly types = new Map<number, Instruction>();
-  /** Words of the scalars. */
+  /** Values of scalar constants, by id. */
   readonly constants = new Map<number, number>();
   readonly names = new Map<string, number>();
-  /** The name of each value that has one. */
+  /** The names of values, by id. */
   readonly named = new Map<number, string>();
-  /** Types of pointers, of which no two may be the same: by their storage class and what they point to. */
+  /** Pointer types by storage class and type. A module may not declare one twice. */
   readonly #pointers = new Map<string, number>();
-  /** The type of each value. */
+  /** The type of each value, by id. */
   readonly #valueTypes = new Map<number, number>();
   readonly #uints = new Map<number, number>();
   readonly #nulls = new Map<number, number>();
@@ -131,7 +131,7 @@ export class Rewriter {
     }
   }
 
-  /** Goes through all instructions; `rewrite` puts each of them, or others. */
+  /** Calls `rewrite` with each instruction; `rewrite` puts the instruction, or others, into the new module. */
   protected rewritten(rewrite: (instruction: Instruction) => void): Uint32Array<ArrayBuffer> {
     let firstFunction = -1;
     for (const instruction of instructions(this.words)) {
@@ -159,13 +159,13 @@ export class Rewriter {
     this.put(changed);
   }
 
-  /** Returns the second operand: the result of what has a type and a result. */
+  /** Puts an instruction. Returns its second operand: the result's id, where the first one is the type. */
   protected emit(op: number, ...operands: number[]): number {
     this.#out.push(((operands.length + 1) << 16) | op, ...operands);
     return operands[1] as number;
   }
 
-  /** Before all functions. */
+  /** Adds an instruction before all functions. */
   protected add(op: number, ...operands: number[]): void {
     this.#added.push(((operands.length + 1) << 16) | op, ...operands);
   }
@@ -220,7 +220,7 @@ export class Rewriter {
     return this.type(this.#valueTypes.get(value) ?? 0);
   }
 
-  /** Elements of an array whose length is known. */
+  /** The length of an array type; 0 where it is no constant. */
   protected lengthOf(array: Instruction): number {
     return this.constants.get(array[3] as number) ?? 0;
   }
@@ -233,12 +233,12 @@ export class Rewriter {
       : opcode(type) === OP.TYPE_FLOAT && type[2] === 16;
   }
 
-  /** Bytes of a value as WGSL lays it out (section 14.4.1). */
+  /** Bytes of a type in WGSL's layout (section 14.4.1). */
   protected sizeOf(id: number): number {
     return this.#layoutOf(id)[0];
   }
 
-  /** Size and alignment. */
+  /** Size and alignment of a type, bytes. */
   #layoutOf(id: number): [number, number] {
     const type = this.type(id);
     switch (opcode(type)) {

@@ -1,11 +1,12 @@
 /**
- * One variable for each constant table. naga copies a constant array into a variable of the function for each look-up with an
- * index that is not constant; drivers keep all of those, so a table of 256 words that is looked up eight times takes 8 KiB.
+ * One variable for each constant table. naga copies a constant array into a variable of the function for each lookup
+ * with an index that is no constant. Drivers keep all copies: a table of 256 words that is read in eight places takes 8
+ * KiB.
  */
 import { type Instruction, instructions, OP, opcode, Rewriter, STORAGE } from "./rewriter.ts";
 
 class Tables extends Rewriter {
-  /** Constants by the variables that they are copied to, where those do nothing but be read. */
+  /** The constant of each variable that is a copy of one and is only read. */
   readonly #copies: ReadonlyMap<number, number>;
   /** The private variable of each constant. */
   readonly #tables = new Map<number, number>();
@@ -15,7 +16,7 @@ class Tables extends Rewriter {
     this.#copies = this.#findCopies();
   }
 
-  /** Each variable without an initializer that is stored to once, a constant, and is otherwise read through its parts. */
+  /** Variables without an initializer that are stored to once, with a constant, and otherwise only read by element. */
   #findCopies(): Map<number, number> {
     const constants = new Set<number>();
     const copies = new Map<number, number>();
@@ -24,7 +25,7 @@ class Tables extends Rewriter {
     for (const instruction of instructions(this.words)) {
       const [, a = 0, b = 0, c = 0, initializer] = instruction;
       const op = opcode(instruction);
-      // Numbers stand in the last two, and no pointers.
+      // The words of these are no pointers: the last two have literal numbers, which may be equal to an id.
       if (op === OP.NAME || op === OP.DECORATE || op === OP.COMPOSITE_EXTRACT || op === OP.SWITCH) continue;
       if (op === OP.CONSTANT_COMPOSITE) constants.add(b);
       else if (op === OP.VARIABLE && c === STORAGE.FUNCTION && initializer === undefined && this.#isArray(a)) {
@@ -78,7 +79,7 @@ class Tables extends Rewriter {
   }
 }
 
-/** The same module, with one variable for each constant table. */
+/** The module with one variable for each constant table. */
 export function withTables(words: Uint32Array): Uint32Array {
   return new Tables(words).run();
 }

@@ -1,10 +1,10 @@
 /**
- * Loops that write zeros. WGSL's variables are 0 at first; naga has that done by an initializer or a store of the whole value,
- * which drivers write out element by element: Mesa's software device compiles a workgroup's array of 1,024 words for 15 s.
+ * Loops that write zeros. WGSL's variables are 0 at first. naga writes an initializer, or a store of the whole value,
+ * which drivers unroll: Mesa's software device compiles a workgroup's array of 1,024 words for 15 s.
  */
 import { type Instruction, OP, opcode, Rewriter, STORAGE } from "./rewriter.ts";
 
-/** Bytes of what is still written as one value: compilers keep it in registers. */
+/** Bytes of a value that is zeroed by one store, at most: compilers keep such a value in registers. */
 const ONE_VALUE = 256;
 const MODE_LOCAL_SIZE = 17;
 
@@ -12,21 +12,25 @@ class Zeros extends Rewriter {
   readonly #nulls = new Set<number>();
   /** Invocations of a workgroup. */
   #threads = 1;
-  /** Private variables that the entry point is to zero, and variables that the function is, which begins. */
+  /** Private variables, which the entry point zeroes. */
   readonly #privates: number[] = [];
+  /** Variables of the current function, which zeroes them at its beginning. */
   #locals: number[] = [];
   #isEntry = false;
   #isStart = false;
-  /** The block that is read, and the one that is written; they differ behind a loop. */
+  /** The block that is read, and the block that is written: they differ behind a loop. */
   #block = 0;
   #written = 0;
+  /** The last written block of each block that was read. */
   readonly #ends = new Map<number, number>();
   #entry = 0;
-  /** The last instructions, for the block in which naga has invocation 0 zero the workgroup's variables. */
+  /**
+   * The last comparison and branch: by them the block is found in which invocation 0 zeroes the workgroup's variables.
+   */
   #equal: Instruction | null = null;
   #branch: Instruction | null = null;
   #isFirstInvocation = false;
-  /** The workgroup's variables that all invocations are to zero, in block `#merge`. */
+  /** The workgroup's variables that all invocations zero, in block `#merge`. */
   #shared: number[] = [];
   #merge = 0;
 
@@ -65,7 +69,7 @@ class Zeros extends Rewriter {
     this.put(instruction);
   }
 
-  /** The initializer is left out where a loop is to take its place. */
+  /** Drops the initializer where a loop zeroes the variable. */
   #variable(instruction: Instruction, id: number, storage: number): void {
     const isNull = this.#nulls.has(instruction[4] ?? 0);
     if (!(isNull && this.#isLarge(id))) {
@@ -101,7 +105,7 @@ class Zeros extends Rewriter {
     else this.#zero(pointer);
   }
 
-  /** Behind the variables of a function. */
+  /** Zeroes variables at the beginning of a function, behind its declarations. */
   #begin(): void {
     this.#isStart = false;
     for (const variable of this.#isEntry ? this.#privates : []) this.#zero(variable);
@@ -109,7 +113,7 @@ class Zeros extends Rewriter {
     this.#locals = [];
   }
 
-  /** The blocks that it names may end in another one now. */
+  /** Replaces the predecessors of a phi: a block with a loop now ends in the loop's merge block. */
   #phi(instruction: Instruction): void {
     const changed = instruction.slice();
     for (let at = 4; at < changed.length; at += 2) {
@@ -123,7 +127,7 @@ class Zeros extends Rewriter {
     return opcode(type) === OP.TYPE_POINTER && this.sizeOf(type[3] as number) > ONE_VALUE;
   }
 
-  /** Writes zeros to all that a pointer points to: by one invocation, or by all of them, of which this is the `index`th. */
+  /** Zeroes the value at a pointer: by one invocation, or, with the id `index` of the invocation's index, by all. */
   #zero(pointer: number, index?: number): void {
     const [, , storage = 0, type = 0] = this.typeOf(pointer);
     this.#zeroPart(pointer, storage, [], type, index);
@@ -175,7 +179,7 @@ class Zeros extends Rewriter {
   }
 }
 
-/** The same module; what is large is zeroed by loops. */
+/** The module with loops that zero large variables. */
 export function withLoopsOfZeros(words: Uint32Array): Uint32Array<ArrayBuffer> {
   return new Zeros(words).run();
 }

@@ -1,36 +1,37 @@
-/** What a module of WGSL declares. Expressions, statements and templates are left to naga. */
-import { Fault, type Place, type Token } from "./lexer.ts";
+/** The declarations of a WGSL module. naga checks expressions, statements and templates. */
+import { Fault, type Position, type Token } from "./lexer.ts";
 import { KEYWORDS } from "./words.ts";
 
-/** Its place is that of its name. */
-export interface Attribute extends Place {
+/** Its position is that of its name. */
+export interface Attribute extends Position {
   readonly name: string;
-  /** Its tokens, from the @ up to, and without, `end`. */
+  /** Indices of its tokens: from the @, `start`, up to, and without, `end`. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Its place is that of its name. */
-export interface Declaration extends Place {
+/** Its position is that of its name. */
+export interface Declaration extends Position {
   readonly kind: "alias" | "const" | "override" | "var" | "struct" | "fn";
   readonly name: string;
   readonly attributes: readonly Attribute[];
-  /** The places of its keyword and of its name. */
+  /** The indices of the tokens of its keyword and of its name. */
   readonly keyword: number;
   readonly at: number;
-  /** Its tokens from `start`, without its attributes, up to, and without, `end`. */
+  /** Indices of its tokens, without its attributes: from `start` up to, and without, `end`. */
   readonly start: number;
   readonly end: number;
-  /** Of a variable: what stands in var<...>, without blanks. */
+  /** For a variable: the text within var<...>, without blanks. */
   readonly space: string;
-  /** Of a function: how many parameters it has, 2 for more than one. Whether it gives something. */
+  /** For a function: the number of its parameters; 2 for more than one. */
   readonly parameters: number;
+  /** For a function: whether it has a return type. */
   readonly hasResult: boolean;
-  /** Where its body begins; `end` where it has none. */
+  /** The index of the token at which its body begins; `end` where it has none. */
   readonly body: number;
 }
 
-export interface Directive extends Place {
+export interface Directive extends Position {
   readonly kind: "enable" | "requires" | "diagnostic";
   readonly names: readonly string[];
   readonly start: number;
@@ -38,17 +39,17 @@ export interface Directive extends Place {
 }
 
 export interface Module {
-  /** Without blanks and comments. Places in declarations are places in it. */
+  /** Without blanks and comments. Indices in declarations are indices of this list. */
   readonly tokens: readonly Token[];
   readonly declarations: readonly Declaration[];
   readonly directives: readonly Directive[];
-  /** For each opening bracket the place of the one that closes it. */
+  /** The index of the closing bracket, by the index of the opening one. */
   readonly closing: ReadonlyMap<number, number>;
 }
 
 const CLOSES: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 
-/** Fault where declarations are not as WGSL has them. */
+/** Throws Fault where the declarations are not valid WGSL. */
 export function moduleOf(all: readonly Token[]): Module {
   const tokens = all.filter(({ kind }) => kind === "name" || kind === "number" || kind === "symbol");
   return new Parser(tokens).module();
@@ -59,7 +60,7 @@ class Parser {
   readonly #closing: ReadonlyMap<number, number>;
   readonly #declarations: Declaration[] = [];
   readonly #directives: Directive[] = [];
-  /** Stands behind the last token, at its place. */
+  /** The token behind the last one, with the last one's position. */
   readonly #end: Token;
   #at = 0;
 
@@ -116,16 +117,16 @@ class Parser {
 
   #directive(kind: Directive["kind"]): void {
     const start = this.#at;
-    const place = this.#peek();
+    const position = this.#peek();
     if (this.#declarations.length > 0)
-      throw new Fault(place, `${kind} behind a declaration`, undefined, "Write it first");
+      throw new Fault(position, `${kind} behind a declaration`, undefined, "Write it first");
     this.#at++;
-    this.#toSemicolon(place);
+    this.#toSemicolon(position);
     const names = this.#tokens.slice(start + 1, this.#at).filter((token) => token.kind === "name");
     this.#directives.push({
       kind,
-      line: place.line,
-      column: place.column,
+      line: position.line,
+      column: position.column,
       names: names.map(({ text }) => text),
       start,
       end: this.#at,
@@ -135,10 +136,10 @@ class Parser {
   #declaration(kind: Declaration["kind"], start: number, attributes: Attribute[]): void {
     const space = kind === "var" ? this.#space() : "";
     const at = this.#at;
-    const place = this.#peek();
-    const { text: name, kind: token, line, column } = place;
+    const position = this.#peek();
+    const { text: name, kind: token, line, column } = position;
     if (token !== "name" || KEYWORDS.has(name)) {
-      throw new Fault(place, `a name was expected behind ${kind}`, name || "the end");
+      throw new Fault(position, `a name was expected behind ${kind}`, name || "the end");
     }
     this.#at++;
     let parameters = 0;
@@ -155,7 +156,7 @@ class Parser {
     } else if (kind === "struct") {
       this.#bracket("{");
     } else {
-      this.#toSemicolon(place);
+      this.#toSemicolon(position);
     }
     this.#declarations.push({
       ...{ kind, name, line, column, attributes, keyword: start, at, start, end: this.#at },
@@ -163,14 +164,14 @@ class Parser {
     });
   }
 
-  /** What stands in var<...>. It is a template in any case. */
+  /** The text within var<...>. A `<` behind var always begins a template. */
   #space(): string {
     if (this.#peek().text !== "<") return "";
     let space = "";
-    const place = this.#peek();
+    const position = this.#peek();
     for (this.#at++; this.#peek().text !== ">"; this.#at++) {
       const { text } = this.#peek();
-      if (text === "" || text === ";") throw new Fault(place, "a var< that is not closed");
+      if (text === "" || text === ";") throw new Fault(position, "a var< that is not closed");
       space += text;
     }
     this.#at++;
@@ -189,9 +190,9 @@ class Parser {
     while (this.#peek().text === "@") {
       const start = this.#at;
       this.#at++;
-      const place = this.#peek();
-      const { text: name, line, column, kind } = place;
-      if (kind !== "name") throw new Fault(place, "a name was expected behind @", name || "the end");
+      const position = this.#peek();
+      const { text: name, line, column, kind } = position;
+      if (kind !== "name") throw new Fault(position, "a name was expected behind @", name || "the end");
       this.#at++;
       if (this.#peek().text === "(") this.#step();
       found.push({ name, line, column, start, end: this.#at });
@@ -206,15 +207,15 @@ class Parser {
     this.#step();
   }
 
-  /** Over one token, or over a bracket and all that is in it. */
+  /** Skips one token, or a bracket with its content. */
   #step(): void {
     this.#at = (this.#closing.get(this.#at) ?? this.#at) + 1;
   }
 
-  #toSemicolon(place: Place): void {
+  #toSemicolon(position: Position): void {
     for (; this.#peek().text !== ";"; this.#step()) {
       const { text } = this.#peek();
-      if (text === "" || text === "{") throw new Fault(place, "a declaration without `;`");
+      if (text === "" || text === "{") throw new Fault(position, "a declaration without `;`");
     }
     this.#at++;
   }

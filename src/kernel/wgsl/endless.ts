@@ -1,10 +1,10 @@
 /**
- * Loops that nothing leaves but a return. What stands behind one is never reached, so a function may end with it (WGSL, section
- * 9.7); naga wants a return there. The guards end such a loop too, and then the function has something to give.
+ * Loops that only a return leaves. The code behind such a loop is unreachable, so a function may end with it (WGSL,
+ * section 9.7). naga requires a return statement there. The guards may end the loop, and the return then gives a zero.
  */
 import type { Declaration, Module } from "./declarations.ts";
 
-/** The places of the brackets that close such loops of a function, where nothing follows in the same block. */
+/** The indices of the brackets that close such loops of a function, where no statement follows in the same block. */
 export function endlessLoops(module: Module, { start, end, hasResult }: Declaration): number[] {
   const { tokens, closing } = module;
   if (!hasResult) return [];
@@ -20,10 +20,13 @@ export function endlessLoops(module: Module, { start, end, hasResult }: Declarat
   return found;
 }
 
-/** A statement ends before these, so what stands before a block does too. */
+/** Tokens before which a statement ends: the search for a block stops there. */
 const ENDS_OR_BEGINS = /^(?:[;}]|loop|for|while|switch|continuing)$/;
 
-/** The first `{` from here on that is in no bracket; attributes or a condition may stand before it. -1 where there is none. */
+/**
+ * The index of the first `{` from `from` on that is in no bracket, behind attributes or a condition. -1 where there is
+ * none.
+ */
 function bodyOf({ tokens, closing }: Module, from: number): number {
   for (let at = from; at < tokens.length; at = (closing.get(at) ?? at) + 1) {
     const text = tokens[at]?.text ?? "";
@@ -33,7 +36,7 @@ function bodyOf({ tokens, closing }: Module, from: number): number {
   return -1;
 }
 
-/** -1 where it has a condition. */
+/** The index of the `{` of a for loop without a condition; -1 where it has a condition. */
 function bodyOfEndlessFor(module: Module, at: number): number {
   const { tokens, closing } = module;
   const close = closing.get(at + 1) ?? at;
@@ -42,7 +45,7 @@ function bodyOfEndlessFor(module: Module, at: number): number {
   return first < close && tokens[first + 1]?.text === ";" ? bodyOf(module, close + 1) : -1;
 }
 
-/** Whether a `break` leaves this block, and not a loop or a switch in it. */
+/** Whether a `break` leaves this block. A `break` of an inner loop or switch does not count. */
 function isLeft(module: Module, open: number, close: number): boolean {
   const { tokens, closing } = module;
   for (let at = open + 1; at < close; at++) {

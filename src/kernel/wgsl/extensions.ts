@@ -1,10 +1,11 @@
-/** Extensions of WGSL (`enable`): what a device has of them, and what of SPIR-V they need (section 3.31 of its specification). */
+/** Extensions of WGSL (`enable`): which a device has, and which SPIR-V capabilities they need (section 3.31 there). */
 import type { GpuInfo, SubgroupOperation } from "../../gpu/device.ts";
 import type { Directive } from "./declarations.ts";
 import { Fault } from "./lexer.ts";
 
-/** What a shader runs on, as errors call it, and what that has beside what all devices have. */
+/** The optional features of the device that a shader is translated for. */
 export interface Target {
+  /** The device's name in errors. */
   readonly name: string;
   readonly f16: boolean;
   readonly subgroups: readonly SubgroupOperation[];
@@ -12,7 +13,7 @@ export interface Target {
   readonly subgroupF16: boolean;
 }
 
-/** A device that has no extensions. */
+/** A device without optional features. */
 export const PLAIN: Target = { name: "this device", f16: false, subgroups: [], subgroupF16: false };
 
 export const targetOf = ({ index, name, shaderF16, subgroupOperations, subgroupF16 }: GpuInfo): Target => ({
@@ -24,11 +25,11 @@ export const targetOf = ({ index, name, shaderF16, subgroupOperations, subgroupF
 
 export type Extension = "f16" | "subgroups";
 
-/** In place of a capability: subgroup operations with f16, which are a feature of Vulkan's and none of SPIR-V's. */
+/** Stands for subgroup operations with f16, which are a feature of Vulkan and no capability of SPIR-V. */
 export const SUBGROUP_F16 = -1;
 const SHADER = 1;
 const FLOAT16 = 9;
-/** Capabilities of subgroup operations; where each stands in a body, and the group that Vulkan counts it to. */
+/** Capabilities of subgroup operations: Vulkan's group of each, and the names in WGSL that need it. */
 const SUBGROUPS: Record<number, { group: SubgroupOperation; names: RegExp }> = {
   61: { group: "basic", names: /^subgroup_(?:size|invocation_id)$/ },
   62: { group: "vote", names: /^subgroup(?:All|Any)$/ },
@@ -41,17 +42,17 @@ const SUBGROUPS: Record<number, { group: SubgroupOperation; names: RegExp }> = {
   66: { group: "shuffle-relative", names: /^subgroupShuffle(?:Up|Down)$/ },
   68: { group: "quad", names: /^quad[A-Z]/ },
 };
-/** What else needs a capability, by the names that WGSL or naga has for it. */
+/** Names in WGSL, or in naga's WGSL, that need other capabilities. */
 const OTHERS: Record<number, RegExp> = {
   [FLOAT16]: /^(?:f16|(?:vec[234]|mat[234]x[234])h)$/,
   10: /^f64$/,
   11: /^[iu]64$/,
 };
 
-/** The capabilities that all devices have. */
+/** The capabilities of all devices. */
 export const ALWAYS: ReadonlySet<number> = new Set([SHADER]);
 
-/** The capabilities that a part may need with what it has enabled. */
+/** The capabilities that a part with the extensions `enabled` may use. */
 export function allowedBy(enabled: ReadonlySet<string>, { f16, subgroups, subgroupF16 }: Target): Set<number> {
   const capabilities = new Set(ALWAYS);
   if (f16 && enabled.has("f16")) capabilities.add(FLOAT16);
@@ -63,7 +64,8 @@ export function allowedBy(enabled: ReadonlySet<string>, { f16, subgroups, subgro
 }
 
 /**
- * The extensions that a part enables. Fault for one that is not `offered` to such a part, or that `target` does not have.
+ * The extensions that a part enables. Throws Fault for an extension that is not `offered`, or that `target` does not
+ * have.
  */
 export function enabledBy(
   directives: readonly Directive[],
@@ -85,7 +87,7 @@ export function enabledBy(
   return enabled;
 }
 
-/** A capability that is not allowed, in words for who wrote the part, and the names there that need it. */
+/** The error text and the remedy for a capability that is not allowed, and the names in the part that need it. */
 export function explainCapability(
   capability: number,
   enabled: ReadonlySet<string>,
@@ -98,7 +100,7 @@ export function explainCapability(
   }
   const subgroup = SUBGROUPS[capability];
   if (!subgroup) {
-    const what = `it needs the capability ${capability} of SPIR-V, which devices are not opened with`;
+    const what = `it needs the capability ${capability} of SPIR-V, which is not enabled on devices`;
     const remedy = "Use the types i32, u32, f32 and bool, and the extensions f16 and subgroups";
     return { names: OTHERS[capability] ?? /^\b$/, what, remedy };
   }

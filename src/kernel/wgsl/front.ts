@@ -1,58 +1,58 @@
 /**
- * What stands between a user's WGSL and naga. The user's part and the library's are one module, in which neither can reach the
- * other's declarations: each name that the user declares gets a prefix that no user can write.
+ * Changes a user's WGSL before naga parses it. The user's part and the library's part are one module. Each name that
+ * the user declares gets a prefix that users can't write, so that neither part reaches the other's declarations.
  */
 import { type Declaration, type Directive, type Module, moduleOf } from "./declarations.ts";
 import { endlessLoops } from "./endless.ts";
 import { Excerpts } from "./excerpts.ts";
 import { type Extension, enabledBy, type Target } from "./extensions.ts";
-import { Fault, linesOf, type Place, type Token, tokensOf } from "./lexer.ts";
+import { Fault, linesOf, type Position, type Token, tokensOf } from "./lexer.ts";
 import { locate } from "./locate.ts";
 
-/** Of each name that the user's part declares. */
+/** Prefix of each name that the user's part declares. */
 export const PREFIX = "lf_u_";
-/** Of the built-in functions that the library has. */
+/** Prefix of the built-in functions that the library replaces. */
 export const BUILT_IN = "lf_b_";
-/** Of what structs of the kernel give the user's part. */
+/** Prefix of the names that structs of the kernel declare. */
 export const OF_STRUCTS = "lf_s_";
-/** The user's name of what naga is given with one of these; a local variable may have any. */
+/** The user's name for a name of naga's: without one of the three prefixes. */
 export const ownName = (given: string): string => given.replace(/^lf_[ubs]_/, "");
 
-/** The library's only name that begins as a user's may, and is not for users. */
+/** The only name of the library that a user may write and declare. */
 const ENTRY_POINT = "main";
-/** Names that are the library's own. */
+/** Names reserved for the library. */
 const LIBRARY = /^(?:lf_|Lf|LF_)/;
 const SPACES = new Set(["private", "workgroup"]);
 const FUNCTION_ATTRIBUTES = new Set(["must_use", "diagnostic"]);
-/** Attributes with words of their own in their brackets. */
+/** Attributes whose arguments are context-dependent names, and no declared ones. */
 const WITH_WORDS = new Set(["builtin", "interpolate", "diagnostic", "blend_src"]);
 const BUFFERS = "Use payload, state, set_reply and the like: there are no buffers";
 
 export interface FrontOptions {
   /**
-   * Names that the library has for a user's part, unless that declares them itself, and the prefix of each: of structs, and of
-   * built-in functions that naga translates to what devices are not opened with.
+   * Prefixes by name: the names of structs, and of built-in functions that the library replaces. A name that the user's
+   * part declares itself is the user's.
    */
   readonly provided: ReadonlyMap<string, string>;
-  /** Extensions that such a part may enable, where the device has them. */
+  /** Extensions that the part may enable, where the device has them. */
   readonly extensions: readonly Extension[];
   readonly target: Target;
 }
 
-/** A user's part, ready for naga. */
+/** A user's part, changed for naga. */
 export class Front {
-  /** As many lines as the user's, each with the same tokens: comments are blanks. */
+  /** The text for naga: the user's lines with the same tokens; comments became blanks. */
   readonly text: string;
   readonly lines: number;
-  /** Those of the provided names that it has. */
+  /** The provided names that the part uses. */
   readonly used: ReadonlySet<string>;
-  /** Extensions that it enables. */
+  /** Extensions that the part enables. */
   readonly enabled: ReadonlySet<string>;
   readonly #module: Module;
   readonly #declared = new Map<string, Declaration>();
   readonly #excerpts = new Excerpts();
 
-  /** Fault for what a user's part may not have. */
+  /** Throws Fault where the part is not allowed. */
   constructor(source: string, { provided, extensions, target }: FrontOptions) {
     const all = tokensOf(source);
     this.#module = moduleOf(all);
@@ -79,18 +79,18 @@ export class Front {
     this.used = used;
   }
 
-  /** The module's declaration of this name. */
+  /** The declaration of a name at module scope. */
   declaration(name: string): Declaration | undefined {
     return this.#declared.get(name);
   }
 
-  /** The lines of its module variables, by the names that naga is given for them. */
+  /** The lines of the module variables, by their names in naga's text. */
   variables(): Map<string, number> {
     const variables = this.#module.declarations.filter(({ kind }) => kind === "var");
     return new Map(variables.map(({ name, line }) => [PREFIX + name, line]));
   }
 
-  /** Where a variable is declared: one of the function `of`, or of the module. Both by the names that naga is given. */
+  /** The line of a variable of the function `of`, or of the module. Both names are those in naga's text. */
   lineOfVariable(variable: string, of?: string): number | undefined {
     const { declarations, tokens } = this.#module;
     const body = declarations.find(({ kind, name }) => kind === "fn" && PREFIX + name === of);
@@ -101,28 +101,28 @@ export class Front {
     return found?.line ?? this.variables().get(variable);
   }
 
-  /** The line of what naga refuses without saying where; `isRefused` is asked of smaller parts. */
+  /** The line of an error that naga reports without a position. `isRefused` is called with smaller parts. */
   locate(isRefused: (part: string) => Promise<boolean>): Promise<number | undefined> {
     return locate(this.#module, isRefused);
   }
 
-  /** naga's words, with the user's names, lines and columns. */
+  /** naga's report, with the user's names, lines and columns. */
   explain(formatted: string): string {
     return this.#excerpts.explain(formatted);
   }
 
-  /** The line in which naga's report begins; 0 where it names none. */
+  /** The first line that naga's report names; 0 where it names none. */
   lineOf(formatted: string): number {
     return Number(/wgsl:(\d+):/.exec(formatted)?.[1] ?? 0);
   }
 
-  /** The first name that is like this, and no member. */
+  /** The first name that matches `pattern` and is no member. */
   find(pattern: RegExp): Token | undefined {
     const { tokens } = this.#module;
     return tokens.find(({ kind, text }, at) => kind === "name" && pattern.test(text) && tokens[at - 1]?.text !== ".");
   }
 
-  /** The line of what naga goes deepest into: the most brackets around it, or the longest statement. */
+  /** The line where naga's recursion is probably deepest: the most nested brackets, or the longest statement. */
   deepest(): number {
     const { tokens } = this.#module;
     let [depth, length, most] = [0, 0, 0];
@@ -139,17 +139,17 @@ export class Front {
     return line;
   }
 
-  /** Where a pointer to an element or a member is made, as an argument before others. */
+  /** The first pointer to an element or a member; a pointer that is an argument comes before others. */
   elementPointer(): { line: number; text: string } | undefined {
     const { tokens, closing } = this.#module;
     const textAt = (at: number) => tokens[at]?.text ?? "";
     const isPart = (at: number) => textAt(at) === "[" || textAt(at) === ".";
-    /** What is pointed to begins with a name, or with (*name). */
+    /** The index behind a token, or behind a bracket with its content: a pointer is made of a name, or of (*name). */
     const behind = (at: number) => (closing.get(at) ?? at) + 1;
     const made = [...tokens.keys()].filter(
       (at) => textAt(at) === "&" && /^[(,=]$/.test(textAt(at - 1)) && isPart(behind(at + 1)),
     );
-    const at = made.find((place) => textAt(place - 1) !== "=") ?? made[0];
+    const at = made.find((index) => textAt(index - 1) !== "=") ?? made[0];
     if (at === undefined) return undefined;
     let end = behind(at + 1);
     while (isPart(end)) end = textAt(end) === "[" ? behind(end) : end + 2;
@@ -167,7 +167,7 @@ export class Front {
   }
 }
 
-/** What becomes of each token; they are asked for in their order. */
+/** The changes of each token. `next` is called with the tokens in their order. */
 class Changes {
   readonly #before = new Map<number, string>();
   readonly #text = new Map<number, string>();
@@ -182,7 +182,7 @@ class Changes {
       if (prefix !== undefined) this.#before.set(at, prefix);
     }
     for (const { name, start, end } of attributesOf(module)) {
-      // It says which warnings there are, and naga does not know it.
+      // naga does not know @diagnostic, which only selects warnings.
       if (name === "diagnostic") this.#blank(module, start, end);
     }
     for (const directive of module.directives) if (directive.kind === "enable") this.#enable(module, directive);
@@ -192,7 +192,7 @@ class Changes {
     }
   }
 
-  /** naga needs no word of subgroups, and refuses it. */
+  /** naga refuses `enable subgroups`, and supports subgroups without it. */
   #enable(module: Module, { start, end, names }: Directive): void {
     const keeps = (text: string | undefined) => text === "enable" || text === "f16" || text === ";";
     for (let at = start; at < end; at++) {
@@ -207,7 +207,7 @@ class Changes {
     }
   }
 
-  /** A function that ends with an endless loop gives a zero behind it. */
+  /** Adds a return of zero behind an endless loop that ends a function. */
   #return(module: Module, declaration: Declaration): void {
     const loops = endlessLoops(module, declaration);
     if (loops.length === 0) return;
@@ -219,7 +219,7 @@ class Changes {
     for (const at of loops) this.#behind.set(at, ` return ${type.trim()}();`);
   }
 
-  /** An override that nobody sets is a constant with its default, of a type that is not abstract. */
+  /** Makes an override a constant with its default, of a concrete type: no caller sets overrides. */
   #override(module: Module, declaration: Declaration): void {
     const { tokens } = module;
     const { keyword, at, end, attributes, name } = declaration;
@@ -240,7 +240,7 @@ class Changes {
   }
 }
 
-/** The type that a value of literals has once it is not abstract, as `: type`; nothing where the value has more in it. */
+/** The concrete type of an expression of abstract literals, as `: type`; empty for all other expressions. */
 function concrete(value: readonly Token[]): string {
   const numbers = value.filter(({ kind }) => kind === "number");
   const plain = value.every(({ kind, text }) => kind === "number" || /^[-+*/%()~]$/.test(text));
@@ -250,7 +250,7 @@ function concrete(value: readonly Token[]): string {
   return isFloat ? ": f32" : ": i32";
 }
 
-/** All attributes, wherever they stand. */
+/** All attributes of the module, also within functions and structs. */
 function attributesOf({ tokens, closing }: Module): { name: string; start: number; end: number }[] {
   return [...tokens.entries()].flatMap(([at, { text }]) => {
     if (text !== "@") return [];
@@ -259,7 +259,7 @@ function attributesOf({ tokens, closing }: Module): { name: string; start: numbe
   });
 }
 
-/** Names that are no module's: members, attributes and the words of some of them, and those of directives. */
+/** Indices of names that no declaration at module scope gives: of members, attributes and directives. */
 function keptNames(module: Module): Set<number> {
   const { tokens, declarations, directives } = module;
   const kept = new Set<number>();
@@ -271,14 +271,14 @@ function keptNames(module: Module): Set<number> {
   for (const { name, start, end } of attributesOf(module)) keep(start, WITH_WORDS.has(name) ? end : start + 2);
   for (const { kind, start, end } of declarations) {
     if (kind !== "struct") continue;
-    // Within a struct there is a colon behind names of members only.
+    // Within a struct, a colon follows only the names of members.
     for (let at = start; at < end; at++) if (tokens[at + 1]?.text === ":") kept.add(at);
   }
   return kept;
 }
 
 function check({ tokens, declarations }: Module): void {
-  const resource = (place: Place, text: string) => new Fault(place, "a resource of its own", text, BUFFERS);
+  const resource = (at: Position, text: string) => new Fault(at, "a resource of its own", text, BUFFERS);
   for (const declaration of declarations) {
     const { kind, attributes, space, name } = declaration;
     for (const attribute of attributes) {

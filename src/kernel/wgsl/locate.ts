@@ -1,22 +1,22 @@
 /**
- * The line of what naga refuses without saying where it is, an index into a number for example: found by giving it ever less of
- * the part. The least beginning of a function that is still refused ends with the statement.
+ * The line of an error that naga reports without a position, for example an index into a number. naga is given shorter
+ * and shorter parts: the shortest beginning of a function that naga still refuses ends with the faulty statement.
  */
 import type { Declaration, Module } from "./declarations.ts";
 import type { Token } from "./lexer.ts";
 
-/** Longer parts are not looked at: each look takes as long as the first one did. */
+/** Tokens of a part, at most: each of the attempts takes as long as a translation. */
 const TOKENS_MAX = 20_000;
 
 type IsRefused = (part: string) => Promise<boolean>;
 
-/** Up to, and without, a token, and how many brackets are open there. */
+/** A beginning of a function: its end, a token's index, and the number of brackets that are open there. */
 interface Cut {
   readonly at: number;
   readonly open: number;
 }
 
-/** Undefined where it is in no function, or can't be found. */
+/** Undefined where the error is in no function, or is not found. */
 export async function locate(module: Module, isRefused: IsRefused): Promise<number | undefined> {
   if (module.tokens.length > TOKENS_MAX) return undefined;
   const functions = module.declarations.filter(({ kind }) => kind === "fn");
@@ -34,7 +34,9 @@ export async function locate(module: Module, isRefused: IsRefused): Promise<numb
   return module.tokens[at]?.line;
 }
 
-/** The least number up to `most` that it is true of; it is true of `most`, and of all behind the least one. */
+/**
+ * The least number from 0 to `most` for which `of` is true. It must be true for `most`, and for all above the least.
+ */
 async function least(most: number, of: (value: number) => Promise<boolean>): Promise<number> {
   let [low, high] = [0, most];
   while (low < high) {
@@ -45,7 +47,7 @@ async function least(most: number, of: (value: number) => Promise<boolean>): Pro
   return low;
 }
 
-/** Where statements of a function end, also within blocks. A switch is not cut: it needs all of its clauses. */
+/** The ends of a function's statements, also within blocks. A switch is not cut: it needs all of its clauses. */
 function cutsOf({ tokens, closing }: Module, { body, end }: Declaration): Cut[] {
   const cuts: Cut[] = [{ at: body + 1, open: 1 }];
   let open = 1;
@@ -64,20 +66,20 @@ function cutsOf({ tokens, closing }: Module, { body, end }: Declaration): Cut[] 
   return cuts;
 }
 
-/** The part with some functions cut short; undefined: right behind the beginning of their bodies. */
+/** The part with some functions cut short; undefined: the function's body is empty. */
 function written(module: Module, cut: ReadonlyMap<Declaration, Cut | undefined>): string {
   const { tokens } = module;
   let text = "";
   let before: Token | undefined;
   const write = (token: Token) => {
-    // What stood together stays together: two > are one operator.
+    // Adjacent tokens stay adjacent: two > may be one operator.
     const isNext = before?.line === token.line && before.column + before.text.length === token.column;
     text += `${isNext ? "" : " "}${token.text}`;
     before = token;
   };
   let at = 0;
-  for (const [declaration, place] of [...cut].sort(([a], [b]) => a.start - b.start)) {
-    const { at: until, open } = place ?? { at: declaration.body + 1, open: 1 };
+  for (const [declaration, end] of [...cut].sort(([a], [b]) => a.start - b.start)) {
+    const { at: until, open } = end ?? { at: declaration.body + 1, open: 1 };
     for (; at < until; at++) write(tokens[at] as Token);
     text += `${" }".repeat(open - 1)}${zeroOf(module, declaration)} }`;
     at = declaration.end;
@@ -86,7 +88,7 @@ function written(module: Module, cut: ReadonlyMap<Declaration, Cut | undefined>)
   return text;
 }
 
-/** What a function that has a result ends with. */
+/** The return statement at the end of a function that has a result. */
 function zeroOf({ tokens, closing }: Module, { at, body, hasResult }: Declaration): string {
   if (!hasResult) return "";
   const type = tokens.slice((closing.get(at + 1) as number) + 2, body).map(({ text }) => text);

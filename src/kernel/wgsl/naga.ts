@@ -1,38 +1,40 @@
 /**
- * naga, as WebAssembly: an instance that can be thrown away. The package's own binding keeps one for the process, which is of no
- * use any more once naga has panicked or run out of stack; so this is a binding for the few functions that are used here.
+ * A binding of naga's WebAssembly whose instance can be replaced. The package's own binding has one instance for the
+ * process, which is unusable once naga has panicked or run out of stack. This binding has only the functions that are
+ * used here.
  *
- * What is done about naga 30 on this side, and where; each could go once naga, or naga-wasm, has it:
- * - bounds of indices and of loops for SPIR-V, which naga-wasm has no options for (spirv.ts);
+ * Workarounds for naga 30, and their files. Each can go once naga, or naga-wasm, has the feature:
+ * - bounds of indices and of loops for SPIR-V, which naga-wasm has no options for (spirv/guards.ts);
  * - zeroing of the workgroup's memory by loops (spirv/zeros.ts), constant tables as one variable (spirv/tables.ts);
- * - `capabilities`, without which pack4xU8 and its kin need features of the device (shaders/packed.wgsl);
- * - f16 without its capabilities for buffers, subgroups in the version of SPIR-V that has them (spirv.ts), without the `enable`
- *   that naga refuses (front.ts), and subgroupElect (shaders/subgroups.wgsl);
+ * - `capabilities`, without which pack4xU8 and similar functions need features of the device (shader/packed.wgsl);
+ * - f16 without its capabilities for buffers, subgroups in the SPIR-V version that has them (spirv/guards.ts), without
+ * the
+ *   `enable` that naga refuses (front.ts), and subgroupElect (shader/subgroups.wgsl);
  * - overrides with their defaults, @diagnostic, functions that end with an endless loop (front.ts, endless.ts);
- * - barriers of the workgroup's scope (spirv.ts); one buffer both as words and as atomics (spirv/atomics.ts);
- * - pointers to parts of variables as arguments, which panic in its writer, are refused by their place (front.ts);
+ * - barriers of the workgroup's scope (spirv/guards.ts); one buffer both as words and as atomics (spirv/atomics.ts);
+ * - pointers to parts of variables as arguments, which make naga's writer panic: their line is found in front.ts;
  * - a stack of 1 MiB, which a sum of 1,800 terms uses up (stack.ts);
  * - time that grows with the square of a function's length (skip.ts).
  */
-// @ts-expect-error: its types are those of its exports; with this attribute it is a path.
+// @ts-expect-error: with this attribute the import is a path, and not the module that its types describe.
 import wasm from "../../../node_modules/naga-wasm/dist/wasm/naga_bg.wasm" with { type: "file" };
 import { withSteps } from "./skip.ts";
 import { withStack } from "./stack.ts";
 
-/** What naga says of a source: its words, with the place and the excerpt. */
+/** naga's report on an invalid source, with position and excerpt. */
 export class NagaRefusal extends Error {}
 
-/** naga ended in the middle: by a panic, or as its stack was too small. */
+/** naga crashed: by a panic, or because its stack was too small. */
 export class NagaCrash extends Error {
-  /** What it was at: `parseWgsl`, `validate` and so on. */
+  /** The function that crashed: `parseWgsl`, `validate` and so on. */
   readonly step: string;
 
   constructor(step: string, cause: unknown) {
-    super(`naga ended in ${step}`, { cause });
+    super(`naga crashed in ${step}`, { cause });
     this.step = step;
   }
 
-  /** It went too deep: the source has an expression or a block of too many levels. */
+  /** Whether the stack was too small: the source has an expression or a block of too many levels. */
   get isTooDeep(): boolean {
     return this.cause instanceof RangeError || /out of bounds|stack/i.test(String(this.cause));
   }
@@ -56,7 +58,7 @@ interface Exports {
   readonly __wbindgen_start: () => void;
 }
 
-/** 2 MB of WebAssembly: compiled when the first shader is. */
+/** The module, 2 MB of WebAssembly. It is compiled for the first shader. */
 let compiled: Promise<WebAssembly.Module> | undefined;
 let instance: Naga | undefined;
 
@@ -64,7 +66,7 @@ async function compile(): Promise<WebAssembly.Module> {
   return WebAssembly.compile(withSteps(withStack(new Uint8Array(await Bun.file(wasm).arrayBuffer()))));
 }
 
-/** The instance that is in use, or a new one where there is none. */
+/** The current instance, or a new one after a crash. */
 export async function naga(): Promise<Naga> {
   const module = await (compiled ??= compile());
   return (instance ??= new Naga(module));
@@ -81,7 +83,7 @@ export class Naga {
     this.#wasm.__wbindgen_start();
   }
 
-  /** Throws NagaRefusal; after NagaCrash this instance is out of use. */
+  /** Throws NagaRefusal; after NagaCrash this instance is not used again. */
   wgslToSpirv(source: string, options: { debug: boolean }): Uint32Array<ArrayBuffer> {
     const wasm = this.#wasm;
     return this.#translate("parseWgsl", new TextEncoder().encode(source), (module, info) => {
@@ -107,7 +109,7 @@ export class Naga {
     const at = this.#guarded(parse, () => wasm.__wbindgen_malloc(bytes.length, 1));
     new Uint8Array(wasm.memory.buffer).set(bytes, at >>> 0);
     const [module] = this.#call(parse, at, bytes.length) as [number];
-    // Without `finally`: after a crash nothing of the instance is called again.
+    // No `finally`: after a crash, no function of the instance may be called.
     const free = (handle: number, end: (handle: number, owned: number) => void) => end(handle, 0);
     const refused = (error: unknown, undo: () => void): never => {
       if (error instanceof NagaRefusal) undo();
@@ -128,7 +130,9 @@ export class Naga {
     }
   }
 
-  /** Calls one of naga's functions: what it gives ends with the error, by its place in the table, and whether there is one. */
+  /**
+   * Calls a function of naga. Its results end with the index of an error in the table, and whether there is an error.
+   */
   #call(step: "parseWgsl" | "parseSpirv" | "validate" | "writeSpirv" | "writeMsl", ...given: unknown[]): number[] {
     const wasm = this.#wasm;
     const results = this.#guarded(step, () => (wasm[step] as (...all: unknown[]) => number[])(...given));
@@ -153,7 +157,7 @@ function textAt({ memory }: Exports, at: number, length: number): string {
   return new TextDecoder().decode(new Uint8Array(memory.buffer, at >>> 0, length));
 }
 
-/** What naga calls, by the names that wasm-bindgen gives: with a prefix, and a hash behind. Most of it reads options. */
+/** The imports of naga. wasm-bindgen adds a prefix and a hash to their names. Most of them read options. */
 function importsOf(exports: () => Exports): (name: string) => (...given: never[]) => unknown {
   const view = () => new DataView(exports().memory.buffer);
   const stored = (value: unknown) => {
@@ -175,7 +179,7 @@ function importsOf(exports: () => Exports): (name: string) => (...given: never[]
     view().setInt32(at + 4, bytes?.length ?? 0, true);
     view().setInt32(at, copy, true);
   };
-  // biome-ignore lint/suspicious/noExplicitAny: these are given whatever JavaScript has.
+  // biome-ignore lint/suspicious/noExplicitAny: these take any JavaScript value.
   const functions: Record<string, (...given: any[]) => unknown> = {
     Error: (at: number, length: number) => Error(textAt(exports(), at, length)),
     Number,
@@ -187,7 +191,7 @@ function importsOf(exports: () => Exports): (name: string) => (...given: never[]
     is_object: (value: unknown) => typeof value === "object" && value !== null,
     is_string: (value: unknown) => typeof value === "string",
     is_undefined: (value: unknown) => value === undefined,
-    // biome-ignore lint/suspicious/noDoubleEquals: it asks for that.
+    // biome-ignore lint/suspicious/noDoubleEquals: the function is loose equality.
     jsval_loose_eq: (a: unknown, b: unknown) => a == b,
     number_get: (at: number, value: unknown) => {
       view().setFloat64(at + 8, typeof value === "number" ? value : 0, true);

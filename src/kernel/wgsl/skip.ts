@@ -1,15 +1,17 @@
 /**
- * naga 30 works out the types of a function's expressions as it reads them. `Typifier::grow` gets to those that are new with
- * `skip`, which takes a step for each expression before them: time grows with the square of a function's length, 14 s for 32,000
- * statements. Here those steps are one, in the WebAssembly. Upstream should give the iterator of its arenas a `nth`.
+ * naga 30 computes the types of a function's expressions while it parses them. `Typifier::grow` reaches the new
+ * expressions with `skip`, which takes one step for each expression before them. So time grows with the square of a
+ * function's length: 14 s for 32,000 statements. Here a patch of the WebAssembly makes one step of them. Upstream, the
+ * iterator of the arenas needs a `nth`.
  */
 
 /** Bytes of an expression in naga's arenas. */
 const EXPRESSION = 40;
 
 /**
- * The loop, with nothing else like it in the module. Local 2 has the address of the iterator: the first of what is left, its end,
- * its index. Local 5 is the end, 7 how many are left to skip, 10 the index, 11 the first.
+ * The loop, which the module has once. Local 2 is the address of the iterator: address of the next expression, end
+ * address, index. Local 5 is the end address, 7 the number of expressions left to skip, 10 the index, 11 the next
+ * expression's address.
  */
 const LOOP = [
   ...[0x02, 0x40, 0x03, 0x40, 0x20, 0x05, 0x20, 0x0b, 0x46, 0x0d, 0x01], // block, loop: leave both where end = first
@@ -20,7 +22,10 @@ const LOOP = [
   ...[0x41, 0x00, 0x21, 0x07, 0x0b], // left = 0, end of the block
 ];
 
-/** As many bytes, which do the same at once. Local 5 becomes how many are skipped: it is not read again before it is set. */
+/**
+ * The replacement, of the same length. Local 5 becomes the number of skipped expressions: the module sets it before it
+ * reads it.
+ */
 const STEP = [
   ...[0x20, 0x05, 0x20, 0x0b, 0x6b, 0x41, EXPRESSION, 0x6e, 0x21, 0x05], // skipped = (end - first) / EXPRESSION
   ...[0x20, 0x05, 0x20, 0x07, 0x20, 0x05, 0x20, 0x07, 0x49, 0x1b, 0x21, 0x05], // skipped = min(skipped, left)
@@ -29,7 +34,7 @@ const STEP = [
   ...[0x20, 0x07, 0x20, 0x05, 0x6b, 0x21, 0x07], // left -= skipped
 ];
 
-/** The same module with the step. One that does not have the loop, of another version, stays as it is. */
+/** The module with the loop replaced. A module of another version, which does not have the loop, stays unchanged. */
 export function withSteps(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const changed = Buffer.from(module);
   const loop = Buffer.from(LOOP);

@@ -1,25 +1,26 @@
-/** A larger stack for a WebAssembly module of LLVM's. */
+/** A larger stack for a WebAssembly module made by LLVM. */
 
 const PAGE = 65_536;
 /**
- * What each level of an expression takes of it is some 600 bytes; of the engine's own stack, which is of 8 MiB and can't be made
- * larger, it takes more. So that ends first, and cleanly: the stack never reaches what lies below it.
+ * Bytes of the module's stack. A level of an expression takes about 600 bytes of it, and more of the engine's own stack
+ * of 8 MiB, which can't be enlarged. So the engine's stack overflows first, with a RangeError, and this one never
+ * overflows.
  */
 const STACK_BYTES = 64 * 2 ** 20;
 
-/** Sections, by their numbers in the WebAssembly specification (5.5.2). */
+/** Ids of sections (WebAssembly specification, 5.5.2). */
 const SECTION = { memory: 5, global: 6 };
-/** Magic and version. */
+/** Bytes of magic and version. */
 const PREAMBLE = 8;
 const I32_CONST = 0x41;
 
 /**
- * The same module with STACK_BYTES of stack behind its memory, instead of the 1 MiB before it: `__stack_pointer`, the first
- * global, begins there. What the module allocates lies behind that, as memory.grow gives it.
+ * The module with STACK_BYTES of stack behind its initial memory, instead of the 1 MiB before it. `__stack_pointer`,
+ * the first global, starts at the stack's top. The heap lies behind the stack, in memory that memory.grow adds.
  */
 export function withStack(module: Uint8Array): Uint8Array<ArrayBuffer> {
   let top = 0;
-  const pieces: Uint8Array[] = [module.subarray(0, PREAMBLE)];
+  const sections: Uint8Array[] = [module.subarray(0, PREAMBLE)];
   for (let at = PREAMBLE; at < module.length; ) {
     const id = module[at] as number;
     const [size, body] = unsigned(module, at + 1);
@@ -43,10 +44,10 @@ export function withStack(module: Uint8Array): Uint8Array<ArrayBuffer> {
       const [, rest] = unsigned(module, first + 3);
       content = bytes([...module.subarray(body, first + 3), ...signedLeb(top)], module.subarray(rest, end));
     }
-    pieces.push(content ? bytes([id, ...leb(content.length)], content) : module.subarray(at, end));
+    sections.push(content ? bytes([id, ...leb(content.length)], content) : module.subarray(at, end));
     at = end;
   }
-  return Buffer.concat(pieces);
+  return Buffer.concat(sections);
 }
 
 const bytes = (head: number[], tail: Uint8Array) => Buffer.concat([Uint8Array.from(head), tail]);
@@ -66,7 +67,7 @@ function leb(value: number): number[] {
   return [...out, value];
 }
 
-/** The same with room for the sign. */
+/** LEB128 of a signed number: the highest of the last byte's seven bits is the sign. */
 function signedLeb(value: number): number[] {
   const out = leb(value);
   if (((out.at(-1) as number) & 0x40) === 0) return out;

@@ -1,4 +1,4 @@
-/** Words that WGSL keeps for itself. Of the specification, sections 16.1 and 16.2. */
+/** Keywords and reserved words of WGSL (sections 16.1 and 16.2 of its specification). */
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 

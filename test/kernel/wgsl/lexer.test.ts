@@ -11,7 +11,7 @@ const fault = (text: string): string => {
     if (error instanceof Fault) return error.message;
     throw error;
   }
-  throw new Error(`it was taken: ${text}`);
+  throw new Error(`no fault: ${text}`);
 };
 
 /** Every break of WGSL, by its name. */
@@ -175,7 +175,7 @@ test("random text is tokens without a gap, or a fault with a line", () => {
       taken++;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      expect(error.place.line).toBeGreaterThan(0);
+      expect(error.position.line).toBeGreaterThan(0);
     }
   }
   expect(taken).toBeGreaterThan(100);

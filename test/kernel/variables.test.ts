@@ -1,4 +1,4 @@
-/** Variables of bodies: how much room they have, that they are 0 at first, and that constant tables are there once. */
+/** Variables of bodies: their memory limits, their zeroing, and one variable for each constant table. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { parseSpirv, translate, validate } from "naga-wasm";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -22,7 +22,7 @@ setDefaultTimeout(60_000);
 const spirvOf = (source: string) =>
   translate({ from: "wgsl", source, to: "spirv", options: { flags: { debug: true } } });
 
-/** Validates it, and gives it back as WGSL: as text that can be looked at. */
+/** Validates a module and translates it to WGSL. */
 function textOf(spirv: Uint32Array): string {
   using module = parseSpirv(spirv);
   using _ = validate(module);
@@ -43,19 +43,19 @@ describe("constant tables", () => {
   const locals = (body: string) =>
     textOf(withTables(spirvOf(shader(body, table())))).split(/\bvar \w+: array/).length - 1;
 
-  test("are one variable, however many look-ups there are", () => {
+  test("are one variable for any number of lookups", () => {
     const lookups = (count: number) =>
       Array.from({ length: count }, (_, i) => `a[${i}] = T[a[${i}] & 255u];`).join(" ");
     for (const count of [1, 2, 16]) expect([privates(lookups(count)), locals(lookups(count))]).toEqual([1, 0]);
   });
 
-  test("a variable that begins as a table and changes stays one of its own", () => {
+  test("a copy of a table that is written stays a variable of its own", () => {
     for (const change of ["l[id.y] = 5u;", "let p = &l[id.x]; *p = 5u;", "l = array<u32, 256>();"]) {
       expect(privates(`for (var i = 0u; i < 3u; i++) { var l = T; ${change} a[0] = l[id.x]; }`)).toBe(0);
     }
   });
 
-  test("a body may look into one as often as it likes; together they fill an invocation's room", async () => {
+  test("count once each towards the memory limit of an invocation", async () => {
     const body = (count: number, length = 256) =>
       `${table("T", length)}${table("U", length, 1)}fn on_message(message: Message) { var s = 0u;
         ${Array.from({ length: count }, (_, i) => `s ^= T[payload(${i}u) & 255u] ^ U[payload(${i}u)];`).join(" ")} set_reply(0u, s); reply(4u); }`;
@@ -69,7 +69,7 @@ describe("constant tables", () => {
 describe("zeros", () => {
   const NULL_STORES = / = array<[^;]*>\(\);/;
 
-  test("of large variables are written by loops, of small ones at once", () => {
+  test("are written by loops for large variables, and by one store for small ones", () => {
     const text = (length: number) => {
       const body = `var l: array<u32, ${length}>; l[id.x] = 1u; w[id.y] = 2u; p[id.x] = 3u; a[0] = l[id.y] + w[id.x] + p[id.y];`;
       const globals = `var<workgroup> w: array<u32, ${length}>; var<private> p: array<u32, ${length}>;`;
@@ -80,7 +80,7 @@ describe("zeros", () => {
     expect(text(65)).not.toMatch(NULL_STORES);
   });
 
-  test("a value that a block gives on names the block that it ends in", () => {
+  test("a phi names the last block of a predecessor that got a loop", () => {
     const body = `var s = 0u;
       for (var i = 0u; i < 3u; i++) { var l: array<u32, 100>; l[id.x] += i; s += select(0u, l[id.y], l[i] > 1u && a[i] > 2u); }
       a[0] = s;`;
@@ -89,13 +89,13 @@ describe("zeros", () => {
   });
 });
 
-/** Keeps the turn of each dispatch that is submitted, and for how long submissions are waited for. */
+/** Records the parity of each dispatch, and the timeout of each wait for a submission. */
 class Noted extends Watched {
-  readonly turns: number[] = [];
+  readonly parities: number[] = [];
   readonly limits: number[] = [];
 
   override submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number {
-    for (const step of steps) if (step.kind === "dispatch") this.turns.push(step.push[PUSH.PARITY] as number);
+    for (const step of steps) if (step.kind === "dispatch") this.parities.push(step.push[PUSH.PARITY] as number);
     return super.submit(memories, steps);
   }
 
@@ -117,23 +117,23 @@ describe.skipIf(!vulkan)("on a device", () => {
     gpu.release();
   });
 
-  test("a launch resolves when the shader has run, once for each body, and no message was handled", async () => {
+  test("the first launch of a body runs its shader once, without a message", async () => {
     const noted = new Noted(new VulkanCompute(gpu.retain()));
     const clock = new HybridLogicalClock({ nodeId: 5 });
     await using own = Bare.over(await openRings(noted, clock), clock);
     const body = "fn on_message(m: Message) { set_state(0u, state(0u) + 1u); set_reply(0u, state(0u)); reply(4u); }";
     const first = await own.launch(body);
-    expect(noted.turns).toHaveLength(1);
-    expect([0, 1]).not.toContain(noted.turns[0] as number);
+    expect(noted.parities).toHaveLength(1);
+    expect([0, 1]).not.toContain(noted.parities[0] as number);
     expect(Math.max(...noted.limits)).toBeGreaterThan(HANG_MS);
     const second = await own.launch(body);
-    expect(noted.turns).toHaveLength(1);
+    expect(noted.parities).toHaveLength(1);
     for (const kernel of [first, second]) expect(wordsOf(await own.call(kernel, words(0)))).toEqual([1]);
     expect(own.backend.metrics.dispatches).toBe(2);
   });
 
-  test("look-ups find what the table has", async () => {
-    const look = await bare.launch(`${table()}fn twice(i: u32) -> u32 { return T[i] ^ T[i + 1u]; }
+  test("lookups give the elements of the table", async () => {
+    const kernel = await bare.launch(`${table()}fn twice(i: u32) -> u32 { return T[i] ^ T[i + 1u]; }
       fn on_message(message: Message) {
         var changed = T;
         changed[payload(0u)] = 1u;
@@ -141,7 +141,7 @@ describe.skipIf(!vulkan)("on a device", () => {
       }`);
     for (const at of [0, 7, 254]) {
       const [one, two] = [TABLE[at] as number, TABLE[at + 1] as number];
-      expect(wordsOf(await bare.call(look, words(at)))).toEqual([one, (one ^ two) >>> 0, 1]);
+      expect(wordsOf(await bare.call(kernel, words(at)))).toEqual([one, (one ^ two) >>> 0, 1]);
     }
   });
 
@@ -187,17 +187,17 @@ describe.skipIf(!vulkan)("on a device", () => {
     });
   }
 
-  test("a workgroup has WebGPU's least limit for the body's own, and what the device has", async () => {
+  test("a workgroup's variables have at least WebGPU's limit, and at most the device's", async () => {
     const body = (bytes: number) => `var<workgroup> x: array<u32, ${bytes / 4}>;
       fn on_message(message: Message) { x[${bytes / 4 - 1}] = payload(0u); set_reply(0u, x[payload(1u)]); reply(4u); }`;
     const least = await bare.launch(body(16_384));
     expect(wordsOf(await bare.call(least, words(5, 4095)))).toEqual([5]);
     const most = gpu.info.workgroupMaxBytes;
     const refused = await failure("SHADER_INVALID", () => bare.launch(body(most)));
-    const [, needed, room] = /workgroup need (\d+) bytes, and .* has room for (\d+)/.exec(refused.message) ?? [];
+    const [, needed, limit] = /workgroup need (\d+) bytes, and .* has (\d+)/.exec(refused.message) ?? [];
     expect(Number(needed)).toBe(most);
-    const whole = await bare.launch(body(Number(room)));
-    expect(wordsOf(await bare.call(whole, words(6, Number(room) / 4 - 1)))).toEqual([6]);
+    const whole = await bare.launch(body(Number(limit)));
+    expect(wordsOf(await bare.call(whole, words(6, Number(limit) / 4 - 1)))).toEqual([6]);
   });
 });
 
