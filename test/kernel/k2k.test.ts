@@ -403,13 +403,13 @@ describe("a peer that leaves", () => {
     open.push(to, from, theirTo, theirFrom);
     const closed = Promise.withResolvers<void>();
     const peer: Peer = new Peer("a", "b", to, from, {
-      arrived({ told, answer }) {
-        told("delivered");
+      arrived({ report, answer }) {
+        report("delivered");
         answer?.(null, 1);
         closed.resolve(peer.close());
       },
       answered() {},
-      left() {},
+      callFailed() {},
       ended() {},
     });
     const call = frame({ number: 7 });

@@ -1,4 +1,4 @@
-/** Messages between kernels by way of the host: in this runtime, and to runtimes of other processes and hosts. */
+/** Messages between kernels through the host: in this runtime, and to runtimes of other processes and hosts. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { checkAborted, type Limits, limited, timeoutOf } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
@@ -17,39 +17,40 @@ import type { LocalRuntime } from "./kernels.ts";
 import { type Answer, type Arrival, type ConnectOptions, connectPeer } from "./peer.ts";
 import { Router } from "./router.ts";
 
-/** "kernel" in this runtime, "runtime/kernel" in another one. */
+/** Sends messages between kernels. Addresses: "kernel" in this runtime, "runtime/kernel" in another one. */
 export interface K2kBroker {
   /**
-   * Sends from a kernel, or "host", to a kernel. What it resolves with is true when it says so:
-   * - "delivered": it is in the input of the destination;
-   * - "queue-full": there was no room for it there, on the way, or among those that wait; send again later;
+   * Sends from a kernel, or "host", to a kernel. Resolves with the outcome:
+   * - "delivered": the message is in the input of the destination;
+   * - "queue-full": the input, a runtime on the way, or this broker (`maxPending`) was full; send again later;
    * - "not-found": there was no such kernel within `deliveryTimeoutMs`;
-   * - "timeout": there was, and it was not active within that time;
-   * - "max-hops-exceeded": the routes go round in a ring, or too far;
-   * - "pending": it was handed to another runtime, which has not said within that time, and 2 s more, what became of it.
-   * Rejects with PEER_DIED or CHANNEL_CLOSED (a runtime on the way is gone, and did not say what became of it), CLOCK_DRIFT
-   * (this clock is too far ahead for a runtime on the way), KERNEL_NOT_ACTIVE (the sender is no kernel here),
-   * INVALID_ARGUMENT, CLOSED, and TIMEOUT or ABORTED. `timeoutMs` is how long the caller waits, by default for as long as it
-   * takes. After TIMEOUT or ABORTED a message that waits here is not delivered, and counts as rejected. One that another
-   * runtime was given may be delivered; the metrics say so once it is known.
+   * - "timeout": the kernel was not active within `deliveryTimeoutMs`;
+   * - "max-hops-exceeded": the routes form a ring, or have more than `maxHops` hops;
+   * - "pending": another runtime took the message and reported no outcome within `deliveryTimeoutMs` + 2 s. Rejects
+   * with PEER_DIED or CHANNEL_CLOSED (a runtime on the way ended without a report), CLOCK_DRIFT (this clock is too far
+   * ahead for a runtime on the way), KERNEL_NOT_ACTIVE (the sender is no kernel here), INVALID_ARGUMENT, CLOSED, and
+   * TIMEOUT or ABORTED. `timeoutMs` limits the caller's wait; default Infinity. After TIMEOUT or ABORTED a message that
+   * waits here is not delivered, and counts as rejected. A message that another runtime took may be delivered: the
+   * metrics count it when its outcome is known.
    */
   send(from: string, to: string, payload: MessageBytes, options?: SendOptions & Limits): Promise<DeliveryStatus>;
   /**
-   * Messages for a destination that is neither here nor in a connected runtime go to `nextHop`: to a connected runtime of
-   * that name, which takes them on, or to another kernel, which is given them instead. The destination may be a kernel, or
-   * a runtime: then for all of its kernels. INVALID_ARGUMENT.
+   * Messages for a destination that is neither here nor in a connected runtime go to `nextHop`: to a connected runtime
+   * of that name, which forwards them, or to another kernel, which gets them instead. The destination is a kernel, or a
+   * runtime with all of its kernels. Throws INVALID_ARGUMENT.
    */
   addRoute(destination: string, nextHop: string): void;
   /**
-   * Meets another runtime, of this or another process or host: each calls this with the other's name. From then on its
-   * kernels are "runtime/kernel" here, and the process stays alive until the shutdown. Errors as for `Channel.open`.
+   * Connects with another runtime, of this or another process or host: each calls this with the other's name. Its
+   * kernels are "runtime/kernel" here from then on. The connection keeps the process alive until the shutdown. Errors
+   * as for `Channel.open`.
    */
   connect(runtime: string, options?: ConnectOptions): Promise<void>;
   /** Names of the runtimes that are connected. */
   readonly connected: readonly string[];
   /**
-   * Messages that came into the input of a kernel, that wait for one or are on their way, and that were not delivered: those that
-   * `send` sends, those from other runtimes, and all that kernels send, whatever they run on.
+   * Counts of messages from `send`, from other runtimes, and from kernels of every backend. `delivered`: in the input
+   * of a kernel. `pending`: the outcome is not known. `rejected`: not delivered.
    */
   readonly metrics: { delivered: number; pending: number; rejected: number };
 }
@@ -108,9 +109,9 @@ export class Broker implements K2kBroker {
         remedy,
       });
     }
-    const { promise, resolve: told } = Promise.withResolvers<Outcome>();
+    const { promise, resolve: report } = Promise.withResolvers<Outcome>();
     const message = this.#compose(source, to, payload, options, 0);
-    const delivery = this.#dispatcher.send({ from, to, message, told }, true);
+    const delivery = this.#dispatcher.send({ from, to, message, report }, true);
     const outcome = await limited(what, promise, { timeoutMs, signal }, undefined, (error) =>
       this.#dispatcher.withdraw(delivery, error),
     );
@@ -137,7 +138,7 @@ export class Broker implements K2kBroker {
       const peer = await connectPeer(name, runtime, options, this.#closed.signal, {
         arrived: (arrival) => this.#arrived(arrival),
         answered: (correlationId, answer, code) => this.#answered(correlationId, answer, code),
-        left: (correlationId, error) => this.#runtime.calls.get(correlationId)?.failed(error),
+        callFailed: (correlationId, error) => this.#runtime.calls.get(correlationId)?.failed(error),
         ended: () => this.#router.peers.delete(runtime),
       });
       if (this.#closed.signal.aborted) {
@@ -154,8 +155,9 @@ export class Broker implements K2kBroker {
   // ───────────── from kernels ─────────────
 
   /**
-   * From a handler, whose backend has `inner` to reach its own kernels. Throws KERNEL_NOT_ACTIVE where there is no such
-   * kernel now, QUEUE_FULL, MAX_HOPS_EXCEEDED, INVALID_ARGUMENT: each of them is a message that was not delivered.
+   * A message from a handler. `inner` reaches the kernels of the handler's backend. Throws KERNEL_NOT_ACTIVE where
+   * there is no such kernel now, QUEUE_FULL, MAX_HOPS_EXCEEDED, INVALID_ARGUMENT. After an error the message is not
+   * delivered.
    */
   post(
     from: string,
@@ -166,8 +168,8 @@ export class Broker implements K2kBroker {
     correlationId: number,
   ): void {
     let outcome: Outcome | null = null;
-    const told = (settled: Outcome) => {
-      outcome = settled;
+    const report = (known: Outcome) => {
+      outcome = known;
     };
     try {
       checkNames("sending to a kernel", options, SEND);
@@ -181,7 +183,7 @@ export class Broker implements K2kBroker {
       }
       const message = this.#compose(this.#runtime.kernel(from)?.number ?? 0, to, payload, options, correlationId);
       this.#runtime.calls.passedOn(correlationId);
-      this.#dispatcher.send({ from, to, message, told }, false);
+      this.#dispatcher.send({ from, to, message, report }, false);
     } catch (error) {
       this.#dispatcher.count(0, 1);
       throw error;
@@ -189,7 +191,7 @@ export class Broker implements K2kBroker {
     if (outcome !== null) throwUnlessDelivered(outcome, from, to);
   }
 
-  /** From the handler of a Worker, whom nothing can be told any more. */
+  /** A message from the handler of a Worker, which can't get an error. */
   postLater(
     source: number,
     to: string,
@@ -201,20 +203,22 @@ export class Broker implements K2kBroker {
     try {
       this.post(this.#runtime.addresses.nameOf(source), to, payload, options, inner, correlationId);
     } catch {
-      // It counts as rejected.
+      // The message counts as rejected.
     }
   }
 
-  /** Messages between kernels of a device, which did not pass here. */
+  /** Counts messages between kernels of a device, which do not pass through the host. */
   counted(delivered: number, rejected: number): void {
     this.#dispatcher.count(delivered, rejected);
   }
 
-  /** From a body on a device, for a kernel that is not there: whose number it is, is the device's word. */
+  /**
+   * A message from a body on a device to a kernel that is not on the device. The device's number may be of no kernel.
+   */
   carry(message: Message, from: string): void {
     const { addresses } = this.#runtime;
     if (addresses.has(message.destination)) {
-      this.#dispatcher.send({ from, to: addresses.nameOf(message.destination), message, told: () => {} }, false);
+      this.#dispatcher.send({ from, to: addresses.nameOf(message.destination), message, report: () => {} }, false);
     } else {
       this.#dispatcher.count(0, 1);
       this.#runtime.calls.unanswered(message.correlationId);
@@ -228,7 +232,7 @@ export class Broker implements K2kBroker {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    // First: of those that wait here, other runtimes are told of no more than the end.
+    // Peers are closed first: they send no reports on the messages that fail here.
     const closing = [...this.#router.peers.values()].map((peer) => peer.close());
     this.#dispatcher.fail(this.#closedError());
     await Promise.all(closing);
@@ -252,27 +256,27 @@ export class Broker implements K2kBroker {
     };
   }
 
-  /** From another runtime: its stamp is heeded, and it gets a number and a source of this one. */
+  /** A message from another runtime: updates the clock, and gives the message an id and a source of this runtime. */
   #arrived(arrival: Arrival): void {
-    const { from, to, message, told } = arrival;
+    const { from, to, message, report } = arrival;
     const { addresses, clock } = this.#runtime;
     message.id = addresses.nextId();
     message.source = addresses.addRemote(from);
-    // Its correlation is that of the other runtime's calls: here it has another one, or none.
+    // Correlation ids are of one runtime: a call gets one of this runtime.
     message.correlationId = arrival.answer ? this.#answers.expect(arrival.answer) : 0;
-    const delivery = this.#dispatcher.open({ from, to, message, told, arrival });
+    const delivery = this.#dispatcher.open({ from, to, message, report, arrival });
     try {
       clock.update(message.timestamp);
       this.#dispatcher.dispatch(delivery, true);
     } catch (error) {
-      delivery.settle(error as LavaFlowError);
+      delivery.finish(error as LavaFlowError);
     }
   }
 
   #answered(correlationId: number, answer: Answer, code: number): void {
     try {
       this.#runtime.clock.update(answer.message.timestamp);
-      this.#answers.came(correlationId, answer, code);
+      this.#answers.arrived(correlationId, answer, code);
     } catch (error) {
       this.#runtime.calls.get(correlationId)?.failed(error as LavaFlowError);
     }

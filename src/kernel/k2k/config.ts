@@ -1,22 +1,22 @@
-/** How a runtime's broker is to deliver. */
+/** Options of a runtime's broker. */
 import { invalidArgument } from "../../errors.ts";
 import { TIMER_MAX_MS } from "../../native/limits.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 
 /** Limits of the messages between kernels. */
 export interface K2kConfig {
-  /** How many messages may be without an answer yet: those that wait, and those on their way elsewhere; default 1024. */
+  /** Messages without an outcome, at most: those that wait here, and those that other runtimes took; default 1024. */
   maxPending: number;
-  /** How long a message waits for a kernel that is not there or not active, milliseconds; default 5000. */
+  /** Milliseconds that a message waits for its kernel to exist and be active; default 5000. */
   deliveryTimeoutMs: number;
-  /** How many routes a message may follow, and how many runtimes it may come to; default 8. */
+  /** Routes and runtimes on a message's way, at most; default 8. */
   maxHops: number;
 }
 
 const DEFAULTS: K2kConfig = { maxPending: 1024, deliveryTimeoutMs: 5000, maxHops: 8 };
 const NAMES: OptionNames<K2kConfig> = { maxPending: true, deliveryTimeoutMs: true, maxHops: true };
 
-/** Null for none. INVALID_ARGUMENT. */
+/** The checked options; null where `k2k` is false. Throws INVALID_ARGUMENT. */
 export function checkK2k(k2k: unknown): K2kConfig | null {
   if (k2k === false) return null;
   if (k2k === true) return DEFAULTS;

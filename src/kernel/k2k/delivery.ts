@@ -1,73 +1,73 @@
-/** A message between kernels on its way by the host, and what becomes of it. */
+/** A message between kernels that is in flight through the host, and its outcome. */
 import { LavaFlowError } from "../../errors.ts";
 import { afterTurn } from "../../native/turn.ts";
 import type { Message } from "../base/message.ts";
 
-/** What became of a message to another kernel. */
+/** The outcome of a message to another kernel. */
 export type DeliveryStatus = "delivered" | "pending" | "queue-full" | "not-found" | "max-hops-exceeded" | "timeout";
 
-/** An error where somebody on the way is gone, or refuses the message as it is. */
+/** An error where a runtime on the way ended, or refused the message. */
 export type Outcome = DeliveryStatus | LavaFlowError;
 
 export class Delivery {
   /** "runtime/kernel". */
   readonly from: string;
   readonly to: string;
-  /** Of which there were so many before this runtime had it. */
+  /** Hops before this runtime. */
   readonly hops: number;
   readonly message: Message;
-  /** On the scale of performance.now(). */
+  /** The end of its delivery time, on the scale of performance.now(). */
   readonly expires: number;
-  readonly #told: (outcome: Outcome) => void;
-  #settled = false;
+  readonly #report: (outcome: Outcome) => void;
+  #isFinished = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `told` hears once what became of it. */
+  /** `report` is called once, with the outcome. */
   constructor(
     { from, to, hops, message }: Pick<Delivery, "to" | "hops" | "message" | "from">,
     withinMs: number,
-    told: (outcome: Outcome) => void,
+    report: (outcome: Outcome) => void,
   ) {
     this.from = from;
     this.to = to;
     this.hops = hops;
     this.message = message;
     this.expires = performance.now() + withinMs;
-    this.#told = told;
+    this.#report = report;
   }
 
   get leftMs(): number {
     return Math.max(0, this.expires - performance.now());
   }
 
-  /** Its outcome is not known yet: at the end of its time, and `moreMs`, it is what `late` says. */
+  /** Finishes with the outcome `late()`, `moreMs` after the end of its time. */
   waits(late: () => Outcome, moreMs = 0): void {
-    if (this.#settled) return;
+    if (this.#isFinished) return;
     clearTimeout(this.#timer);
-    // The thread may have been busy while the word came: that is read in the next turn of the event loop.
-    const timer = setTimeout(() => afterTurn(() => this.#timer === timer && this.settle(late())), this.leftMs + moreMs);
+    // A busy thread may run the timer first although the report has arrived: the report gets one more turn of the loop.
+    const timer = setTimeout(() => afterTurn(() => this.#timer === timer && this.finish(late())), this.leftMs + moreMs);
     this.#timer = timer;
   }
 
-  /** Only the first counts. */
-  settle(outcome: Outcome): void {
-    if (this.#settled) return;
-    this.#settled = true;
+  /** Reports the outcome. Only the first call counts. */
+  finish(outcome: Outcome): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     clearTimeout(this.#timer);
-    this.#told(outcome);
+    this.#report(outcome);
   }
 }
 
-/** What whoever sends is told by an error. */
+/** Throws the error for an outcome, unless it is "delivered". */
 export function throwUnlessDelivered(outcome: Outcome, from: string, to: string): void {
   if (outcome === "delivered") return;
   if (outcome instanceof LavaFlowError) throw outcome;
   const what = `"${from}" sends to "${to}"`;
   if (outcome === "queue-full") {
-    throw new LavaFlowError("QUEUE_FULL", `${what}: there is no room on the way there`, { remedy: "Send again later" });
+    throw new LavaFlowError("QUEUE_FULL", `${what}: a queue on the way is full`, { remedy: "Send again later" });
   }
   if (outcome === "max-hops-exceeded") {
-    const remedy = "Look at the routes, which go round in a ring or too far";
+    const remedy = "Check the routes: they form a ring, or have more hops than maxHops";
     throw new LavaFlowError("MAX_HOPS_EXCEEDED", what, { remedy });
   }
   throw new LavaFlowError("KERNEL_NOT_ACTIVE", `${what}, which is not there`, { remedy: "Launch it first" });

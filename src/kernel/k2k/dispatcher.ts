@@ -1,4 +1,4 @@
-/** Messages in flight: those that wait for their kernel, those that other runtimes were given, and the counts of both. */
+/** Messages in flight: those that wait for their kernel, those that other runtimes took, and the counts of both. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { Message } from "../base/message.ts";
 import type { K2kConfig } from "./config.ts";
@@ -7,17 +7,19 @@ import type { LocalRuntime } from "./kernels.ts";
 import type { Arrival } from "./peer.ts";
 import type { Router } from "./router.ts";
 
-/** Milliseconds that another runtime's report may take, after the message's own time: the report is on its way a while. */
+/**
+ * Milliseconds by which another runtime's report may be late after the end of the message's time: its time in flight.
+ */
 const REPORT_MS = 2000;
 
-/** A message that is to be delivered. */
+/** A message to deliver. */
 export interface Sending {
   readonly from: string;
   readonly to: string;
   readonly message: Message;
-  /** Told the outcome once. */
-  told(outcome: Outcome): void;
-  /** How it came, where another runtime sent it. */
+  /** Called once, with the outcome. */
+  report(outcome: Outcome): void;
+  /** Its arrival, where another runtime sent it. */
   readonly arrival?: Arrival;
 }
 
@@ -25,7 +27,7 @@ export class Dispatcher {
   readonly #config: K2kConfig;
   readonly #runtime: LocalRuntime;
   readonly #router: Router;
-  /** Deliveries whose kernel is not there or not active, the oldest first. */
+  /** Deliveries whose kernel does not exist or is not active, the oldest first. */
   readonly #waiting = new Set<Delivery>();
   #delivered = 0;
   #rejected = 0;
@@ -42,7 +44,7 @@ export class Dispatcher {
     return { delivered: this.#delivered, pending: this.#pending, rejected: this.#rejected };
   }
 
-  /** Adds messages that were delivered, or refused, outside this class. */
+  /** Counts messages that were delivered or rejected outside this class. */
   count(delivered: number, rejected: number): void {
     this.#delivered += delivered;
     this.#rejected += rejected;
@@ -56,7 +58,7 @@ export class Dispatcher {
   }
 
   /** Counts the message as pending until its outcome is known. */
-  open({ from, to, message, told, arrival }: Sending): Delivery {
+  open({ from, to, message, report, arrival }: Sending): Delivery {
     const { deliveryTimeoutMs } = this.#config;
     const withinMs = Math.min(deliveryTimeoutMs, arrival?.withinMs ?? deliveryTimeoutMs);
     const hops = arrival?.hops ?? 0;
@@ -71,7 +73,7 @@ export class Dispatcher {
         else this.#rejected++;
         // A message that is "pending" may still be answered.
         if (outcome !== "delivered" && outcome !== "pending") this.#runtime.calls.unanswered(message.correlationId);
-        told(outcome);
+        report(outcome);
       },
     );
     return delivery;
@@ -83,35 +85,35 @@ export class Dispatcher {
     if (step === "forwarded") {
       delivery.waits(() => "pending", REPORT_MS);
     } else if (step !== "absent") {
-      delivery.settle(step);
+      delivery.finish(step);
     } else if (!mayWait || !isWithinLimit) {
-      delivery.settle(mayWait ? "queue-full" : "not-found");
+      delivery.finish(mayWait ? "queue-full" : "not-found");
     } else {
-      // The sender may write its payload again.
+      // A copy: the sender may overwrite its payload.
       delivery.message.payload = delivery.message.payload.slice();
       this.#waiting.add(delivery);
       delivery.waits(() => this.#router.absence(delivery.to));
     }
   }
 
-  /** A kernel was activated, a runtime connected, or a route added: those that wait are tried again, in order. */
+  /** Tries the waiting messages again, in order: a kernel was activated, a runtime connected, or a route added. */
   retry(): void {
     for (const delivery of this.#waiting) {
       const step = this.#router.send(delivery);
       if (step === "absent") continue;
       this.#waiting.delete(delivery);
       if (step === "forwarded") delivery.waits(() => "pending", REPORT_MS);
-      else delivery.settle(step);
+      else delivery.finish(step);
     }
   }
 
-  /** The sender has given up: a message that still waits here is not delivered. */
+  /** The sender's wait has ended: a message that still waits here is not delivered. */
   withdraw(delivery: Delivery, error: LavaFlowError): void {
-    if (this.#waiting.has(delivery)) delivery.settle(error);
+    if (this.#waiting.has(delivery)) delivery.finish(error);
   }
 
-  /** Settles those that wait here; other runtimes settle the rest. */
+  /** Finishes the messages that wait here. Peers finish those that other runtimes took. */
   fail(error: LavaFlowError): void {
-    for (const delivery of this.#waiting) delivery.settle(error);
+    for (const delivery of this.#waiting) delivery.finish(error);
   }
 }

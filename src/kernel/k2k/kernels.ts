@@ -1,4 +1,4 @@
-/** What the broker needs of its runtime. */
+/** The broker's interface to its runtime. */
 
 import type { Addresses } from "../base/addresses.ts";
 import type { Calls } from "../base/calls.ts";
@@ -8,7 +8,7 @@ import type { Message } from "../base/message.ts";
 /** A kernel that messages are delivered to. */
 export interface LocalKernel {
   readonly number: number;
-  /** False where its input is full, null where the kernel is not active. INVALID_ARGUMENT. */
+  /** False where its input is full, null where the kernel is not active. Throws INVALID_ARGUMENT. */
   accept(message: Message): boolean | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Another runtime, in this or another process or on another host: a channel each way, with messages and the words that say
- * what became of those that came. What it sends is looked at before it is believed; where it can't be, the connection ends.
+ * The connection with another runtime, of this or another process or host: a channel each way, with messages, and
+ * reports on the outcomes of messages. Each frame of the peer is checked; an invalid frame ends the connection.
  */
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
@@ -13,57 +13,59 @@ import { HEADER_BYTES, writeHeader } from "../base/header.ts";
 import type { Message } from "../base/message.ts";
 import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 
-/** How to meet, as for `Channel.open`. */
+/** Options of a connection, as for `Channel.open`. */
 export type ConnectOptions = Pick<
   ChannelOptions,
   "timeoutMs" | "signal" | "location" | "peer" | "scope" | "transport" | "allocator"
 >;
 
-/** What was sent to a call, and by whom. */
+/** An answer to a call: the message, and the kernel that sent it. */
 export interface Answer {
   from: string;
   message: Message;
 }
 
-/** A message that came. */
+/** A message from the peer. */
 export interface Arrival {
   from: string;
   to: string;
   hops: number;
-  /** The sender will not wait longer for what became of it. */
+  /** Milliseconds after which the sender no longer waits for the outcome. */
   withinMs: number;
   message: Message;
-  /** To be told once. */
-  told(outcome: Outcome): void;
-  /** Of a call: sends its answer, once; null and a code of `ANSWERS`, from 1, where there is none. */
+  /** To be called once, with the outcome. */
+  report(outcome: Outcome): void;
+  /** For a call: sends its answer, once. Without an answer: null and a code of `ANSWERS`, from 1. */
   answer: ((envelope: Envelope | null, code: number) => void) | null;
 }
 
 export interface PeerEvents {
   arrived(arrival: Arrival): void;
-  /** To a call that was sent there; `code` as in `Arrival.answer`, and 0 for a reply. */
+  /** An answer to a call that was sent to the peer; `code` as in `Arrival.answer`, and 0 for a reply. */
   answered(correlationId: number, answer: Answer, code: number): void;
-  /** No answer comes any more. */
-  left(correlationId: number, error: LavaFlowError): void;
-  /** Nothing comes or goes any more. */
+  /** The connection ended before the answer came. */
+  callFailed(correlationId: number, error: LavaFlowError): void;
+  /** The connection has ended. */
   ended(peer: Peer): void;
 }
 
 /**
- * The frame of a message, of a call (whose answer is wanted) and of an answer begins with seven u32: kind, number, hops, milliseconds, bytes of the payload, of `from` and of `to`.
- * An answer has the number of its call, and a code in place of the hops. Behind them are a header as in envelope.ts, the payload, `from` and `to` in UTF-8.
+ * The frame of a message, of a call (which expects an answer) and of an answer begins with seven u32: kind, number,
+ * hops, milliseconds, bytes of the payload, of `from` and of `to`. An answer has the number of its call, and a code
+ * instead of the hops. A header (base/header.ts), the payload, `from` and `to` in UTF-8 follow.
  */
 const HEAD_BYTES = 28;
 const MESSAGE = 1;
 const CALL = 3;
 const ANSWER = 4;
-/** Calls whose answers are waited for; of more, that of the oldest is not heard. */
-const ASKED_MOST = 4096;
-/** A frame of words begins with two u32, kind and count; each word is two more, a number and an index into WORDS. */
-const WORDS_KIND = 2;
-const WORDS_HEAD_BYTES = 8;
-const WORDS_MOST = 256;
-/** What becomes of a message, in the order of its numbers on the wire. */
+/** Calls that wait for an answer of the peer, at most. Beyond that, the answer to the oldest call is ignored. */
+const CALLS_MAX = 4096;
+/** A frame of reports begins with two u32: kind and count. A report is two u32: a number, and an outcome. */
+const REPORTS = 2;
+const REPORTS_HEAD_BYTES = 8;
+/** Reports in one frame, at most. */
+const REPORTS_MAX = 256;
+/** Outcomes by their numbers on the wire; the CODES follow. */
 const STATUSES: readonly DeliveryStatus[] = [
   "delivered",
   "pending",
@@ -73,19 +75,21 @@ const STATUSES: readonly DeliveryStatus[] = [
   "timeout",
 ];
 const CODES = ["INVALID_ARGUMENT", "CLOCK_DRIFT", "PEER_DIED", "CHANNEL_CLOSED", "CLOSED"] as const;
-/** Messages of one side without a word from the other. */
+/** Messages without a report, at most, in each direction. */
 const WINDOW = 1024;
 /**
- * Milliseconds within which the other side's last frames and its end come, once it takes nothing more. It closes both channels at
- * once, and a death is noticed within 100 ms: only an MPI that is far behind takes longer, or a side that lies.
+ * Milliseconds from a failed send to the end of the connection, in which the peer's last frames can still arrive. A
+ * peer closes both channels at the same time, and a peer's death is noticed within 100 ms.
  */
-const LAST_MS = 2000;
+const CLOSE_MS = 2000;
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Meets the runtime `theirs`, which connects with `mine` at the same time. Errors as for `Channel.open`. */
+/**
+ * Connects `mine` with the runtime `theirs`, which connects with `mine` at the same time. Errors as for `Channel.open`.
+ */
 export async function connectPeer(
   mine: string,
   theirs: string,
@@ -115,24 +119,26 @@ export async function connectPeer(
 }
 
 export class Peer {
-  /** Of this runtime, and of the other one. */
+  /** The name of this runtime. */
   readonly #mine: string;
+  /** The name of the peer. */
   readonly #name: string;
   readonly #to: Producer;
   readonly #from: Consumer;
   readonly #events: PeerEvents;
-  /** Sent, and nothing heard of them yet. */
-  readonly #unsettled = new Map<number, Delivery>();
-  /** Of those that came: for how many no word has been sent, and the words that are ready. */
-  #owed = 0;
-  readonly #words: number[] = [];
-  #speaking = false;
-  /** Correlations of calls that were sent, by the number of the message: the oldest first. */
-  readonly #asked = new Map<number, number>();
+  /** Messages that were sent and have no report yet, by their numbers. */
+  readonly #inFlight = new Map<number, Delivery>();
+  /** Received messages whose report was not sent. */
+  #unreported = 0;
+  /** Reports to send, two numbers each. */
+  readonly #reports: number[] = [];
+  #isSending = false;
+  /** Correlation ids of calls that were sent, by the number of the message, the oldest first. */
+  readonly #calls = new Map<number, number>();
   readonly #answers: Uint8Array[] = [];
   #next = 0;
-  /** Runs since the other side takes nothing more. */
-  #leaving: ReturnType<typeof setTimeout> | null = null;
+  /** Set after a failed send; ends the connection. */
+  #closeTimer: ReturnType<typeof setTimeout> | null = null;
   #ended: Promise<void> | null = null;
 
   constructor(mine: string, name: string, to: Producer, from: Consumer, events: PeerEvents) {
@@ -141,56 +147,60 @@ export class Peer {
     this.#to = to;
     this.#from = from;
     this.#events = events;
-    void this.#listen();
+    void this.#receiveAll();
   }
 
-  /** Something can be sent. */
+  /** Whether messages can be sent. */
   get open(): boolean {
-    return this.#ended === null && this.#leaving === null;
+    return this.#ended === null && this.#closeTimer === null;
   }
 
-  /** False where there is no room for it now, or it is not open. Else the delivery is settled when the peer says what became of it, or is gone. */
+  /**
+   * False where the channel or the window is full, or the connection has ended. Otherwise the peer's report, or the end
+   * of the connection, finishes the delivery.
+   */
   send(delivery: Delivery, to: string, hops: number, isCall: boolean): boolean {
-    if (!this.open || this.#unsettled.size >= WINDOW) return false;
+    if (!this.open || this.#inFlight.size >= WINDOW) return false;
     const number = this.#next;
     try {
       if (!this.#to.trySend(frameOf(delivery, isCall ? CALL : MESSAGE, number, to, hops))) return false;
     } catch (error) {
-      this.#unsent(error);
+      this.#sendFailed(error);
       return false;
     }
     this.#next = (number + 1) >>> 0;
-    this.#unsettled.set(number, delivery);
-    if (isCall) this.#ask(number, delivery.message.correlationId);
+    this.#inFlight.set(number, delivery);
+    if (isCall) this.#addCall(number, delivery.message.correlationId);
     return true;
   }
 
-  /** Resolves when what was sent is on its way, and both channels are closed. */
+  /** Resolves when both channels are closed; frames that were sent before are not lost. */
   close(): Promise<void> {
-    this.#speakLast();
+    this.#sendLast();
     return this.#end(new LavaFlowError("CLOSED", `the connection with "${this.#name}" was closed here`));
   }
 
-  async #listen(): Promise<void> {
+  async #receiveAll(): Promise<void> {
     try {
-      for await (const { bytes } of this.#from) this.#heard(bytes);
+      for await (const { bytes } of this.#from) this.#receive(bytes);
       this.#end(new LavaFlowError("CHANNEL_CLOSED", `the runtime "${this.#name}" has closed the connection`));
     } catch (error) {
       this.#end(error);
     }
   }
 
-  #heard(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const kind = bytes.byteLength >= WORDS_HEAD_BYTES ? view.getUint32(0, true) : 0;
-    if (kind === MESSAGE || kind === CALL || kind === ANSWER) this.#arrived(kind, view, bytes);
-    else if (kind === WORDS_KIND) this.#told(view);
-    else throw corrupt(`the runtime "${this.#name}" sent ${bytes.byteLength} bytes that are neither message nor word`);
+    const kind = bytes.byteLength >= REPORTS_HEAD_BYTES ? view.getUint32(0, true) : 0;
+    if (kind === MESSAGE || kind === CALL || kind === ANSWER) this.#receiveMessage(kind, view, bytes);
+    else if (kind === REPORTS) this.#receiveReports(view);
+    else
+      throw corrupt(`the runtime "${this.#name}" sent ${bytes.byteLength} bytes that are neither message nor report`);
   }
 
-  #arrived(kind: number, view: DataView, bytes: Uint8Array): void {
+  #receiveMessage(kind: number, view: DataView, bytes: Uint8Array): void {
     if (bytes.byteLength < HEAD_BYTES) throw corrupt(`"${this.#name}" sent a message of ${bytes.byteLength} bytes`);
-    if (kind !== ANSWER && this.#owed >= WINDOW)
+    if (kind !== ANSWER && this.#unreported >= WINDOW)
       throw corrupt(`"${this.#name}" sent more than ${WINDOW} messages ahead`);
     const [number = 0, hops = 0, withinMs = 0, payloadBytes = 0, fromBytes = 0, toBytes = 0] = [
       4, 8, 12, 16, 20, 24,
@@ -202,24 +212,24 @@ export class Peer {
     const message = unpack(bytes.subarray(HEAD_BYTES, payloadEnd));
     const from = addressOf(bytes.subarray(payloadEnd, fromEnd));
     if (kind === ANSWER) {
-      const correlationId = this.#asked.get(number);
-      this.#asked.delete(number);
+      const correlationId = this.#calls.get(number);
+      this.#calls.delete(number);
       if (correlationId !== undefined) this.#events.answered(correlationId, { message, from }, hops);
       return;
     }
     const to = addressOf(bytes.subarray(fromEnd));
-    this.#owed++;
-    const told = (outcome: Outcome) => {
-      this.#words.push(number, wordOf(outcome));
-      if (!this.#speaking) void this.#speak();
+    this.#unreported++;
+    const report = (outcome: Outcome) => {
+      this.#reports.push(number, reportOf(outcome));
+      if (!this.#isSending) void this.#sendReports();
     };
     const answer = (envelope: Envelope | null, code: number) => this.#answer(number, to, message, envelope, code);
-    this.#events.arrived({ from, to, hops, withinMs, message, told, answer: kind === CALL ? answer : null });
+    this.#events.arrived({ from, to, hops, withinMs, message, report, answer: kind === CALL ? answer : null });
   }
 
-  #ask(number: number, correlationId: number): void {
-    this.#asked.set(number, correlationId);
-    if (this.#asked.size > ASKED_MOST) this.#asked.delete(this.#asked.keys().next().value as number);
+  #addCall(number: number, correlationId: number): void {
+    this.#calls.set(number, correlationId);
+    if (this.#calls.size > CALLS_MAX) this.#calls.delete(this.#calls.keys().next().value as number);
   }
 
   #answer(number: number, to: string, call: Message, envelope: Envelope | null, code: number): void {
@@ -228,82 +238,88 @@ export class Peer {
     const source = envelope?.source ?? to;
     const from = source.includes("/") ? source : `${this.#mine}/${source}`;
     this.#answers.push(frameOf({ message, from, leftMs: 0 }, ANSWER, number, "", code));
-    if (!this.#speaking) void this.#speak();
+    if (!this.#isSending) void this.#sendReports();
   }
 
-  /** Words wait for room as long as it takes; there are never more of them than a window. */
-  async #speak(): Promise<void> {
-    this.#speaking = true;
-    await null; // those of this turn go together
+  /** Sends answers and reports, with no limit of time. There are at most WINDOW reports. */
+  async #sendReports(): Promise<void> {
+    this.#isSending = true;
+    await null; // reports of this microtask go into one frame
     try {
-      while (this.#words.length + this.#answers.length > 0 && this.open) {
+      while (this.#reports.length + this.#answers.length > 0 && this.open) {
         const answer = this.#answers.shift();
         if (answer) await this.#to.send(answer, { timeoutMs: Number.POSITIVE_INFINITY });
-        if (this.#words.length === 0) continue;
-        const words = this.#words.splice(0, 2 * WORDS_MOST);
-        await this.#to.send(frameOfWords(words), { timeoutMs: Number.POSITIVE_INFINITY });
-        this.#owed -= words.length / 2;
+        if (this.#reports.length === 0) continue;
+        const reports = this.#reports.splice(0, 2 * REPORTS_MAX);
+        await this.#to.send(frameOfReports(reports), { timeoutMs: Number.POSITIVE_INFINITY });
+        this.#unreported -= reports.length / 2;
       }
     } catch (error) {
-      this.#unsent(error);
+      this.#sendFailed(error);
     }
-    this.#speaking = false;
+    this.#isSending = false;
   }
 
-  /** What is to be said goes before the end, as far as there is room: the other side then knows what became of its messages. */
-  #speakLast(): void {
+  /**
+   * Sends the answers and reports that the channel has capacity for, so that the peer knows the outcomes before the
+   * end.
+   */
+  #sendLast(): void {
     if (!this.open) return;
     try {
       while (this.#answers.length > 0 && this.#to.trySend(this.#answers[0] as Uint8Array)) this.#answers.shift();
-      while (this.#words.length > 0 && this.#to.trySend(frameOfWords(this.#words.slice(0, 2 * WORDS_MOST))))
-        this.#words.splice(0, 2 * WORDS_MOST);
+      while (this.#reports.length > 0 && this.#to.trySend(frameOfReports(this.#reports.slice(0, 2 * REPORTS_MAX))))
+        this.#reports.splice(0, 2 * REPORTS_MAX);
     } catch {
-      // The other side is gone.
+      // The peer is gone.
     }
   }
 
-  /** The other side takes nothing more. What it sent before may not have been heard yet: `#listen` finds the end behind it. */
-  #unsent(error: unknown): void {
+  /**
+   * The other side takes nothing more. What it sent before may not have been heard yet: `#receiveAll` finds the end
+   * behind it.
+   */
+  #sendFailed(error: unknown): void {
     if (!isCode(error, "CHANNEL_CLOSED", "PEER_DIED")) this.#end(error);
-    else if (this.open) this.#leaving = setTimeout(() => this.#end(error), LAST_MS);
+    else if (this.open) this.#closeTimer = setTimeout(() => this.#end(error), CLOSE_MS);
   }
 
-  #told(view: DataView): void {
+  #receiveReports(view: DataView): void {
     const count = view.getUint32(4, true);
-    if (count > WORDS_MOST || view.byteLength !== WORDS_HEAD_BYTES + 8 * count)
-      throw corrupt(`"${this.#name}" sent ${view.byteLength} bytes for ${count} words`);
-    for (let at = WORDS_HEAD_BYTES; at < view.byteLength; at += 8) {
+    if (count > REPORTS_MAX || view.byteLength !== REPORTS_HEAD_BYTES + 8 * count)
+      throw corrupt(`"${this.#name}" sent ${view.byteLength} bytes for ${count} reports`);
+    for (let at = REPORTS_HEAD_BYTES; at < view.byteLength; at += 8) {
       const number = view.getUint32(at, true);
-      const delivery = this.#unsettled.get(number);
-      if (!delivery) throw corrupt(`"${this.#name}" speaks of message ${number}, which is not on its way`);
+      const delivery = this.#inFlight.get(number);
+      if (!delivery) throw corrupt(`"${this.#name}" reports on message ${number}, which is not in flight`);
       const outcome = this.#outcomeOf(view.getUint32(at + 4, true));
-      this.#unsettled.delete(number);
-      delivery.settle(outcome);
+      this.#inFlight.delete(number);
+      delivery.finish(outcome);
     }
   }
 
-  #outcomeOf(word: number): Outcome {
-    const status = STATUSES[word];
+  #outcomeOf(report: number): Outcome {
+    const status = STATUSES[report];
     if (status) return status;
-    const code = CODES[word - STATUSES.length];
-    if (!code) throw corrupt(`"${this.#name}" says ${word}, which is no word`);
-    return new LavaFlowError(code, `the runtime "${this.#name}", or one behind it, could not take the message`);
+    const code = CODES[report - STATUSES.length];
+    if (!code) throw corrupt(`"${this.#name}" reports the outcome ${report}, which does not exist`);
+    return new LavaFlowError(code, `the runtime "${this.#name}", or one behind it, did not accept the message`);
   }
 
   #end(error: unknown): Promise<void> {
     if (this.#ended) return this.#ended;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = promise;
-    if (this.#leaving !== null) clearTimeout(this.#leaving);
+    if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
     const failure =
       error instanceof LavaFlowError
         ? error
         : new LavaFlowError("SYSTEM", `"${this.#name}": ${error}`, { cause: error });
     this.#events.ended(this);
-    for (const delivery of this.#unsettled.values()) delivery.settle(failure);
-    this.#unsettled.clear();
-    for (const correlationId of this.#asked.values()) this.#events.left(correlationId, failure);
-    this.#asked.clear();
+    for (const delivery of this.#inFlight.values()) delivery.finish(failure);
+    this.#inFlight.clear();
+    for (const correlationId of this.#calls.values()) this.#events.callFailed(correlationId, failure);
+    this.#calls.clear();
     void Promise.allSettled([this.#to.close(), this.#from.close()]).then(() => resolve());
     return promise;
   }
@@ -334,11 +350,11 @@ function frameOf(
   return bytes;
 }
 
-function frameOfWords(words: number[]): Uint32Array {
-  return Uint32Array.of(WORDS_KIND, words.length / 2, ...words);
+function frameOfReports(reports: number[]): Uint32Array {
+  return Uint32Array.of(REPORTS, reports.length / 2, ...reports);
 }
 
-function wordOf(outcome: Outcome): number {
+function reportOf(outcome: Outcome): number {
   if (typeof outcome === "string") return STATUSES.indexOf(outcome);
   const code = CODES.indexOf(outcome.code as (typeof CODES)[number]);
   return STATUSES.length + (code < 0 ? CODES.indexOf("CLOSED") : code);
@@ -350,6 +366,6 @@ function addressOf(bytes: Uint8Array): string {
     parseAddress(address, "address");
     return address;
   } catch {
-    throw corrupt(`an address of ${bytes.byteLength} bytes is none`);
+    throw corrupt(`an address of ${bytes.byteLength} bytes is invalid`);
   }
 }

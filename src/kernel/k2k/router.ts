@@ -1,4 +1,4 @@
-/** Where a message goes next: into a kernel of this runtime, along a route, or to a connected runtime. */
+/** Selects a message's next step: a kernel of this runtime, a route, or a connected runtime. */
 
 import { parseAddress } from "../base/addresses.ts";
 import type { Message } from "../base/message.ts";
@@ -6,7 +6,10 @@ import type { Delivery, DeliveryStatus, Outcome } from "./delivery.ts";
 import type { LocalKernel, LocalRuntime } from "./kernels.ts";
 import type { Peer } from "./peer.ts";
 
-/** "forwarded": to another runtime, which reports the outcome. "absent": no kernel and no runtime takes it now. */
+/**
+ * "forwarded": another runtime took the message and reports the outcome. "absent": no kernel and no runtime takes it
+ * now.
+ */
 export type Step = Outcome | "forwarded" | "absent";
 
 export class Router {
@@ -20,7 +23,7 @@ export class Router {
     this.#maxHops = maxHops;
   }
 
-  /** INVALID_ARGUMENT. */
+  /** Throws INVALID_ARGUMENT. */
   addRoute(destination: string, nextHop: string): void {
     parseAddress(destination, "destination");
     parseAddress(nextHop, "nextHop");
@@ -54,7 +57,7 @@ export class Router {
     return runtime === null && this.#runtime.kernel(kernel) ? "timeout" : "not-found";
   }
 
-  /** An address that begins with this runtime's own name is local. */
+  /** The parts of an address; the runtime is null where it is this one. */
   #parse(address: string): { runtime: string | null; kernel: string } {
     const { runtime, kernel } = parseAddress(address, "to");
     return { runtime: runtime === this.#runtime.name ? null : runtime, kernel };
