@@ -27,7 +27,7 @@ static uint32_t longest_gap(void) {
 static void check_refusal(uint32_t units) { CHECK(longest_gap() < units + units / 16 + 1); }
 
 static void take(lf_tlsf *t, uint32_t units) {
-  uint32_t range = lf_tlsf_take(t, units);
+  uint32_t range = lf_tlsf_allocate(t, units);
   if (!range) {
     check_refusal(units);
     return;
@@ -45,7 +45,7 @@ static void give(lf_tlsf *t, uint32_t at) {
   taken it = all[at];
   CHECK_EQ(lf_tlsf_start(t, it.range), it.start);
   memset(owner + it.start, 0, it.units * sizeof *owner);
-  lf_tlsf_give(t, it.range);
+  lf_tlsf_free(t, it.range);
   all[at] = all[--count];
 }
 
@@ -73,7 +73,7 @@ static void as_the_map_says(void) {
     while (count) give(t, (uint32_t)test_below(&r, count));
     CHECK(lf_tlsf_empty(t));
     /* All is one range again. */
-    uint32_t range = lf_tlsf_take(t, UNITS);
+    uint32_t range = lf_tlsf_allocate(t, UNITS);
     CHECK(range != 0);
     CHECK_EQ(lf_tlsf_start(t, range), 0);
     lf_tlsf_close(t);
@@ -84,20 +84,20 @@ static void as_the_map_says(void) {
 static void in_fragments(void) {
   lf_tlsf *t = lf_tlsf_open(UNITS);
   static uint32_t ranges[UNITS];
-  for (uint32_t i = 0; i < UNITS; i++) CHECK((ranges[i] = lf_tlsf_take(t, 1)) != 0);
-  CHECK_EQ(lf_tlsf_take(t, 1), 0);
-  for (uint32_t i = 0; i < UNITS; i += 2) lf_tlsf_give(t, ranges[i]);
-  CHECK_EQ(lf_tlsf_take(t, 2), 0);
-  lf_tlsf_give(t, ranges[1001]);
-  uint32_t between = lf_tlsf_take(t, 3);
+  for (uint32_t i = 0; i < UNITS; i++) CHECK((ranges[i] = lf_tlsf_allocate(t, 1)) != 0);
+  CHECK_EQ(lf_tlsf_allocate(t, 1), 0);
+  for (uint32_t i = 0; i < UNITS; i += 2) lf_tlsf_free(t, ranges[i]);
+  CHECK_EQ(lf_tlsf_allocate(t, 2), 0);
+  lf_tlsf_free(t, ranges[1001]);
+  uint32_t between = lf_tlsf_allocate(t, 3);
   CHECK(between != 0);
   CHECK_EQ(lf_tlsf_start(t, between), 1000);
-  CHECK_EQ(lf_tlsf_take(t, 2), 0);
-  lf_tlsf_give(t, between);
+  CHECK_EQ(lf_tlsf_allocate(t, 2), 0);
+  lf_tlsf_free(t, between);
   for (uint32_t i = 1; i < UNITS; i += 2)
-    if (i != 1001) lf_tlsf_give(t, ranges[i]);
+    if (i != 1001) lf_tlsf_free(t, ranges[i]);
   CHECK(lf_tlsf_empty(t));
-  CHECK(lf_tlsf_take(t, UNITS) != 0);
+  CHECK(lf_tlsf_allocate(t, UNITS) != 0);
   lf_tlsf_close(t);
 }
 
@@ -108,14 +108,14 @@ static void ends_of_the_range(void) {
   static const uint32_t spaces[] = {1, 2, 15, 16, 17, 31, 32, 33, 1000003, LF_TLSF_UNITS_MAX - 1, LF_TLSF_UNITS_MAX};
   for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
     lf_tlsf *t = lf_tlsf_open(spaces[i]);
-    CHECK_EQ(lf_tlsf_take(t, 0), 0);
-    CHECK_EQ(lf_tlsf_take(t, spaces[i] + 1), 0);
-    CHECK_EQ(lf_tlsf_take(t, UINT32_MAX), 0);
-    uint32_t one = lf_tlsf_take(t, 1);
+    CHECK_EQ(lf_tlsf_allocate(t, 0), 0);
+    CHECK_EQ(lf_tlsf_allocate(t, spaces[i] + 1), 0);
+    CHECK_EQ(lf_tlsf_allocate(t, UINT32_MAX), 0);
+    uint32_t one = lf_tlsf_allocate(t, 1);
     CHECK(one != 0);
     CHECK_EQ(lf_tlsf_start(t, one), 0);
-    CHECK_EQ(lf_tlsf_take(t, spaces[i]), 0);
-    lf_tlsf_give(t, one);
+    CHECK_EQ(lf_tlsf_allocate(t, spaces[i]), 0);
+    lf_tlsf_free(t, one);
     CHECK(lf_tlsf_empty(t));
     lf_tlsf_close(t);
   }

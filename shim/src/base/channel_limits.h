@@ -1,4 +1,4 @@
-/* What a channel may have, whichever transport carries it. */
+/* Limits of a channel, the same for each transport. */
 #ifndef LF_CHANNEL_LIMITS_H
 #define LF_CHANNEL_LIMITS_H
 
@@ -7,7 +7,7 @@
 #define LF_SLOTS_MIN 2u
 #define LF_SLOTS_MAX 65536u
 
-/* More than any driver gives at once. */
+/* Bytes. Bounds the size of GPU memory that a peer announces; no driver allocates more at once. */
 #define LF_GPU_BYTES_MAX ((uint64_t)1 << 48)
 
 #endif

@@ -1,4 +1,4 @@
-/* Copies of a few bytes on the path of a message, and of what a peer can change. */
+/* Copies of a few bytes on the path of a message, and private copies of memory that a peer can change. */
 #ifndef LF_COPY_H
 #define LF_COPY_H
 
@@ -25,8 +25,9 @@ static inline void lf_copy_64(char *d, const char *s, uint32_t n) {
   }
 }
 
-/* Copies up to LF_INLINE_MAX bytes. What lies in the slot's second line goes first, and no store crosses into the first
- * one: the stores to the line that the other side watches then stand together, and the line moves once. */
+/* Copies up to LF_INLINE_MAX bytes. The bytes in the slot's second cache line are copied first, and no store crosses
+ * into the first line. The stores to the line that the other side polls are then adjacent, and the line moves between
+ * the processors once. */
 static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
   char *d = to;
   const char *s = from;
@@ -38,8 +39,8 @@ static inline void lf_copy_inline(void *to, const void *from, uint32_t n) {
   }
 }
 
-/* A private copy of what the peer can change. Without the barrier the compiler might read the original once more after
- * the copy was checked. */
+/* A private copy of memory that the peer can change. The barrier keeps the compiler from reading the original again
+ * after the copy was checked. */
 static inline void lf_copy_private(void *to, const void *from, size_t n) {
   memcpy(to, from, n);
   __asm__ volatile("" ::: "memory");

@@ -1,4 +1,4 @@
-/* First in, first out, of items of one size, with as much room as was needed at once. */
+/* A first-in, first-out queue of items of one size. Its capacity doubles when needed and never shrinks. */
 #ifndef LF_FIFO_H
 #define LF_FIFO_H
 
@@ -8,18 +8,18 @@
 
 typedef struct {
   uint8_t *items;
-  uint32_t head, tail; /* positions that only grow; `tail - head` are in it */
+  uint32_t head, tail; /* positions that only grow; the queue holds `tail - head` items */
   uint32_t capacity;   /* 0 or a power of two */
 } lf_fifo;
 
 static inline uint32_t lf_fifo_count(const lf_fifo *fifo) { return fifo->tail - fifo->head; }
 
-/* The item at a position from `head` up to `tail`. It moves when the fifo grows. */
+/* The item at a position from `head` up to `tail`. A reserve that grows the queue moves the items. */
 static inline void *lf_fifo_at(const lf_fifo *fifo, uint32_t position, size_t size) {
   return fifo->items + (size_t)(position & (fifo->capacity - 1)) * size;
 }
 
-/* Room for `more` items: 1, or 0 where there is no memory. */
+/* Makes capacity for `more` items: 1, or 0 when memory is out. */
 static inline int lf_fifo_reserve(lf_fifo *fifo, uint32_t more, size_t size) {
   uint32_t count = lf_fifo_count(fifo), capacity = fifo->capacity ? fifo->capacity : 16;
   if (__builtin_expect(count + more <= fifo->capacity, 1)) return 1;

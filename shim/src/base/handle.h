@@ -1,7 +1,7 @@
 /*
- * Native objects as small integers: 14 bits of generation, 16 bits of index. A handle that was closed, or never given
- * out, or belongs to another kind of object, is found out here by one comparison. (A number comes back when its index
- * was used 16,384 times more.)
+ * Native objects as small integers: 14 bits of generation, 16 bits of index. One comparison detects a handle that is
+ * closed, was never returned, or belongs to another kind of object. A handle's number repeats after its index was used
+ * 16,384 times.
  */
 #ifndef LF_HANDLE_H
 #define LF_HANDLE_H
@@ -42,17 +42,18 @@ typedef struct {
   _Atomic uint64_t tag; /* kind << 32 | handle while live, 0 while free */
   void *object;
   void (*destroy)(void *object);
-  uint64_t owner; /* the thread that made it */
+  uint64_t owner; /* the thread that created it */
   uint32_t generation;
   uint32_t next_free;
 } lf_handle_entry;
 
 extern lf_handle_entry lf_handles[LF_HANDLE_COUNT];
 
-/* Returns the handle, or an LF_E status. `destroy` runs when the owning thread ends with the handle still open. */
+/* Returns the handle, or ESYSTEM when LF_HANDLE_COUNT - 1 objects are open. `destroy` runs when the thread that created
+ * the handle ends and the handle is still open. */
 int32_t lf_handle_make(lf_kind kind, void *object, void (*destroy)(void *object));
 
-/* The object, or NULL with the failure recorded. */
+/* The object, or NULL when the handle is stale. No failure is recorded: see lf_handle_stale. */
 static inline void *lf_handle_get(lf_kind kind, int32_t handle) {
   lf_handle_entry *entry = &lf_handles[(uint32_t)handle & 0xffffu];
   uint64_t tag = (uint64_t)kind << 32 | (uint32_t)handle;
@@ -62,7 +63,7 @@ static inline void *lf_handle_get(lf_kind kind, int32_t handle) {
 /* Records that `handle` is not a live object of this kind; returns LF_ECLOSED. */
 int32_t lf_handle_stale(lf_kind kind, int32_t handle);
 
-/* Takes the handle out of use and returns its object, which the caller now destroys; NULL when it was stale. */
+/* Invalidates the handle and returns its object, which the caller must destroy. NULL when the handle is stale. */
 void *lf_handle_take(lf_kind kind, int32_t handle);
 
 #endif

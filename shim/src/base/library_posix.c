@@ -12,7 +12,7 @@ void *lf_library_open(const char *const *names, char *why, size_t why_bytes) {
     if (library) return library;
     const char *words = dlerror();
     if (!words) words = "";
-    /* Most systems name the file in their words: a statically linked musl, which loads none at all, does not. */
+    /* Most systems name the file in their message. A statically linked musl, which loads no library, does not. */
     int named = strstr(words, *names) != NULL;
     int wrote = snprintf(why + used, why_bytes - used, "%s%s%s%s", used ? "; " : "", named ? "" : *names,
                          named ? "" : ": ", words);

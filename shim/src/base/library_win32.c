@@ -5,7 +5,7 @@
 
 #include "base/win32.h"
 
-/* Never from the current directory: a bare name comes from the system's folder or the program's. */
+/* Never from the current directory: a bare name is searched in the system's folder and in the program's. */
 static HMODULE load(const char *name) {
   wchar_t wide[1024];
   if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1, wide, (int)(sizeof wide / sizeof *wide))) return NULL;

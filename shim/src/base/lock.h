@@ -1,4 +1,4 @@
-/* A lock that needs no making: for tables that all threads share. */
+/* A lock with a static initializer, for tables that all threads share. */
 #ifndef LF_LOCK_H
 #define LF_LOCK_H
 

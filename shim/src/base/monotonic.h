@@ -6,7 +6,7 @@
 
 /* Nanoseconds of a clock that never goes back. */
 uint64_t lf_now(void);
-/* The same clock, some milliseconds late, at a tenth of the cost where the system has such a one. */
+/* The same clock, up to some milliseconds late. On systems with a coarse clock a read costs a tenth. */
 uint64_t lf_now_coarse(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a process does once. */
+/* Initialization that a process runs once. */
 #ifndef LF_ONCE_H
 #define LF_ONCE_H
 
@@ -12,7 +12,7 @@ typedef pthread_once_t lf_once;
 #define LF_ONCE PTHREAD_ONCE_INIT
 #endif
 
-/* Runs `open` once in the process, whichever thread comes first; the others wait for it. */
+/* Runs `open` once in the process, on the first thread that calls. Other threads wait until it has returned. */
 void lf_once_run(lf_once *once, void (*open)(void));
 
 #endif

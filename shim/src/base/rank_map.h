@@ -1,4 +1,4 @@
-/* What is known of ranks, found by their number: memory for those that are in it, not for all of the job. */
+/* A map from a rank to an object. Its memory is proportional to the ranks in it, not to the job's size. */
 #ifndef LF_RANK_MAP_H
 #define LF_RANK_MAP_H
 
@@ -14,9 +14,9 @@ typedef struct {
   uint32_t capacity, count;
 } lf_ranks;
 
-/* NULL when it is not there. */
+/* NULL when the rank has no entry. */
 void *lf_ranks_find(const lf_ranks *ranks, int rank);
-/* For one that is not there. HOST_OUT_OF_MEMORY. */
+/* The rank must have no entry. HOST_OUT_OF_MEMORY. */
 int32_t lf_ranks_add(lf_ranks *ranks, int rank, void *object);
 void lf_ranks_remove(lf_ranks *ranks, int rank);
 

@@ -4,7 +4,7 @@
 
 static uint64_t system_ns(void) {
   struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now); /* fails for no clock that every system has */
+  clock_gettime(CLOCK_REALTIME, &now); /* never fails for CLOCK_REALTIME */
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -12,20 +12,20 @@ static uint64_t system_ns(void) {
 #include <x86intrin.h>
 
 /*
- * The system's clock costs 22 ns, of which 12 go into ordering the read of the processor's time stamp counter against
- * other instructions, which a stamp does not need. So between two readings of that clock, a millisecond apart, the bare
- * counter goes on by itself. Its rate is that of the last two intervals, if they agree to a thousandth: so what is returned
- * is within two microseconds of the system's clock, unless somebody sets that, and then a millisecond later. Each thread
- * has its own, so that nothing has to be agreed upon.
+ * A read of the system's clock costs 22 ns. 12 of them order the read of the time stamp counter against other
+ * instructions, which a stamp does not need. So for up to a millisecond after each read of that clock, the time is
+ * extrapolated from the bare counter. The counter's rate is used only if the last two intervals agree on it to a
+ * thousandth. The result is then within two microseconds of the system's clock. A change of the system's clock is seen
+ * up to a millisecond later. Each thread has its own anchor, so that threads share no state.
  */
-#define STRETCH_NS 1000000
-#define STALE_NS 1000000000ull
-#define AGREEMENT 1024
-#define UNDISTURBED_TICKS 4000 /* about a microsecond: the clock was read without an interruption */
+#define STRETCH_NS 1000000       /* the longest extrapolation: bounds the error of the rate */
+#define STALE_NS 1000000000ull   /* an anchor older than this gives no rate: the clock may have been set */
+#define AGREEMENT 1024           /* two rates agree if they differ by less than 1 / AGREEMENT of the newer one */
+#define UNDISTURBED_TICKS 4000 /* about a microsecond; a slower read of the clock was interrupted and is not used */
 
 static _Thread_local struct {
-  uint64_t ticks, ns; /* when the system's clock was read last */
-  uint64_t span;      /* ticks from then on for which the rate may be used; 0: it is not known well enough */
+  uint64_t ticks, ns; /* of the last read of the system's clock */
+  uint64_t span;      /* ticks from then on for which the rate may be used; 0: the rate is not known well enough */
   uint64_t rate;      /* ns a tick, in units of 2^-32; 0: unknown */
 } anchor;
 

@@ -34,7 +34,7 @@ int32_t lf_fail_errno(int32_t code, const char *api, int32_t error, const char *
 int32_t lf_abi_version(void) { return LF_ABI_VERSION; }
 
 int32_t lf_status_last(lf_status *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "lf_status_last: no place for the status");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "lf_status_last: no memory for the status");
   *out = last;
   return LF_OK;
 }
@@ -42,7 +42,7 @@ int32_t lf_status_last(lf_status *out) {
 int32_t lf_status_code(void) { return last.code; }
 
 int32_t lf_status_viable(int viable, const char *reason, uint32_t capacity, char *why) {
-  if (!why || capacity == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the reason");
+  if (!why || capacity == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the reason");
   snprintf(why, capacity, "%s", reason);
   return viable;
 }

@@ -4,7 +4,7 @@
 
 #include "base/win32.h"
 
-/* English, because code pages and the user's language would make the same failure read differently everywhere. */
+/* In English, so that a failure reads the same for each code page and language of the user. */
 static void system_words(DWORD error, char *out, DWORD capacity) {
   DWORD length = FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, error,
                                 MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US), out, capacity, NULL);

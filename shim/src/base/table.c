@@ -4,15 +4,15 @@
 
 #include "base/status.h"
 
-#define FEWEST_BITS 3u
-#define MOST_BITS 24u
+#define FEWEST_BITS 3u /* 8 chains: the table of a process with few objects */
+#define MOST_BITS 24u  /* 16 M chains, 128 MiB; beyond this only the chains grow */
 
-/* Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): keys may be numbers in a row. */
+/* Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): it spreads consecutive numbers. */
 static uint32_t chain_of(uint32_t bits, uint64_t key) {
   return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> (64 - bits));
 }
 
-/* 0, and everything is as it was, when there is no memory. */
+/* 1; or 0 when memory is out, with the table unchanged. */
 static int resize(lf_table *table, uint32_t bits) {
   lf_table_node **chains = calloc((size_t)1 << bits, sizeof *chains);
   if (!chains) return 0;
@@ -33,7 +33,7 @@ static int resize(lf_table *table, uint32_t bits) {
 int32_t lf_table_add(lf_table *table, lf_table_node *node, uint64_t key) {
   if (!table->chains && !resize(table, FEWEST_BITS))
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a table of %u entries", 1u << FEWEST_BITS);
-  /* Without memory to grow it only gets slower. */
+  /* A failed resize only makes the table slower. */
   if (table->count >> table->bits && table->bits < MOST_BITS) resize(table, table->bits + 1);
   lf_table_node **chain = &table->chains[chain_of(table->bits, key)];
   node->key = key;

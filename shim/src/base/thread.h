@@ -1,5 +1,4 @@
-/* What the shim's threads need of the system: a start without signals, a sleep until they are woken, random bytes.
- * The functions are in thread_posix.c and thread_win32.c. */
+/* Threads of the shim, sleepers, random bytes (thread_posix.c, thread_win32.c). */
 #ifndef LF_THREAD_H
 #define LF_THREAD_H
 
@@ -8,7 +7,7 @@
 
 #if defined(_WIN32)
 typedef struct {
-  void *woken, *timer; /* an event that resets itself, a timer */
+  void *woken, *timer; /* an auto-reset event, a waitable timer */
 } lf_sleeper;
 #else
 #include <pthread.h>
@@ -19,18 +18,19 @@ typedef struct {
 } lf_sleeper;
 #endif
 
-/* For one that sleeps. SYSTEM. */
+/* Initializes a sleeper for one sleeping thread. LF_OK, SYSTEM. */
 int32_t lf_sleeper_open(lf_sleeper *sleeper);
-/* 1 when it was woken, also before it came here; 0 when `ns` have passed. */
+/* Blocks until the sleeper is woken: 1; also when it was woken before this call. 0 after `ns`. */
 int lf_sleeper_sleep(lf_sleeper *sleeper, uint64_t ns);
-/* Any thread. */
+/* Wakes the sleeper. Callable on any thread. */
 void lf_sleeper_wake(lf_sleeper *sleeper);
 
-/* Calls `body` on a thread that is never joined, with all signals blocked and the system's finest timer. SYSTEM. */
+/* Calls `body` on a detached thread, with all signals blocked and, on Linux, the finest timer slack. LF_OK, SYSTEM,
+ * HOST_OUT_OF_MEMORY. */
 int32_t lf_thread_start(void (*body)(void *given), void *given);
-/* Gives way to whoever wants this processor. */
+/* Yields the processor to another runnable thread. */
 void lf_thread_yield(void);
-/* Tells the processor that this is a spin. */
+/* Tells the processor that the caller is in a spin loop. */
 static inline void lf_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -38,15 +38,15 @@ static inline void lf_relax(void) {
   __asm__ volatile("isb" ::: "memory");
 #endif
 }
-/* Sleeps for about so long. */
+/* Sleeps for at least `ns`. */
 void lf_thread_nap(uint64_t ns);
-/* Processor time that this thread has used, in ns; 0 where the system does not know it closely enough. */
+/* Nanoseconds of processor time that this thread has used; 0 on systems that do not measure it closely enough. */
 uint64_t lf_thread_used(void);
 
-/* A number, not 0, that no other thread has while this one lives. */
+/* A number, not 0, that no other live thread has. */
 static inline uintptr_t lf_thread_self(void) {
 #if defined(_WIN32)
-  uintptr_t self; /* its block of the system's */
+  uintptr_t self; /* the thread environment block */
   __asm__("mov %%gs:0x30, %0" : "=r"(self));
   return self;
 #elif defined(__linux__) && defined(__x86_64__)
@@ -58,7 +58,7 @@ static inline uintptr_t lf_thread_self(void) {
 #endif
 }
 
-/* SYSTEM. */
+/* Fills `out` with random bytes of the system. LF_OK, SYSTEM. */
 int32_t lf_random(uint8_t *out, size_t bytes);
 
 #endif

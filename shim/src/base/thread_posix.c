@@ -14,8 +14,8 @@
 #include "base/status.h"
 #include "base/thread.h"
 
-/* MPI libraries and the compilers of GPU drivers expect a main thread's stack; musl's threads have 128 KiB unless told
- * otherwise. */
+/* Bytes. MPI libraries and the compilers of GPU drivers expect the stack of a main thread; musl's default is 128
+ * KiB. */
 #define STACK_BYTES ((size_t)8 << 20)
 
 int32_t lf_sleeper_open(lf_sleeper *s) {
@@ -29,7 +29,7 @@ int32_t lf_sleeper_open(lf_sleeper *s) {
   if (!error) error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   if (!error) error = pthread_cond_init(&s->changed, &attributes);
 #endif
-  return error ? lf_fail_errno(LF_ESYSTEM, "pthread_cond_init", error, "the sleep of the job's thread") : LF_OK;
+  return error ? lf_fail_errno(LF_ESYSTEM, "pthread_cond_init", error, "a sleeper") : LF_OK;
 }
 
 int lf_sleeper_sleep(lf_sleeper *s, uint64_t ns) {
@@ -68,7 +68,7 @@ static void *run(void *given) {
   start s = *(start *)given;
   free(given);
 #if defined(__linux__)
-  prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread alone: naps are short, and the default slack is 50 us */
+  prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread only: naps are shorter than the default slack of 50 us */
 #endif
   s.body(s.given);
   return NULL;

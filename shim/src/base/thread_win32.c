@@ -4,7 +4,7 @@
 
 #include "base/win32.h"
 
-/* The compilers of GPU drivers expect a main thread's stack. */
+/* Bytes. The compilers of GPU drivers expect the stack of a main thread. */
 #define STACK_BYTES ((SIZE_T)8 << 20)
 
 #if !defined(CREATE_WAITABLE_TIMER_HIGH_RESOLUTION)
@@ -14,7 +14,7 @@
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG bytes); /* RtlGenRandom, under the name that advapi32 exports */
 
 static HANDLE new_timer(void) {
-  /* Before Windows 10 1803 there is only the timer of 15 ms. */
+  /* Before Windows 10 1803 timers have a resolution of 15 ms. */
   HANDLE timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
   return timer ? timer : CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
 }
@@ -28,7 +28,7 @@ int32_t lf_sleeper_open(lf_sleeper *s) {
   s->woken = CreateEventW(NULL, FALSE, FALSE, NULL);
   s->timer = new_timer();
   if (s->woken && s->timer) return LF_OK;
-  return lf_fail_win32(LF_ESYSTEM, "CreateEventW", GetLastError(), "the sleep of the job's thread");
+  return lf_fail_win32(LF_ESYSTEM, "CreateEventW", GetLastError(), "a sleeper");
 }
 
 int lf_sleeper_sleep(lf_sleeper *s, uint64_t ns) {

@@ -7,21 +7,21 @@
 #define SECOND (1u << SECOND_BITS)
 #define FIRST (31 - SECOND_BITS + 1)
 
-/* A range, free or taken. Ranges lie in one array and name each other by their places; 0 is none. */
+/* A range of units, free or in use. Ranges are stored in one array and refer to each other by index; 0 is none. */
 typedef struct {
   uint32_t start, units;
-  uint32_t before, after; /* the ranges that it touches */
-  uint32_t next, previous; /* in the list of its class; `next` also in the row of places that are no ranges */
+  uint32_t before, after; /* the adjacent ranges */
+  uint32_t next, previous; /* in the list of its class; `next` also links the unused entries of the array */
   uint32_t is_free;
 } range;
 
 struct lf_tlsf {
   range *ranges;
   uint32_t capacity;
-  uint32_t unused; /* the first of the places that are no ranges */
-  uint32_t taken;
-  uint32_t firsts;         /* bit i: a class of power i has a free range */
-  uint32_t seconds[FIRST]; /* bit j of word i: class j of power i has one */
+  uint32_t unused; /* the first unused entry of the array */
+  uint32_t in_use;
+  uint32_t firsts;         /* bit i: some class of power i has a free range */
+  uint32_t seconds[FIRST]; /* bit j of word i: class j of power i has a free range */
   uint32_t lists[FIRST][SECOND];
 };
 
@@ -31,14 +31,14 @@ typedef struct {
 
 static uint32_t top_bit(uint32_t value) { return 31u - (uint32_t)__builtin_clz(value); }
 
-/* The class whose ranges include those of `units`. */
+/* The class that ranges of `units` belong to. */
 static class class_of(uint32_t units) {
   if (units < SECOND) return (class){0, units};
   uint32_t top = top_bit(units);
   return (class){top - SECOND_BITS + 1, (units >> (top - SECOND_BITS)) - SECOND};
 }
 
-/* The first class all of whose ranges have at least `units`. */
+/* The first class whose ranges all have at least `units`. */
 static class class_for(uint32_t units) {
   if (units >= SECOND) units += (1u << (top_bit(units) - SECOND_BITS)) - 1;
   return class_of(units);
@@ -72,7 +72,7 @@ static void unlink_from(lf_tlsf *t, uint32_t at) {
   if (!t->seconds[c.first]) t->firsts &= ~(1u << c.first);
 }
 
-/* The first free range of class `c` or of a larger one; 0: there is none. */
+/* The first free range of class `c` or of a larger class; 0 when there is none. */
 static uint32_t find(const lf_tlsf *t, class c) {
   if (c.first >= FIRST) return 0;
   uint32_t seconds = t->seconds[c.first] & (~0u << c.second);
@@ -85,8 +85,8 @@ static uint32_t find(const lf_tlsf *t, class c) {
   return t->lists[c.first][__builtin_ctz(seconds)];
 }
 
-/* Makes sure that there is a place for one more range. 0: there is no memory for it. */
-static int make_place(lf_tlsf *t) {
+/* Ensures that the array has an unused entry: 1, or 0 when memory is out. */
+static int reserve_entry(lf_tlsf *t) {
   if (t->unused) return 1;
   uint32_t capacity = t->capacity ? t->capacity * 2 : 64;
   range *more = realloc(t->ranges, capacity * sizeof *more);
@@ -100,7 +100,7 @@ static int make_place(lf_tlsf *t) {
   return 1;
 }
 
-static uint32_t take_place(lf_tlsf *t) {
+static uint32_t take_entry(lf_tlsf *t) {
   uint32_t at = t->unused;
   t->unused = t->ranges[at].next;
   return at;
@@ -109,11 +109,11 @@ static uint32_t take_place(lf_tlsf *t) {
 lf_tlsf *lf_tlsf_open(uint32_t units) {
   if (units == 0 || units > LF_TLSF_UNITS_MAX) return NULL;
   lf_tlsf *t = calloc(1, sizeof *t);
-  if (!t || !make_place(t)) {
+  if (!t || !reserve_entry(t)) {
     lf_tlsf_close(t);
     return NULL;
   }
-  uint32_t all = take_place(t);
+  uint32_t all = take_entry(t);
   t->ranges[all] = (range){.units = units};
   link_in(t, all);
   return t;
@@ -124,15 +124,15 @@ void lf_tlsf_close(lf_tlsf *t) {
   free(t);
 }
 
-uint32_t lf_tlsf_take(lf_tlsf *t, uint32_t units) {
+uint32_t lf_tlsf_allocate(lf_tlsf *t, uint32_t units) {
   if (units == 0 || units > LF_TLSF_UNITS_MAX) return 0;
   uint32_t at = find(t, class_for(units));
-  if (!at || !make_place(t)) return 0;
+  if (!at || !reserve_entry(t)) return 0;
   unlink_from(t, at);
-  t->taken++;
+  t->in_use++;
   uint32_t left = t->ranges[at].units - units;
   if (!left) return at;
-  uint32_t rest = take_place(t);
+  uint32_t rest = take_entry(t);
   range *r = &t->ranges[at];
   t->ranges[rest] = (range){.start = r->start + units, .units = left, .before = at, .after = r->after};
   if (r->after) t->ranges[r->after].before = rest;
@@ -144,7 +144,7 @@ uint32_t lf_tlsf_take(lf_tlsf *t, uint32_t units) {
 
 uint32_t lf_tlsf_start(const lf_tlsf *t, uint32_t at) { return t->ranges[at].start; }
 
-/* The range `second`, which touches `first`, becomes a part of it. */
+/* Merges the range `second` into `first`, which precedes it directly. */
 static void join(lf_tlsf *t, uint32_t first, uint32_t second) {
   range *r = &t->ranges[first], *gone = &t->ranges[second];
   r->units += gone->units;
@@ -154,9 +154,9 @@ static void join(lf_tlsf *t, uint32_t first, uint32_t second) {
   t->unused = second;
 }
 
-void lf_tlsf_give(lf_tlsf *t, uint32_t at) {
+void lf_tlsf_free(lf_tlsf *t, uint32_t at) {
   uint32_t before = t->ranges[at].before, after = t->ranges[at].after;
-  t->taken--;
+  t->in_use--;
   if (after && t->ranges[after].is_free) {
     unlink_from(t, after);
     join(t, at, after);
@@ -169,4 +169,4 @@ void lf_tlsf_give(lf_tlsf *t, uint32_t at) {
   link_in(t, at);
 }
 
-int lf_tlsf_empty(const lf_tlsf *t) { return t->taken == 0; }
+int lf_tlsf_empty(const lf_tlsf *t) { return t->in_use == 0; }

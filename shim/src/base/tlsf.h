@@ -1,7 +1,7 @@
 /*
- * Two-level segregated fit (Masmano, Ripoll, Crespo, Real: "TLSF: a new dynamic memory allocator for real-time systems",
- * ECRTS 2004): hands out ranges of a space whose bytes it never touches, so the space may be a GPU's. Taking and giving
- * back take the same few steps whatever is in use. Everything is counted in units.
+ * Two-level segregated fit (Masmano, Ripoll, Crespo, Real: "TLSF: a new dynamic memory allocator for real-time
+ * systems", ECRTS 2004). Allocates ranges of a space whose bytes it never accesses, so the space may be a GPU's.
+ * Allocate and free take constant time. Sizes are counted in units.
  */
 #ifndef LF_TLSF_H
 #define LF_TLSF_H
@@ -12,16 +12,16 @@
 
 typedef struct lf_tlsf lf_tlsf;
 
-/* A space of 1 to LF_TLSF_UNITS_MAX units, all free. NULL: there is no memory for it. */
+/* A space of 1 to LF_TLSF_UNITS_MAX units, all free. NULL for another size, or when memory is out. */
 lf_tlsf *lf_tlsf_open(uint32_t units);
 void lf_tlsf_close(lf_tlsf *tlsf);
-/* A range of at least 1 unit, as a number that is never 0. 0: no free range is known to be large enough, or there is no
- * memory to note it in. */
-uint32_t lf_tlsf_take(lf_tlsf *tlsf, uint32_t units);
-/* Where a range that is taken begins. */
+/* Allocates `units` (at least 1): a range's number, never 0. 0 when no free range is known to be large enough, or when
+ * memory for the range's entry is out. */
+uint32_t lf_tlsf_allocate(lf_tlsf *tlsf, uint32_t units);
+/* The first unit of an allocated range. */
 uint32_t lf_tlsf_start(const lf_tlsf *tlsf, uint32_t range);
-void lf_tlsf_give(lf_tlsf *tlsf, uint32_t range);
-/* Whether nothing is taken. */
+void lf_tlsf_free(lf_tlsf *tlsf, uint32_t range);
+/* Whether no range is allocated. */
 int lf_tlsf_empty(const lf_tlsf *tlsf);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "lavaflow.h"
 
-/* 32 hexadecimal digits. */
+/* A UUID as 32 hexadecimal digits. */
 typedef struct {
   char text[2 * LF_UUID_BYTES + 1];
 } lf_uuid_text;

@@ -96,7 +96,7 @@ static lf_gpu_memory *describe(lf_part_block *block, uint32_t range, uint64_t un
   const lf_gpu_memory *whole = block->memory;
   lf_gpu_memory *m = calloc(1, sizeof *m);
   if (!m) {
-    lf_tlsf_give(block->space, range);
+    lf_tlsf_free(block->space, range);
     return NULL;
   }
   m->device = whole->device;
@@ -118,7 +118,7 @@ lf_gpu_memory *lf_parts_take(lf_device *device, uint64_t size, int host_visible)
   if (!parts->unit || size > LF_PART_BYTES_MAX) return NULL;
   uint64_t units = (size + parts->unit - 1) / parts->unit;
   for (lf_part_block *block = parts->blocks; block; block = block->next) {
-    uint32_t range = lf_tlsf_take(block->space, (uint32_t)units);
+    uint32_t range = lf_tlsf_allocate(block->space, (uint32_t)units);
     if (range) return describe(block, range, parts->unit, units);
   }
   return NULL;
@@ -147,7 +147,7 @@ static void trim(lf_parts *parts, uint32_t kept) {
 void lf_parts_give(lf_gpu_memory *m) {
   lf_part_block *block = m->block;
   lf_parts *parts = of_kind(m->device, m->host_visible);
-  lf_tlsf_give(block->space, m->range);
+  lf_tlsf_free(block->space, m->range);
   free(m);
   /* One stays: who makes and closes a single buffer shall not make a block each time. */
   if (lf_tlsf_empty(block->space)) trim(parts, 1);
