@@ -202,7 +202,7 @@ static void idle_pages_go_back(void) {
   return;
 #endif
   memset(&pool, 0, sizeof pool);
-  lf_pool_open_plain(&pool);
+  lf_pool_open_private(&pool);
   uint64_t now = TRIM_NS, before = resident();
   uint32_t large, other, medium, small;
   CHECK(take(3000, &small));

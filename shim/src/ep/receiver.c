@@ -52,7 +52,7 @@ int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t lane, uint32_t slo
   r->address = (atomic_fetch_add(&opened, 1) + 1) << 1 | r->pieces;
   r->end.round = lf_receiver_round;
   r->end.over = lf_receiver_over;
-  lf_pool_open_plain(&r->pool);
+  lf_pool_open_private(&r->pool);
   if (!lf_job_enter()) {
     free(r);
     return lf_status_code();

@@ -44,7 +44,7 @@ int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *w
   s->wanted_slots = slots;
   s->end.round = lf_sender_round;
   s->end.over = lf_sender_over;
-  lf_pool_open_plain(&s->pool);
+  lf_pool_open_private(&s->pool);
   int32_t status = lf_lane_peer_open(job, rank, link, who, who_bytes, &s->peer);
   if (status == LF_OK) status = lf_lane_take(job, s, &s->lane);
   if (status == LF_OK) {

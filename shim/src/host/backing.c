@@ -8,11 +8,11 @@
 #include "base/table.h"
 #include "lavaflow.h"
 
-/* One for each memory that is held. */
+/* One entry for each held memory. */
 typedef struct {
   lf_table_node node; /* by its address */
   uint64_t holds;
-  /* NULL while its owner has it. */
+  /* NULL until lf_backing_free */
   void (*unmap)(void *base, void *context);
   void *context;
 } backing;
@@ -20,7 +20,7 @@ typedef struct {
 static lf_lock lock = LF_LOCK_FREE;
 static lf_table all;
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static backing *find(void *base) { return (backing *)lf_table_find(&all, (uint64_t)(uintptr_t)base); }
 
 int32_t lf_backing_release(void *base) {
@@ -36,8 +36,8 @@ int32_t lf_backing_release(void *base) {
   return LF_OK;
 }
 
-/* What the engine calls for an ArrayBuffer's memory, from whichever thread: once, when the ArrayBuffer that has it in the
- * end was detached for good or collected. */
+/* The engine calls this once for an ArrayBuffer's memory, on any thread, when its last ArrayBuffer was detached or
+ * collected. */
 static void deallocate(void *bytes, void *base) {
   (void)bytes;
   lf_backing_release(base);

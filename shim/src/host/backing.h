@@ -1,13 +1,14 @@
 /*
- * Memory that backs ArrayBuffers. The engine detaches an ArrayBuffer only while nothing native reads it (zlib, a file that is
- * written, a socket), and its user may pass it on: to another ArrayBuffer, to another thread. So whoever unmaps memory asks
- * here first, and what an ArrayBuffer still shows stays mapped until the engine has done with the last one.
+ * Memory that backs ArrayBuffers. An ArrayBuffer can outlive the close of its memory: the engine does not detach it
+ * while native code reads it (zlib, a file write, a socket), and the user may transfer it to another ArrayBuffer or
+ * thread. So memory is unmapped through this file: it stays mapped until the engine has released the last ArrayBuffer
+ * that shows it.
  */
 #ifndef LF_BACKING_H
 #define LF_BACKING_H
 
-/* Calls `unmap` when no ArrayBuffer is backed by the memory at `base` any more and nobody else holds it: now, or later, on
- * the thread of whoever lets it go last. Until then `base` stays what it is, and nobody else's. */
+/* Calls `unmap` once no hold on the memory at `base` is left: at once, or later on the thread that releases the last
+ * hold. Until then the memory at `base` stays mapped, and its address is not reused. */
 void lf_backing_free(void *base, void (*unmap)(void *base, void *context), void *context);
 
 /* Whether the memory at `base` is held. */

@@ -1,7 +1,7 @@
 /*
- * What memory.c asks of the system: pages of this process alone. All of them are zero, and all are there when a
- * function returns: what does not fit is HOST_OUT_OF_MEMORY then, and not a dead process later. Sizes were checked by
- * the caller: 1 byte to 4 GiB.
+ * Pages of this process alone. All bytes are zero, and all pages are allocated when a function returns, so that a lack
+ * of memory is HOST_OUT_OF_MEMORY here and not a killed process later. The caller has checked the size: 1 byte to 4
+ * GiB.
  */
 #ifndef LF_HOST_MEMORY_H
 #define LF_HOST_MEMORY_H
@@ -10,36 +10,39 @@
 #include "lavaflow.h"
 
 typedef struct {
-  lf_segment segment; /* what is mapped; its OS handle stays -1 for memory of this process alone */
-  int32_t numa_node;  /* the node it is bound to, or -1 */
-  int32_t hugetlb;    /* 1: of the reserved huge pages */
+  lf_segment segment; /* the mapping; its OS handle stays -1 */
+  int32_t numa_node;  /* the NUMA node that the pages are bound to, or -1 */
+  int32_t hugetlb;    /* 1: reserved huge pages */
   int32_t pinned_by;  /* LF_PINNED_BY_... */
 } lf_host_block;
 
-/* Base pages, wherever the system puts them. */
+/* Base pages, on any NUMA node. LF_OK, HOST_OUT_OF_MEMORY. */
 int32_t lf_host_standard(size_t size, lf_host_block *out);
 
-/* Bound to `node`, or to the node of the processor that runs this thread when it is -1. NUMA_NODE_NOT_FOUND when there
- * is no such node, this process may not use it, or the system has no NUMA to speak of. */
+/* Pages bound to `node`; -1: to the node of this thread's processor. LF_OK, HOST_OUT_OF_MEMORY; NUMA_NODE_NOT_FOUND
+ * when there is no such node, this process may not use it, or the system has no NUMA support. */
 int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out);
 
-/* Huge pages from end to end (segment.page_bytes says how large), reserved ones before transparent ones; else
- * HUGEPAGES_UNAVAILABLE with the reason for each. */
+/* Huge pages only (their size is segment.page_bytes): reserved ones if enough are free, else transparent ones. LF_OK,
+ * HOST_OUT_OF_MEMORY; HUGEPAGES_UNAVAILABLE with the reason for each kind. */
 int32_t lf_host_hugepages(size_t size, lf_host_block *out);
 
-/* Room whose pages are not there yet: huge ones where there are any, which then are. lf_host_take takes them before they
- * are used; HOST_OUT_OF_MEMORY of either. For blocks so large that taking all of their pages at once takes long. */
+/* Address space whose pages are allocated later, for blocks so large that allocating all of their pages at once takes
+ * long. Reserved huge pages are allocated at once, where they are available. The caller calls lf_host_commit before it
+ * uses a range. LF_OK, HOST_OUT_OF_MEMORY. */
 int32_t lf_host_lazy(size_t size, lf_host_block *out);
-int32_t lf_host_take(void *address, size_t size);
-/* The reverse: the whole pages of the range go, and are zero when they are taken again. 1, or 0 where the system keeps them. */
-int lf_host_give(void *address, size_t size);
+int32_t lf_host_commit(void *address, size_t size);
+/* Returns the whole pages of a range to the system; after the next commit they are zero. 1, or 0 on systems that keep
+ * the pages. */
+int lf_host_decommit(void *address, size_t size);
 
-/* Gives back a block of the functions above, once no ArrayBuffer shows it. */
+/* Frees a block once no ArrayBuffer shows it. */
 void lf_host_free(lf_host_block *block);
 
-/* Writes the node of each of `count` pages, `stride` bytes apart; a negative errno for a page that has none. */
+/* Writes the NUMA node of each of `count` pages, which are `stride` bytes apart; a negative errno for a page without a
+ * node. LF_OK, SYSTEM. */
 int32_t lf_host_nodes(const void *address, size_t stride, uint32_t count, int32_t *out);
 
-/* lf_numa_viable (lavaflow.h) is the system's too. */
+/* host_memory_posix.c and host_memory_win32.c also define lf_numa_viable (lavaflow/memory.h). */
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "host/backing.h"
 #include "host/memory_limit.h"
+#include "host/text_posix.h"
 
 #if defined(__linux__)
 #include <dlfcn.h>
@@ -24,13 +25,11 @@
 #endif
 #endif
 
-static size_t whole(size_t size, size_t page) { return (size + page - 1) & ~(page - 1); }
-
 static char *map(size_t size, int flags) {
   return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-/* Takes every page now; -1 with errno. */
+/* Allocates every page now: 0, or -1 with errno. */
 static int populate(char *address, size_t size, size_t page) {
 #if defined(__linux__)
   if (madvise(address, size, MADV_POPULATE_WRITE) == 0) return 0;
@@ -44,7 +43,7 @@ static int32_t no_memory(const char *api, int error, size_t size) {
   return lf_fail_errno(LF_EHOST_OUT_OF_MEMORY, api, error, "%zu bytes of memory", size);
 }
 
-static int32_t keep(lf_host_block *out, char *address, size_t size, size_t page) {
+static int32_t describe(lf_host_block *out, char *address, size_t size, size_t page) {
   out->segment.address = address;
   out->segment.size = size;
   out->segment.page_bytes = page;
@@ -58,7 +57,7 @@ void lf_host_free(lf_host_block *block) {
 }
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = whole(size, page);
+  size_t page = lf_page_bytes(), bytes = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map(bytes, 0);
@@ -68,46 +67,34 @@ int32_t lf_host_standard(size_t size, lf_host_block *out) {
     munmap(address, bytes);
     return status;
   }
-  return keep(out, address, bytes, page);
+  return describe(out, address, bytes, page);
 }
 
-int32_t lf_host_take(void *address, size_t size) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)address & (page - 1);
-  if (populate((char *)address - before, whole(size + before, page), page) == 0) return LF_OK;
+int32_t lf_host_commit(void *address, size_t size) {
+  size_t page = lf_page_bytes(), before = (uintptr_t)address & (page - 1);
+  if (populate((char *)address - before, lf_whole_pages(size + before, page), page) == 0) return LF_OK;
   return no_memory("madvise(MADV_POPULATE_WRITE)", errno, size);
 }
 
-int lf_host_give(void *address, size_t size) {
+int lf_host_decommit(void *address, size_t size) {
 #if defined(__linux__)
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
+  size_t page = lf_page_bytes(), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
   return skip >= size || madvise((char *)address + skip, size - skip, MADV_DONTNEED) == 0;
 #else
-  (void)address, (void)size; /* what is kept there is paged out, and no more */
+  (void)address, (void)size; /* such systems page out idle memory by themselves */
   return 0;
 #endif
 }
 
 #if defined(__linux__)
 
-/* Reads a small file of /proc or /sys as text; "" when it can't be read. */
-static const char *read_text(const char *path, char *out, size_t capacity) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t got = fd < 0 ? 0 : read(fd, out, capacity - 1);
-  if (fd >= 0) close(fd);
-  out[got > 0 ? got : 0] = 0;
-  return out;
-}
-
-/* The number of kB after `name` in the text of a meminfo file, in bytes; 0 when it is not there. */
-static uint64_t meminfo(const char *text, const char *name) {
-  const char *found = strstr(text, name);
-  return found ? strtoull(found + strlen(name), NULL, 10) * 1024 : 0;
-}
+/* Bytes of the entry `name` of a meminfo file, which is in kB; 0 when the file lacks it. */
+static uint64_t meminfo(const char *text, const char *name) { return lf_text_number(text, name) * 1024; }
 
 /* ---- NUMA ---- */
 
-#define NODES_MAX 1024
-#define BITS (8 * sizeof(unsigned long))
+#define NODES_MAX 1024 /* the greatest number that kernels are built for (CONFIG_NODES_SHIFT 10) */
+#define BITS (8 * sizeof(unsigned long)) /* of a word of mbind's node mask */
 #define MPOL_BIND 2
 
 static struct {
@@ -118,10 +105,10 @@ static struct {
 
 static const struct {
   const char *name;
-  void *place;
+  void *target;
 } numa_symbols[] = {{"numa_available", &numa.numa_available}, {"mbind", &numa.mbind}};
 
-static char numa_missing[256]; /* why not, or empty */
+static char numa_missing[256]; /* why NUMA memory is unavailable, or "" */
 
 static void open_numa(void) {
   void *library = dlopen("libnuma.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -135,7 +122,7 @@ static void open_numa(void) {
       snprintf(numa_missing, sizeof numa_missing, "libnuma.so.1 has no %s", numa_symbols[i].name);
       return;
     }
-    memcpy(numa_symbols[i].place, &found, sizeof found);
+    memcpy(numa_symbols[i].target, &found, sizeof found);
   }
   if (numa.numa_available() < 0)
     snprintf(numa_missing, sizeof numa_missing, "this kernel has no NUMA support, or a sandbox forbids it");
@@ -149,16 +136,18 @@ int32_t lf_numa_viable(void) {
   return 0;
 }
 
-/* Binding turns "this node is full" into a killed process, as the kernel may not look elsewhere: so ask before. */
-static int32_t node_room_for(size_t size, int32_t node) {
-  if (size < (1u << 20)) return LF_OK; /* as lf_memory_limit_check */
+/* HOST_OUT_OF_MEMORY when the node has less than `size` bytes available. A process that touches a page bound to a full
+ * node is killed, so the limit is checked before. */
+static int32_t check_node_limit(size_t size, int32_t node) {
+  if (size < (1u << 20)) return LF_OK; /* small blocks are not worth the read of a file */
   char path[64], text[4096];
   snprintf(path, sizeof path, "/sys/devices/system/node/node%d/meminfo", node);
-  if (!*read_text(path, text, sizeof text)) return LF_OK; /* hidden by a sandbox: only the machine's room is known */
-  uint64_t room = meminfo(text, "MemFree:") + meminfo(text, "Inactive(file):");
-  if (size <= room) return LF_OK;
+  /* hidden by a sandbox: only the machine's limit is known */
+  if (!*lf_text_read(path, text, sizeof text)) return LF_OK;
+  uint64_t available = meminfo(text, "MemFree:") + meminfo(text, "Inactive(file):");
+  if (size <= available) return LF_OK;
   return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "%zu bytes asked for, %" PRIu64 " available on NUMA node %d", size,
-                 room, node);
+                 available, node);
 }
 
 int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
@@ -166,16 +155,16 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
   unsigned here;
   if (node < 0) node = syscall(SYS_getcpu, NULL, &here, NULL) == 0 ? (int32_t)here : 0;
   if (node >= NODES_MAX) return lf_fail(LF_ENUMA_NODE_NOT_FOUND, "", 0, "there is no NUMA node %d", node);
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = whole(size, page);
+  size_t page = lf_page_bytes(), bytes = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(bytes);
-  if (status == LF_OK) status = node_room_for(bytes, node);
+  if (status == LF_OK) status = check_node_limit(bytes, node);
   if (status < 0) return status;
 
   char *address = map(bytes, 0);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
   unsigned long nodes[NODES_MAX / BITS] = {0};
   nodes[(size_t)node / BITS] = 1ul << ((size_t)node % BITS);
-  /* The kernel reads one bit less than it is told. */
+  /* The kernel reads one bit less than the given count. */
   if (numa.mbind(address, bytes, MPOL_BIND, nodes, NODES_MAX + 1, 0) != 0) {
     int error = errno;
     status = lf_fail_errno(error == EINVAL ? LF_ENUMA_NODE_NOT_FOUND : LF_ESYSTEM, "mbind", error,
@@ -184,7 +173,7 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
     status = no_memory("madvise(MADV_POPULATE_WRITE)", errno, bytes);
   } else {
     out->numa_node = node;
-    return keep(out, address, bytes, page);
+    return describe(out, address, bytes, page);
   }
   munmap(address, bytes);
   return status;
@@ -204,13 +193,13 @@ int32_t lf_host_nodes(const void *address, size_t stride, uint32_t count, int32_
 
 /* ---- huge pages ---- */
 
-/* The kernel's own sizes do not change while it runs: read once. 0: the kernel has no such pages. */
+/* The kernel's page sizes do not change while it runs, so each is read once. 0: the kernel has no such pages. */
 static size_t hugetlb_bytes(void) {
   static _Atomic size_t known = 1;
   size_t size = atomic_load(&known);
   if (size == 1) {
     char text[4096];
-    size = (size_t)meminfo(read_text("/proc/meminfo", text, sizeof text), "Hugepagesize:");
+    size = (size_t)meminfo(lf_text_read("/proc/meminfo", text, sizeof text), "Hugepagesize:");
     atomic_store(&known, size);
   }
   return size;
@@ -221,14 +210,14 @@ static size_t transparent_bytes(void) {
   size_t size = atomic_load(&known);
   if (size == 1) {
     char text[64];
-    size = strtoull(read_text("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text), NULL, 10);
+    size = strtoull(lf_text_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text), NULL, 10);
     atomic_store(&known, size);
   }
   return size;
 }
 
-/* How many bytes of the block are in huge pages, as smaps says of the mappings that it lies in. Slow: all mappings of
- * the process are walked. */
+/* Bytes of the block that are in huge pages, by smaps of the mappings that contain the block. Slow: the kernel walks
+ * all mappings of the process. */
 static size_t huge_part_by_smaps(const char *address, size_t size) {
   FILE *file = fopen("/proc/self/smaps", "re");
   if (!file) return 0;
@@ -244,12 +233,13 @@ static size_t huge_part_by_smaps(const char *address, size_t size) {
     }
   }
   fclose(file);
-  /* A neighbour of the same kind shares the mapping: whatever is missing may be missing here. */
+  /* The kernel may have merged the block with an adjacent mapping: each byte that is in no huge page may be the
+   * block's. */
   size_t missing = mapped > huge ? (size_t)(mapped - huge) : 0;
   return missing < size ? size - missing : 0;
 }
 
-/* PAGEMAP_SCAN, Linux 6.7: <linux/fs.h> of older systems does not have it. */
+/* PAGEMAP_SCAN of Linux 6.7, which <linux/fs.h> of older systems lacks. */
 typedef struct {
   uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages, inverted, mask, any_of, returned;
 } scan_request;
@@ -259,7 +249,7 @@ typedef struct {
 #define SCAN _IOWR('f', 16, scan_request)
 #define SCAN_HUGE ((uint64_t)1 << 6)
 
-/* The advice to use huge pages is followed silently or not: only the page tables tell. */
+/* The kernel may ignore the advice to use huge pages without an error: only the page tables tell. */
 static size_t huge_part(const char *address, size_t size) {
   scan_region region = {0};
   scan_request request = {
@@ -278,12 +268,13 @@ static size_t huge_part(const char *address, size_t size) {
   return found == 0 ? 0 : (size_t)(region.end - region.start);
 }
 
-/* Reserved pages are counted out at mmap, but a control group or a set of nodes may still have fewer, and a page that
- * is not there would be a SIGBUS: so they are taken by the kernel, which does not tell, and then looked for. */
+/* 1 with a block of reserved huge pages, else 0. mmap reserves them, but a control group or a node set may have fewer,
+ * and touching a missing page raises SIGBUS. So MAP_POPULATE allocates them, which reports no failure, and mincore
+ * checks each. */
 static int hugetlb(size_t size, lf_host_block *out) {
   size_t page = hugetlb_bytes();
   if (!page) return 0;
-  size_t bytes = whole(size, page);
+  size_t bytes = lf_whole_pages(size, page);
   char *address = map(bytes, MAP_HUGETLB | MAP_POPULATE);
   if (address == MAP_FAILED) return 0;
   for (size_t at = 0; at < bytes; at += page) {
@@ -293,7 +284,7 @@ static int hugetlb(size_t size, lf_host_block *out) {
     return 0;
   }
   out->hugetlb = 1;
-  keep(out, address, bytes, page);
+  describe(out, address, bytes, page);
   return 1;
 }
 
@@ -315,40 +306,40 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out) {
   if (!page)
     return lf_fail(LF_EHUGEPAGES_UNAVAILABLE, "", 0,
                    "%zu bytes: too few reserved huge pages are free, and this kernel has no transparent ones", size);
-  size_t bytes = whole(size, page);
+  size_t bytes = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map_aligned(bytes, page);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
-  madvise(address, bytes, MADV_HUGEPAGE); /* what came of it is measured below */
+  madvise(address, bytes, MADV_HUGEPAGE); /* huge_part measures the effect */
   if (populate(address, bytes, page) != 0) {
     status = no_memory("madvise(MADV_POPULATE_WRITE)", errno, bytes);
     munmap(address, bytes);
     return status;
   }
   size_t huge = huge_part(address, bytes);
-  if (huge == bytes) return keep(out, address, bytes, page);
+  if (huge == bytes) return describe(out, address, bytes, page);
   munmap(address, bytes);
   char text[64];
-  read_text("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  lf_text_read("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
   if (strstr(text, "[never]"))
     return lf_fail(LF_EHUGEPAGES_UNAVAILABLE, "", 0,
                    "%zu bytes: too few reserved huge pages are free, and transparent ones are switched off", bytes);
   return lf_fail(LF_EHUGEPAGES_UNAVAILABLE, "madvise(MADV_HUGEPAGE)", 0,
                  "%zu bytes: too few reserved huge pages are free, and of transparent ones the kernel found only %zu "
-                 "bytes in one piece",
+                 "contiguous bytes",
                  bytes, huge);
 }
 
 int32_t lf_host_lazy(size_t size, lf_host_block *out) {
   if (hugetlb(size, out)) return LF_OK;
-  size_t base = (size_t)sysconf(_SC_PAGESIZE), page = transparent_bytes(), bytes = whole(size, page ? page : base);
+  size_t base = lf_page_bytes(), page = transparent_bytes(), bytes = lf_whole_pages(size, page ? page : base);
   int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address = map_aligned(bytes, page ? page : base);
   if (address == MAP_FAILED) return no_memory("mmap", errno, bytes);
   if (page) madvise(address, bytes, MADV_HUGEPAGE);
-  return keep(out, address, bytes, base);
+  return describe(out, address, bytes, base);
 }
 
 #else

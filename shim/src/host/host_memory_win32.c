@@ -1,4 +1,4 @@
-/* Committed pages: Windows promises each of them when it gives them out, so none has to be touched for that. */
+/* Committed pages. Windows guarantees each committed page, so none has to be touched to reserve it. */
 #include "host/host_memory.h"
 
 #include <errno.h>
@@ -10,15 +10,7 @@
 
 #include <psapi.h>
 
-static size_t page_bytes(void) {
-  SYSTEM_INFO info;
-  GetSystemInfo(&info);
-  return info.dwPageSize;
-}
-
-static size_t whole(size_t size, size_t page) { return (size + page - 1) & ~(page - 1); }
-
-static int32_t keep(lf_host_block *out, void *address, size_t size, size_t page) {
+static int32_t describe(lf_host_block *out, void *address, size_t size, size_t page) {
   out->segment.address = address;
   out->segment.size = size;
   out->segment.page_bytes = page;
@@ -33,22 +25,22 @@ static void unmap(void *address, void *unused) {
 void lf_host_free(lf_host_block *block) { lf_backing_free(block->segment.address, unmap, NULL); }
 
 int32_t lf_host_standard(size_t size, lf_host_block *out) {
-  size_t page = page_bytes(), bytes = whole(size, page);
+  size_t page = lf_page_bytes(), bytes = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   void *address = VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
   if (!address) return lf_fail_win32_memory("VirtualAlloc", GetLastError(), bytes);
-  return keep(out, address, bytes, page);
+  return describe(out, address, bytes, page);
 }
 
 int32_t lf_host_lazy(size_t size, lf_host_block *out) { return lf_host_standard(size, out); }
 
-int32_t lf_host_take(void *address, size_t size) {
+int32_t lf_host_commit(void *address, size_t size) {
   (void)address, (void)size;
   return LF_OK;
 }
 
-int lf_host_give(void *address, size_t size) {
+int lf_host_decommit(void *address, size_t size) {
   (void)address, (void)size;
   return 0;
 }
@@ -74,16 +66,16 @@ int32_t lf_host_numa(size_t size, int32_t node, lf_host_block *out) {
     return lf_fail_win32(LF_ENUMA_NODE_NOT_FOUND, "GetNumaHighestNodeNumber", GetLastError(), "NUMA node %d", node);
   if ((ULONG)node > highest)
     return lf_fail(LF_ENUMA_NODE_NOT_FOUND, "", 0, "there is no NUMA node %d: the highest is %lu", node, highest);
-  size_t page = page_bytes(), bytes = whole(size, page);
+  size_t page = lf_page_bytes(), bytes = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(bytes);
   if (status < 0) return status;
   char *address =
       VirtualAllocExNuma(GetCurrentProcess(), NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, (DWORD)node);
   if (!address) return lf_fail_win32_memory("VirtualAllocExNuma", GetLastError(), bytes);
-  /* A page gets its place when it is touched; now, the node may still have room. */
+  /* A page is allocated on a node when it is touched. Touching it now makes a full node less likely. */
   for (size_t at = 0; at < bytes; at += page) ((volatile char *)address)[at] = 0;
   out->numa_node = node;
-  return keep(out, address, bytes, page);
+  return describe(out, address, bytes, page);
 }
 
 int32_t lf_host_nodes(const void *address, size_t stride, uint32_t count, int32_t *out) {
@@ -103,13 +95,14 @@ int32_t lf_host_nodes(const void *address, size_t stride, uint32_t count, int32_
 
 /* ---- huge pages ---- */
 
-/* The right to lock memory has to be given to the user by an administrator, and switched on in each process. */
+/* Enables the right to lock memory in this process. An administrator must have granted it to the user. ERROR_SUCCESS or
+ * the failure. */
 static DWORD allow_large_pages(void) {
   HANDLE token;
   if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, &token)) return GetLastError();
   TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1, .Privileges[0].Attributes = SE_PRIVILEGE_ENABLED};
   DWORD error = ERROR_SUCCESS;
-  /* The second call succeeds also where it changed nothing: then the error says so. */
+  /* AdjustTokenPrivileges also succeeds when it changes nothing: then only GetLastError tells. */
   if (!LookupPrivilegeValueW(NULL, L"SeLockMemoryPrivilege", &wanted.Privileges[0].Luid) ||
       !AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL) || GetLastError() != ERROR_SUCCESS)
     error = GetLastError();
@@ -124,11 +117,11 @@ int32_t lf_host_hugepages(size_t size, lf_host_block *out) {
   if (error != ERROR_SUCCESS)
     return lf_fail_win32(LF_EHUGEPAGES_UNAVAILABLE, "AdjustTokenPrivileges", error,
                          "large pages need the right \"Lock pages in memory\", which an administrator gives");
-  size_t bytes = whole(size, page);
+  size_t bytes = lf_whole_pages(size, page);
   void *address = VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT | MEM_LARGE_PAGES, PAGE_READWRITE);
   if (!address)
     return lf_fail_win32(LF_EHUGEPAGES_UNAVAILABLE, "VirtualAlloc(MEM_LARGE_PAGES)", GetLastError(),
                          "%zu bytes in large pages", bytes);
   out->hugetlb = 1;
-  return keep(out, address, bytes, page);
+  return describe(out, address, bytes, page);
 }

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static _Atomic int registered; /* 0 not tried, 1 yes, -1 no */
+static _Atomic int registered; /* 0: not tried, 1: yes, -1: no */
 
 int32_t lf_membarrier_viable(void) {
   int state = atomic_load(&registered);
@@ -23,8 +23,8 @@ int32_t lf_membarrier_viable(void) {
 
 void lf_barrier_of_sleeper(int fenced) {
   atomic_thread_fence(memory_order_seq_cst);
-  /* It worked when it was registered; were it to fail now, the fence on both sides would be missing: fall back to a
-   * barrier on all processors, which needs no registration. */
+  /* The command worked at registration. If it fails now, neither side would have a fence: the global command needs no
+   * registration and passes a barrier on all processors. */
   if (!fenced && syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
     syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

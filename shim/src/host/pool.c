@@ -7,9 +7,10 @@
 #include "host/host_memory.h"
 #include "host/memory_limit.h"
 
-/* The smallest region that is worth huge pages. */
+/* Bytes. The smallest region worth huge pages: one of them. */
 #define HUGE_FROM ((size_t)2 << 20)
-/* The smallest one, of a single block, whose pages are taken by and by: to take a gigabyte takes long. */
+/* Bytes. The smallest region whose pages are allocated when they are first used: allocating a gigabyte takes long. Such
+ * a region has a single block. */
 #define LAZY_FROM ((size_t)32 << 20)
 
 static uint32_t class_of(uint64_t length) {
@@ -28,14 +29,14 @@ static uint64_t class_bytes(uint32_t class) {
   return ((uint64_t)1 << octave) + step * ((uint64_t)1 << (octave - 2));
 }
 
-/* Small blocks come many to a region: one descriptor, one mapping and one message to the peer for all of them. */
+/* Small blocks share a region: all of them take one descriptor, one mapping and one message to the peer. */
 static uint32_t blocks_per_region(uint64_t bytes) {
   if (bytes <= 16u << 10) return (uint32_t)((256u << 10) / bytes);
   if (bytes <= 1u << 20) {
     uint32_t count = (uint32_t)((4u << 20) / bytes);
     return count > 16 ? 16 : count;
   }
-  /* Two, so that one comes back while the other is under way; of very large ones the second is made when needed. */
+  /* Two, so that one is released while the other is in flight; of very large blocks the second is made when needed. */
   return bytes <= 16u << 20 ? 2 : 1;
 }
 
@@ -46,15 +47,15 @@ void lf_pool_open(lf_pool *pool) {
   for (uint32_t i = 0; i < LF_POOL_CLASSES; i++) pool->free[i] = LF_NO_BLOCK;
 }
 
-void lf_pool_open_plain(lf_pool *pool) {
+void lf_pool_open_private(lf_pool *pool) {
   lf_pool_open(pool);
-  pool->plain = 1;
+  pool->is_private = 1;
 }
 
 uint64_t lf_pool_block_bytes(uint64_t length) { return class_bytes(class_of(length)); }
 
-/* Where there are no huge pages, or not enough of them, ordinary ones do. */
-static int32_t map_plain(size_t size, lf_pool_region *region) {
+/* Huge pages where enough are available, else base pages. */
+static int32_t map_private(size_t size, lf_pool_region *region) {
   lf_host_block block = {.segment.os = -1};
   int32_t status = LF_EHUGEPAGES_UNAVAILABLE;
   int lazy = size >= LAZY_FROM;
@@ -62,46 +63,47 @@ static int32_t map_plain(size_t size, lf_pool_region *region) {
   else if (size >= HUGE_FROM) status = lf_host_hugepages(size, &block);
   if (status < 0 && !lazy) status = lf_host_standard(size, &block);
   region->segment = block.segment;
-  region->lacking = lazy && !block.hugetlb ? 0 : block.segment.size;
+  region->committed = lazy && !block.hugetlb ? 0 : block.segment.size;
   region->fixed = block.hugetlb != 0;
   return status;
 }
 
-int32_t lf_pool_fill(lf_pool *pool, lf_pool_region *region, uint64_t end) {
-  char *from = (char *)region->segment.address + region->lacking;
-  uint64_t size = end - region->lacking;
-  int32_t status = pool->plain ? LF_OK : lf_memory_limit_check(size);
-  if (status == LF_OK) status = lf_host_take(from, size);
-  if (status == LF_OK) region->lacking = end;
+int32_t lf_pool_commit(lf_pool *pool, lf_pool_region *region, uint64_t end) {
+  char *from = (char *)region->segment.address + region->committed;
+  uint64_t size = end - region->committed;
+  int32_t status = pool->is_private ? LF_OK : lf_memory_limit_check(size);
+  if (status == LF_OK) status = lf_host_commit(from, size);
+  if (status == LF_OK) region->committed = end;
   return status;
 }
 
 /* ---- idle pages ---- */
 
-/* A region that nobody used between two looks, so far apart, is idle. */
+/* ns. A region without an acquired block between two polls this far apart is idle. */
 #define TRIM_NS ((uint64_t)500000000)
-/* Goes back in one step: the caller holds a lock that senders and receivers wait for, and this takes well below 1 ms. */
+/* Bytes that one step decommits. Bounds the time that the caller holds a lock which senders and receivers need: well
+ * below 1 ms. */
 #define TRIM_STEP ((uint64_t)4 << 20)
 
 static int is_idle(const lf_pool_region *region) {
-  return region->segment.address && region->free == region->blocks && region->lacking && !region->fixed;
+  return region->segment.address && region->free == region->blocks && region->committed && !region->fixed;
 }
 
-static void look_for_idle(lf_pool *pool) {
+static void find_idle_regions(lf_pool *pool) {
   uint64_t kept = 0;
   pool->trims = 0;
   for (uint32_t i = 0; i < pool->region_capacity; i++) {
     lf_pool_region *region = &pool->regions[i];
     if (!is_idle(region)) continue;
-    if (!region->used && !region->leaving && kept + region->lacking > LF_POOL_IDLE_BYTES) region->leaving = 1;
-    if (!region->leaving) kept += region->lacking;
+    if (!region->used && !region->leaving && kept + region->committed > LF_POOL_IDLE_BYTES) region->leaving = 1;
+    if (!region->leaving) kept += region->committed;
     region->used = 0;
     pool->trims |= region->leaving;
   }
 }
 
-/* Sizes have changed: what large frames of other sizes took is likely not needed again. */
-static void let_go_of_large(lf_pool *pool) {
+/* Frame sizes have changed: the memory of large frames of other sizes is likely not needed again. */
+static void trim_large_regions(lf_pool *pool) {
   for (uint32_t i = 0; i < pool->region_capacity; i++) {
     lf_pool_region *region = &pool->regions[i];
     if (!is_idle(region) || region->segment.size < LAZY_FROM) continue;
@@ -113,16 +115,16 @@ static void let_go_of_large(lf_pool *pool) {
 int lf_pool_trim(lf_pool *pool, uint64_t now) {
   if (now >= pool->next_trim) {
     pool->next_trim = now + TRIM_NS;
-    look_for_idle(pool);
+    find_idle_regions(pool);
   }
   if (!pool->trims) return 0;
   for (uint32_t i = 0; i < pool->region_capacity; i++) {
     lf_pool_region *region = &pool->regions[i];
     if (!region->leaving || !is_idle(region)) continue;
-    uint64_t step = region->lacking < TRIM_STEP ? region->lacking : TRIM_STEP;
-    char *from = (char *)region->segment.address + region->lacking - step;
-    if (!(pool->plain ? lf_host_give(from, step) : lf_segment_give(from, step))) region->fixed = 1;
-    else region->lacking -= step;
+    uint64_t step = region->committed < TRIM_STEP ? region->committed : TRIM_STEP;
+    char *from = (char *)region->segment.address + region->committed - step;
+    if (!(pool->is_private ? lf_host_decommit(from, step) : lf_segment_decommit(from, step))) region->fixed = 1;
+    else region->committed -= step;
     return 1;
   }
   pool->trims = 0;
@@ -133,7 +135,7 @@ static uint64_t held(const lf_pool *pool, int only_what_can_go) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < pool->region_capacity; i++) {
     const lf_pool_region *region = &pool->regions[i];
-    if (region->segment.address && !(only_what_can_go && region->fixed)) bytes += region->lacking;
+    if (region->segment.address && !(only_what_can_go && region->fixed)) bytes += region->committed;
   }
   return bytes;
 }
@@ -143,7 +145,7 @@ uint64_t lf_pool_held(const lf_pool *pool) { return held(pool, 0); }
 int lf_pool_may_trim(const lf_pool *pool) { return held(pool, 1) > LF_POOL_IDLE_BYTES; }
 
 static void unmap(const lf_pool *pool, lf_pool_region *region) {
-  if (pool->plain && region->segment.address) {
+  if (pool->is_private && region->segment.address) {
     lf_host_block block = {.segment = region->segment};
     lf_host_free(&block);
     region->segment = (lf_segment){.os = -1};
@@ -183,7 +185,7 @@ lf_pool_region *lf_pool_new_region(lf_pool *pool) {
     pool->region_capacity = capacity;
   }
   lf_pool_region *region = &pool->regions[index];
-  uint32_t id = region->id + 0x10000u; /* the next generation of this index */
+  uint32_t id = region->id + 0x10000u; /* the index with the next generation */
   memset(region, 0, sizeof *region);
   region->id = id;
   return region;
@@ -231,24 +233,24 @@ int32_t lf_pool_grow(lf_pool *pool, uint64_t length, uint32_t *retire) {
   if (class >= LF_POOL_CLASSES) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of more than 4 GiB");
   uint64_t bytes = class_bytes(class);
   uint64_t limit = bytes * 2 > LF_POOL_BYTES ? bytes * 2 : LF_POOL_BYTES;
-  if (pool->plain) limit *= 2;
+  if (pool->is_private) limit *= 2;
   uint32_t count = blocks_per_region(bytes);
   if (count > pool->unused_count) count = pool->unused_count;
   if (count && pool->bytes + bytes * count > limit) count = pool->bytes + bytes <= limit ? 1 : 0;
   if (!count) return idle_or_full(pool, retire);
 
-  if (bytes >= LAZY_FROM) let_go_of_large(pool);
+  if (bytes >= LAZY_FROM) trim_large_regions(pool);
   lf_pool_region *region = lf_pool_new_region(pool);
   if (!region) return LF_EHOST_OUT_OF_MEMORY;
-  int32_t status = pool->plain ? map_plain(bytes * count, region)
+  int32_t status = pool->is_private ? map_private(bytes * count, region)
                                : lf_segment_create(bytes * count, &region->segment);
   if (status < 0) {
-    /* Something in flight will come back: waiting for it is better than failing. */
+    /* A block in flight will be released: waiting for it is better than failing. */
     int busy = pool->unused_count < LF_BLOCKS_MAX;
     if (status != LF_EHOST_OUT_OF_MEMORY || !busy) return status;
     return idle_or_full(pool, retire);
   }
-  if (!pool->plain) region->lacking = region->segment.size;
+  if (!pool->is_private) region->committed = region->segment.size;
   region->class = (uint8_t)class;
   region->block_bytes = bytes;
   region->blocks = region->free = count;

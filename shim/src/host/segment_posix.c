@@ -28,10 +28,10 @@
 
 #define HUGE ((size_t)2 << 20)
 
-static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+size_t lf_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/* `size` in whole pages. Where a huge page can back the segment, the mapping must start on its boundary: over-reserve,
- * then map into it. */
+/* Maps `size` bytes, which are whole pages. A mapping that huge pages can back must start at a multiple of HUGE:
+ * address space for HUGE bytes more is reserved, and the mapping placed into it. */
 static void *map(int fd, size_t size) {
   if (size < HUGE) return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   char *reserved = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -58,11 +58,12 @@ static int open_anonymous(const char **api) {
   return fd;
 }
 
-/* Neither side can shrink it under the other one, nor lift this again. */
+/* With these seals neither process can change the segment's size, and neither can remove the seals. */
 static int seal(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); }
 
-/* No seal keeps a peer from punching holes. A common page comes back when it is touched, all zero; a reserved huge one
- * does not when all of them are taken by then, and the touch is a SIGBUS: hugetlbfs will not do. */
+/* Whether reads of a peer's segment are safe. No seal keeps a peer from punching holes. A base page is allocated again,
+ * zeroed, when it is touched. A reserved huge page is not when all of them are in use: the touch raises SIGBUS. So
+ * hugetlbfs is refused. */
 static int sealed(int fd) {
   struct statfs system;
   int seals = fcntl(fd, F_GET_SEALS);
@@ -70,8 +71,8 @@ static int sealed(int fd) {
          (uint32_t)system.f_type != HUGETLBFS_MAGIC;
 }
 
-/* Takes the pages now. Populating through the mapping lets the kernel use huge pages where it was advised to. */
-static int reserve(int fd, void *address, size_t size) {
+/* Allocates the pages now. Populating through the mapping lets the kernel use huge pages, as MADV_HUGEPAGE advises. */
+static int commit(int fd, void *address, size_t size) {
   if (madvise(address, size, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return -1;
   int result; /* before Linux 5.14 */
@@ -82,7 +83,7 @@ static int reserve(int fd, void *address, size_t size) {
 
 #else
 
-/* No memfd: a named object that loses its name before anyone else can learn it. */
+/* Without memfd: a named object, unlinked before another process can learn its name. */
 static int open_anonymous(const char **api) {
   static _Atomic unsigned count;
   *api = "shm_open";
@@ -105,24 +106,24 @@ static int seal(int fd) {
   return 0;
 }
 
-/* macOS sets the size of such an object once and refuses to change it. */
+/* macOS sets the size of such an object once and refuses to change it, so each is sealed. */
 static int sealed(int fd) {
   (void)fd;
   return 1;
 }
 
-static int reserve(int fd, void *address, size_t size) {
+static int commit(int fd, void *address, size_t size) {
   (void)fd;
-  size_t page = page_size();
+  size_t page = lf_page_bytes();
   for (size_t at = 0; at < size; at += page) ((volatile char *)address)[at] = 0;
   return 0;
 }
 
 #endif
 
-int lf_segment_give(void *address, size_t size) {
+int lf_segment_decommit(void *address, size_t size) {
 #if defined(__linux__)
-  size_t page = page_size(), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
+  size_t page = lf_page_bytes(), over = (uintptr_t)address & (page - 1), skip = over ? page - over : 0;
   return skip >= size || madvise((char *)address + skip, size - skip, MADV_REMOVE) == 0;
 #else
   (void)address, (void)size;
@@ -133,10 +134,10 @@ int lf_segment_give(void *address, size_t size) {
 int32_t lf_segment_create(size_t size, lf_segment *out) {
   memset(out, 0, sizeof *out);
   out->os = -1;
-  size_t page = page_size();
+  size_t page = lf_page_bytes();
   if (size == 0 || size > SIZE_MAX - HUGE * 2)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a segment of %zu bytes", size);
-  size_t whole = (size + page - 1) & ~(page - 1);
+  size_t whole = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(whole);
   if (status < 0) return status;
 
@@ -159,10 +160,10 @@ int32_t lf_segment_create(size_t size, lf_segment *out) {
   if (mapped == MAP_FAILED) goto failed;
   out->page_bytes = page;
 #if defined(__linux__)
-  if (whole >= HUGE) madvise(mapped, whole, MADV_HUGEPAGE); /* advice: the kernel may not have it */
+  if (whole >= HUGE) madvise(mapped, whole, MADV_HUGEPAGE); /* advice: the kernel may have no huge pages */
 #endif
   api = "madvise(MADV_POPULATE_WRITE)";
-  if (reserve(fd, mapped, whole) != 0) goto failed;
+  if (commit(fd, mapped, whole) != 0) goto failed;
   out->address = mapped;
   out->size = whole;
   out->os = fd;
@@ -181,7 +182,7 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   out->os = -1;
   if (os < 0 || os > INT_MAX) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "descriptor %lld", (long long)os);
   int fd = (int)os;
-  /* The seal first: a size that was read before it may have shrunk in between. */
+  /* The seal is checked first: a size that was read before it may have shrunk since. */
   if (!sealed(fd))
     return lf_fail(LF_ECORRUPT_SEGMENT, "fcntl(F_GET_SEALS)", 0,
                    "the peer's segment is not sealed, or of huge pages: it could lose its memory");
@@ -190,8 +191,8 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   if (size == 0 || info.st_size < 0 || (uint64_t)info.st_size < size)
     return lf_fail(LF_ECORRUPT_SEGMENT, "fstat", 0, "the peer's segment has %lld bytes, and should have %zu",
                    (long long)info.st_size, size);
-  size_t page = page_size();
-  void *mapped = map(fd, (size + page - 1) & ~(page - 1));
+  size_t page = lf_page_bytes();
+  void *mapped = map(fd, lf_whole_pages(size, page));
   if (mapped == MAP_FAILED) {
     int error = errno;
     return lf_fail_errno(error == ENOMEM ? LF_EHOST_OUT_OF_MEMORY : LF_ESYSTEM, "mmap", error,

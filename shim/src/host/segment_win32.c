@@ -1,4 +1,4 @@
-/* Sections of the paging file: no name, no file, a size that never changes, pages committed when they are made. */
+/* Sections of the paging file: without a name or a file, of fixed size, with pages that are committed at creation. */
 #include "host/segment.h"
 
 #include <string.h>
@@ -18,13 +18,13 @@ typedef struct {
 __declspec(dllimport) LONG NTAPI NtQuerySection(HANDLE, int, void *, SIZE_T, SIZE_T *);
 __declspec(dllimport) ULONG NTAPI RtlNtStatusToDosError(LONG);
 
-static size_t page_size(void) {
+size_t lf_page_bytes(void) {
   SYSTEM_INFO info;
   GetSystemInfo(&info);
   return info.dwPageSize;
 }
 
-int lf_segment_give(void *address, size_t size) {
+int lf_segment_decommit(void *address, size_t size) {
   (void)address, (void)size;
   return 0;
 }
@@ -33,8 +33,8 @@ int32_t lf_segment_create(size_t size, lf_segment *out) {
   memset(out, 0, sizeof *out);
   out->os = -1;
   if (size == 0 || size > SIZE_MAX / 2) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a segment of %zu bytes", size);
-  size_t page = page_size();
-  size_t whole = (size + page - 1) & ~(page - 1);
+  size_t page = lf_page_bytes();
+  size_t whole = lf_whole_pages(size, page);
   int32_t status = lf_memory_limit_check(whole);
   if (status < 0) return status;
   HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_COMMIT,
@@ -62,11 +62,11 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   LONG nt = NtQuerySection(section, SECTION_BASIC, &info, sizeof info, NULL);
   if (nt < 0)
     return lf_fail_win32(LF_ECORRUPT_SEGMENT, "NtQuerySection", RtlNtStatusToDosError(nt),
-                         "what the peer gave is no segment");
+                         "the peer's handle is not a segment");
   if (size == 0 || info.size.QuadPart < 0 || (uint64_t)info.size.QuadPart < size)
     return lf_fail(LF_ECORRUPT_SEGMENT, "NtQuerySection", 0, "the peer's segment has %lld bytes, and should have %zu",
                    (long long)info.size.QuadPart, size);
-  /* Pages that are not committed, or come from a file, can fail when they are read: that would end this process. */
+  /* A read of a page that is not committed, or that a file backs, can fail and would end this process. */
   if (!(info.attributes & SEC_COMMIT) || (info.attributes & (SEC_RESERVE | SEC_FILE | SEC_IMAGE)))
     return lf_fail(LF_ECORRUPT_SEGMENT, "NtQuerySection", 0,
                    "the peer's segment is not committed memory (attributes 0x%lx)", info.attributes);
@@ -74,7 +74,7 @@ int32_t lf_segment_attach(int64_t os, size_t size, lf_segment *out) {
   if (!address) return lf_fail_win32_memory("MapViewOfFile", GetLastError(), size);
   out->address = address;
   out->size = size;
-  out->page_bytes = page_size();
+  out->page_bytes = lf_page_bytes();
   return LF_OK;
 }
 
@@ -100,7 +100,7 @@ int32_t lf_os_handle_duplicate(int64_t os, int64_t *out) {
 }
 
 int32_t lf_os_handle_close(int64_t os) {
-  /* 0 is no handle, and the negative ones mean this process and this thread. */
+  /* 0 is not a handle, and negative values mean this process and this thread. */
   if (os <= 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "handle %lld", (long long)os);
   if (!CloseHandle(lf_handle_of(os)))
     return lf_fail_win32(LF_ESYSTEM, "CloseHandle", GetLastError(), "handle %lld", (long long)os);
