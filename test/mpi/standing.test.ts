@@ -1,6 +1,7 @@
 /** Which processes may come to MPI as a rank, whose names are whose, and what is said of those that may not. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { privateDirectory } from "../channel/support.ts";
 import type { Outcome, Wish } from "../process/standing.ts";
 import { onLinux } from "../requires.ts";
 import { LAUNCHERS, type Launcher } from "./launchers.ts";
@@ -190,6 +191,7 @@ for (const { launcher, here } of LAUNCHERS) {
 }
 
 describe.skipIf(!onLinux())("variables that are left over", () => {
+  privateDirectory();
   const LEFT = {
     "PMI, of a descriptor that is none": { PMI_RANK: "0", PMI_SIZE: "2", PMI_FD: "211" },
     "PMIx, of a port where nothing listens": {
