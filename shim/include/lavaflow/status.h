@@ -9,14 +9,15 @@
 #define LF_API __attribute__((visibility("default")))
 #endif
 
-/* Raised whenever a signature, a struct or a status changes its meaning. */
+/* Incremented when a signature, a struct or a status changes its meaning. */
 #define LF_ABI_VERSION 6
-/* Raised whenever two processes of different builds could misread each other. (Tests build a shim with another one.) */
+/* Incremented when two processes of different builds could misread each other. Tests build a shim with another
+ * version. */
 #ifndef LF_WIRE_VERSION
 #define LF_WIRE_VERSION 6
 #endif
 
-/* ---- status: the negative ones are errors; their names without LF_E are the error codes of TypeScript ---- */
+/* ---- status: negative values are errors; their names without LF_E are the error codes of TypeScript ---- */
 
 enum {
   LF_OK = 0,
@@ -58,27 +59,28 @@ enum {
   LF_ENO_REPLY = -36
 };
 
-/* Values that are not lengths: all above LF_VALUE, which no length or handle reaches. */
+/* Results that are not lengths or handles, which stay below LF_VALUE. */
 enum {
   LF_VALUE = 0x40000000,
-  LF_FULL = 0x40000001,    /* no room now; try again when the peer has released something */
-  LF_EMPTY = 0x40000002,   /* nothing there now */
-  LF_TIMEOUT = 0x40000003, /* the given time passed */
-  LF_REGION = 0x40000004,  /* a frame that lies in a region: lf_frame says where */
-  LF_RETIRE = 0x40000005,  /* a region has to go first: lf_frame.region or lf_loan.region says which */
-  LF_PENDING = 0x40000006  /* GPU work on the memory has to end first */
+  LF_FULL = 0x40000001,    /* no capacity now; try again when the peer has released something */
+  LF_EMPTY = 0x40000002,   /* nothing has arrived */
+  LF_TIMEOUT = 0x40000003, /* the time limit passed */
+  LF_REGION = 0x40000004,  /* a frame whose payload lies in a region: see lf_frame */
+  LF_RETIRE = 0x40000005,  /* a region has to be retired first: lf_frame.region or lf_loan.region */
+  LF_PENDING = 0x40000006  /* GPU work on the memory has not ended */
 };
 
-/* The failing call underneath, kept per thread until the next failure. */
+/* The last failure of a thread. */
 typedef struct {
   int32_t code;          /* LF_E... */
   int32_t native_status; /* errno, GetLastError(), VkResult, CUresult, ... */
-  char api[56];          /* "memfd_create", "" where the shim itself refused */
-  char text[448];        /* the API's own words, or the shim's */
+  char api[56];          /* the failed call: "memfd_create"; "" for a check of the shim */
+  char text[448];        /* the API's message, or the shim's */
 } lf_status;
 
+/* LF_ABI_VERSION of the shim that is loaded. */
 LF_API int32_t lf_abi_version(void);
-/* The last failure of this thread. */
+/* Copies the last failure of this thread. LF_OK. */
 LF_API int32_t lf_status_last(lf_status *out);
 
 #endif
