@@ -35,7 +35,7 @@ static void watch(void) {
 static void start(uint64_t piece) {
   queue_reopen();
   watch();
-  gpu->copier_piece = piece;
+  gpu->copier_bytes_max = piece;
 }
 
 static void check_counts(uint32_t by_shader, uint32_t by_driver) {
@@ -91,7 +91,7 @@ static void by_the_driver(void) {
   copies(0, 8, MIB, 0, 1);
   copies(24, 24, MIB, 0, 1);
   copies(gpu->copier_alignment / 2, 0, MIB, 0, 1);
-  gpu->copier_piece = 0;
+  gpu->copier_bytes_max = 0;
   copies(0, 0, MIB, 0, 1);
   CHECK(gpu->copier == NULL);
 }
@@ -100,11 +100,11 @@ static void by_the_driver(void) {
 static void limits(void) {
   queue_reopen();
   watch();
-  if (gpu->info.type == LF_GPU_CPU) CHECK_EQ(gpu->copier_piece, 0);
+  if (gpu->info.type == LF_GPU_CPU) CHECK_EQ(gpu->copier_bytes_max, 0);
   gpu->info.type = LF_GPU_DISCRETE;
   lf_copier_choose(gpu);
-  CHECK(gpu->copier_piece >= 64 * MIB && gpu->copier_piece <= 2048 * MIB);
-  CHECK_EQ(gpu->copier_piece % gpu->copier_alignment, 0);
+  CHECK(gpu->copier_bytes_max >= 64 * MIB && gpu->copier_bytes_max <= 2048 * MIB);
+  CHECK_EQ(gpu->copier_bytes_max % gpu->copier_alignment, 0);
   CHECK_EQ(gpu->copier_alignment & (gpu->copier_alignment - 1), 0);
   copies(0, 0, MIB, 1, 0);
 }
@@ -173,7 +173,7 @@ static void refused_by_the_driver(void) {
   start(2048 * MIB);
   gpu->vk.CreateComputePipelines = no_pipeline;
   for (int i = 0; i < 2; i++) copies(0, 0, MIB, 0, 1);
-  CHECK(gpu->copier == NULL && gpu->copier_piece == 0);
+  CHECK(gpu->copier == NULL && gpu->copier_bytes_max == 0);
 }
 
 int main(void) {

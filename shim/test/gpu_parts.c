@@ -135,10 +135,10 @@ static void closed_under_way(void) {
 /* Where there is no room for a block, memory has an allocation of its own, and at last it is said what is missing. */
 static void out_of_memory(void) {
   lf_block_cache_empty(gpu);
-  const uint64_t taken = gpu->taken;
+  const uint64_t allocated = gpu->allocated;
   const double heap = gpu->info.heap_bytes;
   if (gpu->info.type == LF_GPU_CPU) {
-    gpu->info.heap_bytes = (double)(taken + 100000);
+    gpu->info.heap_bytes = (double)(allocated + 100000);
     int32_t memory = memory_of(4096);
     CHECK(inside(memory)->block == NULL);
     lf_memory_info info;
@@ -147,7 +147,7 @@ static void out_of_memory(void) {
     CHECK_EQ(lf_memory_close(memory), LF_OK);
     lf_block_cache_empty(gpu);
   }
-  CHECK_EQ(gpu->taken, taken);
+  CHECK_EQ(gpu->allocated, allocated);
   /* The sizes of blocks: an eighth first, then the double. */
   static int32_t memories[2000];
   uint64_t largest = 0;
@@ -161,7 +161,7 @@ static void out_of_memory(void) {
   CHECK_EQ(largest, gpu->parts->block_bytes);
   for (int i = 0; i < 2000; i++) CHECK_EQ(lf_memory_close(memories[i]), LF_OK);
   lf_block_cache_empty(gpu);
-  CHECK_EQ(gpu->taken, taken);
+  CHECK_EQ(gpu->allocated, allocated);
 }
 
 /* What an allocation of this process had before is not there when small memory moves into it. */

@@ -253,7 +253,7 @@ int32_t lf_memory_export(int32_t handle, int64_t *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
   if (!m) return lf_handle_stale(LF_KIND_MEMORY, handle);
-  if (m->gpu) return lf_gpu_memory_export_at_rest(m->gpu, out);
+  if (m->gpu) return lf_gpu_memory_export_wait(m->gpu, out);
   const lf_segment *segment = lf_memory_segment(handle, NULL);
   return segment ? lf_os_handle_duplicate(segment->os, out) : LF_EEXTERNAL_MEMORY_UNSUPPORTED;
 }

@@ -21,11 +21,13 @@ static int32_t create_buffer(lf_device *device, uint64_t bytes, VkFlags handle_t
   VkResult result = device->vk.CreateBuffer(device->device, &info, NULL, out);
   if (result == VK_SUCCESS) return LF_OK;
   *out = NULL;
-  return lf_device_fail(device, LF_EGPU_OUT_OF_MEMORY, "vkCreateBuffer", result, "a buffer of %" PRIu64 " bytes", bytes);
+  return lf_device_fail(device, LF_EGPU_OUT_OF_MEMORY, "vkCreateBuffer", result, "a buffer of %" PRIu64 " bytes",
+                        bytes);
 }
 
 VkMemoryRequirements lf_allocation_requirements(lf_device *device, VkBuffer buffer) {
-  VkBufferMemoryRequirementsInfo2 info = {.sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2, .buffer = buffer};
+  VkBufferMemoryRequirementsInfo2 info = {.sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
+                                          .buffer = buffer};
   VkMemoryRequirements2 found = {.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2};
   device->vk.GetBufferMemoryRequirements2(device->device, &info, &found);
   return found.memoryRequirements;
@@ -46,14 +48,15 @@ void lf_gpu_memory_destroy(lf_gpu_memory *m) {
   device->destroyed++;
   if (m->buffer) device->vk.DestroyBuffer(device->device, m->buffer, NULL);
   if (m->memory) {
-    device->vk.FreeMemory(device->device, m->memory, NULL); /* unmaps it too */
+    device->vk.FreeMemory(device->device, m->memory, NULL); /* also unmaps it */
     device->allocations--;
-    if (!m->imported && !m->pinned) device->taken -= m->allocation;
+    if (!m->imported && !m->pinned) device->allocated -= m->allocation;
   }
   free(m);
 }
 
-int32_t lf_allocation_begin(lf_device *device, uint64_t size, uint64_t bytes, VkFlags handle_type, lf_gpu_memory **out) {
+int32_t lf_allocation_begin(lf_device *device, uint64_t size, uint64_t bytes, VkFlags handle_type,
+                            lf_gpu_memory **out) {
   int32_t status = lf_device_check(device);
   if (status < 0) return status;
   lf_gpu_memory *m = calloc(1, sizeof *m);
@@ -108,7 +111,7 @@ VkResult lf_allocation_bind(lf_gpu_memory *m, uint32_t type, int dedicated, cons
     return result;
   }
   device->allocations++;
-  if (!m->imported && !m->pinned) device->taken += m->allocation;
+  if (!m->imported && !m->pinned) device->allocated += m->allocation;
   m->local = (device->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) != 0;
   *api = "vkBindBufferMemory";
   return device->vk.BindBufferMemory(device->device, m->buffer, m->memory, 0);
@@ -145,14 +148,14 @@ int32_t lf_allocation_fail(lf_gpu_memory *m, const char *api, VkResult result) {
                         "%" PRIu64 " bytes asked for, %.0f available on %s", m->size, available, device->info.name);
 }
 
-/* A software GPU's memory is the host's, and its driver gives out more than there is, and more than it says that it has:
- * who then touches it would be killed. */
+/* The memory of a software GPU is host memory. Its driver allocates more than it reports and more than the host has,
+ * and a process that touches such memory is killed. So both limits are checked here. */
 int32_t lf_allocation_check_limit(const lf_device *device, uint64_t bytes) {
   if (device->info.type != LF_GPU_CPU) return LF_OK;
   uint64_t all = (uint64_t)device->info.heap_bytes;
-  if (bytes > all || device->taken > all - bytes)
+  if (bytes > all || device->allocated > all - bytes)
     return lf_fail(LF_EGPU_OUT_OF_MEMORY, "", 0, "%" PRIu64 " bytes asked for, %" PRIu64 " available on %s", bytes,
-                   device->taken < all ? all - device->taken : 0, device->info.name);
+                   device->allocated < all ? all - device->allocated : 0, device->info.name);
   if (lf_memory_limit_check(bytes) == LF_OK) return LF_OK;
   lf_status why;
   lf_status_last(&why);
@@ -168,14 +171,15 @@ int32_t lf_gpu_memory_allocate_block(lf_device *device, uint64_t bytes, int host
   m->unshared = 1;
   uint32_t type = lf_allocation_type(device, bytes, host_visible);
   const char *api = "vkGetBufferMemoryRequirements2";
-  /* The type was chosen for buffers that are exported. */
+  /* type_local and its like were selected for exportable buffers: this buffer's types may differ. */
   VkResult result = VK_ERROR_FEATURE_NOT_PRESENT;
-  if (lf_allocation_requirements(device, m->buffer).memoryTypeBits >> type & 1) result = lf_allocation_bind(m, type, 0, NULL, &api);
+  if (lf_allocation_requirements(device, m->buffer).memoryTypeBits >> type & 1)
+    result = lf_allocation_bind(m, type, 0, NULL, &api);
   status = result == VK_SUCCESS ? host_visible ? lf_allocation_map(m) : LF_OK : lf_allocation_fail(m, api, result);
   if (status < 0) lf_gpu_memory_destroy(m);
   else *out = m;
   return status;
 }
 
-/* Pinned pages are not the driver's to unmap. */
+/* Pinned pages are unmapped by their owner, not by the driver. */
 int lf_gpu_memory_shown(const lf_gpu_memory *m) { return m->address && !m->pinned && lf_backing_held(m->address); }

@@ -1,6 +1,6 @@
 /*
- * An allocation that can be exported costs the driver 40 to 180 microseconds, so a freed one is kept for the next of its
- * size. Memory that another process may have seen is never kept: its bytes are no longer this process's alone.
+ * An exportable allocation costs the driver 40 to 180 microseconds, so a freed one is kept for the next of its size.
+ * Memory that another process may have is never kept: that process can still read it.
  */
 #include <stdlib.h>
 
@@ -8,23 +8,25 @@
 #include "gpu/allocation.h"
 #include "gpu/parts.h"
 
-/* Drivers need to grant only 4,096 allocations a process: the cache shall not be what exhausts them. */
+/* Blocks in the cache. Drivers must grant only 4,096 allocations to a process, and the cache must not exhaust them. */
 #define BLOCKS_MAX 64
-/* And a program that frees memory expects others to be able to have most of it. */
+/* Bytes in the cache: at most this, and at most 1 / HEAP_PART of the heap. Freed memory must be available to other
+ * programs. */
 #define BYTES_MAX ((uint64_t)512 << 20)
 #define HEAP_PART 16
 
-#define BYTES_MIN 16
+#define BYTES_MIN 16 /* of a block: the smallest size class */
 
-/* Mesa's software driver of OpenGL makes no buffer in imported memory unless so many bytes are left behind it: it reads
- * that far beyond a buffer's end (llvmpipe: (LP_RASTER_BLOCK_SIZE - 1) * 4 floats, in whole cache lines). */
+/* Bytes behind the memory of a software GPU. Mesa's software driver of OpenGL reads this far beyond a buffer's end, and
+ * refuses a buffer in imported memory with fewer (llvmpipe: (LP_RASTER_BLOCK_SIZE - 1) * 4 floats, in whole cache
+ * lines). */
 #define OPENGL_REST 64
 
 struct lf_block_cache {
-  lf_gpu_memory *newest; /* the row goes on to ever older ones */
+  lf_gpu_memory *newest; /* head of a list, the newest first */
   uint32_t count;
   uint64_t bytes, limit;
-  lf_gpu_memory *waiting; /* for work to end, or for the last ArrayBuffer that shows it */
+  lf_gpu_memory *waiting; /* freed, but still used by work or shown by an ArrayBuffer */
 };
 
 int32_t lf_block_cache_open(lf_device *device) {
@@ -36,14 +38,14 @@ int32_t lf_block_cache_open(lf_device *device) {
   return lf_parts_open(device);
 }
 
-/* Four classes to each power of two: 4, 5, 6 and 7 times 2^n. */
+/* Four classes per power of two: 4, 5, 6 and 7 times 2^n. */
 uint64_t lf_block_bytes(const lf_device *device, uint64_t size) {
   if (size < BYTES_MIN) size = BYTES_MIN;
   int shift = 61 - __builtin_clzll(size - 1);
   uint64_t step = (uint64_t)1 << shift, bytes = (size + step - 1) & ~(step - 1);
   uint64_t most = (uint64_t)device->info.allocation_max;
   if (device->info.type == LF_GPU_CPU && bytes + OPENGL_REST <= most) return bytes + OPENGL_REST;
-  /* At the very end there is no room for a class: whole words, as far as they go. */
+  /* A size whose class exceeds allocation_max is rounded to whole words. */
   return bytes <= most ? bytes : (size + 3) & ~(uint64_t)3;
 }
 
@@ -88,7 +90,7 @@ void lf_block_cache_put(lf_gpu_memory *memory) {
   void *context = memory->context;
   int own = !memory->exported && !memory->imported && !memory->pinned && !memory->unshared;
   if (memory->block) {
-    lf_parts_give(memory);
+    lf_parts_free(memory);
   } else if (!own || memory->device->lost || memory->allocation > cache->limit) {
     lf_gpu_memory_destroy(memory);
   } else {

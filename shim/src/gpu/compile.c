@@ -7,14 +7,14 @@
 #include "base/status.h"
 #include "base/thread.h"
 
-static lf_lock lock = LF_LOCK_FREE; /* for all below */
-static lf_compile *first, **end = &first; /* those that wait, in the order of their starts */
+static lf_lock lock = LF_LOCK_FREE; /* guards the variables below */
+static lf_compile *first, **end = &first; /* compiles that have not begun, in the order of their starts */
 static uint32_t threads;
 static int is_exiting;
 
 static _Thread_local int is_compile_thread;
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static lf_compile *next_compile(void) {
   lf_compile *compile = is_exiting ? NULL : first;
   if (!compile) return NULL;
@@ -44,13 +44,13 @@ uint32_t lf_compile_threads(void) {
 }
 
 #if defined(_WIN32)
-/* A process that exits has ended its other threads before it unloads the drivers. */
+/* Windows ends a process's other threads before it unloads the drivers. */
 static void watch_exit(void) {}
 #else
-#define EXIT_POLL_NS 1000000
+#define EXIT_POLL_NS 1000000 /* between two polls: short beside a compile */
 
-/* exit() destroys what the drivers' libraries have while a thread compiles with it: so it waits for the compiles that run.
- * quick_exit(), by which Bun ends on Linux, destroys nothing, and does not wait. */
+/* Waits for the compiles that run, because exit() destroys the drivers' state while a thread compiles with it.
+ * quick_exit(), by which Bun exits on Linux, destroys nothing and runs no handler. */
 static void wait_for_compiles(void) {
   if (is_compile_thread) return; /* the driver itself has called exit() */
   lf_lock_take(&lock);

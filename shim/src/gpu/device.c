@@ -19,7 +19,7 @@ int32_t lf_device_fail(lf_device *device, int32_t code, const char *api, VkResul
   } else if (result == VK_ERROR_OUT_OF_HOST_MEMORY) {
     code = LF_EHOST_OUT_OF_MEMORY;
   }
-  return lf_fail(code, api, result, "%s: %s", text, lf_vulkan_words(result));
+  return lf_fail(code, api, result, "%s: %s", text, lf_vulkan_result_name(result));
 }
 
 int32_t lf_device_check(const lf_device *device) {
@@ -38,7 +38,7 @@ void lf_device_release(lf_device *device) {
   device->teardown(device);
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 double lf_device_free_bytes(lf_device *device) {
   if (!device->has_budget) return -1;

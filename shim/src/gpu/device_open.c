@@ -1,4 +1,4 @@
-/* How a device is opened with its queue, its memory and its copier, and closed with all of them. */
+/* Opening a device with its queue, its memory and its copier, and closing it with all of them. */
 #include <stdlib.h>
 
 #include "base/lock.h"
@@ -15,7 +15,7 @@ enum { NAME_COUNT = sizeof names / sizeof *names, NAMES_NEEDED = LF_VULKAN_DEVIC
 
 /* ---- closing ---- */
 
-/* Devices without an owner, whose memory an ArrayBuffer still shows. */
+/* Closed devices whose memory an ArrayBuffer shows. */
 static lf_device *shown;
 static lf_lock shown_lock = LF_LOCK_FREE;
 
@@ -46,7 +46,8 @@ static void finish_shown(void) {
 }
 
 static void close_device(lf_device *device) {
-  if (!lf_queue_close(device)) return; /* the driver still works with all of it: left as it is */
+  /* the driver still works with its objects: they stay for the life of the process */
+  if (!lf_queue_close(device)) return;
   lf_staging_close(device);
   lf_copier_close(device);
   finish(device);
@@ -54,8 +55,8 @@ static void close_device(lf_device *device) {
 
 /* ---- opening ---- */
 
-/* The first type among `bits` that has all of `wanted`, in the heap of at least `heap` bytes; one with as few of
- * `unwanted` as can be had. UINT32_MAX: none. */
+/* The first type among `bits` with all of `wanted`, in a heap of at least `heap` bytes, and with as few of `unwanted`
+ * as possible. UINT32_MAX when there is none. */
 static uint32_t pick_type(const lf_device *device, uint32_t bits, VkFlags wanted, VkFlags unwanted, double heap) {
   const VkFlags never = VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT |
                         VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD;
@@ -71,7 +72,7 @@ static uint32_t pick_type(const lf_device *device, uint32_t bits, VkFlags wanted
   return best;
 }
 
-/* Which types a buffer may have is the same for all buffers made alike: one is asked. */
+/* Buffers of one usage have the same memory types, so one buffer is queried. */
 static int32_t pick_types(lf_device *device) {
   uint32_t bits;
   int32_t status = lf_gpu_memory_types(device, &bits);
@@ -103,7 +104,8 @@ static int32_t create(lf_device *device, const lf_physical *p) {
   if (p->info.host_import) extensions[count++] = "VK_EXT_external_memory_host";
   if (p->has_budget) extensions[count++] = "VK_EXT_memory_budget";
   if (p->has_push_descriptor) extensions[count++] = "VK_KHR_push_descriptor";
-  if (p->has_portability_subset) extensions[count++] = "VK_KHR_portability_subset"; /* must be, where it is there */
+  /* must be enabled where it exists */
+  if (p->has_portability_subset) extensions[count++] = "VK_KHR_portability_subset";
   VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures types = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES,
       .shaderSubgroupExtendedTypes = (p->info.shader_features & LF_SHADER_SUBGROUP_F16) != 0};
@@ -130,7 +132,8 @@ static int32_t load(lf_device *device) {
   for (int i = 0; i < NAME_COUNT; i++) {
     to[i] = device->vulkan->vk.GetDeviceProcAddr(device->device, names[i]);
     if (!to[i] && i < NAMES_NEEDED)
-      return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "vkGetDeviceProcAddr", 0, "the driver of %s has no %s", device->info.name,
+      return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "vkGetDeviceProcAddr", 0, "the driver of %s has no %s",
+                     device->info.name,
                      names[i]);
   }
 #if defined(_WIN32)
@@ -139,7 +142,8 @@ static int32_t load(lf_device *device) {
   int can_export = device->vk.GetMemoryFdKHR != NULL;
 #endif
   if (can_export) return LF_OK;
-  return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "vkGetDeviceProcAddr", 0, "the driver of %s lists %s and lacks its functions",
+  return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "vkGetDeviceProcAddr", 0,
+                 "the driver of %s lists %s and lacks its functions",
                  device->info.name, LF_EXTERNAL_MEMORY_EXTENSION);
 }
 
@@ -154,7 +158,7 @@ static void adopt(lf_device *device, const lf_physical *p) {
   lf_copier_choose(device);
 }
 
-/* Undoes what was done when it fails. */
+/* On failure, undoes its steps. */
 static int32_t open_device(lf_device *device, const lf_physical *p) {
   int32_t status = create(device, p);
   if (status < 0) return status;

@@ -15,7 +15,8 @@ int32_t lf_external_open(int64_t os, lf_external_file *out) {
   struct stat s;
   if (os < 0 || os > INT_MAX) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%" PRId64 " is no descriptor", os);
   if (fstat((int)os, &s) != 0)
-    return lf_fail_errno(LF_ECLOSED, "fstat", errno, "descriptor %" PRId64 " (an import takes its descriptor over)", os);
+    return lf_fail_errno(LF_ECLOSED, "fstat", errno, "descriptor %" PRId64 " (an import takes its descriptor over)",
+                         os);
   *out = (lf_external_file){(uint64_t)s.st_dev, (uint64_t)s.st_ino};
   return LF_OK;
 }
@@ -25,7 +26,7 @@ int lf_external_same(int64_t os, const lf_external_file *file) {
   return fstat((int)os, &s) == 0 && (uint64_t)s.st_dev == file->device && (uint64_t)s.st_ino == file->inode;
 }
 
-/* A driver's handles are all of one kind: one device node, or files of one file system. Never 0. */
+/* The kind of a driver's handles: one device node, or regular files of one file system. Never 0. */
 static uint64_t kind_of(const struct stat *s) {
   int node = S_ISCHR(s->st_mode) || S_ISBLK(s->st_mode);
   return (uint64_t)(s->st_mode & S_IFMT) << 40 | 1ull << 39 | (uint64_t)(node ? s->st_rdev : s->st_dev);
@@ -36,9 +37,9 @@ void lf_external_learn(lf_device *device, lf_external_kind kind, int64_t os) {
   if (!device->exported_kinds[kind] && fstat((int)os, &s) == 0) device->exported_kinds[kind] = kind_of(&s);
 }
 
-/* The memory of a software device is a file, which begins with words of the driver's about what follows. The driver believes
- * them, so they must be what it writes itself for memory of this size. A file that is too short, or can be made so, would
- * kill this process with SIGBUS. */
+/* The memory of a software GPU is a file that begins with a header of the driver's. The driver trusts the header, so it
+ * must equal the header of memory of this size. A file that is too short, or can be shrunk, would kill this process
+ * with SIGBUS. */
 static int32_t check_file(int fd, const struct stat *s, int sample) {
   struct stat wanted;
   unsigned char theirs[4096] = {0}, ours[4096] = {0};
@@ -53,11 +54,12 @@ static int32_t check_file(int fd, const struct stat *s, int sample) {
   if (seals < 0 || !(seals & F_SEAL_SHRINK))
     return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "descriptor %d is a file that its owner can still shrink", fd);
 #endif
-  /* Our own is all zero behind the driver's words. */
+  /* The sample is zero behind the driver's header. */
   size_t words = sizeof ours;
   while (words && !ours[words - 1]) words--;
   if (pread(fd, theirs, sizeof theirs, 0) < 0 || memcmp(theirs, ours, words) != 0)
-    return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "descriptor %d does not begin as memory of the driver does", fd);
+    return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "descriptor %d does not begin as memory of the driver does",
+                   fd);
   return LF_OK;
 }
 
@@ -96,7 +98,7 @@ const void *lf_external_import_info(int64_t os, lf_import_info *out) {
 
 void lf_external_taken(int64_t os) { (void)os; }
 
-/* Drivers differ in whether the new descriptor survives exec, and may call it a success that there is none. */
+/* Drivers differ in whether a new descriptor is closed on exec, and some report success without a descriptor. */
 static int32_t exported(int fd, int64_t *out) {
   if (fd < 0) return lf_fail(LF_ESYSTEM, "", 0, "the driver says that it exported, and gave no descriptor");
   int flags = fcntl(fd, F_GETFD);
@@ -119,7 +121,8 @@ int32_t lf_external_export_memory(lf_device *device, VkDeviceMemory memory, int6
 int32_t lf_external_export_semaphore(lf_device *device, VkSemaphore semaphore, int64_t *kept, int64_t *out) {
   (void)kept;
   VkSemaphoreGetFdInfoKHR info = {
-      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR, .semaphore = semaphore, .handleType = LF_EXTERNAL_SEMAPHORE};
+      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR, .semaphore = semaphore,
+      .handleType = LF_EXTERNAL_SEMAPHORE};
   int fd;
   VkResult result = device->vk.GetSemaphoreFdKHR(device->device, &info, &fd);
   if (result != VK_SUCCESS)

@@ -16,13 +16,13 @@ int32_t lf_external_open(int64_t os, lf_external_file *out) {
   return LF_OK;
 }
 
-/* Drivers never close handles of Windows: see lf_external_taken. */
+/* Drivers never close HANDLEs: see lf_external_taken. */
 int lf_external_same(int64_t os, const lf_external_file *file) {
   (void)os, (void)file;
   return 1;
 }
 
-/* The kernel has types of handles, but does not tell which is which without undocumented calls: drivers check that. */
+/* Windows tells the type of a handle by undocumented calls only, so the driver's own check is relied on. */
 void lf_external_learn(lf_device *device, lf_external_kind kind, int64_t os) {
   (void)os;
   device->exported_kinds[kind] = 1;
@@ -33,7 +33,7 @@ int32_t lf_external_check(const lf_device *device, lf_external_kind kind, int64_
   return LF_OK;
 }
 
-/* Windows ends at its memory. */
+/* Windows has no limit of handles below its memory. */
 int lf_external_left(uint64_t *limit) {
   *limit = 0;
   return 1;

@@ -9,7 +9,8 @@
 #include "gpu/parts.h"
 #include "gpu/queue.h"
 
-int32_t lf_gpu_memory_allocate_new(lf_device *device, uint64_t size, uint64_t bytes, int host_visible, lf_gpu_memory **out) {
+int32_t lf_gpu_memory_allocate_new(lf_device *device, uint64_t size, uint64_t bytes, int host_visible,
+                                   lf_gpu_memory **out) {
   lf_gpu_memory *m;
   int32_t status = lf_allocation_check_limit(device, bytes);
   if (status < 0) {
@@ -38,14 +39,14 @@ int32_t lf_gpu_memory_allocate(lf_device *device, uint64_t size, int host_visibl
   int32_t status = lf_device_check(device);
   if (status == LF_OK) status = lf_allocation_check_size(device, size);
   if (status < 0) return status;
-  /* What is mapped can't move, so it could not be exported. */
+  /* Mapped memory cannot move, so as a part it could not be exported. */
   if (host_visible || size > LF_PART_BYTES_MAX) return lf_gpu_memory_allocate_own(device, size, host_visible, out);
-  lf_gpu_memory *m = lf_parts_take(device, size, host_visible);
+  lf_gpu_memory *m = lf_parts_allocate(device, size, host_visible);
   if (!m) {
     lf_gpu_memory_collect(device, lf_queue_seen(device));
-    m = lf_parts_take(device, size, host_visible);
+    m = lf_parts_allocate(device, size, host_visible);
   }
-  if (!m) m = lf_parts_take_new(device, size, host_visible);
+  if (!m) m = lf_parts_allocate_new(device, size, host_visible);
   if (!m) return lf_gpu_memory_allocate_own(device, size, host_visible, out);
   m->size = size;
   return lf_allocation_end(m, out);
@@ -64,15 +65,17 @@ int32_t lf_gpu_memory_allocate_own(lf_device *device, uint64_t size, int host_vi
   return lf_allocation_end(m, out);
 }
 
-/* Of the buffer's types, the first that is the GPU's own, mapped and coherent, and has room. UINT32_MAX: there is none. */
-static uint32_t window_type(const lf_device *device, VkBuffer buffer, uint64_t bytes) {
+/* The first of the buffer's memory types that is device-local, mapped and coherent, in a heap of at least `bytes`.
+ * UINT32_MAX when there is none. */
+static uint32_t bar_type(const lf_device *device, VkBuffer buffer, uint64_t bytes) {
   const VkFlags wanted =
       VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   const VkPhysicalDeviceMemoryProperties *memory = &device->memory;
   uint32_t bits = lf_allocation_requirements((lf_device *)device, buffer).memoryTypeBits;
   for (uint32_t i = 0; i < memory->memoryTypeCount; i++) {
     const VkMemoryType *type = &memory->memoryTypes[i];
-    if ((bits & 1u << i) && (type->propertyFlags & wanted) == wanted && memory->memoryHeaps[type->heapIndex].size >= bytes)
+    if ((bits & 1u << i) && (type->propertyFlags & wanted) == wanted &&
+        memory->memoryHeaps[type->heapIndex].size >= bytes)
       return i;
   }
   return UINT32_MAX;
@@ -85,10 +88,11 @@ int32_t lf_gpu_memory_allocate_bar(lf_device *device, uint64_t size, lf_gpu_memo
   if (status == LF_OK) status = lf_allocation_begin(device, size, size, 0, &m);
   if (status < 0) return status;
   m->host_visible = m->unshared = 1;
-  uint32_t type = window_type(device, m->buffer, size);
+  uint32_t type = bar_type(device, m->buffer, size);
   if (type == UINT32_MAX) {
     lf_gpu_memory_destroy(m);
-    return lf_fail(LF_ENOT_HOST_VISIBLE, "", 0, "%s maps no %" PRIu64 " bytes of its own memory", device->info.name, size);
+    return lf_fail(LF_ENOT_HOST_VISIBLE, "", 0, "%s maps no %" PRIu64 " bytes of its own memory", device->info.name,
+                   size);
   }
   const char *api;
   VkResult result = lf_allocation_bind(m, type, 1, NULL, &api);
@@ -104,9 +108,10 @@ int32_t lf_gpu_memory_pin(lf_device *device, void *address, uint64_t size, lf_gp
   const uint64_t alignment = device->host_import_alignment;
   const uint32_t host = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
   if (!alignment || !device->vk.GetMemoryHostPointerPropertiesEXT)
-    return lf_fail(LF_EGPU_PINNING_FAILED, "", 0, "the driver of %s has no VK_EXT_external_memory_host", device->info.name);
+    return lf_fail(LF_EGPU_PINNING_FAILED, "", 0, "the driver of %s has no VK_EXT_external_memory_host",
+                   device->info.name);
   if ((uintptr_t)address % alignment || size % alignment)
-    return lf_fail(LF_EGPU_PINNING_FAILED, "", 0, "%s takes host memory in pieces of %" PRIu64 " bytes: not %" PRIu64,
+    return lf_fail(LF_EGPU_PINNING_FAILED, "", 0, "%s pins host memory in multiples of %" PRIu64 " bytes: not %" PRIu64,
                    device->info.name, alignment, size);
   lf_gpu_memory *m;
   int32_t status = lf_allocation_begin(device, size, size, host, &m);
@@ -127,7 +132,8 @@ int32_t lf_gpu_memory_pin(lf_device *device, void *address, uint64_t size, lf_gp
     if (result == VK_SUCCESS) return lf_allocation_end(m, out);
     status = lf_device_fail(device, LF_EGPU_PINNING_FAILED, api, result, "%" PRIu64 " bytes of host memory", size);
   } else if (result == VK_SUCCESS) {
-    status = lf_fail(LF_EGPU_PINNING_FAILED, "", 0, "%s does not take these %" PRIu64 " bytes of host memory (types 0x%x)",
+    status = lf_fail(LF_EGPU_PINNING_FAILED, "", 0,
+                     "%s does not take these %" PRIu64 " bytes of host memory (types 0x%x)",
                      device->info.name, size, bits);
   } else {
     status = lf_device_fail(device, LF_EGPU_PINNING_FAILED, api, result, "%" PRIu64 " bytes of host memory", size);

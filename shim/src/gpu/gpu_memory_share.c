@@ -1,5 +1,5 @@
-/* GPU memory that other processes get, and that comes from them. A part moves into an allocation of its own first: whoever
- * imports memory can map all of it. */
+/* Export of GPU memory to other processes, and import from them. An importer can map all of an allocation, so a part is
+ * moved into an allocation of its own before its export. */
 #include <inttypes.h>
 
 #include "base/status.h"
@@ -10,7 +10,7 @@
 
 /* ---- export ---- */
 
-/* Where the bytes of `m` are becomes that of `own`, and the other way round. */
+/* Exchanges the allocations of `m` and `own`. */
 static void exchange(lf_gpu_memory *m, lf_gpu_memory *own) {
   lf_gpu_memory part = *m;
   m->buffer = own->buffer, own->buffer = part.buffer;
@@ -27,7 +27,8 @@ int32_t lf_gpu_memory_move_out(lf_gpu_memory *m) {
   lf_device *device = m->device;
   if (!m->block) return LF_OK;
   if (m->address)
-    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "this memory was made for this process alone: it is not shared");
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "this memory was made for this process alone: it is not shared");
   lf_gpu_memory *own;
   int32_t status = lf_gpu_memory_allocate_own(device, m->size, 0, &own);
   if (status < 0) return status;
@@ -36,7 +37,7 @@ int32_t lf_gpu_memory_move_out(lf_gpu_memory *m) {
   if (status == LF_OK) {
     uint64_t value;
     const lf_range from = {m, 0, m->size}, to = {own, 0, m->size};
-    /* An allocation that was used before: nobody who imports it shall see of what. */
+    /* The allocation may have been used before: its rest is zeroed, so that no importer sees old bytes. */
     if (own->bytes > m->size) {
       const uint64_t rest = m->size & ~(uint64_t)3;
       device->vk.CmdFillBuffer(commands, own->buffer, rest, own->bytes - rest, 0);
@@ -60,9 +61,11 @@ int32_t lf_gpu_memory_move_out(lf_gpu_memory *m) {
 int32_t lf_gpu_memory_export(lf_gpu_memory *m, int64_t *out) {
   lf_device *device = m->device;
   if (m->pinned)
-    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "pinned memory belongs to this process alone: it is not shared");
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "pinned memory belongs to this process alone: it is not shared");
   if (m->unshared)
-    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "this memory was made for this process alone: it is not shared");
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "this memory was made for this process alone: it is not shared");
   if (m->imported && !device->reexport)
     return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the driver of %s does not export what was imported",
                    device->info.name);
@@ -75,7 +78,7 @@ int32_t lf_gpu_memory_export(lf_gpu_memory *m, int64_t *out) {
   return LF_OK;
 }
 
-/* As long as any other work on a GPU may take. */
+/* The limit of the library for any work on a GPU. */
 #define MOVE_LIMIT_NS ((uint64_t)30 * 1000 * 1000 * 1000)
 
 static int32_t wait_until(lf_gpu_memory *m, uint64_t value) {
@@ -86,20 +89,20 @@ static int32_t wait_until(lf_gpu_memory *m, uint64_t value) {
                  m->size, m->device->info.name);
 }
 
-int32_t lf_gpu_memory_export_at_rest(lf_gpu_memory *m, int64_t *out) {
+int32_t lf_gpu_memory_export_wait(lf_gpu_memory *m, int64_t *out) {
   int32_t status = lf_gpu_memory_move_out(m);
   while (status == LF_FULL) {
-    double room;
-    lf_queue_full(m->device, &room);
-    status = wait_until(m, (uint64_t)room);
+    double needed;
+    lf_queue_full(m->device, &needed);
+    status = wait_until(m, (uint64_t)needed);
     if (status == LF_OK) status = lf_gpu_memory_move_out(m);
   }
   if (status == LF_OK && m->moved_at > lf_queue_seen(m->device)) status = wait_until(m, m->moved_at);
   return status < 0 ? status : lf_gpu_memory_export(m, out);
 }
 
-/* Compares with a handle of this device's own making: its kind is learnt once, but a software device's memory is a file,
- * and has to be like one of the same size. */
+/* Compares `os` with a handle that this device exports. The kind of file is learnt once. The memory of a software GPU
+ * is a file, which must begin as one of the same size does. */
 static int32_t check_handle(lf_gpu_memory *m, int64_t os) {
   lf_device *device = m->device;
   int software = device->info.type == LF_GPU_CPU;
@@ -119,7 +122,7 @@ static int32_t check_handle(lf_gpu_memory *m, int64_t os) {
   return status;
 }
 
-static int32_t take_in(lf_gpu_memory *m, int64_t os, uint64_t allocation) {
+static int32_t import_allocation(lf_gpu_memory *m, int64_t os, uint64_t allocation) {
   lf_device *device = m->device;
   if (m->allocation != allocation)
     return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0,
@@ -130,8 +133,8 @@ static int32_t take_in(lf_gpu_memory *m, int64_t os, uint64_t allocation) {
   lf_import_info import;
   const char *api;
   const void *chain = lf_external_import_info(os, &import);
-  /* Who is to export it again says so here, and Mesa's software driver exports nothing else. Hardware is not told: NVIDIA's
-   * driver (580) would say that it imported, and have allocated new memory instead; it exports what it imported anyway. */
+  /* Mesa's software driver re-exports memory only if its import says so. Hardware drivers are not told: NVIDIA's (580)
+   * would report an import and allocate new memory instead, and re-exports imported memory anyway. */
   VkExportMemoryAllocateInfo again = {.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
                                       .pNext = chain,
                                       .handleTypes = LF_EXTERNAL_MEMORY};
@@ -139,13 +142,14 @@ static int32_t take_in(lf_gpu_memory *m, int64_t os, uint64_t allocation) {
   uint32_t type = lf_allocation_type(device, m->bytes, m->host_visible);
   VkResult result = lf_allocation_bind(m, type, 1, chain, &api);
   if (result == VK_SUCCESS) return LF_OK;
-  /* An import takes no memory: that it is out of it is what a driver may say of a handle that is not what it seems. */
+  /* An import allocates nothing: a driver may answer "out of memory" to a handle of another kind. */
   return lf_device_fail(device, LF_EEXTERNAL_HANDLE_MISMATCH, api, result,
                         "OS handle %" PRId64 " as %" PRIu64 " bytes of %s", os, allocation, device->info.name);
 }
 
-/* NVIDIA's driver (580), once it has refused an import of some size, refuses each allocation of that size and more until
- * some memory of that heap is freed: so some is, or a peer's bad handle would cost this process its GPU. */
+/* Allocates and frees a block after a failed import. Once NVIDIA's driver (580) has refused an import of some size, it
+ * refuses each allocation of at least that size until memory of that heap is freed: a peer's bad handle would cost this
+ * process its GPU. */
 static void clear_refusal(lf_device *device, int host_visible) {
   lf_status first;
   lf_gpu_memory *any;
@@ -165,12 +169,13 @@ int32_t lf_gpu_memory_import(lf_device *device, int64_t os, uint64_t size, uint6
   if (status < 0) return status;
   lf_gpu_memory *m = NULL;
   status = lf_allocation_check_size(device, size);
-  if (status == LF_OK) status = lf_allocation_begin(device, size, lf_block_bytes_imported(device, size, allocation), LF_EXTERNAL_MEMORY, &m);
+  if (status == LF_OK) status = lf_allocation_begin(device, size, lf_block_bytes_imported(device, size, allocation),
+                                                    LF_EXTERNAL_MEMORY, &m);
   if (status == LF_OK) {
     m->imported = 1;
     m->host_visible = host_visible != 0;
-    status = take_in(m, os, allocation);
-    /* What was bound, or could not be, has taken the descriptor all the same. */
+    status = import_allocation(m, os, allocation);
+    /* Once memory was allocated, the driver has taken the descriptor, even if the bind failed. */
     if (m->memory) lf_external_taken(os);
     if (m->memory || !lf_external_same(os, &file)) os = -1;
   }

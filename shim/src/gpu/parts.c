@@ -1,8 +1,8 @@
 /*
- * Small memory as parts of blocks. An allocation of its own costs the driver 40 microseconds, a driver need grant only
- * 4,096 of them, and one that can be exported may have a descriptor of the process. A block is one allocation with one
- * buffer; TLSF divides it. No block is ever exported, as whoever imports memory can map all of it: a part that is to be
- * exported moves into an allocation of its own first.
+ * Small memory as parts of blocks. An allocation costs the driver 40 microseconds, a driver must grant only 4,096 of
+ * them, and an exportable one may hold a descriptor of the process. A block is one allocation with one buffer, which
+ * TLSF divides. Blocks are never exported, because an importer can map all of an allocation: a part is moved into an
+ * allocation of its own first.
  */
 #include "gpu/parts.h"
 
@@ -13,14 +13,14 @@
 #include "base/tlsf.h"
 #include "gpu/allocation.h"
 
-/* As in AMD's Vulkan Memory Allocator (VmaBlockVector): a block has 256 MiB, or an eighth of a heap of up to 1 GiB; the
- * first ones have an eighth, a quarter and half of that, as have those for which there is no room otherwise. */
+/* As in AMD's Vulkan Memory Allocator (VmaBlockVector): a block has 256 MiB, or an eighth of a heap of up to 1 GiB. The
+ * first blocks have an eighth, a quarter and half of that, as have blocks when the memory for a larger one is out. */
 #define BLOCK_BYTES ((uint64_t)256 << 20)
 #define SMALL_HEAP_BYTES ((uint64_t)1 << 30)
 #define SMALL_HEAP_PART 8
 #define HALVINGS 3
 
-/* Parts begin at multiples of this at least: a cache line of every GPU. */
+/* Bytes. The least alignment of parts: a cache line of every GPU. */
 #define UNIT_MIN 64
 
 struct lf_part_block {
@@ -29,10 +29,10 @@ struct lf_part_block {
   lf_part_block *next;
 };
 
-/* One of each device, for memory that is mapped and for memory that is not. */
+/* Each device has two: for memory that is not mapped, and for memory that is. */
 struct lf_parts {
   lf_part_block *blocks;
-  uint64_t unit;       /* a power of two; 0: this device has no blocks */
+  uint64_t unit;       /* bytes of TLSF's unit, a power of two; 0: this device has no blocks */
   uint64_t block_bytes;
 };
 
@@ -43,7 +43,7 @@ int32_t lf_parts_open(lf_device *device) {
   if (!device->parts)
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for the blocks of a GPU", 2 * sizeof *device->parts);
   uint64_t unit = UNIT_MIN;
-  /* What a binding of a shader begins at. */
+  /* A shader's binding may begin at each part. */
   if (unit < device->storage_alignment) unit = device->storage_alignment;
   uint64_t heap = (uint64_t)device->info.heap_bytes;
   uint64_t bytes = heap <= SMALL_HEAP_BYTES ? heap / SMALL_HEAP_PART : BLOCK_BYTES;
@@ -70,7 +70,7 @@ static uint64_t largest_of(const lf_parts *parts) {
   return largest;
 }
 
-/* NULL: there is no room for one. */
+/* A new block, or NULL when memory is out. */
 static lf_part_block *make_block(lf_device *device, lf_parts *parts, int host_visible) {
   uint64_t bytes = parts->block_bytes, largest = largest_of(parts), least = bytes >> HALVINGS;
   while (bytes > least && bytes / 2 > largest) bytes /= 2;
@@ -91,7 +91,7 @@ static lf_part_block *make_block(lf_device *device, lf_parts *parts, int host_vi
   return NULL;
 }
 
-/* A part as an object; NULL where there is no memory for it. */
+/* The object of a part, or NULL when memory is out. */
 static lf_gpu_memory *describe(lf_part_block *block, uint32_t range, uint64_t unit, uint64_t units) {
   const lf_gpu_memory *whole = block->memory;
   lf_gpu_memory *m = calloc(1, sizeof *m);
@@ -113,7 +113,7 @@ static lf_gpu_memory *describe(lf_part_block *block, uint32_t range, uint64_t un
   return m;
 }
 
-lf_gpu_memory *lf_parts_take(lf_device *device, uint64_t size, int host_visible) {
+lf_gpu_memory *lf_parts_allocate(lf_device *device, uint64_t size, int host_visible) {
   lf_parts *parts = of_kind(device, host_visible);
   if (!parts->unit || size > LF_PART_BYTES_MAX) return NULL;
   uint64_t units = (size + parts->unit - 1) / parts->unit;
@@ -124,13 +124,13 @@ lf_gpu_memory *lf_parts_take(lf_device *device, uint64_t size, int host_visible)
   return NULL;
 }
 
-lf_gpu_memory *lf_parts_take_new(lf_device *device, uint64_t size, int host_visible) {
+lf_gpu_memory *lf_parts_allocate_new(lf_device *device, uint64_t size, int host_visible) {
   lf_parts *parts = of_kind(device, host_visible);
   if (!parts->unit || size > LF_PART_BYTES_MAX) return NULL;
-  return make_block(device, parts, host_visible) ? lf_parts_take(device, size, host_visible) : NULL;
+  return make_block(device, parts, host_visible) ? lf_parts_allocate(device, size, host_visible) : NULL;
 }
 
-/* The blocks of which nothing is in use, but for `kept` of them. */
+/* Frees the blocks without parts, except for `kept` of them. */
 static void trim(lf_parts *parts, uint32_t kept) {
   for (lf_part_block **at = &parts->blocks; *at;) {
     lf_part_block *block = *at;
@@ -144,12 +144,13 @@ static void trim(lf_parts *parts, uint32_t kept) {
   }
 }
 
-void lf_parts_give(lf_gpu_memory *m) {
+void lf_parts_free(lf_gpu_memory *m) {
   lf_part_block *block = m->block;
   lf_parts *parts = of_kind(m->device, m->host_visible);
   lf_tlsf_free(block->space, m->range);
   free(m);
-  /* One stays: who makes and closes a single buffer shall not make a block each time. */
+  /* One empty block stays, so that a program that allocates and frees one buffer does not allocate a block each
+   * time. */
   if (lf_tlsf_empty(block->space)) trim(parts, 1);
 }
 

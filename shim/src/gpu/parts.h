@@ -4,21 +4,22 @@
 
 #include "gpu/gpu_memory.h"
 
-/* What is larger has an allocation of its own. */
+/* Bytes. Larger memory has an allocation of its own. */
 #define LF_PART_BYTES_MAX ((uint64_t)256 << 10)
 
+/* LF_OK, HOST_OUT_OF_MEMORY. */
 int32_t lf_parts_open(lf_device *device);
-/* No part may be left. */
+/* No part may be allocated. */
 void lf_parts_close(lf_device *device);
 
-/* Memory of `size` bytes as a part of a block that is there. NULL: no block has room, or memory of this size has an
- * allocation of its own. The device is not retained yet. */
-lf_gpu_memory *lf_parts_take(lf_device *device, uint64_t size, int host_visible);
-/* The same of a new block. */
-lf_gpu_memory *lf_parts_take_new(lf_device *device, uint64_t size, int host_visible);
-/* No work may use it any more. */
-void lf_parts_give(lf_gpu_memory *part);
-/* Gives blocks back to the driver of which nothing is in use. */
+/* Allocates `size` bytes in an existing block. NULL when no block has enough free, or memory of this size has an
+ * allocation of its own. The caller makes the part an owner of the device. */
+lf_gpu_memory *lf_parts_allocate(lf_device *device, uint64_t size, int host_visible);
+/* The same in a new block. */
+lf_gpu_memory *lf_parts_allocate_new(lf_device *device, uint64_t size, int host_visible);
+/* No work may use the part. */
+void lf_parts_free(lf_gpu_memory *part);
+/* Frees the blocks without parts. */
 void lf_parts_trim(lf_device *device);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a GPU offers, found out without using it. A GPU that can't be used is described all the same. */
+/* A GPU's capabilities, queried without opening it. A GPU that can't be used is described, too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ static int32_t type_of(int32_t type) {
   }
 }
 
-/* The operations that the shim knows are the first eight of Vulkan's. */
+/* The shim's groups of operations are the first eight of Vulkan's. */
 static uint32_t subgroups_of(const VkPhysicalDeviceSubgroupProperties *subgroups) {
   return subgroups->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT ? (subgroups->supportedOperations & 0xff) << 8 : 0;
 }
@@ -53,7 +53,8 @@ static void describe_identity(const lf_vulkan *v, VkPhysicalDevice physical, con
   int host_import = has(e, "VK_EXT_external_memory_host");
   if (host_import) subgroups.pNext = &host;
   v->vk.GetPhysicalDeviceProperties2(physical, &properties);
-  snprintf(out->info.driver, sizeof out->info.driver, "%.120s%s%.120s", driver.driverName, *driver.driverInfo ? " " : "",
+  snprintf(out->info.driver, sizeof out->info.driver, "%.120s%s%.120s", driver.driverName, *driver.driverInfo
+           ? " " : "",
            driver.driverInfo);
   memcpy(out->info.device_uuid, id.deviceUUID, LF_UUID_BYTES);
   memcpy(out->info.driver_uuid, id.driverUUID, LF_UUID_BYTES);
@@ -73,7 +74,8 @@ static void describe_memory(const lf_vulkan *v, VkPhysicalDevice physical, lf_ph
     if (heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT && (double)heap->size > out->info.heap_bytes)
       out->info.heap_bytes = (double)heap->size;
   }
-  /* The limit is what a driver promises, and that of hardware gives more (NVIDIA's promises less than 4 GiB): it is asked. */
+  /* A driver of hardware allocates more than maxMemoryAllocationSize, which is a promise only (NVIDIA's is below 4
+   * GiB). So only the heap limits a request, and the driver is asked. */
   if (out->info.type != LF_GPU_CPU || out->info.allocation_max > out->info.heap_bytes)
     out->info.allocation_max = out->info.heap_bytes;
   const VkFlags mapped = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
@@ -82,8 +84,8 @@ static void describe_memory(const lf_vulkan *v, VkPhysicalDevice physical, lf_ph
     if ((out->memory.memoryTypes[i].propertyFlags & mapped) == mapped) out->info.host_visible = 1;
 }
 
-/* Whether there is a family for compute. One without graphics comes first: it is not held up by what others draw, and
- * copies between host and GPU are faster there than on families that do nothing but copy (docs/performance.md). */
+/* Whether there is a queue family for compute. A family without graphics is preferred: other programs' drawing does not
+ * delay it. Copies between host and GPU are faster there than on families for transfer only (docs/performance.md). */
 static int describe_queues(const lf_vulkan *v, VkPhysicalDevice physical, lf_physical *out) {
   VkQueueFamilyProperties2 families[32];
   uint32_t count = sizeof families / sizeof *families;
@@ -141,7 +143,7 @@ static void describe_sharing(const lf_vulkan *v, VkPhysicalDevice physical, cons
   }
 }
 
-/* Whether there are timeline semaphores. */
+/* Whether the GPU has timeline semaphores; also sets its shader features. */
 static int describe_features(const lf_vulkan *v, VkPhysicalDevice physical, lf_physical *out) {
   VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures types = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES};
@@ -173,7 +175,7 @@ void lf_physical_describe(const lf_vulkan *v, VkPhysicalDevice physical, lf_phys
   extensions e = {0};
   VkResult result = list_extensions(v, physical, &e);
   if (result < 0) {
-    MISSING("vkEnumerateDeviceExtensionProperties: %s", lf_vulkan_words(result));
+    MISSING("vkEnumerateDeviceExtensionProperties: %s", lf_vulkan_result_name(result));
     free(e.all);
     return;
   }

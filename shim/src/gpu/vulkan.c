@@ -33,20 +33,21 @@ enum {
 
 static int32_t fail(const char *api, VkResult result, const char *what) {
   int32_t code = result == VK_ERROR_OUT_OF_HOST_MEMORY ? LF_EHOST_OUT_OF_MEMORY : LF_EGPU_DEVICE_NOT_FOUND;
-  return lf_fail(code, api, result, "%s: %s", what, lf_vulkan_words(result));
+  return lf_fail(code, api, result, "%s: %s", what, lf_vulkan_result_name(result));
 }
 
 /* ---- validation ---- */
 
-/* Where the host signals a semaphore that work waits for, the layer (1.3.239) can miss it in its own books, and says after
- * ten seconds that this "is most likely a validation bug". Nothing else goes under this name. */
+/* If the host signals a semaphore that work waits for, the layer (1.3.239) can lose count of it. After ten seconds it
+ * reports that this "is most likely a validation bug". It uses this id for nothing else. */
 #define LAYER_LOST_COUNT "UNASSIGNED-VkSemaphore-state-timeout"
-/* What lf_semaphore_abandon does, and nothing else here: the signal of a peer's semaphore, of whose pending signals the layer
- * knows nothing (it names one of value 0). */
+/* lf_semaphore_abandon alone causes this message: the layer knows no pending signals of a peer's semaphore (it reports
+ * one of value 0). */
 #define LAYER_KNOWS_NO_PEER "VUID-VkSemaphoreSignalInfo-value-03259"
 
-/* One line a message, in one write, as several processes append to the file. */
-static VkBool32 on_message(VkFlags severity, VkFlags types, const VkDebugUtilsMessengerCallbackDataEXT *data, void *user) {
+/* One line per message, in one write, as several processes append to the file. */
+static VkBool32 on_message(VkFlags severity, VkFlags types, const VkDebugUtilsMessengerCallbackDataEXT *data,
+                           void *user) {
   (void)types;
   char line[8192];
   const char *id = data->pMessageIdName ? data->pMessageIdName : "";
@@ -67,7 +68,7 @@ static VkDebugUtilsMessengerCreateInfoEXT messenger_info(FILE *messages) {
       .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
       .messageSeverity =
           VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
-      /* Not the general ones: those are the loader's, about other drivers of this machine. */
+      /* Not the general messages: the loader's, about other drivers of this machine. */
       .messageType =
           VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
       .pfnUserCallback = on_message,
@@ -91,14 +92,16 @@ static int32_t open_messages(lf_vulkan *v, const char *path) {
                    "LAVA_FLOW_VALIDATION is set, but Vulkan's layer " VALIDATION_LAYER " is not installed");
   v->messages = fopen(path, "ab");
   if (!v->messages)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "fopen", 0, "LAVA_FLOW_VALIDATION: %s can't be opened for appending", path);
+    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "fopen", 0, "LAVA_FLOW_VALIDATION: %s can't be opened for appending",
+                   path);
   setvbuf(v->messages, NULL, _IONBF, 0);
   return LF_OK;
 }
 
 /* ---- the instance ---- */
 
-/* The name that the library lacks, or NULL. A table is an array of function pointers, in the order of its names. */
+/* Loads `table`, an array of function pointers in the order of `names`. Returns NULL, or the name of a needed function
+ * that the library lacks. */
 static const char *load(PFN_vkGetInstanceProcAddr get, VkInstance instance, const char *const *names, int count,
                         int needed, void *table) {
   PFN_vkVoidFunction *to = table;
@@ -110,16 +113,9 @@ static const char *load(PFN_vkGetInstanceProcAddr get, VkInstance instance, cons
 }
 
 static int32_t open_library(lf_vulkan *v, PFN_vkGetInstanceProcAddr *get) {
-  const char *named = getenv("LAVA_FLOW_VULKAN");
-  const char *const only[] = {named, NULL};
-  int is_named = named && *named;
   char why[400];
-  if (is_named && strcmp(named, "off") == 0)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "LAVA_FLOW_VULKAN is \"off\"");
-  v->library = lf_library_open(is_named ? only : library_names, why, sizeof why);
-  if (!v->library)
-    return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "dlopen", 0, "no Vulkan library: %s%s", is_named ? "LAVA_FLOW_VULKAN: " : "",
-                   why);
+  v->library = lf_library_find("LAVA_FLOW_VULKAN", library_names, why, sizeof why);
+  if (!v->library) return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "dlopen", 0, "no Vulkan library: %s", why);
   void *symbol = lf_library_symbol(v->library, "vkGetInstanceProcAddr");
   if (!symbol) return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "dlsym", 0, "the Vulkan library has no vkGetInstanceProcAddr");
   memcpy(get, &symbol, sizeof symbol);
@@ -135,7 +131,7 @@ static int32_t create_instance(lf_vulkan *v) {
   const char *extensions[4];
   const char *const layers[] = {VALIDATION_LAYER};
   uint32_t extension_count = 0;
-  int portable = has_extension(v, NULL, "VK_KHR_portability_enumeration"); /* MoltenVK is listed only to who asks */
+  int portable = has_extension(v, NULL, "VK_KHR_portability_enumeration"); /* without it, the loader hides MoltenVK */
   if (portable) extensions[extension_count++] = "VK_KHR_portability_enumeration";
   VkDebugUtilsMessengerCreateInfoEXT messenger = messenger_info(v->messages);
   VkValidationFeatureEnableEXT synchronization = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT;
@@ -165,11 +161,11 @@ static int32_t create_instance(lf_vulkan *v) {
 }
 
 static int32_t list_devices(lf_vulkan *v) {
-  /* The number may grow in between. */
+  /* The number of GPUs may grow between the two calls. */
   for (VkResult result = VK_INCOMPLETE; result == VK_INCOMPLETE;) {
     uint32_t count = 0;
     result = v->vk.EnumeratePhysicalDevices(v->instance, &count, NULL);
-    if (result == VK_ERROR_INITIALIZATION_FAILED) count = 0; /* some loaders say so when no driver has a device */
+    if (result == VK_ERROR_INITIALIZATION_FAILED) count = 0; /* some loaders return this when no driver has a device */
     else if (result != VK_SUCCESS) return fail("vkEnumeratePhysicalDevices", result, "the list of GPUs");
     v->count = 0;
     if (!count) return LF_OK;
@@ -193,14 +189,15 @@ static int32_t open_instance(lf_vulkan *v) {
   if (status < 0) return status;
   const char *missing = load(get, v->instance, instance_names, INSTANCE_COUNT, INSTANCE_NEEDED, &v->vk.DestroyInstance);
   if (missing) {
-    /* Without vkDestroyInstance the instance can't even be given back. */
+    /* Without vkDestroyInstance the instance cannot be destroyed. */
     if (!v->vk.DestroyInstance) v->instance = NULL;
     return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "the Vulkan library has no %s", missing);
   }
   if (v->messages) {
     VkDebugUtilsMessengerCreateInfoEXT info = messenger_info(v->messages);
     if (!v->vk.CreateDebugUtilsMessengerEXT || !v->vk.DestroyDebugUtilsMessengerEXT)
-      return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "LAVA_FLOW_VALIDATION is set, but there is no VK_EXT_debug_utils");
+      return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0,
+                     "LAVA_FLOW_VALIDATION is set, but there is no VK_EXT_debug_utils");
     VkResult result = v->vk.CreateDebugUtilsMessengerEXT(v->instance, &info, NULL, &v->messenger);
     if (result != VK_SUCCESS) return fail("vkCreateDebugUtilsMessengerEXT", result, "the validation layer's messages");
   }
@@ -210,7 +207,7 @@ static int32_t open_instance(lf_vulkan *v) {
 static void destroy(lf_vulkan *v) {
   if (v->messenger) v->vk.DestroyDebugUtilsMessengerEXT(v->instance, v->messenger, NULL);
   if (v->instance) v->vk.DestroyInstance(v->instance, NULL);
-  if (v->messages) fclose(v->messages); /* the layer speaks until the very end */
+  if (v->messages) fclose(v->messages); /* the layer writes messages until the instance is destroyed */
   free(v->named);
   free(v->messages_named);
   free(v->physical);
@@ -218,8 +215,8 @@ static void destroy(lf_vulkan *v) {
 }
 
 /*
- * The one that was closed first is kept, and is the next that is opened. With the last instance the loader unloads the
- * drivers, and NVIDIA's (580) can't be loaded more than about eight times by a process: then there is no driver any more.
+ * The instance that was closed first is kept for the next open. When the last instance is destroyed, the loader unloads
+ * the drivers, and a process can load NVIDIA's (580) about eight times only: then Vulkan has no driver any more.
  */
 static _Atomic(lf_vulkan *) kept;
 
@@ -227,7 +224,7 @@ static int is_same(const char *a, const char *b) { return a && b ? strcmp(a, b) 
 
 static char *copied(const char *text) { return text ? strdup(text) : NULL; }
 
-/* What decides of an instance. */
+/* The variables that an instance depends on. */
 static const char *library_named(void) { return getenv("LAVA_FLOW_VULKAN"); }
 static const char *messages_named(void) { return getenv("LAVA_FLOW_VALIDATION"); }
 
