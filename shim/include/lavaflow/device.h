@@ -75,8 +75,8 @@ LF_API int32_t lf_memory_allocate_pinned(int32_t device, double size, lf_memory_
 /* Imports GPU memory that another process exported. Takes ownership of the OS handle, also when it fails. `allocation`
  * is the exporter's lf_memory_allocated. `uuids` are the exporter's device and driver UUID, 2 x LF_UUID_BYTES. LF_OK;
  * EXTERNAL_HANDLE_MISMATCH unless the UUIDs are this device's and the handle is of such memory. */
-LF_API int32_t lf_memory_import_gpu(int32_t device, int64_t os_handle, double size, double allocation, int32_t host_visible,
-                                    const uint8_t *uuids, lf_memory_info *out);
+LF_API int32_t lf_memory_import_gpu(int32_t device, int64_t os_handle, double size, double allocation,
+                                    int32_t host_visible, const uint8_t *uuids, lf_memory_info *out);
 
 /* ---- queue: the work of a device, in one order ----
  * Each submission has a timeline value, from 1, greater than those before it, which the device's timeline reaches when
@@ -90,12 +90,13 @@ LF_API int32_t lf_queue_copy(int32_t device, int32_t source, double source_offse
                              double size, double *value);
 /* Fills a range with copies of `value32`. Offset and size are multiples of 4. 1 with the timeline value, LF_FULL,
  * INVALID_ARGUMENT. */
-LF_API int32_t lf_queue_fill(int32_t device, int32_t memory, double offset, double size, uint32_t value32, double *value);
+LF_API int32_t lf_queue_fill(int32_t device, int32_t memory, double offset, double size, uint32_t value32,
+                             double *value);
 /* Copies a first part of `data` to GPU memory through the staging ring. `data` is not used after the return. Returns
  * the bytes of the part, 1 to `size`, with its timeline value; or LF_FULL, with the value 0 when reads that were not
  * ended fill the ring. `first` 1: a new transfer; 0: the transfer continues where the last call ended. */
-LF_API int32_t lf_queue_write(int32_t device, int32_t memory, double offset, const void *data, double size, int32_t first,
-                              double *value);
+LF_API int32_t lf_queue_write(int32_t device, int32_t memory, double offset, const void *data, double size,
+                              int32_t first, double *value);
 /* Copies a first part of GPU memory into the staging ring. Returns the bytes of the part, or LF_FULL, as
  * lf_queue_write. When `value` is reached, lf_queue_read_end copies the bytes to `target` and frees the part's slot
  * (`target` NULL: only frees it). CLOSED for a token that was ended. */

@@ -31,8 +31,9 @@ LF_API int32_t lf_metal_memory_close(int32_t memory);
  * buffers have the indices 0 to `buffers` - 1. The next index has its push words, if it has any. The next has the sizes
  * of the buffers that `sized` lists: bytes, 32 bits each, in that order. SHADER_INVALID with Metal's message;
  * INVALID_ARGUMENT when the device has fewer threads. */
-LF_API int32_t lf_metal_pipeline_create(int32_t metal, const char *msl, uint32_t bytes, uint32_t threads, uint32_t buffers,
-                                        uint32_t push_words, const uint8_t *sized, uint32_t sized_count);
+LF_API int32_t lf_metal_pipeline_create(int32_t metal, const char *msl, uint32_t bytes, uint32_t threads,
+                                        uint32_t buffers, uint32_t push_words, const uint8_t *sized,
+                                        uint32_t sized_count);
 LF_API int32_t lf_metal_pipeline_close(int32_t pipeline);
 
 /* Submits steps as lf_queue_steps, with at most 16 memories. 1 with the value, LF_FULL, GPU_DEVICE_LOST. */

@@ -17,7 +17,8 @@ LF_API int32_t lf_pipeline_ready(int32_t pipeline);
 /* Submits a dispatch of x * y * z workgroups. `memories` has one memory for each binding. 1 with the timeline value, or
  * LF_FULL; INVALID_ARGUMENT while the compile runs. */
 LF_API int32_t lf_queue_dispatch(int32_t device, int32_t pipeline, const int32_t *memories, uint32_t count,
-                                 const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z, double *value);
+                                 const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z,
+                                 double *value);
 /* Closes the handle. A compile that runs goes on, and releases the pipeline when it ends. LF_OK. */
 LF_API int32_t lf_pipeline_close(int32_t pipeline);
 

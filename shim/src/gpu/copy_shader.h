@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define LF_COPY_GROUP 256u /* invocations in a workgroup */
-#define LF_COPY_UNIT 16u   /* bytes that one of them moves at a time */
+#define LF_COPY_UNIT 16u   /* bytes that an invocation moves at a time */
 
 enum {
   COPY_MAIN = 1, COPY_VOID, COPY_FUNCTION, COPY_BOOL, COPY_UINT, COPY_UVEC3, COPY_UVEC4, COPY_IN_UVEC3, COPY_IN_UINT,

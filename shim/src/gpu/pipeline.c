@@ -10,37 +10,39 @@
 #include "gpu/queue.h"
 #include "gpu/spirv.h"
 
-/* Of the compile that lf_pipeline_start starts. */
+/* States of the compile that lf_pipeline_start starts. */
 enum {
-  COMPILE_ENDED,     /* the caller's thread has the pipeline: it uses and frees it */
-  COMPILE_RUNNING,   /* the compile's thread has it; the caller's thread may give it up */
-  COMPILE_ABANDONED  /* the caller's thread has given it up: the compile's thread frees it */
+  COMPILE_ENDED,     /* the caller's thread owns the pipeline */
+  COMPILE_RUNNING,   /* the compile's thread owns it; the caller's thread may abandon it */
+  COMPILE_ABANDONED  /* the compile's thread frees it */
 };
 
 struct lf_pipeline {
   lf_compile compile;
-  /* Who has the pipeline: COMPILE_... Each side's last step is an exchange, so exactly one of them frees it. */
+  /* COMPILE_...: the thread that owns the pipeline. Each side's last step is an exchange, so exactly one of them frees
+   * the pipeline. */
   _Atomic int32_t state;
-  VkResult compiled;     /* how the compile has ended */
-  VkShaderModule module; /* until then */
-  lf_device *device;     /* kept open by the handle and by the compile: work under way ends before a device does */
+  VkResult compiled;     /* the result of the compile */
+  VkShaderModule module; /* NULL once the compile has ended */
+  /* the handle and the compile are owners of it, work in flight is not: it ends before the device closes */
+  lf_device *device;
   uint32_t references;
   uint32_t bindings, push_bytes;
   uint32_t groups_max[3];
-  uint32_t range_max; /* bytes of a buffer that a shader reaches */
+  uint32_t range_max; /* bytes of a buffer that a shader can access */
   VkDescriptorSetLayout set_layout;
   VkPipelineLayout layout;
   VkPipeline pipeline;
   VkDescriptorPool pool;
-  /* In turn, made as they are needed; `used` is the value of the work that used one last. */
+  /* Used in index, allocated as needed; `used` is the timeline value of the last work that used a set. */
   struct {
     VkDescriptorSet set;
     uint64_t used;
-  } turns[LF_QUEUE_DEPTH];
+  } sets[LF_QUEUE_DEPTH];
   uint64_t sets_written;
-  /* What the one that was written last has. */
+  /* The buffers in the set that was written last. */
   VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
-  uint64_t destroyed; /* the device's count then */
+  uint64_t destroyed; /* the device's count at that time */
 };
 
 static int32_t failed(lf_device *device, const char *api, VkResult result) {
@@ -95,7 +97,7 @@ static int32_t make_module(lf_pipeline *p, const uint32_t *spirv, uint32_t bytes
   return failed(d, "vkCreateShaderModule", result);
 }
 
-/* On any thread: of the device it reads only what never changes. */
+/* Callable on any thread: it reads only constant members of the device. */
 static void compile(lf_pipeline *p) {
   const lf_device *d = p->device;
   VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
@@ -133,7 +135,8 @@ void lf_pipeline_release(lf_pipeline *p) {
   destroy(p);
 }
 
-/* What the compile's thread runs, as an owner of the device. A pipeline that was closed while it waited is not compiled. */
+/* Runs on the compile's thread, as an owner of the device. A pipeline that was closed before the compile began is not
+ * compiled. */
 static void run_compile(lf_compile *c) {
   lf_pipeline *p = (lf_pipeline *)c;
   lf_device *device = p->device;
@@ -149,11 +152,12 @@ static int32_t check_workgroup(lf_device *device, const VkPhysicalDeviceLimits *
   uint64_t all = (uint64_t)size[0] * size[1];
   int fits = size[0] <= max[0] && size[1] <= max[1] && size[2] <= max[2] && all <= most && all * size[2] <= most;
   return fits ? LF_OK
-              : lf_fail(LF_EINVALID_ARGUMENT, "", 0, "workgroups of %u x %u x %u: %s has room for %u x %u x %u, and %u in "
+              : lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                        "workgroups of %u x %u x %u: %s has at most %u x %u x %u, and %u in "
                         "all", size[0], size[1], size[2], device->info.name, max[0], max[1], max[2], most);
 }
 
-/* All but the compile. */
+/* Creates a pipeline up to the compile. */
 static int32_t prepare(lf_device *device, const uint32_t *spirv, uint32_t spirv_bytes, uint32_t bindings,
                        uint32_t push_bytes, lf_pipeline **out) {
   VkPhysicalDeviceProperties properties;
@@ -162,7 +166,7 @@ static int32_t prepare(lf_device *device, const uint32_t *spirv, uint32_t spirv_
   uint32_t bindings_max = limits->maxPerStageDescriptorStorageBuffers;
   if (bindings_max > LF_BINDINGS_MAX) bindings_max = LF_BINDINGS_MAX;
   if (bindings > bindings_max)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u storage buffers: %s has room for %u", bindings, device->info.name,
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u storage buffers: %s has at most %u", bindings, device->info.name,
                    bindings_max);
   if (push_bytes > LF_PUSH_BYTES_MAX || push_bytes % 4 != 0)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of push constants: a multiple of 4, and at most %d",
@@ -229,13 +233,13 @@ int32_t lf_pipeline_compiled(const lf_pipeline *p) {
   return atomic_load_explicit(&p->state, memory_order_acquire) == COMPILE_RUNNING ? 0 : check_compiled(p);
 }
 
-/* The set that is written next. Where each submission needs one, the work that used it last has ended: as many as can be
- * under way came after it. */
+/* The next set to write, or LF_FULL while work in flight uses it. If each submission writes a set, the set is free:
+ * LF_QUEUE_DEPTH submissions came after the work that used it. */
 static int32_t next_set(lf_pipeline *p, VkDescriptorSet *out) {
   lf_device *d = p->device;
-  uint32_t turn = p->sets_written % LF_QUEUE_DEPTH;
-  VkDescriptorSet *set = &p->turns[turn].set;
-  if (p->turns[turn].used > lf_queue_seen(d)) return LF_FULL;
+  uint32_t index = p->sets_written % LF_QUEUE_DEPTH;
+  VkDescriptorSet *set = &p->sets[index].set;
+  if (p->sets[index].used > lf_queue_seen(d)) return LF_FULL;
   if (!*set) {
     VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                         .descriptorPool = p->pool,
@@ -277,9 +281,9 @@ int32_t lf_pipeline_set(lf_pipeline *p, const VkDescriptorBufferInfo *buffers, l
     p->destroyed = d->destroyed;
     p->sets_written++;
   }
-  uint32_t turn = (p->sets_written - 1) % LF_QUEUE_DEPTH;
-  p->turns[turn].used = lf_queue_last(d) + 1;
-  *out = (lf_descriptors){p->turns[turn].set, p->sets_written};
+  uint32_t index = (p->sets_written - 1) % LF_QUEUE_DEPTH;
+  p->sets[index].used = lf_queue_last(d) + 1;
+  *out = (lf_descriptors){p->sets[index].set, p->sets_written};
   return LF_OK;
 }
 
@@ -307,7 +311,7 @@ int32_t lf_pipeline_keep(lf_pipeline *p) {
   return status;
 }
 
-/* ---- what it takes ---- */
+/* ---- arguments ---- */
 
 lf_device *lf_pipeline_device(const lf_pipeline *p) { return p->device; }
 uint32_t lf_pipeline_bindings(const lf_pipeline *p) { return p->bindings; }
@@ -325,7 +329,8 @@ int32_t lf_pipeline_buffers(const lf_pipeline *p, lf_gpu_memory *const *memories
   return LF_OK;
 }
 
-int32_t lf_pipeline_check(const lf_pipeline *p, uint32_t count, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z) {
+int32_t lf_pipeline_check(const lf_pipeline *p, uint32_t count, uint32_t push_bytes, uint32_t x, uint32_t y,
+                          uint32_t z) {
   if (count != p->bindings || push_bytes != p->push_bytes)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
                    "%u memories and %u bytes of push constants for a shader with %u and %u", count, push_bytes,

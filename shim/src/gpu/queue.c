@@ -1,4 +1,5 @@
-/* What the queue has reached, and how the outside learns of it. submission.c is how work gets there. */
+/* The queue's timeline: what it has reached, waits and polls for it, the armed submission's trigger. submission.c
+ * submits work. */
 #include <stdlib.h>
 
 #include "base/monotonic.h"
@@ -7,7 +8,7 @@
 #include "gpu/external.h"
 #include "gpu/queue_state.h"
 
-#define CLOSE_LIMIT_NS 10000000000u
+#define CLOSE_LIMIT_NS 10000000000u /* bounds a close whose work waits for a peer or a hung driver */
 
 int32_t lf_queue_fail(lf_device *device, const char *api, VkResult result) {
   int32_t code = result == VK_ERROR_OUT_OF_DEVICE_MEMORY ? LF_EGPU_OUT_OF_MEMORY : LF_ESYSTEM;
@@ -15,9 +16,9 @@ int32_t lf_queue_fail(lf_device *device, const char *api, VkResult result) {
                         (unsigned long long)device->queue->last);
 }
 
-/* ---- the submission that waits ---- */
+/* ---- the armed submission ---- */
 
-/* What the host wrote into the GPU's memory leaves the processor's buffers that combine writes. */
+/* Flushes the processor's write-combining buffers, so that the GPU sees what the host wrote into BAR memory. */
 static void flush_writes(void) {
 #if defined(__x86_64__)
   __builtin_ia32_sfence();
@@ -28,24 +29,24 @@ static void flush_writes(void) {
 
 int32_t lf_submission_trigger(lf_device *device) {
   lf_queue *q = device->queue;
-  if (!q->prepared) return LF_OK;
+  if (!q->armed) return LF_OK;
   flush_writes();
   VkSemaphoreSignalInfo info = {
-      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, .semaphore = q->gate, .value = q->let_through + 1};
+      .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, .semaphore = q->trigger, .value = q->triggered + 1};
   VkResult result = device->vk.SignalSemaphore(device->device, &info);
   if (result != VK_SUCCESS) return lf_queue_fail(device, "vkSignalSemaphore", result);
-  q->let_through++;
-  q->prepared = 0;
+  q->triggered++;
+  q->armed = 0;
   return LF_OK;
 }
 
-/* ---- what has been reached ---- */
+/* ---- the timeline ---- */
 
 int32_t lf_queue_ask(lf_device *device) {
   lf_queue *q = device->queue;
   uint64_t value = 0;
   VkResult result = device->vk.GetSemaphoreCounterValue(device->device, q->timeline, &value);
-  /* A driver that has lost the device may answer with a value that nobody ever submitted. */
+  /* A driver that has lost the device may report a value that was never submitted. */
   if (result == VK_SUCCESS && value > q->last) result = VK_ERROR_DEVICE_LOST;
   if (result != VK_SUCCESS) return lf_queue_fail(device, "vkGetSemaphoreCounterValue", result);
   q->done = value;
@@ -132,7 +133,7 @@ static void destroy(lf_device *device) {
   lf_queue *q = device->queue;
   if (q->pool) device->vk.DestroyCommandPool(device->device, q->pool, NULL);
   if (q->shared) device->vk.DestroySemaphore(device->device, q->shared, NULL);
-  if (q->gate) device->vk.DestroySemaphore(device->device, q->gate, NULL);
+  if (q->trigger) device->vk.DestroySemaphore(device->device, q->trigger, NULL);
   if (q->timeline) device->vk.DestroySemaphore(device->device, q->timeline, NULL);
   free(q);
   device->queue = NULL;
@@ -153,13 +154,13 @@ int32_t lf_queue_open(lf_device *device, void (*retired_to)(lf_device *device, u
 int32_t lf_queue_close(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q) return 1;
-  /* A device that was lost may have work that waits, too. */
+  /* A lost device may have an armed submission, too. */
   int is_open = lf_submission_trigger(device) == LF_OK;
   int idle = is_open && (device->lost || lf_queue_wait(device, q->last, CLOSE_LIMIT_NS) == 1 || device->lost);
   int alone = !q->waiter || lf_waiter_close(q->waiter);
   if (!idle || !alone) {
-    /* Work waits for a peer that lives and does not signal, or can't be let go, or the driver hangs. What they use can't
-     * be freed under them, so it stays for as long as the process does. */
+    /* A peer lives and does not signal, the trigger failed, or the driver hangs. The objects that the work uses can't
+     * be freed, so they stay for the life of the process. */
     device->queue = NULL;
     return 0;
   }
@@ -184,7 +185,7 @@ int32_t lf_queue_poll(lf_device *device, uint64_t value, uint64_t spin_ns) {
   return status;
 }
 
-uint64_t lf_submission_armed(const lf_device *device) { return device->queue->prepared; }
+uint64_t lf_submission_armed(const lf_device *device) { return device->queue->armed; }
 
 int32_t lf_queue_waiter(lf_device *device, lf_waiter **out) {
   lf_queue *q = device->queue;

@@ -55,7 +55,7 @@ int32_t lf_semaphore_share(lf_semaphore *s, int64_t *out) {
   return status;
 }
 
-/* Looks at a handle of this device's own making, so that others can be told from it. */
+/* Learns the kind of file of this device's handles from a semaphore that it exports. LF_OK. */
 static int32_t learn(lf_device *device, int32_t kind) {
   if (device->exported_kinds[external_kind(kind)]) return LF_OK;
   lf_semaphore *sample;
@@ -99,7 +99,7 @@ int32_t lf_semaphore_handle_of(VkSemaphore timeline, lf_device *device, int64_t 
   return status;
 }
 
-/* ---- counting ---- */
+/* ---- references ---- */
 
 void lf_semaphore_keep(lf_semaphore *s) { s->references++; }
 

@@ -8,34 +8,35 @@ typedef struct {
   lf_device *device;
   VkSemaphore semaphore;
   int32_t kind; /* LF_SEMAPHORE_... */
-  uint32_t owners;     /* which keep the device too */
-  uint32_t references; /* the owners, and work under way */
+  uint32_t owners;     /* they keep the device, too */
+  uint32_t references; /* the owners, and work in flight */
   int64_t os;          /* as lf_external_export_semaphore keeps it */
-  uint64_t last_use;   /* the queue's value of the last work that waits for it or signals it */
-  uint64_t awaited;    /* the highest value that work here waits for (timelines) */
+  uint64_t last_use;   /* the timeline value of the last work that waits for it or signals it */
+  uint64_t awaited;    /* the highest value that work of this device waits for (timelines) */
 } lf_semaphore;
 
+/* As lf_semaphore_create, with one owner. */
 int32_t lf_semaphore_make(lf_device *device, int32_t kind, lf_semaphore **out);
-/* Takes `os` over, also when it fails. */
+/* As lf_semaphore_import, with one owner. Takes ownership of `os`, also when it fails. */
 int32_t lf_semaphore_attach(lf_device *device, int32_t kind, int64_t os, lf_semaphore **out);
-/* An OS handle of the queue's timeline, which is no lf_semaphore. */
+/* An OS handle of the queue's timeline for peers, which is not an lf_semaphore. LF_OK. */
 int32_t lf_semaphore_handle_of(VkSemaphore timeline, lf_device *device, int64_t *out);
 
-/* An OS handle of it, which the caller owns. */
+/* A new OS handle, which the caller owns. LF_OK. */
 int32_t lf_semaphore_share(lf_semaphore *semaphore, int64_t *out);
-/* What a timeline has come to, as the driver says it. */
+/* The value of a timeline, with Vulkan's result. */
 VkResult lf_semaphore_counter(lf_semaphore *semaphore, uint64_t *out);
 
-/* For owners: a handle, or memory whose peer signals it. */
+/* For owners: a handle, or memory whose peer signals the semaphore. */
 lf_semaphore *lf_semaphore_retain(lf_semaphore *semaphore);
 void lf_semaphore_release(lf_semaphore *semaphore);
-/* For work under way, which ends before its device does and must not keep it. */
+/* For work in flight, which must not keep the device, and ends before the device closes. */
 void lf_semaphore_keep(lf_semaphore *semaphore);
 void lf_semaphore_drop(lf_semaphore *semaphore);
 
-/* The one who was to signal a timeline is gone: lets all work here that waits for it go on. */
+/* The peer that would signal a timeline is gone: signals the highest value that work of this device waits for. */
 void lf_semaphore_abandon(lf_semaphore *semaphore);
-/* 1 when a timeline has reached `value`. */
+/* 1 when a timeline has reached `value`, else 0. */
 int lf_semaphore_reached(lf_semaphore *semaphore, uint64_t value);
 
 #endif

@@ -1,4 +1,4 @@
-/* Drivers take SPIR-V at its word: several crash on what is cut off, or on a binding that the layout lacks. */
+/* Drivers trust SPIR-V: several crash on truncated code, or on a binding that the layout lacks. */
 #include "gpu/spirv.h"
 
 #include <stddef.h>

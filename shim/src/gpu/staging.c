@@ -1,8 +1,8 @@
 /*
- * Places of two sizes in one mapped buffer. Large transfers go through it in pieces, so that the processor copies one
- * while the GPU copies another; small ones have places of their own, one for each submission that can be under way, so
- * that they wait neither for each other nor for a large one. A place is free again when the timeline has reached the
- * work that used it and, if that was a read, when its bytes were taken out.
+ * Slots of two sizes in one mapped buffer. Large transfers use several large slots, so that the processor copies one
+ * while the GPU copies another. There is a small slot for each submission that can be in flight, so small transfers
+ * wait neither for each other nor for a large one. A slot is free again when the timeline has reached the work that
+ * used it and, for a read, when its bytes were copied out.
  */
 #include "gpu/staging.h"
 
@@ -12,20 +12,20 @@
 #include "base/status.h"
 #include "gpu/queue.h"
 
-#define PIECE_BYTES ((uint64_t)4 << 20)
-#define PIECES 8
+#define LARGE_BYTES ((uint64_t)4 << 20) /* the most that one call transfers */
+#define LARGE_SLOTS 8
 #define SMALL_BYTES ((uint64_t)16 << 10)
-#define SMALLS LF_QUEUE_DEPTH
-#define PLACES (PIECES + SMALLS)
-#define RING_BYTES (PIECES * PIECE_BYTES + SMALLS * SMALL_BYTES)
+#define SMALL_SLOTS LF_QUEUE_DEPTH
+#define SLOTS (LARGE_SLOTS + SMALL_SLOTS)
+#define RING_BYTES (LARGE_SLOTS * LARGE_BYTES + SMALL_SLOTS * SMALL_BYTES)
 
 typedef struct {
-  uint64_t value; /* of the work that uses it */
-  uint32_t bytes; /* that a read brings; 0: none is waited for */
-  uint32_t generation; /* of reads: a place that was given back is found out */
-} place;
+  uint64_t value; /* of the work that uses the slot */
+  uint32_t bytes; /* of a read that was not ended; 0: none */
+  uint32_t generation; /* of reads: detects the token of a read that was ended */
+} slot;
 
-/* The last part of a transfer: another part of it need not be ordered after it. */
+/* The last part of a transfer. The next part of the same transfer needs no order after it. */
 typedef struct {
   const lf_gpu_memory *memory;
   uint64_t next; /* offset */
@@ -37,8 +37,8 @@ struct lf_staging {
   VkBuffer buffer;
   VkDeviceMemory memory;
   uint8_t *address;
-  place places[PLACES];
-  uint32_t small; /* where the search for a small place begins */
+  slot slots[SLOTS];
+  uint32_t small; /* where the search for a small slot begins */
   part last;
 };
 
@@ -50,7 +50,7 @@ static void destroy(lf_device *device, lf_staging *s) {
   free(s);
 }
 
-/* Host memory that stays mapped, cached and coherent. */
+/* Creates the buffer, in host memory that stays mapped, cached and coherent. */
 static int32_t make(lf_device *device, lf_staging *s) {
   VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                              .size = RING_BYTES,
@@ -106,56 +106,57 @@ void lf_staging_close(lf_device *device) {
   device->staging = NULL;
 }
 
-/* ---- places ---- */
+/* ---- slots ---- */
 
 static uint64_t offset_of(uint32_t index) {
-  return index < PIECES ? index * PIECE_BYTES : PIECES * PIECE_BYTES + (index - PIECES) * SMALL_BYTES;
+  return index < LARGE_SLOTS ? index * LARGE_BYTES : LARGE_SLOTS * LARGE_BYTES + (index - LARGE_SLOTS) * SMALL_BYTES;
 }
 
-static int is_free(const place *p, uint64_t reached) { return p->bytes == 0 && p->value <= reached; }
+static int is_free(const slot *p, uint64_t reached) { return p->bytes == 0 && p->value <= reached; }
 
-/* A free place for `size` bytes or as many as fit, by index; PLACES when there is none, with the value that frees one
- * (0: a read has to be ended). */
+/* The index of a free slot for `size` bytes, or for a first part of them. SLOTS when there is none, with the value that
+ * frees one (0: a read must be ended). */
 static uint32_t take(lf_device *device, lf_staging *s, uint64_t size, uint64_t *value) {
-  uint32_t first = size <= SMALL_BYTES ? PIECES : 0, count = size <= SMALL_BYTES ? SMALLS : PIECES;
-  uint32_t start = size <= SMALL_BYTES ? s->small : 0; /* large ones: the first free one may still be in the cache */
+  uint32_t first = size <= SMALL_BYTES ? LARGE_SLOTS : 0, count = size <= SMALL_BYTES ? SMALL_SLOTS : LARGE_SLOTS;
+  /* of large slots the first free one, which may still be in the cache */
+  uint32_t start = size <= SMALL_BYTES ? s->small : 0;
   uint64_t reached = lf_queue_seen(device), soonest = UINT64_MAX;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t index = first + (start + i) % count;
-    const place *p = &s->places[index];
+    const slot *p = &s->slots[index];
     if (is_free(p, reached)) {
-      if (first == PIECES) s->small = (index - PIECES + 1) % SMALLS;
+      if (first == LARGE_SLOTS) s->small = (index - LARGE_SLOTS + 1) % SMALL_SLOTS;
       return index;
     }
     if (p->bytes == 0 && p->value < soonest) soonest = p->value;
   }
   *value = soonest == UINT64_MAX ? 0 : soonest;
-  return PLACES;
+  return SLOTS;
 }
 
 /* ---- transfers ---- */
 
-/* One piece between a place of the ring and the GPU's memory, in from `data` or out: 1 with the value, LF_FULL with the
- * one that makes room. */
+/* Transfers one part between a slot and the GPU's memory, from `data` or to the host: 1 with the timeline value, or
+ * LF_FULL with the value to wait for. */
 static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const lf_range *range, const void *data,
                         int first, uint64_t bytes, uint64_t *value) {
   part *last = &s->last;
   int reads = !data;
-  /* Only what goes on exactly where the last work ended is known to touch other bytes. */
-  int goes_on = !first && last->memory == range->memory && last->next == range->offset && last->reads == reads &&
+  /* Only a transfer that continues where the last work ended is known to touch other bytes. */
+  int continues = !first && last->memory == range->memory && last->next == range->offset && last->reads == reads &&
                 last->value == lf_queue_last(device);
   VkCommandBuffer commands;
-  int32_t status = lf_queue_begin(device, !goes_on, &commands);
+  int32_t status = lf_queue_begin(device, !continues, &commands);
   if (status == LF_FULL) {
-    double room;
-    lf_queue_full(device, &room);
-    *value = (uint64_t)room;
+    double needed;
+    lf_queue_full(device, &needed);
+    *value = (uint64_t)needed;
   }
   if (status != LF_OK) return status;
   uint64_t at = offset_of(index);
   if (data) memcpy(s->address + at, data, bytes);
-  uint64_t place = range->memory->start + range->offset;
-  VkBufferCopy region = {reads ? place : at, reads ? at : place, bytes};
+  uint64_t start = range->memory->start + range->offset;
+  VkBufferCopy region = {reads ? start : at, reads ? at : start, bytes};
   VkBuffer source = reads ? range->memory->buffer : s->buffer;
   VkBuffer target = reads ? s->buffer : range->memory->buffer;
   device->vk.CmdCopyBuffer(commands, source, target, 1, &region);
@@ -167,21 +168,21 @@ static int32_t transfer(lf_device *device, lf_staging *s, uint32_t index, const 
   }
   status = lf_queue_end(device, value);
   if (status != 1) return status;
-  s->places[index].value = *value;
+  s->slots[index].value = *value;
   *last = (part){.memory = range->memory, .next = range->offset + bytes, .value = *value, .reads = reads};
   return 1;
 }
 
-/* The first piece of a range, in from `data` or out: its bytes, with its place and the value that it will reach. LF_FULL
- * with the value that makes room. */
+/* Transfers the first part of a range, from `data` or to the host. Returns its bytes, with its slot and timeline value;
+ * or LF_FULL with the value to wait for. */
 static int32_t stage(lf_device *device, const lf_range *range, const void *data, int32_t first, lf_staging **staging,
                      uint32_t *index, uint64_t *value) {
   int32_t status = lf_device_check(device);
   if (status == LF_OK) status = staging_of(device, staging);
   if (status < 0) return status;
-  uint64_t bytes = range->size < PIECE_BYTES ? range->size : PIECE_BYTES;
+  uint64_t bytes = range->size < LARGE_BYTES ? range->size : LARGE_BYTES;
   *index = take(device, *staging, range->size, value);
-  if (*index == PLACES) return LF_FULL;
+  if (*index == SLOTS) return LF_FULL;
   status = transfer(device, *staging, *index, range, data, first, bytes, value);
   return status == 1 ? (int32_t)bytes : status;
 }
@@ -202,7 +203,7 @@ int32_t lf_staging_read(lf_device *device, const lf_range *range, int32_t first,
   int32_t status = stage(device, range, NULL, first, &s, &index, &reached);
   *out = (lf_staged_read){.value = (double)reached};
   if (status <= 0 || status == LF_FULL) return status;
-  place *p = &s->places[index];
+  slot *p = &s->slots[index];
   p->bytes = (uint32_t)status;
   p->generation++;
   out->token = p->generation << 16 | index;
@@ -212,7 +213,7 @@ int32_t lf_staging_read(lf_device *device, const lf_range *range, int32_t first,
 int32_t lf_staging_read_end(lf_device *device, uint32_t token, void *target, double size) {
   lf_staging *s = device->staging;
   uint32_t index = token & 0xffff;
-  place *p = s && index < PLACES ? &s->places[index] : NULL;
+  slot *p = s && index < SLOTS ? &s->slots[index] : NULL;
   if (!p || p->bytes == 0 || (p->generation & 0xffff) != token >> 16)
     return lf_fail(LF_ECLOSED, "", 0, "the read 0x%x has ended, or never began", (unsigned)token);
   if (target) {
@@ -225,7 +226,7 @@ int32_t lf_staging_read_end(lf_device *device, uint32_t token, void *target, dou
       return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes of a read of %u", size, p->bytes);
     memcpy(target, s->address + offset_of(index), (size_t)size);
   }
-  /* Without a target the read may still be under way: the place is free when its value is reached. */
+  /* Without a target the read may still be in flight: the slot is free when its value is reached. */
   p->bytes = 0;
   return LF_OK;
 }

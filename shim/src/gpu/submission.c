@@ -1,10 +1,10 @@
-/* Submissions: one is open at a time, takes what it waits for, signals and keeps, and goes to the queue. */
+/* Submissions. One is open at a time: it collects commands, semaphores and kept objects, and goes to the queue. */
 #include <string.h>
 
 #include "base/status.h"
 #include "gpu/queue_state.h"
 
-/* Only shaders and transfers run here. */
+/* The queue runs shaders and transfers only. */
 #define STAGES (VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT)
 #define READS (VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT)
 #define WRITES (VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT)
@@ -15,7 +15,7 @@ static void depend(lf_device *device, VkFlags from, VkFlags written, VkFlags to,
   device->vk.CmdPipelineBarrier(*device->queue->commands, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
-/* What all work up to here wrote is there for `to`. */
+/* Makes the writes of all work before visible to `to`. */
 static void barrier(lf_device *device, VkFlags to, VkFlags accesses) { depend(device, STAGES, WRITES, to, accesses); }
 
 static int32_t make_commands(lf_device *device, VkCommandBuffer *commands) {
@@ -36,8 +36,8 @@ void lf_queue_barrier_indirect(lf_device *device) {
   barrier(device, STAGES | VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_INDIRECT_COMMAND_READ_BIT);
 }
 
-/* LF_OK when there is room for a submission. */
-static int32_t find_room(lf_device *device) {
+/* LF_OK when a submission can begin; LF_FULL. */
+static int32_t check_capacity(lf_device *device) {
   lf_queue *q = device->queue;
   int32_t status = lf_device_check(device);
   if (status < 0) return status;
@@ -54,7 +54,7 @@ static void open_submission(lf_queue *q, VkCommandBuffer *commands, lf_recording
   q->commands = commands;
   q->recording = recording;
   q->is_replay = is_replay;
-  q->is_gated = 0;
+  q->is_armed = 0;
   q->to_host = 0;
   q->waits.count = q->signals.count = q->memory_count = 0;
 }
@@ -69,7 +69,7 @@ static int32_t begin(lf_device *device, int ordered, lf_recording *recording, Vk
   VkResult result = device->vk.BeginCommandBuffer(*commands, &info);
   if (result != VK_SUCCESS) return lf_queue_fail(device, "vkBeginCommandBuffer", result);
   open_submission(q, commands, recording, 0);
-  /* Commands that are kept may be handed over before the host has written what they read. */
+  /* Kept commands may be submitted before the host has written what they read. */
   VkFlags host = recording ? VK_PIPELINE_STAGE_HOST_BIT : 0, by_host = recording ? VK_ACCESS_HOST_WRITE_BIT : 0;
   if (ordered) depend(device, STAGES | host, WRITES | by_host, STAGES, READS | WRITES);
   *out = *commands;
@@ -77,18 +77,18 @@ static int32_t begin(lf_device *device, int ordered, lf_recording *recording, Vk
 }
 
 int32_t lf_queue_begin(lf_device *device, int ordered, VkCommandBuffer *out) {
-  int32_t status = find_room(device);
+  int32_t status = check_capacity(device);
   return status == LF_OK ? begin(device, ordered, NULL, out) : status;
 }
 
 int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, VkCommandBuffer *out) {
   lf_queue *q = device->queue;
-  int32_t status = find_room(device);
+  int32_t status = check_capacity(device);
   if (status != LF_OK) return status;
   lf_recording *oldest = q->recordings;
   for (lf_recording *r = q->recordings; r < q->recordings + LF_RECORDINGS; r++) {
     if (r->size == size && memcmp(r->key, key, size) == 0) {
-      /* Work under way has its commands for itself. */
+      /* Commands in flight cannot be submitted again. */
       if (r->used > q->done) return begin(device, 1, NULL, out);
       open_submission(q, &r->commands, r, 1);
       *out = r->commands;
@@ -105,21 +105,11 @@ int32_t lf_queue_begin_kept(lf_device *device, const void *key, uint32_t size, V
   return LF_OK;
 }
 
-static int32_t make_gate(lf_device *device) {
-  lf_queue *q = device->queue;
-  if (q->gate) return LF_OK;
-  VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
-                                    .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-  VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-  VkResult result = device->vk.CreateSemaphore(device->device, &info, NULL, &q->gate);
-  if (result == VK_SUCCESS) return LF_OK;
-  q->gate = NULL;
-  return lf_queue_fail(device, "vkCreateSemaphore", result);
-}
-
 int32_t lf_submission_arm(lf_device *device) {
-  int32_t status = device->queue->recording ? make_gate(device) : LF_FULL;
-  device->queue->is_gated = status == LF_OK;
+  lf_queue *q = device->queue;
+  if (!q->recording) return LF_FULL;
+  int32_t status = q->trigger ? LF_OK : lf_queue_make_timeline(device, 0, 0, &q->trigger);
+  q->is_armed = status == LF_OK;
   return status;
 }
 
@@ -131,7 +121,7 @@ int32_t lf_queue_keep(lf_device *device, void *object, void (*release)(void *obj
   return LF_OK;
 }
 
-static void let_go(void *object) { lf_semaphore_drop(object); }
+static void drop_semaphore(void *object) { lf_semaphore_drop(object); }
 
 static int32_t add(lf_device *device, lf_semaphore_list *list, lf_semaphore *semaphore, uint64_t value) {
   for (uint32_t i = 0; i < list->count; i++) {
@@ -141,7 +131,7 @@ static int32_t add(lf_device *device, lf_semaphore_list *list, lf_semaphore *sem
   }
   if (list->count == LF_SEMAPHORES_MAX)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d semaphores", LF_SEMAPHORES_MAX);
-  int32_t status = lf_queue_keep(device, semaphore, let_go);
+  int32_t status = lf_queue_keep(device, semaphore, drop_semaphore);
   if (status < 0) return status;
   lf_semaphore_keep(semaphore);
   list->semaphores[list->count] = semaphore;
@@ -151,7 +141,7 @@ static int32_t add(lf_device *device, lf_semaphore_list *list, lf_semaphore *sem
 }
 
 int32_t lf_queue_await(lf_device *device, lf_semaphore *semaphore, uint64_t value) {
-  /* Work is in one order: what earlier work waited for needs no second wait. */
+  /* Work runs in one order: a value that earlier work waited for needs no second wait. */
   if (semaphore->kind == LF_SEMAPHORE_TIMELINE &&
       (semaphore->awaited >= value || lf_semaphore_reached(semaphore, value)))
     return LF_OK;
@@ -179,16 +169,16 @@ void lf_queue_to_host(lf_device *device) { device->queue->to_host = 1; }
 
 static VkResult submit(lf_device *device, uint64_t value) {
   lf_queue *q = device->queue;
-  /* Later work, whatever its stages, is ordered after these waits too. */
+  /* All stages wait, so that later work of any stage is ordered after these waits, too. */
   VkFlags all[LF_SEMAPHORES_MAX + 1];
   VkSemaphore awaited[LF_SEMAPHORES_MAX + 1];
   uint64_t until[LF_SEMAPHORES_MAX + 1];
   uint32_t waits = q->waits.count;
   memcpy(awaited, q->waits.raw, waits * sizeof *awaited);
   memcpy(until, q->waits.values, waits * sizeof *until);
-  if (q->is_gated) {
-    awaited[waits] = q->gate;
-    until[waits++] = q->let_through + 1;
+  if (q->is_armed) {
+    awaited[waits] = q->trigger;
+    until[waits++] = q->triggered + 1;
   }
   for (uint32_t i = 0; i < waits; i++) all[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
   VkSemaphore raw[LF_SEMAPHORES_MAX + 2] = {q->timeline, q->shared};
@@ -234,7 +224,7 @@ int32_t lf_queue_end(lf_device *device, uint64_t *value) {
   q->last = next;
   q->open = NULL;
   if (q->recording) q->recording->used = next;
-  if (q->is_gated) q->prepared = next;
+  if (q->is_armed) q->armed = next;
   for (uint32_t i = 0; i < q->memory_count; i++) q->memories[i]->last_use = next;
   for (uint32_t i = 0; i < q->signals.count; i++) q->signals.semaphores[i]->last_use = next;
   for (uint32_t i = 0; i < q->waits.count; i++) {
@@ -257,7 +247,7 @@ int32_t lf_queue_finish(lf_device *device, int32_t status, double *value) {
 void lf_queue_drop(lf_device *device) {
   lf_queue *q = device->queue;
   if (!q->open) return;
-  /* Half-recorded commands can't begin anew, and resetting them can fail: the next submission makes others. */
+  /* Partly recorded commands can't begin again, and resetting them can fail: the next submission allocates others. */
   device->vk.FreeCommandBuffers(device->device, q->pool, 1, q->commands);
   *q->commands = NULL;
   if (q->recording) q->recording->size = 0;
@@ -277,7 +267,7 @@ int32_t lf_queue_share(lf_device *device, int64_t *out) {
   }
   if (status < 0) return status;
   if (q->last == q->shared_since && q->done < q->last) {
-    /* What was submitted before does not signal it: something behind that has to. */
+    /* Work submitted before does not signal the shared timeline: an empty submission behind it does. */
     VkCommandBuffer commands;
     uint64_t value;
     status = lf_queue_begin(device, 1, &commands);

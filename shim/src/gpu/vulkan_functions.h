@@ -1,6 +1,6 @@
 /*
- * The functions of Vulkan that the shim uses, as lists: F(result, name without "vk", parameters...). A table is loaded by
- * name, in the order of its lists.
+ * The functions of Vulkan that the shim uses, as lists: F(result, name without "vk", parameters...). A table is loaded
+ * by name, in the order of its lists.
  */
 #ifndef LF_VULKAN_FUNCTIONS_H
 #define LF_VULKAN_FUNCTIONS_H
@@ -8,7 +8,8 @@
 #include "gpu/vulkan_api.h"
 
 #if defined(_WIN32)
-/* A macro of that system has the name of one of these functions: it is let in here, and put out, before anyone else. */
+/* A macro of <windows.h> has the name of one of these functions: the header is included here first, and the macro
+ * removed. */
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #undef CreateSemaphore

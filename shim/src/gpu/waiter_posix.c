@@ -12,43 +12,44 @@
 #include "base/status.h"
 #include "host/event.h"
 
-/* Values asked for and not reached. The queue has no more under way, and who asks twice for one gets one ring. */
+/* Requested values that were not reached: as many as the queue has submissions in flight. A value requested twice is
+ * stored once. */
 #define VALUES_MAX 256
-/* One turn of the wait in the driver: it bounds how long the thread does not see that it is to end. */
-#define TURN_NS 250000000u
-/* Drivers wake who waits in them late (NVIDIA's 0.3 ms after work of some milliseconds), so the thread first looks for
- * itself, between naps, for as long as that is a share of the time that matters: about a tenth of a core, and not for long. */
+/* One wait in the driver. Bounds how late the thread sees that it must end. */
+#define WAIT_NS 250000000u
+/* Drivers wake a waiting thread late (NVIDIA's 0.3 ms late after work of some milliseconds). So for NAPPING_NS the
+ * thread polls the timeline itself, between naps of NAP_NS, at about a tenth of a core. */
 #define NAP_NS 20000
 #define NAPPING_NS 20000000u
-#define CLOSE_LIMIT_S 2
+#define CLOSE_LIMIT_S 2 /* bounds a close while the driver hangs: several waits of WAIT_NS */
 
 struct lf_waiter {
-  lf_device *device; /* its function table never changes; nothing else of it is touched by the thread */
+  lf_device *device; /* the thread uses only its function table, which is constant */
   VkSemaphore timeline;
-  lf_event bell; /* rung by the thread */
+  lf_event event; /* notified by the thread */
   pthread_t thread;
-  pthread_mutex_t lock; /* for all below */
+  pthread_mutex_t lock; /* guards the members below */
   pthread_cond_t changed;
   uint64_t values[VALUES_MAX];
   uint32_t count;
-  uint64_t reached; /* when the thread looked last */
+  uint64_t reached; /* at the thread's last poll */
   int ending, ended;
 };
 
-static VkResult look(const lf_waiter *w, uint64_t *reached) {
+static VkResult poll_timeline(const lf_waiter *w, uint64_t *reached) {
   return w->device->vk.GetSemaphoreCounterValue(w->device->device, w->timeline, reached);
 }
 
-/* Waits until the timeline is beyond `reached`, or the turn is over; returns what it has come to. The wait is for the very
- * next value, which no value that is asked for meanwhile comes before: so nothing has to break it off, and drivers that
- * can't wait for one of two semaphores without polling (Mesa's) sleep. What can't be waited for counts as reached: who
- * hears the bell asks the driver again and is told why. */
+/* Waits until the timeline is beyond `reached`, or until WAIT_NS have passed; returns its value. The wait is for the
+ * next value, which precedes each value requested meanwhile: so no request has to interrupt it, and drivers that must
+ * poll to wait for one of two semaphores (Mesa's) sleep. A failure counts as reached: the event's watcher asks the
+ * driver and gets the failure. */
 static uint64_t wait_beyond(const lf_waiter *w, uint64_t reached) {
   const lf_device *d = w->device;
   uint64_t next = reached + 1;
   const struct timespec nap = {.tv_nsec = NAP_NS};
   for (uint64_t until = lf_now() + NAPPING_NS; lf_now() < until;) {
-    if (look(w, &reached) < 0) return UINT64_MAX;
+    if (poll_timeline(w, &reached) < 0) return UINT64_MAX;
     if (reached >= next) return reached;
     nanosleep(&nap, NULL);
   }
@@ -56,15 +57,15 @@ static uint64_t wait_beyond(const lf_waiter *w, uint64_t reached) {
                               .semaphoreCount = 1,
                               .pSemaphores = &w->timeline,
                               .pValues = &next};
-  VkResult result = d->vk.WaitSemaphores(d->device, &wait, TURN_NS);
-  if (result >= 0) result = look(w, &reached);
+  VkResult result = d->vk.WaitSemaphores(d->device, &wait, WAIT_NS);
+  if (result >= 0) result = poll_timeline(w, &reached);
   return result < 0 ? UINT64_MAX : reached;
 }
 
-static void *wait_in_turns(void *given) {
+static void *run(void *given) {
   lf_waiter *w = given;
 #if defined(__linux__)
-  prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread alone: a nap is short, and the default slack is 50 us */
+  prctl(PR_SET_TIMERSLACK, 1ul); /* of this thread only: a nap is shorter than the default slack of 50 us */
 #endif
   pthread_mutex_lock(&w->lock);
   while (!w->ending) {
@@ -80,7 +81,7 @@ static void *wait_in_turns(void *given) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < w->count; i++)
       if (w->values[i] > reached) w->values[left++] = w->values[i];
-    if (left < w->count) lf_event_notify(&w->bell);
+    if (left < w->count) lf_event_notify(&w->event);
     w->count = left;
   }
   w->ended = 1;
@@ -99,7 +100,8 @@ void lf_waiter_notify_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_lock(&w->lock);
   int known = has(w, value);
   if (value <= w->reached || (!known && w->count == VALUES_MAX)) {
-    lf_event_notify(&w->bell); /* at once, also where there is no place: too early is better than never */
+    /* at once, also when the array is full: an early event is harmless, a lost one is not */
+    lf_event_notify(&w->event);
   } else if (!known) {
     w->values[w->count++] = value;
     pthread_cond_broadcast(&w->changed);
@@ -107,18 +109,18 @@ void lf_waiter_notify_at(lf_waiter *w, uint64_t value) {
   pthread_mutex_unlock(&w->lock);
 }
 
-int32_t lf_waiter_event_fd(lf_waiter *w, int64_t *out) { return lf_event_copy(&w->bell, out); }
+int32_t lf_waiter_event_fd(lf_waiter *w, int64_t *out) { return lf_event_copy(&w->event, out); }
 
-/* ---- the thread's beginning and end ---- */
+/* ---- open and close ---- */
 
 static void destroy(lf_waiter *w) {
-  lf_event_close(&w->bell);
+  lf_event_close(&w->event);
   pthread_cond_destroy(&w->changed);
   pthread_mutex_destroy(&w->lock);
   free(w);
 }
 
-/* A wait with a limit should not depend on the clock that people set; macOS has a call of its own for that. */
+/* The limit of a wait must not depend on the realtime clock. macOS has a call of its own for that. */
 static void make_condition(pthread_cond_t *condition) {
 #if defined(__APPLE__)
   pthread_cond_init(condition, NULL);
@@ -145,12 +147,12 @@ static int wait_until_ended(lf_waiter *w) {
   return w->ended;
 }
 
-/* The runtime's signals are for its own threads: this one takes none. */
+/* Blocks all signals in the new thread: they are for the runtime's threads. */
 static int start(lf_waiter *w) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&w->thread, NULL, wait_in_turns, w);
+  int error = pthread_create(&w->thread, NULL, run, w);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return error;
 }
@@ -162,7 +164,7 @@ int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out)
   w->timeline = timeline;
   pthread_mutex_init(&w->lock, NULL);
   make_condition(&w->changed);
-  int32_t status = lf_event_open(&w->bell);
+  int32_t status = lf_event_open(&w->event);
   int error = status < 0 ? 0 : start(w);
   if (error) status = lf_fail_errno(LF_ESYSTEM, "pthread_create", error, "the waiter of %s", device->info.name);
   if (status < 0) {
@@ -180,8 +182,8 @@ int lf_waiter_close(lf_waiter *w) {
   int ended = wait_until_ended(w);
   pthread_mutex_unlock(&w->lock);
   if (!ended) {
-    /* The driver keeps the thread. Waiting on would hang the caller too, and freeing what the thread has in its hands
-     * would crash it when it comes back: so it is left, with its few hundred bytes. */
+    /* The driver keeps the thread. Waiting longer would hang the caller, and freeing what the thread uses would crash
+     * it when it returns: so the thread is left, with its few hundred bytes. */
     pthread_detach(w->thread);
     return 0;
   }

@@ -1,4 +1,5 @@
-/* Bun's event loop on Windows has nothing that a thread could make readable: no waiter, and the caller polls. */
+/* Bun's event loop on Windows watches no descriptor that a thread could make readable: there is no waiter, and callers
+ * poll. */
 #include "gpu/waiter.h"
 
 int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out) {
@@ -8,7 +9,7 @@ int32_t lf_waiter_open(lf_device *device, VkSemaphore timeline, lf_waiter **out)
   return LF_EMPTY;
 }
 
-/* None of these is reached: nobody has a waiter. */
+/* The functions below are never called, as no waiter is opened. */
 int32_t lf_waiter_event_fd(lf_waiter *waiter, int64_t *out) {
   (void)waiter;
   (void)out;
