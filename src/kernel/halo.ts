@@ -1,4 +1,4 @@
-/** Tiles of a grid that exchange their borders: in one process, or spread over many. */
+/** Tiles of a grid that exchange their borders, in one process or in several. */
 import { invalidArgument, LavaFlowError } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import { checkAborted, checkLimits, type Limits, limitedWork, timeoutOf } from "../native/limits.ts";
@@ -7,7 +7,7 @@ import type { Copies, Engine, Memory } from "./halo/engine.ts";
 import { Field } from "./halo/field.ts";
 import { GpuEngine } from "./halo/gpu.ts";
 import { HostEngine } from "./halo/host.ts";
-import { type Delivery, type OutgoingFrame, Peer, type Words } from "./halo/peer.ts";
+import { type Delivery, type GridDescription, type OutgoingFrame, Peer } from "./halo/peer.ts";
 import { type Share, shareOf } from "./halo/share.ts";
 import { type HaloGrid, Tiling, type Triple } from "./halo/tiling.ts";
 import { KernelRuntime } from "./runtime.ts";
@@ -15,37 +15,40 @@ import { Stencil, type StencilOptions } from "./stencil.ts";
 
 export type { HaloGrid } from "./halo/tiling.ts";
 
-/** Where the tiles of a grid are. */
+/** The owners of a grid's tiles, and the name of the exchange. */
 export interface HaloOptions {
-  /** The rank that has a tile, by the tile's index; every rank has to give the same. Default: all tiles are here. */
+  /**
+   * The owner of a tile, a rank, by the tile's index: the same function on every rank. Default: this rank owns all
+   * tiles.
+   */
   owner?: (tileIndex: number) => number;
-  /** Which rank this process is; default 0. */
+  /** The rank of this process; default 0. */
   rank?: number;
-  /** What the ranks of this exchange meet under: 1 to 40 bytes, as for a channel. Needed where tiles are elsewhere. */
+  /** The name of the exchange, 1 to 40 bytes, the same on every rank. Required where other ranks own neighbours. */
   name?: string;
-  /** How long another rank may keep this one waiting, here and in each exchange, milliseconds; default 30,000. */
+  /** Milliseconds to wait for another rank, in `create` and in each exchange; default 30,000. */
   timeoutMs?: number;
-  /** Of the caller of `create`: ABORTED. */
+  /** Aborts `create`, which rejects with ABORTED. */
   signal?: AbortSignal;
 }
 
 /** Counts of a halo exchange since it was created. */
 export interface HaloStats {
   readonly exchanges: number;
-  /** Frames to other ranks: one for each of them and exchange. */
+  /** Frames to other ranks: one for each rank and exchange. */
   readonly messagesSent: number;
-  /** Written into ghost cells here, and into frames for other ranks. */
+  /** Bytes written to ghost cells here, and to frames for other ranks. */
   readonly bytesMoved: number;
 }
 
-/** Room for ".RANK-RANK" in the name of a channel. */
+/** Bytes of the name of an exchange, at most: ".RANK-RANK" is appended to it in names of channels. */
 const NAME_MAX = 40;
 
 /**
- * Tiles whose borders repeat the nearest cells of their neighbours, edges and corners too. The tiles of this process lie
- * in its own memory or on its GPU; those of other ranks are reached through channels.
+ * Tiles whose borders repeat the nearest cells of their neighbours, edges and corners included. The tiles of this
+ * process lie in host memory or on its GPU. Channels connect it with other ranks.
  *
- * `exchange` and what a stencil does keep the order of their calls.
+ * Exchanges and steps run in the order of the calls.
  */
 export class HaloExchange implements AsyncDisposable {
   readonly #engine: Engine;
@@ -56,17 +59,17 @@ export class HaloExchange implements AsyncDisposable {
   readonly #stencils = new Set<{ close(): void }>();
   readonly #stats = { exchanges: 0, messagesSent: 0, bytesMoved: 0 };
   #field: Field;
-  /** The end of the last call: the next one begins after it. */
-  #turn: Promise<unknown> = Promise.resolve();
-  /** What ended it, null while it goes on. */
+  /** The end of the last call's work on this thread: the next call begins after it. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** The error that ended the exchange; null while it is usable. */
   #failure: { error: unknown } | null = null;
   #closing: Promise<void> | null = null;
 
   /**
-   * Makes the tiles, zeroed, and meets the other ranks that have neighbours of them. INVALID_ARGUMENT where grid, tiles
-   * and options do not fit each other, or another rank's (with the difference); HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY;
-   * and all that opening a channel can end with, TIMEOUT where a rank does not come, and ABORTED. After an error the memory
-   * and the channels are closed.
+   * Allocates the tiles, zeroed, and connects with the ranks that own neighbours of them. Rejects with INVALID_ARGUMENT
+   * where grid, tiles and options do not match, or those of two ranks differ (with the difference); HOST_OUT_OF_MEMORY,
+   * GPU_OUT_OF_MEMORY; as `Channel.open` does, with TIMEOUT where a rank does not connect; and ABORTED. After an error
+   * the memory and the channels are closed.
    */
   static async create(runtime: KernelRuntime, config: HaloGrid, options: HaloOptions = {}): Promise<HaloExchange> {
     if (!(runtime instanceof KernelRuntime)) throw invalidArgument("runtime", runtime, "a KernelRuntime");
@@ -84,7 +87,7 @@ export class HaloExchange implements AsyncDisposable {
       const field = await Field.make(engine, share.layout, tiling.tileBytes);
       const [out, into] = [await engine.copies(share.out), await engine.copies(share.into)];
       const own = { name, mine: rank, timeoutMs, signal };
-      opened.push(...(await connectAll(engine, share, own, wordsOf(tiling, owners))));
+      opened.push(...(await connectAll(engine, share, own, descriptionOf(tiling, owners))));
       checkAborted(what, { signal });
       return new HaloExchange(engine, share, opened, field, out, into);
     } catch (error) {
@@ -104,8 +107,8 @@ export class HaloExchange implements AsyncDisposable {
   }
 
   /**
-   * The local tiles by their index, as they are now: each with its border, x fastest. A stencil's step gives new ones, and
-   * takes those as its memory for the next; so ask again after steps.
+   * The local tiles by index: each with its border, x fastest. A step of a stencil writes other buffers, and reuses
+   * these for the next step: read `tiles` again after steps.
    */
   get tiles(): ReadonlyMap<number, MemoryBuffer> {
     return this.#field.tiles;
@@ -116,17 +119,17 @@ export class HaloExchange implements AsyncDisposable {
   }
 
   /**
-   * Brings all ghost cells up to date; every rank that has neighbours has to call it too. With fixed borders the outermost
-   * ones stay as they are. Rejects with CLOSED, TIMEOUT, GPU_DEVICE_LOST, and PEER_DIED or CHANNEL_CLOSED when another rank
-   * is gone. After a failure this exchange is over, and every call says why.
+   * Updates all ghost cells. Every rank that owns neighbours has to call it too. Without periodic borders the outermost
+   * ghosts stay unchanged. Rejects with CLOSED, TIMEOUT, GPU_DEVICE_LOST, and PEER_DIED or CHANNEL_CLOSED when another
+   * rank is gone. After such an error the exchange is unusable, and every call rejects with the same error.
    *
-   * `limits` are this caller's, `timeoutMs` defaults to Infinity. After its TIMEOUT or ABORTED the exchange goes on: the ghost
-   * cells are brought up to date, and the next call begins after that.
+   * `limits` are this caller's; `timeoutMs` defaults to Infinity. After their TIMEOUT or ABORTED the exchange goes on:
+   * the ghost cells are updated, and the next call begins after that.
    */
   async exchange(limits?: Limits): Promise<void> {
     checkLimits("exchange", limits);
     return limitedWork("the halos were not exchanged", limits, () =>
-      this.#inTurn(async () => {
+      this.#inOrder(async () => {
         const sent = await this.#post();
         const received = await this.#collect();
         return { done: Promise.all([sent.done, received.done]) };
@@ -135,10 +138,10 @@ export class HaloExchange implements AsyncDisposable {
   }
 
   /**
-   * Steps in which each cell becomes what a function of its neighbours says, all local tiles at once. The stencil's other
-   * field, one step earlier, begins as a copy of the tiles: a wave at rest. SHADER_INVALID with the line of the source,
-   * INVALID_ARGUMENT, CLOSED, out of memory, TIMEOUT (`timeoutMs`, default Infinity), ABORTED: a stencil that comes to be
-   * afterwards is closed.
+   * A stencil: in each of its steps, a function computes each cell of all local tiles from the cell's neighbours. The
+   * previous step is at first a copy of the tiles. Rejects with SHADER_INVALID and the line of the source,
+   * INVALID_ARGUMENT, CLOSED, HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, TIMEOUT (`timeoutMs`, default Infinity) and
+   * ABORTED; a stencil that is made after that is closed.
    */
   async stencil<P extends string = never>(options: StencilOptions<P>): Promise<Stencil<P>> {
     this.#checkOpen();
@@ -169,11 +172,11 @@ export class HaloExchange implements AsyncDisposable {
       },
       post: () => this.#post(),
       collect: () => this.#collect(),
-      inTurn: (work) => this.#inTurn(work),
+      inOrder: (work) => this.#inOrder(work),
     });
   }
 
-  /** Idempotent. What is under way ends with CLOSED; the tiles, and the stencils, are closed. */
+  /** Closes the tiles and the stencils. Calls in progress reject with CLOSED. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -183,9 +186,9 @@ export class HaloExchange implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    // Whoever waits for another rank now waits for a channel that is closed.
+    // First the channels: calls that wait for another rank end by that.
     await Promise.all(this.#peers.map((peer) => peer.close()));
-    await this.#turn;
+    await this.#last;
     for (const stencil of this.#stencils) stencil.close();
     for (const copies of [this.#out, this.#into]) copies.close();
     this.#field.close();
@@ -198,9 +201,9 @@ export class HaloExchange implements AsyncDisposable {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Each call's part on this thread follows the one's before it; what a GPU does goes on meanwhile, in the same order. */
-  #inTurn(work: () => Promise<{ done: Promise<unknown> }>): Promise<void> {
-    const begun = this.#turn.then(() => {
+  /** Runs a call's work on this thread after that of the call before. The GPU's work is queued in the same order. */
+  #inOrder(work: () => Promise<{ done: Promise<unknown> }>): Promise<void> {
+    const begun = this.#last.then(() => {
       this.#checkOpen();
       return work();
     });
@@ -212,11 +215,13 @@ export class HaloExchange implements AsyncDisposable {
           throw this.#over(error);
         },
       );
-    this.#turn = begun.catch(() => {});
+    this.#last = begun.catch(() => {});
     return ended;
   }
 
-  /** After an error nobody knows which ghosts are new, or which frame comes next. */
+  /**
+   * Makes the exchange unusable: after an error it is not known which ghosts are updated, and which frame comes next.
+   */
   #over(error: unknown): unknown {
     if (this.#failure) return this.#failure.error;
     if (this.#closing) return error;
@@ -225,9 +230,9 @@ export class HaloExchange implements AsyncDisposable {
     return error;
   }
 
-  /** Copies between local tiles, and what goes to other ranks. `done` is the GPU's end of it. */
+  /** Copies between local tiles, and sends frames to other ranks. `done`: the end of the GPU's work. */
   async #post(): Promise<{ done: Promise<unknown> }> {
-    this.#checkOpen(); // anew for each of many steps
+    this.#checkOpen(); // for each step of a call
     const alone = this.#peers.length === 0;
     const outgoingFrames: OutgoingFrame[] = alone ? [] : await all(this.#peers.map((peer) => peer.outgoingFrame()));
     const done = handled(this.#out.run(this.#memories(outgoingFrames)));
@@ -239,7 +244,7 @@ export class HaloExchange implements AsyncDisposable {
     return { done };
   }
 
-  /** Takes what came from other ranks. */
+  /** Receives the frames of other ranks, and copies them to the ghosts. */
   async #collect(): Promise<{ done: Promise<unknown> }> {
     if (this.#peers.length === 0) return { done: Promise.resolve() };
     const deliveries: Delivery[] = await all(this.#peers.map((peer) => peer.delivery()));
@@ -255,16 +260,16 @@ export class HaloExchange implements AsyncDisposable {
   }
 }
 
-/** As Promise.all, but it fails when all have settled: nothing of it goes on behind the error. */
+/** As Promise.all, but rejects only when all promises have settled. */
 async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const settled = await Promise.allSettled(promises);
   const failed = settled.filter((each) => each.status === "rejected").map(({ reason }) => reason);
-  // That a rank died says more than that another one left because of it.
+  // PEER_DIED first: other ranks close their channels because of that death.
   if (failed.length > 0) throw failed.find(({ code }) => code === "PEER_DIED") ?? failed[0];
   return settled.map((each) => (each as PromiseFulfilledResult<T>).value);
 }
 
-/** It is awaited later, which may be too late for the runtime. */
+/** Prevents an unhandled rejection of a promise that is awaited later. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
@@ -312,7 +317,7 @@ function noName(rank: number, others: readonly number[]): LavaFlowError {
 
 const shown = (sides: Triple, dimensions: number): string => sides.slice(0, dimensions).join(" x ");
 
-function wordsOf(tiling: Tiling, owners: Int32Array): Words {
+function descriptionOf(tiling: Tiling, owners: Int32Array): GridDescription {
   const { dimensions, grid, tile, halo, periodic, elementBytes } = tiling;
   return {
     version: "1",
@@ -325,17 +330,17 @@ function wordsOf(tiling: Tiling, owners: Int32Array): Words {
   };
 }
 
-/** All pairs at once: a rank comes when it comes. */
+/** Connects with all ranks at the same time: they may connect in any order. */
 async function connectAll(
   engine: Engine,
   share: Share,
   own: { name: string; mine: number; timeoutMs: number; signal: AbortSignal | undefined },
-  words: Words,
+  description: GridDescription,
 ) {
   const enough = new AbortController();
   const signal = own.signal ? AbortSignal.any([enough.signal, own.signal]) : enough.signal;
   const connecting = [...share.traffic].map(([rank, traffic]) =>
-    Peer.connect(engine, { ...own, rank, signal }, traffic, words),
+    Peer.connect(engine, { ...own, rank, signal }, traffic, description),
   );
   try {
     return await Promise.all(connecting);

@@ -1,4 +1,4 @@
-/** Steps of a simulation on tiles: each cell becomes what a function of its neighbours says. */
+/** Steps of a simulation on tiles: a function computes each cell from its neighbours. */
 import { invalidArgument } from "../errors.ts";
 import type { MemoryBuffer } from "../memory/buffer.ts";
 import { checkLimits, type Limits, limitedWork } from "../native/limits.ts";
@@ -14,42 +14,43 @@ export type { StencilRow } from "./halo/sweep.ts";
 /** Options of `HaloExchange.stencil`. */
 export interface StencilOptions<P extends string = never> extends Limits {
   /**
-   * For a GPU: a function `cell() -> f32` and what it needs. It has `at(dx, dy)`, in three dimensions `at(dx, dy, dz)`: a
-   * cell so far from this one, now (NaN beyond the halo); `previous()`: this cell one step earlier; `parameters.NAME`;
-   * `position()`: this cell's place in the whole grid, `vec2<u32>` or `vec3<u32>`; `steps()`: how many were taken before.
+   * For a GPU: WGSL with a function `cell() -> f32`, which may call `at(dx, dy)`, in three dimensions `at(dx, dy, dz)`:
+   * the cell at that distance, now (NaN beyond the halo); `previous()`: this cell one step earlier; `parameters.NAME`;
+   * `position()`: this cell's coordinates in the whole grid, `vec2<u32>` or `vec3<u32>`; `steps()`: the steps before
+   * this one.
    */
   wgsl?: string;
   /** For tiles in host memory: writes one row of cells. */
   handler?: (row: StencilRow<P>) => void;
-  /** Numbers that the function uses, by name; they may be changed between steps. At most 16. */
+  /** Numbers that the function uses, by name, at most 16. They may be changed between steps. */
   parameters?: Record<P, number>;
-  /** Those of them that are whole numbers of 32 bits, and what they are in WGSL. The others are `f32`, rounded. */
+  /** WGSL types of the parameters that are whole numbers of 32 bits. The others are rounded to `f32`. */
   integers?: { [name in P]?: "i32" | "u32" };
 }
 
-/** What a stencil has of its exchange. */
+/** The interface of a stencil to its exchange. */
 export interface Neighbourhood {
   readonly engine: Engine;
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
   readonly remoteSides: RemoteSides;
   field(): Field;
-  /** Makes a field the exchange's, and gives the one that was. */
+  /** Replaces the field of the exchange, and returns the one before. */
   swap(field: Field): Field;
   post(): Promise<{ done: Promise<unknown> }>;
   collect(): Promise<{ done: Promise<unknown> }>;
-  inTurn(work: () => Promise<{ done: Promise<unknown> }>): Promise<void>;
+  inOrder(work: () => Promise<{ done: Promise<unknown> }>): Promise<void>;
 }
 
 const PARAMETERS_MAX = 16;
-/** Steps that a GPU is given before the first of them has ended: enough to keep it busy. */
-const AHEAD = 32;
-/** After so much work of the processor, milliseconds, the event loop has its turn. */
-const BREATH_MS = 10;
+/** Steps in flight on a GPU, at most: enough to keep it busy. */
+const PENDING_MAX = 32;
+/** Milliseconds of steps on the processor, after which the event loop gets one turn. */
+const SLICE_MS = 10;
 
-/** Made by `HaloExchange.stencil`, and closed with its exchange. */
+/** A stencil of `HaloExchange.stencil`. The exchange closes it. */
 export class Stencil<P extends string = string> {
-  /** May be changed; the next call of `step` takes them as they are then. */
+  /** May be changed: the next call of `step` uses the new values. */
   readonly parameters: Record<P, number>;
   readonly #types: readonly Parameter[];
   readonly #neighbourhood: Neighbourhood;
@@ -90,18 +91,18 @@ export class Stencil<P extends string = string> {
     this.#other = other;
   }
 
-  /** Steps that were taken. */
+  /** The number of steps until now. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** The local tiles one step earlier, by their index; as `HaloExchange.tiles`, to be asked for again after steps. */
+  /** The local tiles one step earlier, by index. As `HaloExchange.tiles`: read them again after steps. */
   get previous(): ReadonlyMap<number, MemoryBuffer> {
     return this.#other.tiles;
   }
 
   /**
-   * Makes the earlier step the same as the tiles are now, borders included: nothing moves. After TIMEOUT or ABORTED the copy
+   * Copies the tiles, borders included, to the previous step: a wave is at rest then. After TIMEOUT or ABORTED the copy
    * goes on, and the next call begins after it.
    */
   async rest(limits?: Limits): Promise<void> {
@@ -110,14 +111,14 @@ export class Stencil<P extends string = string> {
   }
 
   #copyNow(): Promise<void> {
-    return this.#neighbourhood.inTurn(async () => ({ done: this.#other.copyFrom(this.#neighbourhood.field()) }));
+    return this.#neighbourhood.inOrder(async () => ({ done: this.#other.copyFrom(this.#neighbourhood.field()) }));
   }
 
   /**
-   * Exchanges the halos and computes all cells, `count` times; every rank has to take as many. What can be computed before
-   * other ranks' halos come is. Rejects as `HaloExchange.exchange` does, and with what a handler throws. `timeoutMs` defaults
-   * to Infinity. After TIMEOUT or ABORTED the step that is under way is completed, and no other is begun: `steps` counts those
-   * that were taken, once the next call has resolved. Other ranks wait until this one takes the steps that are left.
+   * Exchanges the halos and computes all cells, `count` times, the same number on every rank. Cells that need no halo
+   * of another rank are computed before those arrive. Rejects as `HaloExchange.exchange` does, and with a handler's
+   * error. `timeoutMs` defaults to Infinity. After TIMEOUT or ABORTED the current step is completed, and no other is
+   * begun: `steps` is right when the next call has resolved. Other ranks wait until this one takes the remaining steps.
    */
   async step(count = 1, limits?: Limits): Promise<void> {
     checkLimits("step", limits);
@@ -127,7 +128,7 @@ export class Stencil<P extends string = string> {
     let isGivenUp = false;
     try {
       await limitedWork(`${count} steps were not taken`, limits, () =>
-        this.#neighbourhood.inTurn(() => this.#take(count, parameters, () => isGivenUp)),
+        this.#neighbourhood.inOrder(() => this.#take(count, parameters, () => isGivenUp)),
       );
     } catch (error) {
       isGivenUp = true;
@@ -141,27 +142,27 @@ export class Stencil<P extends string = string> {
     isGivenUp: () => boolean,
   ): Promise<{ done: Promise<unknown> }> {
     const { gpu } = this.#neighbourhood.engine;
-    const ahead: Promise<unknown>[] = [];
-    let breath = performance.now();
+    const pending: Promise<unknown>[] = [];
+    let sliceStart = performance.now();
     for (let each = 0; each < count && !isGivenUp(); each++) {
       const { done } = await this.#step(parameters);
-      ahead.push(done);
-      if (ahead.length > AHEAD) await ahead.shift();
-      if (gpu || performance.now() - breath < BREATH_MS) continue;
+      pending.push(done);
+      if (pending.length > PENDING_MAX) await pending.shift();
+      if (gpu || performance.now() - sliceStart < SLICE_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
-      breath = performance.now();
+      sliceStart = performance.now();
     }
-    return { done: Promise.all(ahead) };
+    return { done: Promise.all(pending) };
   }
 
-  /** Hands one step over; `done` is the GPU's end of it. */
+  /** Starts one step. `done`: the end of the GPU's work. */
   async #step(parameters: Record<P, number>): Promise<{ done: Promise<unknown> }> {
     const { engine, remoteSides, field, post, collect, swap } = this.#neighbourhood;
     const [now, next] = [field(), this.#other];
     const done: Promise<unknown>[] = [];
     const run = async (part: SweepPart) => {
       const swept = this.#sweep.run(part, now, next, parameters, this.#steps);
-      swept.catch(() => {}); // it is awaited later, which may be too late for the runtime
+      swept.catch(() => {}); // awaited later: no unhandled rejection before
       done.push(swept);
       if (!engine.gpu) await swept;
     };
@@ -180,7 +181,7 @@ export class Stencil<P extends string = string> {
     return { done: all };
   }
 
-  /** By its exchange. */
+  /** Called by the exchange. */
   close(): void {
     this.#sweep.close();
     this.#other.close();
@@ -226,7 +227,7 @@ function checkOptions<P extends string>(options: StencilOptions<P>): Checked<P> 
     }
   }
   const word = wgsl === undefined ? undefined : names.find((name) => KEYWORDS.has(name) || RESERVED.has(name));
-  if (word !== undefined) throw invalidArgument("parameters", word, "names that are no words of WGSL");
+  if (word !== undefined) throw invalidArgument("parameters", word, "names that WGSL does not reserve");
   const types = typesOf(names, integers);
   checkNumbers(parameters, types);
   return { parameters: Object.seal({ ...parameters }), types };

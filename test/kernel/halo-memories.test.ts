@@ -1,8 +1,10 @@
-/** Tiles that one memory does not hold: what a shader reaches differs from GPU to GPU, so the test says how much it is. */
+/**
+ * Tiles that one memory does not hold: what a shader reaches differs from GPU to GPU, so the test says how much it is.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import type { Engine } from "../../src/kernel/halo/engine.ts";
-import { Field, type Room } from "../../src/kernel/halo/field.ts";
+import { Field, type TileMemory } from "../../src/kernel/halo/field.ts";
 import { GpuEngine } from "../../src/kernel/halo/gpu.ts";
 import { HostEngine } from "../../src/kernel/halo/host.ts";
 import { shareOf } from "../../src/kernel/halo/share.ts";
@@ -40,15 +42,15 @@ for (const { name, there, make } of ENGINES) {
     });
     afterAll(() => engine?.close());
 
-    const roomOf = (memoryMaxBytes: number): Room => ({
+    const tileMemoryOf = (memoryMaxBytes: number): TileMemory => ({
       memoryMaxBytes,
       capacity: engine.capacity,
       allocate: (sizeBytes) => engine.allocate(sizeBytes),
     });
 
-    async function written(room: Room, cells: Cells) {
-      const { layout, ...share } = shareOf(tiling, new Int32Array(tiling.count), 0, room);
-      const field = await Field.make(room, layout, tiling.tileBytes);
+    async function written(tileMemory: TileMemory, cells: Cells) {
+      const { layout, ...share } = shareOf(tiling, new Int32Array(tiling.count), 0, tileMemory);
+      const field = await Field.make(tileMemory, layout, tiling.tileBytes);
       for (const [tile, buffer] of field.tiles) await buffer.write(contentOf(CONFIG, tile, cells));
       return { ...share, layout, field };
     }
@@ -70,7 +72,10 @@ for (const { name, there, make } of ENGINES) {
     ] as const) {
       test(`${memories} of ${tiles} tiles: halos, and a step`, async () => {
         const cells: Cells = (place) => scattered(9)(place) % 64;
-        const { layout, out, remoteSides, field } = await written(roomOf((tiles + 0.5) * tiling.tileBytes), cells);
+        const { layout, out, remoteSides, field } = await written(
+          tileMemoryOf((tiles + 0.5) * tiling.tileBytes),
+          cells,
+        );
         expect(field.memories).toHaveLength(memories);
         const copies = await engine.copies(out);
         await copies.run(field.memories);
@@ -79,7 +84,7 @@ for (const { name, there, make } of ENGINES) {
         }
 
         // The same step with all tiles in one memory.
-        const one = await written(roomOf(engine.memoryMaxBytes), cells);
+        const one = await written(tileMemoryOf(engine.memoryMaxBytes), cells);
         expect(one.field.memories).toHaveLength(1);
         const together = await engine.copies(one.out);
         await together.run(one.field.memories);
@@ -109,7 +114,9 @@ for (const { name, there, make } of ENGINES) {
     }
 
     test("a tile that is larger than any memory", async () => {
-      const { message } = await failure("INVALID_ARGUMENT", () => written(roomOf(tiling.tileBytes - 1), scattered(1)));
+      const { message } = await failure("INVALID_ARGUMENT", () =>
+        written(tileMemoryOf(tiling.tileBytes - 1), scattered(1)),
+      );
       expect(message).toContain(`a tile of ${tiling.tileBytes} bytes`);
       expect(message).toContain(`at most ${tiling.tileBytes - 1}`);
     });

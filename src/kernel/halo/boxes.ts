@@ -1,27 +1,27 @@
-/** Lists of boxes to copy between memories, in the shim's words. */
+/** Lists of boxes to copy between memories, in the shim's layout. */
 import { BOX } from "../../native/layout.ts";
 import type { Triple } from "./tiling.ts";
 
-/** Where a box is in one of the two arrays, in words. */
+/** The position of a box in its source or target array, in words. */
 export interface BoxSide {
-  /** Which of the memories of a run. */
+  /** The index of the memory in a run. */
   memory: number;
   first: number;
   row: number;
   plane: number;
 }
 
-/** Boxes from one memory to one. */
+/** Boxes with the same source and target memory. */
 export interface BoxGroup {
   readonly source: number;
   readonly target: number;
-  /** lf_box after lf_box. */
+  /** An array of lf_box. */
   readonly words: number[];
 }
 
 export const BOX_WORDS = BOX.sizeof / 4;
 
-/** Boxes of any memories. What one of them writes, none of them reads or writes. */
+/** Boxes of any memories. No box reads or writes the target of another one. */
 export class BoxList {
   readonly #groups = new Map<string, BoxGroup>();
   #bytes = 0;
@@ -42,7 +42,7 @@ export class BoxList {
     return [...this.#groups.values()];
   }
 
-  /** What one run writes. */
+  /** Bytes that one run writes. */
   get bytes(): number {
     return this.#bytes;
   }

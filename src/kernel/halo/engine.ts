@@ -1,28 +1,30 @@
-/** What tiles need of the place where they lie: host memory, or a GPU's. */
+/** The interface to the memory of tiles, host memory or a GPU's, and to the processor that computes them. */
 import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { BoxList } from "./boxes.ts";
-import type { Room } from "./field.ts";
+import type { TileMemory } from "./field.ts";
 import type { Sweep, SweepSpec } from "./sweep.ts";
 
-/** A GPU reaches its own memory only; a processor is also given what channels show. */
+/** A memory of a run: a GPU takes buffers of its own only; the processor also takes the bytes of frames. */
 export type Memory = MemoryBuffer | Uint8Array;
 
-/** Boxes, ready to be copied again and again. */
+/** A prepared list of boxes, which can be copied many times. */
 export interface Copies {
   /** Bytes that one run writes. */
   readonly bytes: number;
-  /** By the numbers of the list. Runs are done in their order; resolves when this one is. */
+  /**
+   * Copies the boxes; `memories` by their indices in the list. Runs keep their order. Resolves at the end of this one.
+   */
   run(memories: readonly Memory[]): Promise<void>;
   close(): void;
 }
 
-export interface Engine extends Room {
+export interface Engine extends TileMemory {
   readonly allocator: MemoryAllocator;
-  /** Whether memories are a GPU's. */
+  /** Whether the tiles lie in GPU memory. */
   readonly gpu: boolean;
   copies(boxes: BoxList): Promise<Copies>;
-  /** SHADER_INVALID, INVALID_ARGUMENT. */
+  /** Rejects with SHADER_INVALID, INVALID_ARGUMENT. */
   sweep(spec: SweepSpec): Promise<Sweep>;
   close(): void;
 }

@@ -1,35 +1,38 @@
-/** The memory of this process's tiles: as few allocations as there can be, and a buffer for each tile. */
+/** The memory of this process's tiles: as few allocations as possible, and a buffer for each tile. */
 import { LavaFlowError } from "../../errors.ts";
 import { type MemoryBuffer, partOf } from "../../memory/buffer.ts";
 import type { Tiling } from "./tiling.ts";
 
-/** Where memory for tiles comes from. */
-export interface Room {
-  /** Of one memory. */
+/** The source of memory for tiles. */
+export interface TileMemory {
+  /** Bytes of one memory, at most. */
   readonly memoryMaxBytes: number;
-  /** What there is in all, free or not, and the code of the error of whoever wants more. */
+  /** Bytes of the machine or the GPU `of`, free or not, and the code of the error for more. */
   readonly capacity: { bytes: number; of: string; code: "HOST_OUT_OF_MEMORY" | "GPU_OUT_OF_MEMORY" };
-  /** Zeroed. Out of memory. */
+  /** A zeroed memory. Rejects with HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY. */
   allocate(sizeBytes: number): Promise<MemoryBuffer>;
 }
 
-/** Where a tile lies. */
+/** The position of a tile in a field. */
 export interface Slot {
-  /** Which of a field's memories. */
+  /** The index of the memory. */
   memory: number;
-  /** Its first byte there. */
+  /** The offset in the memory, bytes. */
   start: number;
 }
 
-/** In which memory, and where in it, each local tile lies: the same in all fields of one exchange. */
+/** The position of each local tile: the same in all fields of one exchange. */
 export class FieldLayout {
-  /** By tile, the smallest number first. */
+  /** By tile, in ascending order. */
   readonly slots = new Map<number, Slot>();
   /** Bytes of each memory. */
   readonly sizes: number[] = [];
 
-  /** INVALID_ARGUMENT where not even one tile fits into a memory, out of memory where all of them can't. */
-  constructor({ tileBytes }: Tiling, tiles: readonly number[], { memoryMaxBytes, capacity }: Room) {
+  /**
+   * Throws INVALID_ARGUMENT where a tile is larger than a memory can be, and HOST_OUT_OF_MEMORY or GPU_OUT_OF_MEMORY
+   * where the tiles are larger than the capacity.
+   */
+  constructor({ tileBytes }: Tiling, tiles: readonly number[], { memoryMaxBytes, capacity }: TileMemory) {
     if (tiles.length * tileBytes > capacity.bytes) {
       throw new LavaFlowError(
         capacity.code,
@@ -64,11 +67,11 @@ export class Field {
     this.tiles = tiles;
   }
 
-  /** HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY. */
-  static async make(room: Room, layout: FieldLayout, tileBytes: number): Promise<Field> {
+  /** Rejects with HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY. */
+  static async make(tileMemory: TileMemory, layout: FieldLayout, tileBytes: number): Promise<Field> {
     const memories: MemoryBuffer[] = [];
     try {
-      for (const size of layout.sizes) memories.push(await room.allocate(size));
+      for (const size of layout.sizes) memories.push(await tileMemory.allocate(size));
     } catch (error) {
       for (const memory of memories) memory.close();
       throw error;
@@ -80,7 +83,7 @@ export class Field {
     return new Field(memories, tiles);
   }
 
-  /** Makes this one the same, border included. */
+  /** Copies all cells of the other field, borders included. */
   async copyFrom(other: Field): Promise<void> {
     await Promise.all(other.memories.map((memory, index) => memory.copyTo(this.memories[index] as MemoryBuffer)));
   }

@@ -1,4 +1,4 @@
-/** A stencil's step by a GPU: one dispatch for all cells of one shape of region. */
+/** A stencil's step on a GPU: one dispatch for all regions that need the same number of workgroups. */
 import { LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { MemoryBuffer } from "../../memory/buffer.ts";
@@ -11,20 +11,20 @@ import { CELLS, OWN_FUNCTIONS, OWN_WORDS, REGION_WORDS, stencil, THREADS } from 
 import { noBody, type Parameter, type Sweep, type SweepPart, type SweepSpec } from "./sweep.ts";
 import type { Triple } from "./tiling.ts";
 
-/** What it has of its engine. */
-interface Shop {
+/** The interface of a sweep to its engine. */
+interface SweepEngine {
   readonly device: GpuDevice;
-  /** A buffer with these words in it. */
+  /** A new buffer with the given words. */
   table(words: Uint32Array): Promise<MemoryBuffer>;
 }
 
-/** Rounds of loops for the cells of a thread; a software device ends loops by itself after 65,535. */
+/** Loop iterations for the cells of a thread, at most. A software device breaks out of loops after 65,535. */
 const FUEL = 2 ** 25;
 const SOFTWARE_FUEL = 2 ** 14;
 
 const VIEWS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
 
-/** Regions of one memory that need as many workgroups. */
+/** Regions of one memory that need the same number of workgroups. */
 interface Batch {
   readonly memory: number;
   readonly regions: MemoryBuffer;
@@ -39,7 +39,7 @@ export class GpuSweep implements Sweep {
   readonly #parameters: readonly Parameter[];
   readonly #batches: Record<SweepPart, readonly Batch[]>;
 
-  static async make(engine: Shop, spec: SweepSpec): Promise<GpuSweep> {
+  static async make(engine: SweepEngine, spec: SweepSpec): Promise<GpuSweep> {
     const { wgsl, tiling, parameters } = spec;
     if (wgsl === undefined) throw noBody("wgsl", "a GPU's memory", 'a runtime of the backend "cpu"');
     if (tiling.elementBytes !== 4) {
@@ -53,7 +53,7 @@ export class GpuSweep implements Sweep {
       name: "a stencil",
       entry: "cell",
       shown: "`cell() -> f32`",
-      remedy: "Write fn cell() -> f32 { … }: what it returns is what the cell becomes",
+      remedy: "Write fn cell() -> f32 { … }, which returns the cell's next value",
       own: OWN_FUNCTIONS,
       extensions: ["f16"],
       target: targetOf(device.info),
@@ -67,7 +67,7 @@ export class GpuSweep implements Sweep {
         batches[part] = await batchesOf(engine, spec, regions);
       }
     } catch (error) {
-      program.close(); // the tables go with the engine
+      program.close(); // the engine closes the tables
       throw error;
     }
     return new GpuSweep(program, parameters, batches);
@@ -109,8 +109,8 @@ export class GpuSweep implements Sweep {
   }
 }
 
-/** Has the driver do what it does when a shader first runs, on no cells: some compile it then, and no step is to wait for that. */
-async function runOnce(engine: Shop, program: Program, parameters: number): Promise<void> {
+/** Runs the shader once on no cells: some drivers compile at the first dispatch, and no step should wait for that. */
+async function runOnce(engine: SweepEngine, program: Program, parameters: number): Promise<void> {
   const none = await engine.table(new Uint32Array(REGION_WORDS));
   const push = new Uint32Array(OWN_WORDS + parameters);
   push[1] = 1; // chunks
@@ -118,7 +118,11 @@ async function runOnce(engine: Shop, program: Program, parameters: number): Prom
   none.close();
 }
 
-async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, whole: readonly Region[]): Promise<Batch[]> {
+async function batchesOf(
+  engine: SweepEngine,
+  { tiling, layout }: SweepSpec,
+  whole: readonly Region[],
+): Promise<Batch[]> {
   const alike = Map.groupBy(
     whole.flatMap((region) => cutOf(region, tiling.dimensions)),
     (region) => `${layout.slots.get(region.tile)?.memory} ${groupsOf(region, tiling.dimensions)}`,
@@ -127,7 +131,7 @@ async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, whole: rea
   for (const those of alike.values()) {
     const words = new Uint32Array(REGION_WORDS * those.length);
     for (const [index, { tile, low, high }] of those.entries()) {
-      const origin = tiling.place(tile).map((at, axis) => at * (tiling.tile[axis] as number));
+      const origin = tiling.coordinates(tile).map((at, axis) => at * (tiling.tile[axis] as number));
       const start = (layout.slots.get(tile)?.start as number) / 4;
       words.set([start, 0, 0, 0, ...origin, 0, ...low, 0, ...high, 0], REGION_WORDS * index);
     }
@@ -143,7 +147,7 @@ async function batchesOf(engine: Shop, { tiling, layout }: SweepSpec, whole: rea
   return batches;
 }
 
-/** The same cells in regions that one dispatch has workgroups enough for. */
+/** Cuts a region into regions for each of which one dispatch has enough workgroups. */
 function cutOf(region: Region, dimensions: 2 | 3): Region[] {
   const [threads, rows] = THREADS;
   const most = [threads, dimensions === 2 ? rows * CELLS : rows, CELLS].map((cells) => cells * GROUPS_MAX);
@@ -152,9 +156,9 @@ function cutOf(region: Region, dimensions: 2 | 3): Region[] {
   return cut;
 }
 
-const along = (place: Triple, axis: number, at: number) => place.with(axis, at) as unknown as Triple;
+const along = (triple: Triple, axis: number, at: number) => triple.with(axis, at) as unknown as Triple;
 
-/** At multiples of `most`. */
+/** Cuts a region along one axis, at multiples of `most`. */
 function cutAlong({ tile, low, high }: Region, axis: 0 | 1 | 2, most: number): Region[] {
   const cut: Region[] = [];
   for (let from = low[axis]; from < high[axis]; ) {

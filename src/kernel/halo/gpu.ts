@@ -16,7 +16,7 @@ export class GpuEngine implements Engine {
   readonly memoryMaxBytes: number;
   readonly capacity: Engine["capacity"];
   readonly device: GpuDevice;
-  /** By how many memories they reach. */
+  /** Programs that copy boxes, by their number of memories. */
   readonly #copiers = new Map<number, Promise<Program>>();
 
   constructor(device: GpuDevice) {
@@ -33,7 +33,7 @@ export class GpuEngine implements Engine {
     return buffer;
   }
 
-  /** A buffer with these words in it. */
+  /** A new buffer with the given words. */
   async table(words: Uint32Array): Promise<MemoryBuffer> {
     const buffer = this.allocator.allocate(words.byteLength, { kind: "gpu", device: this.device.info.index });
     await buffer.write(words);
@@ -74,7 +74,7 @@ export class GpuEngine implements Engine {
     for (const made of this.#copiers.values()) {
       made.then(
         (program) => program.close(),
-        () => {}, // whoever asked for it was told
+        () => {}, // the caller got the error
       );
     }
     this.allocator.close();
@@ -82,7 +82,7 @@ export class GpuEngine implements Engine {
   }
 }
 
-/** So many workgroups, and less than a row more. */
+/** Groups along x, y and z for `count` workgroups; there are up to one row more. */
 export function spread(count: number): [number, number, number] {
   const rows = Math.ceil(count / GROUPS_MAX);
   return [Math.ceil(count / rows), rows, 1];
@@ -92,7 +92,7 @@ const reachOf = (groups: readonly BoxGroup[]): number[] => [
   ...new Set(groups.flatMap(({ source, target }) => [source, target])),
 ];
 
-/** As few dispatches as reach all memories: in nearly all cases one. */
+/** Divides the groups into dispatches that use at most MEMORIES_MAX memories each: nearly always one dispatch. */
 function byReach(groups: readonly BoxGroup[]): BoxGroup[][] {
   const dispatches: BoxGroup[][] = [];
   for (const group of groups) {
@@ -103,7 +103,7 @@ function byReach(groups: readonly BoxGroup[]): BoxGroup[][] {
   return dispatches;
 }
 
-/** A job for each GROUP_WORDS of each box. */
+/** Adds a job for each GROUP_WORDS words of each box. */
 function addJobs(out: number[], { words }: BoxGroup, from: number, to: number): void {
   for (let at = 0; at < words.length; at += BOX_WORDS) {
     const [source, target, x, y, z, ...strides] = words.slice(at, at + BOX_WORDS) as [
@@ -122,7 +122,7 @@ function addJobs(out: number[], { words }: BoxGroup, from: number, to: number): 
 
 interface Dispatch {
   readonly program: Program;
-  /** Numbers of the list, in the order of the bindings after the jobs. */
+  /** Indices of memories in the list, in the order of the bindings behind the jobs. */
   readonly memories: readonly number[];
   readonly jobs: MemoryBuffer;
   readonly groups: [number, number, number];

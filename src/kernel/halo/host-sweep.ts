@@ -1,4 +1,4 @@
-/** A stencil's step by the processor: the handler is given row after row. */
+/** A stencil's step on the processor: calls the handler for each row. */
 
 import type { Field } from "./field.ts";
 import { type Region, regionsOf } from "./regions.ts";
@@ -29,12 +29,12 @@ export class HostSweep implements Sweep {
     const [from, to] = [this.#cellsOf(now), this.#cellsOf(next)];
     const [width, height] = tiling.extent;
     const plane = width * height;
-    // One object for all rows: who keeps it was told not to.
+    // One object for all rows: `StencilRow` is valid during the call only.
     const row = { now: NONE, next: NONE, from: 0, to: 0, row: width, plane, x: 0, y: 0, z: 0, steps, parameters };
     for (const { tile, low, high } of this.#regions[part]) {
       row.now = from.get(tile) as Cells;
       row.next = to.get(tile) as Cells;
-      const origin = tiling.place(tile).map((at, axis) => at * (tiling.tile[axis] as number)) as [
+      const origin = tiling.coordinates(tile).map((at, axis) => at * (tiling.tile[axis] as number)) as [
         number,
         number,
         number,

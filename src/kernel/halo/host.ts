@@ -9,7 +9,7 @@ import type { Copies, Engine, Memory } from "./engine.ts";
 import { HostSweep } from "./host-sweep.ts";
 import { noBody, type Sweep, type SweepSpec } from "./sweep.ts";
 
-/** What one ArrayBuffer shows. */
+/** Bytes of one ArrayBuffer, at most. */
 const MEMORY_MAX = 2 ** 32;
 
 export class HostEngine implements Engine {

@@ -1,4 +1,4 @@
-/** One other process of an exchange: a channel each way, and what is said over them. */
+/** The connection with another rank of an exchange: a channel each way. */
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
 import type { Producer } from "../../channel/producer.ts";
@@ -8,22 +8,24 @@ import type { MemoryBuffer } from "../../memory/buffer.ts";
 import type { Engine, Memory } from "./engine.ts";
 import type { Traffic } from "./share.ts";
 
-/** What is going out: its memory is filled, then it is sent. */
+/** A frame to send: `memory` is filled first. */
 export interface OutgoingFrame {
   readonly memory: Memory;
   send(): Promise<void>;
 }
 
-/** What came: its memory is read, then it is let go. */
+/** A received frame: `memory` is read, then released. */
 export interface Delivery {
   readonly memory: Memory;
   release(): void;
 }
 
 export interface PeerOptions {
-  /** Of the whole exchange. */
+  /** The name of the exchange. */
   name: string;
+  /** The rank of this process. */
   mine: number;
+  /** The rank of the peer. */
   rank: number;
   timeoutMs: number;
   signal: AbortSignal;
@@ -36,14 +38,26 @@ export class Peer {
   readonly #timeoutMs: number;
   readonly #out: Producer;
   readonly #in: Consumer;
-  /** On a GPU, what goes out lies in these in turn: when a frame of the peer's came, it has read the last but one. */
+  /**
+   * On a GPU: two outgoing buffers, used alternately. A frame of the peer proves that it has read the last frame but
+   * one.
+   */
   readonly #outgoing: MemoryBuffer[] = [];
-  /** On a GPU, for what comes as bytes. */
+  /** On a GPU: the buffer for frames that arrive in host memory. */
   #incoming: MemoryBuffer | null = null;
-  #turn = 0;
+  /** The index of the next outgoing buffer. */
+  #nextOutgoing = 0;
 
-  /** Meets it, and compares the words of the two. As Channel.open; INVALID_ARGUMENT with the difference. */
-  static async connect(engine: Engine, options: PeerOptions, traffic: Traffic, words: Words): Promise<Peer> {
+  /**
+   * Connects, and compares the descriptions of both grids. Rejects as Channel.open does; INVALID_ARGUMENT with the
+   * difference.
+   */
+  static async connect(
+    engine: Engine,
+    options: PeerOptions,
+    traffic: Traffic,
+    description: GridDescription,
+  ): Promise<Peer> {
     const { name, mine, rank, timeoutMs, signal } = options;
     const { allocator } = engine;
     const rest = { allocator, timeoutMs, signal, ...(engine.gpu ? { profile: "gpu-preferred" as const } : {}) };
@@ -55,11 +69,11 @@ export class Peer {
     const channels = opened.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
     try {
       const [out, into] = await Promise.all(opening);
-      await out.send(Buffer.from(JSON.stringify(words)), { timeoutMs, signal });
+      await out.send(Buffer.from(JSON.stringify(description)), { timeoutMs, signal });
       using frame = await into.recv({ timeoutMs, signal });
-      compare(words, read(frame, rank), rank);
+      compare(description, read(frame, rank), rank);
       const peer = new Peer(engine, options, traffic, out, into);
-      if (engine.gpu) for (let turn = 0; turn < 2; turn++) peer.#outgoing.push(await engine.allocate(traffic.outgoing));
+      if (engine.gpu) for (let i = 0; i < 2; i++) peer.#outgoing.push(await engine.allocate(traffic.outgoing));
       return peer;
     } catch (error) {
       await Promise.all(channels.map((channel) => channel.close()));
@@ -76,51 +90,52 @@ export class Peer {
     this.#in = into;
   }
 
-  /** Room for what goes out next. */
+  /** The next outgoing frame. */
   async outgoingFrame(): Promise<OutgoingFrame> {
     const timeoutMs = this.#timeoutMs;
     if (this.#engine.gpu) {
-      const memory = this.#outgoing[this.#turn] as MemoryBuffer;
-      this.#turn = 1 - this.#turn;
+      const memory = this.#outgoing[this.#nextOutgoing] as MemoryBuffer;
+      this.#nextOutgoing = 1 - this.#nextOutgoing;
       return { memory, send: () => this.#sent(this.#out.send(memory, { timeoutMs })) };
     }
     const loan = await this.#sent(this.#out.loan(this.#traffic.outgoing, { timeoutMs }));
     return { memory: loan.bytes, send: () => this.#sent((async () => loan.commit())()) };
   }
 
-  /** A peer that left may have said why, in a frame that still waits. */
+  /** Rejects with the peer's reason where the channel is closed: an error frame may wait in the other channel. */
   async #sent<T>(sending: Promise<T>): Promise<T> {
     try {
       return await sending;
     } catch (error) {
       if (!(error instanceof LavaFlowError) || error.code !== "CHANNEL_CLOSED") throw error;
       for (;;) {
-        const farewell = await this.#in.recv({ timeoutMs: this.#timeoutMs }).then(
+        const reason = await this.#in.recv({ timeoutMs: this.#timeoutMs }).then(
           (frame) => {
-            const why = this.#farewellOf(frame);
+            const said = this.#errorOf(frame);
             frame.release();
-            return why;
+            return said;
           },
           () => error,
         );
-        if (farewell) throw farewell;
+        if (reason) throw reason;
       }
     }
   }
 
-  #farewellOf(frame: Frame): LavaFlowError | null {
-    if (frame.sizeBytes % 4 !== FAREWELL_REST || frame.sizeBytes > WORDS_MAX || frame.buffer) return null;
+  /** The error of an error frame; null for other frames. */
+  #errorOf(frame: Frame): LavaFlowError | null {
+    if (frame.sizeBytes % 4 !== ERROR_REMAINDER || frame.sizeBytes > DESCRIPTION_MAX || frame.buffer) return null;
     return new LavaFlowError("PEER_DIED", `rank ${this.rank} can't go on: ${textOf(frame.bytes)}`);
   }
 
-  /** What came next. CORRUPT_SEGMENT where it is not what was agreed on. */
+  /** The next frame of halos. Rejects with CORRUPT_SEGMENT where its size is not the agreed one. */
   async delivery(): Promise<Delivery> {
     const frame = await this.#in.recv({ timeoutMs: this.#timeoutMs });
     if (frame.sizeBytes !== this.#traffic.incoming) {
       const { sizeBytes } = frame;
-      const farewell = this.#farewellOf(frame);
+      const error = this.#errorOf(frame);
       frame.release();
-      if (farewell) throw farewell;
+      if (error) throw error;
       throw new LavaFlowError(
         "CORRUPT_SEGMENT",
         `rank ${this.rank} sent ${sizeBytes} bytes of halos, and ${this.#traffic.incoming} were agreed on`,
@@ -137,13 +152,16 @@ export class Peer {
     return { memory, release: () => {} };
   }
 
-  /** Nothing more comes from here, and why: who waits for us learns of a death that he can't see himself. */
+  /**
+   * Closes the connection after an error. A rank's death is sent to the peer, which may have no connection with that
+   * rank.
+   */
   leave(why: unknown): void {
-    const said = why instanceof LavaFlowError && why.code === "PEER_DIED" ? farewell(why.reason) : null;
+    const said = why instanceof LavaFlowError && why.code === "PEER_DIED" ? errorFrame(why.reason) : null;
     try {
       if (said) this.#out.trySend(said);
     } catch {
-      // That one is gone too.
+      // The peer is gone too.
     }
     void this.close();
   }
@@ -155,32 +173,33 @@ export class Peer {
   }
 }
 
-/** Halos are whole words: this rest, of bytes divided by 4, only a farewell has. */
-const FAREWELL_REST = 1;
+/** The size of an error frame modulo 4. Frames of halos are whole words. */
+const ERROR_REMAINDER = 1;
 
-function farewell(why: string): Uint8Array {
+function errorFrame(why: string): Uint8Array {
   const text = Buffer.from(why.slice(0, 500));
-  const bytes = new Uint8Array(Math.ceil(text.length / 4) * 4 + FAREWELL_REST).fill(0x20);
+  const bytes = new Uint8Array(Math.ceil(text.length / 4) * 4 + ERROR_REMAINDER).fill(0x20);
   bytes.set(text);
   return bytes;
 }
 
-/** No control character of a peer's reaches a terminal. */
+/** The text of an error frame. Control characters become blanks: the text may reach a terminal. */
 const textOf = (bytes: Uint8Array): string =>
   new TextDecoder()
     .decode(bytes)
     .replace(/\p{Cc}+/gu, " ")
     .trim();
 
-/** What both sides of a pair have to agree on, each as it is shown to the user. */
-export type Words = Readonly<Record<string, string>>;
+/** The properties that both ranks must have in common, as text for errors. */
+export type GridDescription = Readonly<Record<string, string>>;
 
-const WORDS_MAX = 4096;
+/** Bytes of a description and of an error frame, at most. */
+const DESCRIPTION_MAX = 4096;
 
-/** Nothing of the peer's is believed, and no control character of it reaches a terminal. */
-function read(frame: Frame, rank: number): Words {
-  const strange = new LavaFlowError("CORRUPT_SEGMENT", `rank ${rank} says nothing valid of its grid`);
-  if (frame.sizeBytes > WORDS_MAX || frame.buffer) throw strange;
+/** The peer's description, checked; control characters become blanks, because the text may reach a terminal. */
+function read(frame: Frame, rank: number): GridDescription {
+  const strange = new LavaFlowError("CORRUPT_SEGMENT", `rank ${rank} sent an invalid description of its grid`);
+  if (frame.sizeBytes > DESCRIPTION_MAX || frame.buffer) throw strange;
   let said: unknown;
   try {
     said = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(frame.bytes));
@@ -193,10 +212,10 @@ function read(frame: Frame, rank: number): Words {
   return Object.fromEntries(pairs.map(([key, value]) => [key, value.slice(0, 200).replace(/\p{Cc}+/gu, " ")]));
 }
 
-function compare(mine: Words, theirs: Words, rank: number): void {
+function compare(mine: GridDescription, theirs: GridDescription, rank: number): void {
   const different = Object.keys(mine).filter((key) => mine[key] !== theirs[key]);
   if (different.length === 0) return;
-  const list = different.map((key) => `its ${key} is ${theirs[key] ?? "not told"}, and ${mine[key]} here`).join("; ");
+  const list = different.map((key) => `its ${key} is ${theirs[key] ?? "missing"}, and ${mine[key]} here`).join("; ");
   throw new LavaFlowError("INVALID_ARGUMENT", `rank ${rank} has another grid: ${list}`, {
     remedy: "Give every rank the same grid, options and owner",
   });

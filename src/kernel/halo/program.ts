@@ -1,11 +1,11 @@
-/** A compute shader on one device, and how to run it. */
+/** A compute shader on one device. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import { GpuPipeline } from "../../gpu/pipeline.ts";
 import { type MemoryBuffer, nativeMemory } from "../../memory/buffer.ts";
 import { native } from "../../native/load.ts";
 import { checkWorkgroup } from "../spirv/guards.ts";
 
-/** Of workgroups along one side of a dispatch: what every driver of Vulkan takes. */
+/** Workgroups along one side of a dispatch, at most: the limit that every Vulkan device meets. */
 export const GROUPS_MAX = 65_535;
 const NOTHING = new Uint8Array(new ArrayBuffer(4));
 
@@ -15,7 +15,7 @@ export class Program {
   readonly #pipeline: GpuPipeline;
   readonly #what: string;
 
-  /** Resolves when the driver has compiled it. `pushBytes` of immediates. SHADER_INVALID. */
+  /** Resolves when the driver has compiled the shader. `pushBytes`: of immediate data. Rejects with SHADER_INVALID. */
   static async make(
     device: GpuDevice,
     spirv: Uint32Array,
@@ -35,7 +35,7 @@ export class Program {
     this.#what = what;
   }
 
-  /** Resolves when it has run. What is in `push` must not change before. */
+  /** Resolves when the shader has run. `push` must not change until then. */
   run(memories: readonly MemoryBuffer[], groups: readonly [number, number, number], push?: Uint8Array): Promise<void> {
     const shim = this.#shim;
     const { handle, queue } = this.#device;
@@ -58,7 +58,7 @@ export class Program {
     );
   }
 
-  /** The shim keeps it until it has run for the last time. */
+  /** The shim keeps the pipeline until its last run has ended. */
   close(): void {
     this.#pipeline.close();
   }

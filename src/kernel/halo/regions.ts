@@ -1,15 +1,15 @@
-/** Which cells of a tile can be computed before other ranks' halos are there, and which after. */
+/** Divides the cells of a tile: those that can be computed before other ranks' halos arrive, and the rest. */
 import type { Sides, SweepPart, SweepSpec } from "./sweep.ts";
 import type { Tiling, Triple } from "./tiling.ts";
 
-/** Cells of a tile, from `low` up to, and without, `high`; the border does not count. */
+/** Cells of a tile, from `low` up to, and without, `high`. Coordinates do not count the border. */
 export interface Region {
   readonly tile: number;
   readonly low: Triple;
   readonly high: Triple;
 }
 
-/** A row's outer cells are computed in whole groups of the GPU's threads where the tile is so much wider. */
+/** Threads that a GPU runs together. In tiles of at least WIDE cells, outer regions are multiples of them along x. */
 const THREADS = 32;
 const WIDE = 8 * THREADS;
 
@@ -27,7 +27,7 @@ export function regionsOf({ tiling, layout, remoteSides }: SweepSpec): Record<Sw
   return regions;
 }
 
-/** The cells that need no ghosts of the given sides; null where there are none. */
+/** The cells that read no ghosts of the given sides; null where there are none. */
 function innerOf({ tile, halo }: Tiling, { low, high }: Sides): { low: Triple; high: Triple } | null {
   const margin = halo.map((width, axis) =>
     axis === 0 && tile[0] >= WIDE ? Math.ceil(width / THREADS) * THREADS : width,
@@ -37,7 +37,7 @@ function innerOf({ tile, halo }: Tiling, { low, high }: Sides): { low: Triple; h
   return from.every((at, axis) => at < (to[axis] as number)) ? { low: from, high: to as unknown as Triple } : null;
 }
 
-/** What is left of a tile: slabs, of which no two have a cell in common. */
+/** The cells of a tile outside `low` to `high`, as disjoint slabs. */
 function shell(tile: Triple, low: Triple, high: Triple): { low: Triple; high: Triple }[] {
   const [x, y, z] = tile;
   const slabs: { low: Triple; high: Triple }[] = [

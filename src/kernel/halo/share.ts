@@ -1,10 +1,10 @@
-/** One rank's part of a grid: where its tiles lie, and what it copies in each exchange. */
+/** One rank's part of a grid: the positions of its tiles, and the copies of each exchange. */
 import { BoxList, type BoxSide } from "./boxes.ts";
-import { FieldLayout, type Room } from "./field.ts";
+import { FieldLayout, type TileMemory } from "./field.ts";
 import type { RemoteSides, Sides } from "./sweep.ts";
-import type { Piece, Tiling, Triple } from "./tiling.ts";
+import type { GhostBox, Tiling, Triple } from "./tiling.ts";
 
-/** The bytes that come from and go to another rank in each exchange. */
+/** Bytes of halos from and to another rank in each exchange. */
 export interface Traffic {
   readonly incoming: number;
   readonly outgoing: number;
@@ -14,46 +14,48 @@ export interface Share {
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
   readonly remoteSides: RemoteSides;
-  /** Copies between local tiles, and into what goes to each peer. */
+  /** Copies between local tiles, and from local tiles to the outgoing frames. */
   readonly out: BoxList;
-  /** Copies out of what came from each peer. */
+  /** Copies from the incoming frames to local tiles. */
   readonly into: BoxList;
-  /** By rank, in the order of the memories after the field's. */
+  /** By rank. The frames are the memories behind the field's, in this order. */
   readonly traffic: ReadonlyMap<number, Traffic>;
 }
 
-/** Both sides of a pair list their pieces by target and direction: so they lie in the frame as the other expects them. */
-export function shareOf(tiling: Tiling, owners: Int32Array, rank: number, room: Room): Share {
+/**
+ * Both ranks of a pair order the boxes by target and direction, so that a frame has the order that the peer expects.
+ */
+export function shareOf(tiling: Tiling, owners: Int32Array, rank: number, tileMemory: TileMemory): Share {
   const local = [...owners.keys()].filter((tile) => owners[tile] === rank);
-  const layout = new FieldLayout(tiling, local, room);
-  const pieces = local.flatMap((tile) => [...tiling.pieces(tile)]);
+  const layout = new FieldLayout(tiling, local, tileMemory);
+  const boxes = local.flatMap((tile) => [...tiling.ghostBoxes(tile)]);
   const isLocal = (tile: number) => owners[tile] === rank;
-  const coming = pieces.filter(({ source }) => !isLocal(source));
-  // Who is beside us has us beside it.
+  const coming = boxes.filter(({ source }) => !isLocal(source));
+  // Neighbourhood is symmetric: the tiles that halos come from are those that they go to.
   const others = [...new Set(coming.map(({ source }) => source))].sort((a, b) => a - b);
-  const going = others.flatMap((tile) => [...tiling.pieces(tile)]).filter(({ source }) => isLocal(source));
+  const going = others.flatMap((tile) => [...tiling.ghostBoxes(tile)]).filter(({ source }) => isLocal(source));
   const ranks = [...new Set(others.map((tile) => owners[tile] as number))].sort((a, b) => a - b);
   const memoryOf = new Map(ranks.map((each, index) => [each, layout.sizes.length + index]));
 
   const [out, into] = [new BoxList(), new BoxList()];
-  for (const piece of pieces.filter(({ source }) => isLocal(source))) {
+  for (const box of boxes.filter(({ source }) => isLocal(source))) {
     out.add(
-      inTile(tiling, layout, piece.source, piece.from),
-      inTile(tiling, layout, piece.target, piece.to),
-      inWords(tiling, piece),
+      inTile(tiling, layout, box.source, box.from),
+      inTile(tiling, layout, box.target, box.to),
+      inWords(tiling, box),
     );
   }
   const pack = (
-    list: readonly Piece[],
-    other: (piece: Piece) => number,
-    add: (piece: Piece, packed: BoxSide) => void,
+    list: readonly GhostBox[],
+    other: (box: GhostBox) => number,
+    add: (box: GhostBox, packed: BoxSide) => void,
   ) => {
     const sizes = new Map<number, number>();
-    for (const piece of list) {
-      const [x, y, z] = inWords(tiling, piece);
-      const peer = owners[other(piece)] as number;
+    for (const box of list) {
+      const [x, y, z] = inWords(tiling, box);
+      const peer = owners[other(box)] as number;
       const first = sizes.get(peer) ?? 0;
-      add(piece, { memory: memoryOf.get(peer) as number, first, row: x, plane: x * y });
+      add(box, { memory: memoryOf.get(peer) as number, first, row: x, plane: x * y });
       sizes.set(peer, first + x * y * z);
     }
     return sizes;
@@ -61,12 +63,12 @@ export function shareOf(tiling: Tiling, owners: Int32Array, rank: number, room: 
   const outgoing = pack(
     going,
     ({ target }) => target,
-    (piece, packed) => out.add(inTile(tiling, layout, piece.source, piece.from), packed, inWords(tiling, piece)),
+    (box, packed) => out.add(inTile(tiling, layout, box.source, box.from), packed, inWords(tiling, box)),
   );
   const incoming = pack(
     coming,
     ({ source }) => source,
-    (piece, packed) => into.add(packed, inTile(tiling, layout, piece.target, piece.to), inWords(tiling, piece)),
+    (box, packed) => into.add(packed, inTile(tiling, layout, box.target, box.to), inWords(tiling, box)),
   );
   const bytes = (words: Map<number, number>, peer: number) => 4 * (words.get(peer) as number);
   const traffic = new Map(
@@ -76,10 +78,10 @@ export function shareOf(tiling: Tiling, owners: Int32Array, rank: number, room: 
 }
 
 /**
- * A corner's ghosts are needed by cells of each side that it is at: it is enough that they wait at one, and along z and y
- * they are whole rows.
+ * The sides of each local tile at which cells wait for another rank's ghosts. A corner is at two or three sides, and
+ * one of them is enough. The first of z, y and x is chosen: regions at sides along z and y are whole rows.
  */
-function remoteSidesOf({ halo }: Tiling, coming: readonly Piece[]): RemoteSides {
+function remoteSidesOf({ halo }: Tiling, coming: readonly GhostBox[]): RemoteSides {
   const remoteSides = new Map<number, Sides>();
   for (const { target, to } of coming) {
     let sides = remoteSides.get(target);
@@ -93,9 +95,9 @@ function remoteSidesOf({ halo }: Tiling, coming: readonly Piece[]): RemoteSides 
   return remoteSides;
 }
 
-const inWords = ({ elementBytes }: Tiling, { size: [x, y, z] }: Piece): Triple => [x * (elementBytes / 4), y, z];
+const inWords = ({ elementBytes }: Tiling, { size: [x, y, z] }: GhostBox): Triple => [x * (elementBytes / 4), y, z];
 
-/** Where a cell of a local tile lies. */
+/** The position of a cell of a local tile. */
 function inTile({ extent, elementBytes }: Tiling, layout: FieldLayout, tile: number, [x, y, z]: Triple): BoxSide {
   const { memory, start } = layout.slots.get(tile) as { memory: number; start: number };
   const row = extent[0] * (elementBytes / 4);

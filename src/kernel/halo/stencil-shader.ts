@@ -1,26 +1,26 @@
-/** The shader of a stencil: the user's function of a cell, and what runs it on all of them. */
+/** The shader of a stencil: the library's part, which calls the user's function for each cell. */
 
 import { PREFIX } from "../wgsl/front.ts";
 import type { Parameter } from "./sweep.ts";
 import type { Tiling } from "./tiling.ts";
 
-/** Cells that a thread computes, one beside the other along the slowest axis: what two of them read is loaded once. */
+/** Adjacent cells along the slowest axis that a thread computes: a neighbour of two of them is loaded once. */
 export const CELLS = 8;
-/** Of a workgroup, along x and y. */
+/** Threads of a workgroup, along x and y. */
 export const THREADS = [64, 2] as const;
 
-/** Words of a `Region`, with what WGSL leaves between a vec3 and the next one. */
+/** Words of a `LfRegion`, with the padding behind each vec3. */
 export const REGION_WORDS = 16;
 
-/** The words before the user's parameters: those of `Parameters` that begin with lf_. */
+/** Words of `LfParameters` before the user's parameters. */
 export const OWN_WORDS = 3;
 
-/** The library's own functions, whose indices need no clamps. */
+/** The library's own functions, whose indices are not clamped. */
 export const OWN_FUNCTIONS: ReadonlySet<string> = new Set(["at", "previous", "position", "steps", "main"]);
 
 /**
- * What stands behind the user's part, which has the function `cell`. `fuel`: how often loops may go round in a
- * thread; where that is used up all loops end, and its cells become NaN.
+ * The library's part of the module; the user's part has the function `cell`. `fuel`: loop iterations of a thread, at
+ * most. When they are used up, all loops end and the thread's cells become NaN.
  */
 export function stencil(tiling: Tiling, parameters: readonly Parameter[], fuel: number): string {
   const { dimensions, tile, halo, extent } = tiling;
@@ -31,7 +31,8 @@ export function stencil(tiling: Tiling, parameters: readonly Parameter[], fuel: 
   const pitch = flat ? width : width * height;
   const offsets = flat ? ["dx", "dy"] : ["dx", "dy", "dz"];
   const beyond = offsets.map((each) => `u32(${each} + ${halo[0]}) > ${2 * halo[0]}u`).join(" || ");
-  // A minimum hides from compilers that one cell's neighbour is the next one: then each of them is loaded anew.
+  // The minimum hides from compilers that cells are adjacent, so that they load shared neighbours more than once. It is
+  // only used where the side is no multiple of CELLS.
   const moved = (at: number) => (side % CELLS === 0 ? `${at}u` : `min(${at}u, ${side - 1}u - ${axis})`);
   const cells = Array.from({ length: CELLS }, (_, at) => at);
   return `struct LfParameters {
@@ -42,7 +43,7 @@ var<immediate> parameters: LfParameters;
 /* The cells of a tile from low up to, and without, high. */
 struct LfRegion {
   start: u32, // the tile's first word
-  origin: vec3<u32>, // its first cell's place in the grid
+  origin: vec3<u32>, // the coordinates of its first cell in the grid
   low: vec3<u32>,
   high: vec3<u32>,
 }
@@ -51,18 +52,18 @@ struct LfRegion {
 @group(0) @binding(2) var<storage, read_write> lf_next: array<f32>;
 var<private> lf_fuel: vec2<u32>;
 var<private> lf_cell: u32;
-var<private> lf_place: vec3<u32>;
+var<private> lf_coordinates: vec3<u32>;
 
 fn at(${offsets.map((each) => `${each}: i32`).join(", ")}) -> f32 {
   if (${beyond}) { return bitcast<f32>(lf_cell | 0x7fc00000u); }
   return lf_now[lf_cell + u32(dx + dy * ${width}${flat ? "" : ` + dz * ${width * height}`})];
 }
 fn previous() -> f32 { return lf_next[lf_cell]; }
-fn position() -> ${flat ? "vec2<u32> { return lf_place.xy; }" : "vec3<u32> { return lf_place; }"}
+fn position() -> ${flat ? "vec2<u32> { return lf_coordinates.xy; }" : "vec3<u32> { return lf_coordinates; }"}
 fn steps() -> u32 { return parameters.lf_steps; }
 
-/* Which of a thread's cells a cell is depends on its place in the tile alone, whatever region it is computed with: so its
-   value never depends on that, whichever operations the compiler fuses. */
+/* A cell's index among its thread's cells depends only on its coordinates in the tile, and not on the region. So its
+   value does not depend on the region, whichever operations the compiler fuses. */
 @compute @workgroup_size(${THREADS[0]}, ${THREADS[1]})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) id: vec3<u32>) {
   lf_fuel = vec2<u32>(0u, ${fuel}u);
@@ -78,10 +79,10 @@ ${
   let z = (region.low.z / ${CELLS}u + group.z % parameters.lf_chunks) * ${CELLS}u;
   if (y >= region.high.y || z >= region.high.z) { return; }`
 }
-  let place = region.origin + vec3<u32>(x, y, z);
+  let coordinates = region.origin + vec3<u32>(x, y, z);
   let cell0 = region.start + (z + ${halo[2]}u) * ${width * height}u + (y + ${halo[1]}u) * ${width}u + x + ${halo[0]}u;
   lf_cell = cell0;
-  lf_place = place;
+  lf_coordinates = coordinates;
   let value0 = ${PREFIX}cell();
 ${cells
   .slice(1)
@@ -89,7 +90,7 @@ ${cells
     (at) => `  let moved${at} = ${moved(at)};
   let cell${at} = cell0 + moved${at} * ${pitch}u;
   lf_cell = cell${at};
-  lf_place = vec3<u32>(${flat ? `place.x, place.y + moved${at}, place.z` : `place.xy, place.z + moved${at}`});
+  lf_coordinates = vec3<u32>(${flat ? `coordinates.x, coordinates.y + moved${at}, coordinates.z` : `coordinates.xy, coordinates.z + moved${at}`});
   let value${at} = ${PREFIX}cell();`,
   )
   .join("\n")}

@@ -1,12 +1,12 @@
-/** What a stencil asks of the place where its tiles lie, and what a handler is given. */
+/** The interface of a stencil to its engine, and the rows of a handler. */
 import { LavaFlowError } from "../../errors.ts";
 import type { Field, FieldLayout } from "./field.ts";
 import type { Tiling } from "./tiling.ts";
 
 /**
- * Cells next to each other along x: from `now`, the cells `from` up to, and without, `to` of `next` have to be written. A
- * neighbour at (dx, dy, dz) is `now[i + dx + dy * row + dz * plane]`. Before it is written, `next[i]` is the same cell one step
- * earlier. The object is valid during the call.
+ * A row of cells along x. The handler reads `now`, and writes the cells `from` up to, and without, `to` of `next`. The
+ * neighbour of cell i at (dx, dy, dz) is `now[i + dx + dy * row + dz * plane]`. Before the write, `next[i]` is the same
+ * cell one step earlier. The object is valid during the call only.
  */
 export interface StencilRow<P extends string = string> {
   readonly now: Float32Array | Float64Array;
@@ -17,16 +17,16 @@ export interface StencilRow<P extends string = string> {
   readonly row: number;
   /** Cells from plane to plane. */
   readonly plane: number;
-  /** Where the first cell is in the whole grid. */
+  /** Coordinates of the first cell in the whole grid. */
   readonly x: number;
   readonly y: number;
   readonly z: number;
-  /** How many steps were taken before. */
+  /** Steps before this one. */
   readonly steps: number;
   readonly parameters: Readonly<Record<P, number>>;
 }
 
-/** What a parameter is in WGSL. */
+/** The type of a parameter in WGSL. */
 export type ParameterType = "f32" | "i32" | "u32";
 
 /** A parameter of a stencil. */
@@ -35,10 +35,10 @@ export interface Parameter {
   readonly type: ParameterType;
 }
 
-/** All cells of the local tiles; or those that need nothing of other ranks, and then the rest. */
+/** All cells of the local tiles; "inner": those that need no halo of another rank; "outer": the rest. */
 export type SweepPart = "all" | "inner" | "outer";
 
-/** At which sides of a tile ghosts come from other ranks, along x, y and z. */
+/** The sides of a tile whose ghosts come from other ranks, along x, y and z. */
 export interface Sides {
   readonly low: [boolean, boolean, boolean];
   readonly high: [boolean, boolean, boolean];
@@ -47,20 +47,20 @@ export interface Sides {
 /** The local tiles with such sides. */
 export type RemoteSides = ReadonlyMap<number, Sides>;
 
-/** What an engine has to know to make a step. */
+/** A stencil, for an engine. */
 export interface SweepSpec {
   readonly tiling: Tiling;
   readonly layout: FieldLayout;
   readonly remoteSides: RemoteSides;
   readonly wgsl?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: the names of its parameters are its maker's
+  // biome-ignore lint/suspicious/noExplicitAny: the caller has chosen the names of the parameters
   readonly handler?: (row: StencilRow<any>) => void;
   readonly parameters: readonly Parameter[];
 }
 
-/** A function of cells, ready to run. */
+/** A prepared stencil. */
 export interface Sweep {
-  /** From one field into the other; resolves when it is done. Runs are done in their order. */
+  /** Computes `next` from `now`. Runs keep their order. Resolves at the end of this one. */
   run(
     part: SweepPart,
     now: Field,

@@ -1,26 +1,26 @@
-/** A grid of equal tiles: which cells of one are the ghosts of another. Pure geometry. */
+/** The geometry of a grid of equal tiles: the ghost cells of each tile, and the cells that they repeat. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { checkNames, type OptionNames } from "../../native/options.ts";
 
 /** The tiles of a grid. */
 export interface HaloGrid {
-  /** How many tiles there are along x, y and z. */
+  /** Tiles along x, y and z. */
   grid: [number, number] | [number, number, number];
   /** Cells of a tile along x, y and z, without its border. */
   tile: [number, number] | [number, number, number];
-  /** How wide a tile's border of ghost cells is: 0 up to the tile's shortest side. */
+  /** The width of a tile's border of ghost cells: 0 to the tile's shortest side. */
   halo: number;
-  /** The grid's opposite sides are neighbours; default false: the outermost ghosts stay as the user set them. */
+  /** Whether opposite sides of the grid are neighbours; default false: the user sets the outermost ghosts. */
   periodic?: boolean;
-  /** Of a cell; default 4. */
+  /** Bytes of a cell; default 4. */
   elementBytes?: 4 | 8;
 }
 
-/** Along x, y and z. In two dimensions there is one tile and one cell along z, and no halo. */
+/** Numbers along x, y and z. In two dimensions there is one tile and one cell along z, and no halo. */
 export type Triple = readonly [number, number, number];
 
-/** Ghost cells of one tile, and the cells of a neighbour that they repeat. Positions count the border too. */
-export interface Piece {
+/** A box of ghost cells of `target`, and the cells of `source` that they repeat. Coordinates count the border. */
+export interface GhostBox {
   readonly target: number;
   readonly source: number;
   readonly to: Triple;
@@ -28,10 +28,10 @@ export interface Piece {
   readonly size: Triple;
 }
 
-/** Every tile has an entry in the table of owners. */
+/** Tiles of a grid, at most: each has an entry of 4 bytes in the table of owners. */
 const TILES_MAX = 2 ** 24;
 
-/** A list of two or three whole numbers from 1. */
+/** Throws INVALID_ARGUMENT unless `sides` is a list of two or three whole numbers from 1. */
 function checkSides(name: string, sides: unknown, dimensions?: number): asserts sides is number[] {
   const right =
     Array.isArray(sides) &&
@@ -61,7 +61,7 @@ export class Tiling {
   readonly tileBytes: number;
   readonly #width: number;
 
-  /** INVALID_ARGUMENT, with the numbers, where they do not fit each other. */
+  /** Throws INVALID_ARGUMENT with the invalid option. */
   constructor(config: HaloGrid) {
     if (typeof config !== "object" || config === null) throw invalidArgument("config", config, "{ grid, tile, halo }");
     checkNames("HaloExchange.create", config, NAMES);
@@ -85,7 +85,7 @@ export class Tiling {
     this.tileBytes = product(this.extent) * elementBytes;
     this.#width = halo;
     if (this.count > TILES_MAX) throw invalidArgument("grid", `${this.count} tiles`, `at most ${TILES_MAX}`);
-    // Words of a tile are numbered with 32 bits, here and in shaders.
+    // The shim and the shaders have offsets of words within a tile in 32 bits.
     if (this.tileBytes > 2 ** 32) {
       throw new LavaFlowError(
         "INVALID_ARGUMENT",
@@ -95,17 +95,17 @@ export class Tiling {
     }
   }
 
-  /** Where in the grid a tile is. */
-  place(tile: number): Triple {
+  /** The coordinates of a tile in the grid. */
+  coordinates(tile: number): Triple {
     const [columns, rows] = this.grid;
     return [tile % columns, Math.floor(tile / columns) % rows, Math.floor(tile / (columns * rows))];
   }
 
-  /** The tile at a place beside the grid or in it; null where there is none. */
-  #tileAt(place: readonly number[]): number | null {
+  /** The tile at coordinates in the grid, or up to one tile outside; null where there is none. */
+  #tileAt(coordinates: readonly number[]): number | null {
     const [columns, rows, planes] = this.grid;
     const wrapped = [columns, rows, planes].map((count, axis) => {
-      const at = place[axis] as number;
+      const at = coordinates[axis] as number;
       return this.periodic ? (at + count) % count : at;
     }) as [number, number, number];
     const [x, y, z] = wrapped;
@@ -113,24 +113,24 @@ export class Tiling {
     return (z * rows + y) * columns + x;
   }
 
-  /** All ghosts of a tile that repeat cells of some tile, in an order that depends on nothing but the tile. */
-  *pieces(target: number): Generator<Piece> {
+  /** All boxes of ghosts of a tile that repeat another tile's cells, or its own. The order is the same on all ranks. */
+  *ghostBoxes(target: number): Generator<GhostBox> {
     if (this.#width === 0) return;
-    const place = this.place(target);
+    const own = this.coordinates(target);
     const reach = this.dimensions === 3 ? [-1, 0, 1] : [0];
     for (const dz of reach) {
       for (const dy of [-1, 0, 1]) {
         for (const dx of [-1, 0, 1]) {
           const toward = [dx, dy, dz] as const;
           if (dx === 0 && dy === 0 && dz === 0) continue;
-          const source = this.#tileAt(place.map((at, axis) => at + (toward[axis] as number)));
+          const source = this.#tileAt(own.map((at, axis) => at + (toward[axis] as number)));
           if (source !== null) yield { target, source, ...this.#cells(toward) };
         }
       }
     }
   }
 
-  /** The ghosts towards a neighbour: its nearest cells, as far as the halo is wide. */
+  /** The box of ghosts towards a neighbour: they repeat the neighbour's nearest cells, as many as the halo is wide. */
   #cells(toward: Triple): { to: Triple; from: Triple; size: Triple } {
     const along = (pick: (side: number, halo: number, direction: number) => number) =>
       toward.map((direction, axis) =>
