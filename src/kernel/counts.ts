@@ -1,9 +1,9 @@
-/** What became of a kernel's messages. */
+/** Counts of a kernel's messages by outcome, and the last error. */
 import { LavaFlowError } from "../errors.ts";
 import { corrupt } from "./base/envelope.ts";
 
 export class Counts {
-  /** Messages that the body was given and has come back from. */
+  /** Messages from which the body has returned. */
   handled = 0;
   expired = 0;
   corrupt = 0;
@@ -15,7 +15,7 @@ export class Counts {
     this.#id = id;
   }
 
-  /** A message that the body was not given. Returns what its caller is told. */
+  /** Counts a message that the body was not given. Returns the error for its call. */
   dropped(message: number, reason: "deadline" | "checksum"): LavaFlowError {
     const what = `message ${message} to kernel "${this.#id}"`;
     if (reason === "checksum") {
@@ -26,13 +26,13 @@ export class Counts {
     return new LavaFlowError("TIMEOUT", `${what} was not handled by its deadline`);
   }
 
-  /** A message that the handler threw at. Returns what its caller is told. */
+  /** Counts a message for which the handler threw. Returns the error for its call. */
   threw(message: number, cause: unknown): LavaFlowError {
     this.errors++;
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = `kernel "${this.#id}" at message ${message}: ${reason}`;
     this.lastError = new LavaFlowError("HANDLER_FAILED", what, {
-      remedy: "Its cause is what the handler threw",
+      remedy: "See its cause, the error of the handler",
       cause,
     });
     return this.lastError;

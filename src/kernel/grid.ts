@@ -1,4 +1,4 @@
-/** Kernels in a grid: who is beside whom. */
+/** Kernels in a grid: the ids of a kernel's neighbours. */
 import { invalidArgument } from "../errors.ts";
 import { checkNames } from "../native/options.ts";
 
@@ -19,7 +19,7 @@ function neighbours(
   const { periodic = false } = options;
   const inside = at.length === grid.length && at.every((c, axis) => Number.isInteger(c) && c >= 0 && c < grid[axis]!);
   if (!inside || !grid.every(Number.isInteger))
-    throw invalidArgument("at", at.join(", "), `a place in the grid of ${grid.join(" by ")}`);
+    throw invalidArgument("at", at.join(", "), `a cell of the grid of ${grid.join(" by ")}`);
   return grid.flatMap((size, axis) =>
     [-1, 1].map((step) => {
       const moved = (at[axis] as number) + step;
@@ -30,8 +30,8 @@ function neighbours(
 }
 
 /**
- * The ids of the four kernels beside one, for `routes`: west (x - 1), east (x + 1), south (y - 1), north (y + 1). At a
- * border there is nobody, "", unless the grid is periodic: then it goes on at the other end. INVALID_ARGUMENT.
+ * The ids of a kernel's four neighbours, for `routes`: west (x - 1), east (x + 1), south (y - 1), north (y + 1). Beyond
+ * a border the id is ""; in a periodic grid, the neighbour is at the opposite border. Throws INVALID_ARGUMENT.
  */
 export function neighbours2d(
   at: Coordinates2d,
@@ -42,7 +42,9 @@ export function neighbours2d(
   return neighbours("neighbours2d", at, grid, options, ([x, y]) => name(x as number, y as number));
 }
 
-/** The same in 3D, six of them: west, east, south, north, below (z - 1), above (z + 1). */
+/**
+ * The same for six neighbours in 3D: west, east, south, north, below (z - 1), above (z + 1). Throws INVALID_ARGUMENT.
+ */
 export function neighbours3d(
   at: Coordinates3d,
   grid: Coordinates3d,

@@ -1,4 +1,4 @@
-/** A user's handler, who knows kernels by their ids, as a backend calls it, which knows them by numbers. */
+/** The body of a kernel for its backend. A user's handler has ids of kernels, a backend has numbers. */
 import { invalidArgument } from "../errors.ts";
 import type { Body, BodyContext } from "./backend/backend.ts";
 import type { Addresses } from "./base/addresses.ts";
@@ -18,7 +18,7 @@ export function bodyOf(
   if (handler === undefined) {
     return { wgsl, structs, module, request: request && definitionOf(request), reply: reply && definitionOf(reply) };
   }
-  /** Of the message that is being handled: what is sent meanwhile is of the same type, and carries the correlation. */
+  /** Type and correlation id of the message that is being handled. Messages that the handler sends have the same. */
   let type = 0;
   let correlationId = 0;
   const contextOf = (inner: BodyContext): KernelContext => ({
@@ -42,7 +42,7 @@ export function bodyOf(
       try {
         return replyBytes(handler(envelope, context), reply) as MessageBytes | undefined;
       } finally {
-        correlationId = 0; // what it sends later is another matter
+        correlationId = 0; // messages that it sends later belong to no call
       }
     },
   };

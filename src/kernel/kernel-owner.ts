@@ -1,4 +1,4 @@
-/** What a kernel needs of its runtime. */
+/** The interface of a kernel to its runtime. */
 
 import type { Calls } from "./base/calls.ts";
 import type { HybridLogicalClock } from "./base/clock.ts";
@@ -10,12 +10,12 @@ export interface KernelOwner {
   readonly calls: Calls;
   /** A message from the body of a kernel to one that its backend does not have. */
   carry(message: Message, from: string): void;
-  /** The body of a kernel has come back from so many messages. */
+  /** The body of a kernel has returned from `count` messages. */
   handled(count: number): void;
-  /** Messages between kernels that did not pass by the host: so many were delivered, and so many were not. */
+  /** Counts messages between kernels that did not pass through the host. */
   counted(delivered: number, rejected: number): void;
-  /** It can be sent messages now. */
+  /** The kernel can be sent messages now. */
   activated(): void;
-  /** It has ended: its id is free. */
+  /** The kernel has ended: its id is free. */
   ended(number: number): void;
 }

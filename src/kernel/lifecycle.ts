@@ -1,10 +1,10 @@
-/** The states of a kernel. Changes are checked when they are asked for, and carried out one after the other. */
+/** The states of a kernel. A change is checked when it is requested; changes are carried out in order. */
 import { LavaFlowError } from "../errors.ts";
 import type { KernelState } from "./kernel.ts";
 
 export class Lifecycle {
   state: KernelState = "created";
-  /** Why the kernel failed; null while it did not. */
+  /** The error of a failed kernel; null for others. */
   failure: LavaFlowError | null = null;
   readonly #id: string;
   #last: Promise<unknown> = Promise.resolve();
@@ -13,7 +13,7 @@ export class Lifecycle {
     this.#id = id;
   }
 
-  /** Resolves when all changes that were asked for are carried out. */
+  /** Resolves when all requested changes are carried out. */
   get settled(): Promise<unknown> {
     return this.#last;
   }
@@ -30,7 +30,7 @@ export class Lifecycle {
     return done;
   }
 
-  /** KERNEL_NOT_ACTIVE, with the failure where there was one. */
+  /** The error KERNEL_NOT_ACTIVE, with the failure as its cause. */
   notActive(what = `is ${this.state}`): LavaFlowError {
     const cause = this.failure ?? undefined;
     const reason = cause ? `: ${cause.reason}` : "";

@@ -1,4 +1,4 @@
-/** Replies of a kernel that no call waits for: those that wait for `receive`, and the receivers that wait for one. */
+/** Replies of a kernel that belong to no call: those that wait for `receive`, and the receivers that wait for one. */
 import type { LavaFlowError } from "../errors.ts";
 import { Fifo } from "../native/fifo.ts";
 import type { Envelope } from "./base/envelope.ts";
@@ -14,7 +14,7 @@ export class Replies {
   readonly #waiting = new Fifo<Envelope>();
   readonly #receivers = new Set<Waiter<Envelope>>();
 
-  /** `struct`: what replies of the kernel `id` are unpacked as; null for bytes. */
+  /** `struct`: of the replies of the kernel `id`; null for bytes. */
   constructor(id: string, capacity: number, struct: Struct | null, origin: Origin) {
     this.#id = id;
     this.capacity = capacity;
@@ -26,12 +26,12 @@ export class Replies {
     return this.#waiting.length;
   }
 
-  /** How many more replies may wait. */
+  /** Further replies that may wait. */
   get free(): number {
     return this.capacity - this.#waiting.length;
   }
 
-  /** To the receiver that waits longest, else to the queue. */
+  /** Gives the reply to the receiver that has waited longest, or puts it into the queue. */
   add(reply: Envelope): void {
     const receiver = this.#receivers.values().next().value;
     if (receiver) give(receiver, reply, this.#struct);
@@ -43,7 +43,9 @@ export class Replies {
     return this.#waiting.shift();
   }
 
-  /** Resolves with the next reply that is added. After TIMEOUT and ABORTED the next receiver gets it. */
+  /**
+   * Resolves with the next reply that is added. Rejects with TIMEOUT, ABORTED; a later reply goes to the next receiver.
+   */
   next(limit: Limit): Promise<Envelope> {
     const what = () => `no reply from kernel "${this.#id}"`;
     const waiter = new Waiter<Envelope>(limit, what, () => this.#receivers.delete(waiter), this.#origin);
@@ -51,7 +53,7 @@ export class Replies {
     return waiter.promise;
   }
 
-  /** No more replies come. */
+  /** Rejects all receivers: no more replies come. */
   fail(error: LavaFlowError): void {
     for (const receiver of [...this.#receivers]) receiver.failed(error);
   }

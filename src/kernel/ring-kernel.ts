@@ -1,4 +1,4 @@
-/** The kernel behind the interface: what it is sent and asked, what its backend tells it, and the replies to calls. */
+/** A kernel between its users and its backend: states, sends, calls and replies. */
 import { type Call, invalidArgument, type LavaFlowError } from "../errors.ts";
 import {
   checkAborted,
@@ -29,7 +29,7 @@ import type { Struct } from "./struct/struct.ts";
 const DONE = Promise.resolve();
 const nothing = () => {};
 
-/** What many messages have in common. */
+/** The properties that the messages of a `sendMany` have in common. */
 type Alike = Omit<EnvelopeInit, "payload">;
 
 export class RingKernel implements Kernel {
@@ -37,7 +37,7 @@ export class RingKernel implements Kernel {
   readonly number: number;
   readonly payloadBytes: number;
   readonly request: Struct | null;
-  /** For its backend. */
+  /** The events that its backend reports. */
   readonly port: KernelPort;
   readonly #owner: KernelOwner;
   readonly #reply: Struct | null;
@@ -47,8 +47,8 @@ export class RingKernel implements Kernel {
   readonly #drains = new Set<() => void>();
   #backend: BackendKernel | null = null;
   #closing: Promise<number> | null = null;
-  /** How many waited for room in the input when it ended. */
-  #turnedAway = 0;
+  /** Messages that waited for the input when the kernel ended. */
+  #unsent = 0;
   readonly #origin: Origin;
   readonly #closed = Promise.withResolvers<LavaFlowError | null>();
   readonly #counts: Counts;
@@ -68,12 +68,12 @@ export class RingKernel implements Kernel {
     this.#replies = replies;
     this.port = {
       deliver: (message) => this.#deliver(message),
-      get room() {
+      get credits() {
         return replies.free;
       },
       taken: () => {
         this.#sends.progress();
-        this.#settle();
+        this.#checkDrained();
       },
       handled: (count) => this.#handled(count),
       counted: (delivered, rejected) => this.#owner.counted(delivered, rejected),
@@ -84,7 +84,7 @@ export class RingKernel implements Kernel {
     };
   }
 
-  /** Its backend has it now. Throws what it has failed of by then. */
+  /** The backend has launched the kernel. Throws the error where the kernel has failed meanwhile. */
   launched(backend: BackendKernel): void {
     this.#backend = backend;
     this.#lifecycle.state = "launched";
@@ -102,7 +102,7 @@ export class RingKernel implements Kernel {
     return this.#lifecycle.state;
   }
 
-  /** Messages that it has not handled, in the input and waiting for room in it. */
+  /** Messages that are not handled: in the input or the body, and those that wait for the input. */
   get pending(): number {
     return this.#closing ? 0 : (this.#backend?.pending ?? 0) + this.#sends.size;
   }
@@ -140,7 +140,9 @@ export class RingKernel implements Kernel {
     });
   }
 
-  /** Ends it once `quiet` has resolved; what it handles then may take until `limit`. INVALID_TRANSITION. */
+  /**
+   * Ends the kernel when `quiet` has resolved. A running body gets time until `limit`. Rejects with INVALID_TRANSITION.
+   */
   end(limit: number, quiet: Promise<void>): Promise<Remains> {
     return this.#lifecycle.change("terminating", ["launched", "active", "deactivated"], async () => {
       const before = this.pending;
@@ -149,12 +151,12 @@ export class RingKernel implements Kernel {
       await within(limit - performance.now(), stopped);
       const unhandled = await this.#close();
       this.#end(null);
-      const rejected = this.#turnedAway + unhandled;
+      const rejected = this.#unsent + unhandled;
       return { drained: Math.max(0, before - rejected), rejected };
     });
   }
 
-  /** Resolves when no message waits, after `timeoutMs` at the latest. */
+  /** Resolves when no message is pending, and after `timeoutMs` at the latest. */
   async drained(timeoutMs: number): Promise<void> {
     if (this.pending === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -172,14 +174,14 @@ export class RingKernel implements Kernel {
     return (this.#closing ??= (this.#backend as BackendKernel).close());
   }
 
-  /** Nothing of it runs any more: because of `failure`, or because it was asked to end. */
+  /** Ends the kernel: with `failure`, or, with null, because that was requested. */
   #end(failure: LavaFlowError | null): void {
     const lifecycle = this.#lifecycle;
     if (lifecycle.state === "terminated") return;
     lifecycle.failure ??= failure;
     if (lifecycle.state === "created") return; // `launched` ends it
     lifecycle.state = "terminated";
-    this.#turnedAway = this.#sends.size;
+    this.#unsent = this.#sends.size;
     this.#close().catch(nothing);
     const error = lifecycle.failure ?? lifecycle.notActive("was terminated");
     this.#sends.fail(error);
@@ -217,9 +219,9 @@ export class RingKernel implements Kernel {
     this.#begin("sendMany", limits);
     for (let sent = 0, waited = false; sent < all.length; waited = true) {
       if (turnDue()) {
-        await nextTurn(); // before: many who send a message each when a turn is due make small submissions
-        waited = true; // what was looked at before it may have gone
-      } else if (waited) await this.send({ ...alike, payload: all[sent++] as Uint8Array }, limits); // no room: as any other
+        await nextTurn(); // before a send: a submission after one message of each caller would be small
+        waited = true; // payloads that were checked before the turn may have changed
+      } else if (waited) await this.send({ ...alike, payload: all[sent++] as Uint8Array }, limits); // the input is full
       if (waited && sent < all.length) this.#begin("sendMany", limits);
       sent += this.#offerMany(all, sent, alike, waited);
     }
@@ -236,19 +238,22 @@ export class RingKernel implements Kernel {
     }
   }
 
-  /** A message from another kernel; false where the input is full, null where it can't be sent any now. INVALID_ARGUMENT. */
+  /**
+   * A message from another kernel; false where the input is full, null where the kernel is not active. Throws
+   * INVALID_ARGUMENT.
+   */
   accept(message: Message): boolean | null {
     if (this.state !== "active") return null;
     checkPayload(message.payload, this);
     return this.#sends.offer(message);
   }
 
-  /** Where a route of its body leads; 0: nowhere. */
+  /** Sets the destination of a route of its body; 0: none. */
   setRoute(route: number, destination: number): void {
     if (!this.#closing) this.#backend?.setRoute(route, destination);
   }
 
-  /** How many of them there was room for. They are one event: they have one stamp. */
+  /** Sends payloads from index `from` on until the input is full. Returns their number. They have one timestamp. */
   #offerMany(payloads: readonly Uint8Array[], from: number, options: Alike, again: boolean): number {
     if (from === payloads.length) return 0;
     const message = this.#compose({ ...options, payload: payloads[from] as Uint8Array });
@@ -280,7 +285,7 @@ export class RingKernel implements Kernel {
     return waiter.promise;
   }
 
-  /** The time that the caller waits. Nothing is begun by an aborted signal. INVALID_ARGUMENT, ABORTED. */
+  /** The timeout of a call. Throws INVALID_ARGUMENT, and ABORTED where the signal has aborted. */
   #begin(call: string, limits: Limits | undefined): number {
     if (limits === undefined) return DEFAULT_TIMEOUT_MS;
     const timeoutMs = checkLimits(call, limits);
@@ -288,7 +293,7 @@ export class RingKernel implements Kernel {
     return timeoutMs;
   }
 
-  /** Why a kernel that is well may not answer. */
+  /** Why an active kernel may not answer, for errors. */
   #blocked(): string {
     if (this.#replies.free > 0) return "";
     return `, which handles nothing while ${this.#replies.capacity} replies wait for receive(),`;
@@ -334,24 +339,24 @@ export class RingKernel implements Kernel {
     reply.id = this.#owner.nextId();
     const call = this.#owner.calls.get(message.correlationId);
     if (call) give(call, reply, call.struct);
-    // A correlation that the library made belongs to a call that is over.
+    // A correlation id of the library belongs to a call that is over: the reply is dropped.
     else if (message.correlationId < OWN_CORRELATIONS) this.#replies.add(reply);
   }
 
   #handled(count: number): void {
     this.#counts.handled += count;
     this.#owner.handled(count);
-    this.#settle();
+    this.#checkDrained();
   }
 
-  #settle(): void {
+  #checkDrained(): void {
     if (this.#drains.size > 0 && this.pending === 0) for (const done of this.#drains) done();
   }
 
   #dropped({ id, correlationId }: Pick<Message, "id" | "correlationId">, reason: "deadline" | "checksum"): void {
     const error = this.#counts.dropped(id, reason);
     this.#owner.calls.get(correlationId)?.failed(error);
-    this.#settle();
+    this.#checkDrained();
   }
 
   #threw({ id, correlationId }: Pick<Message, "id" | "correlationId">, cause: unknown): void {

@@ -1,4 +1,4 @@
-/** Where the routes of kernels' bodies lead, as kernels come and go. */
+/** The routes of kernels' bodies, which follow launches and ends of their destinations. */
 import type { Addresses } from "./base/addresses.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
@@ -9,17 +9,17 @@ interface Route {
 
 export class Routes {
   readonly #addresses: Addresses;
-  /** By the address that they lead to. */
+  /** By the address of the destination. */
   readonly #routes = new Map<string, Set<Route>>();
   readonly #of = new Map<RingKernel, { to: string; route: Route }[]>();
-  /** Numbers for kernels of other runtimes, as long as a route leads there. */
-  readonly #elsewhere = new Map<string, number>();
+  /** Numbers of kernels of other runtimes that are the destination of a route. */
+  readonly #remote = new Map<string, number>();
 
   constructor(addresses: Addresses) {
     this.#addresses = addresses;
   }
 
-  /** A kernel that was launched: its own routes ("" for none), and those that lead to it. */
+  /** Sets the routes of a launched kernel ("" for none), and those whose destination it is. */
   add(kernel: RingKernel, routes: readonly string[]): void {
     const own = routes.map((to, index) => ({ to, route: { from: kernel, index } })).filter(({ to }) => to !== "");
     if (own.length > 0) this.#of.set(kernel, own);
@@ -38,18 +38,18 @@ export class Routes {
       all?.delete(route);
       if (all?.size !== 0) continue;
       this.#routes.delete(to);
-      this.#addresses.remove(this.#elsewhere.get(to) ?? 0);
-      this.#elsewhere.delete(to);
+      this.#addresses.remove(this.#remote.get(to) ?? 0);
+      this.#remote.delete(to);
     }
     this.#of.delete(kernel);
     for (const { from, index } of this.#routes.get(kernel.id) ?? []) from.setRoute(index, 0);
   }
 
-  /** 0 for one that is not launched yet. */
+  /** The number of a destination; 0 where the kernel is not launched. */
   #numberOf(to: string): number {
     if (!to.includes("/")) return this.#addresses.numberOf(to) ?? 0;
-    let number = this.#elsewhere.get(to);
-    if (number === undefined) this.#elsewhere.set(to, (number = this.#addresses.add(to)));
+    let number = this.#remote.get(to);
+    if (number === undefined) this.#remote.set(to, (number = this.#addresses.add(to)));
     return number;
   }
 }

@@ -1,4 +1,4 @@
-/** KernelRuntime: a backend, the kernels that run on it, and what they know each other by. */
+/** KernelRuntime: a backend, its kernels, and their ids. */
 import { type Call, callOf, invalidArgument, LavaFlowError, sourceLineOf } from "../errors.ts";
 import { GpuDevice, type GpuInfo, listGpus, noVulkan } from "../gpu/device.ts";
 import { sharedBetweenCopies } from "../native/copies.ts";
@@ -29,36 +29,40 @@ export type Backend = "cpu" | "vulkan" | "metal";
 /** Options of `KernelRuntime.create`. */
 export interface RuntimeOptions {
   /**
-   * "auto" (the default) takes the first that works of metal, vulkan and cpu. A software GPU is used only where vulkan or
-   * the device is named.
+   * "auto" (the default) takes the first of metal, vulkan and cpu that works here. A software GPU is used only where
+   * `backend` is "vulkan" or `device` is given.
    */
   backend?: "auto" | Backend;
-  /** Vulkan's GPU, as an index into `MemoryAllocator.topology.gpus`; default: the first in hardware. */
+  /** A GPU of Vulkan, as an index into `MemoryAllocator.topology.gpus`; default: the first hardware GPU. */
   device?: number;
-  /** Whether kernels send to kernels; default true. */
+  /** Whether kernels can send to kernels, and the limits of that; default true. */
   k2k?: boolean | Partial<K2kConfig>;
-  /** What kernels of other runtimes know this one by, 1 to 28 bytes; default: one that no other has. */
+  /** The runtime's name in addresses of other runtimes, 1 to 28 bytes; default: a random unique one. */
   name?: string;
 }
 
-/** What became of the messages that waited at the shutdown: all together, and by kernel. */
+/**
+ * Messages that waited at the shutdown: those that were handled before the end and those that were not; also by kernel.
+ */
 export interface ShutdownReport extends Remains {
   kernels: (Remains & { id: string })[];
 }
 
-/** How long a shutdown lets kernels handle what waits, if nothing else is said. */
+/** The default of `drainMs` in a shutdown, milliseconds. */
 const DRAIN_MS = 5000;
 const BACKENDS: readonly unknown[] = ["auto", "cpu", "vulkan", "metal"];
 
 interface Opened {
   name: Backend;
   backend: KernelBackend;
-  /** Vulkan's, held. */
+  /** The retained GPU of the backend vulkan. */
   device: GpuDevice | null;
   rejected: { backend: Backend; reason: string }[];
 }
 
-/** Where kernels can run on this machine, in the order in which "auto" tries them: on what, or why not. */
+/**
+ * The backends in the order in which "auto" tries them: whether each works here, on which device, or why it does not.
+ */
 export function kernelBackends(): { backend: Backend; viable: boolean; reason: string }[] {
   const metal = metalUnavailable();
   return [
@@ -80,7 +84,7 @@ function vulkanViability(): { viable: boolean; reason: string } {
 
 const NAMES: OptionNames<RuntimeOptions> = { backend: true, device: true, k2k: true, name: true };
 
-/** The GPU of a runtime, whichever copy of the package made it. */
+/** The GPU of a runtime, also of a runtime of another copy of the package. */
 let deviceOf: (runtime: KernelRuntime) => GpuDevice | null;
 
 /** Launches kernels on one backend and connects them with other runtimes. */
@@ -91,7 +95,7 @@ export class KernelRuntime implements AsyncDisposable {
 
   readonly name: string;
   readonly backend: Backend;
-  /** Why not the backends that "auto" tried before this one. */
+  /** The backends that "auto" tried before this one, with the reasons why they don't work. */
   readonly rejected: readonly { backend: Backend; reason: string }[];
   /** Null where the runtime was made with k2k: false. */
   readonly k2k: K2kBroker | null;
@@ -102,7 +106,7 @@ export class KernelRuntime implements AsyncDisposable {
   readonly #addresses: Addresses;
   readonly #routes: Routes;
   readonly #owner: KernelOwner;
-  /** By id, from the moment that one is launched. */
+  /** By id, from the beginning of the launch to the end. */
   readonly #kernels = new Map<string, RingKernel>();
   readonly #launches = new Set<Promise<unknown>>();
   readonly #since = performance.now();
@@ -110,8 +114,8 @@ export class KernelRuntime implements AsyncDisposable {
   #shutdown: Promise<ShutdownReport> | null = null;
 
   /**
-   * Rejects with BACKEND_UNAVAILABLE and the reason where a backend that is named can't run here, and INVALID_ARGUMENT. What
-   * "auto" passed over, and why, is in `rejected`.
+   * Rejects with INVALID_ARGUMENT, and with BACKEND_UNAVAILABLE and the reason where a named backend does not work
+   * here. For "auto", `rejected` has the backends that do not work.
    */
   static async create(options: RuntimeOptions = {}): Promise<KernelRuntime> {
     if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "{ backend: ... }");
@@ -143,7 +147,7 @@ export class KernelRuntime implements AsyncDisposable {
     return runtime;
   }
 
-  /** @internal The GPU that its kernels run on; null where it is none of Vulkan's. Whoever keeps it retains it. */
+  /** @internal The GPU of the backend vulkan; null for other backends. A caller that keeps it retains it. */
   static device(runtime: KernelRuntime): GpuDevice | null {
     return deviceOf(runtime);
   }
@@ -188,14 +192,14 @@ export class KernelRuntime implements AsyncDisposable {
   }
 
   /**
-   * The kernels that are launched, in the order of their launches. One that was launched with structs sends and receives
-   * values of them here too: say so with the type.
+   * The launched kernels, in the order of their launches. A kernel with structs sends and receives values of them here
+   * too: cast it to its type.
    */
   kernels(): Kernel[] {
     return [...this.#kernels.values()].filter(({ state }) => state !== "created");
   }
 
-  /** Null where none has the id. */
+  /** The kernel with an id; null where there is none. */
   kernel<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>(
     id: string,
   ): Kernel<Request, Reply> | null {
@@ -204,8 +208,9 @@ export class KernelRuntime implements AsyncDisposable {
   }
 
   /**
-   * `launched`: kernels that are there, `active`: those of them that are active; `messagesProcessed`: what all kernels have
-   * handled, those that have ended too; `dispatches`: times that messages were handed to what runs the bodies.
+   * `launched`: kernels of the runtime; `active`: those that are active; `messagesProcessed`: messages that all kernels
+   * have handled, also ended ones; `dispatches`: submissions to the GPU, drains of the event loop, or messages to
+   * Workers.
    */
   get metrics() {
     const kernels = this.kernels();
@@ -219,11 +224,11 @@ export class KernelRuntime implements AsyncDisposable {
   }
 
   /**
-   * Makes a kernel, which is to be activated then. An id has 1 to 64 bytes of letters, digits and . _ : , -
-   * Rejects with KERNEL_EXISTS (an id is free again once its kernel has ended), INVALID_ARGUMENT, SHADER_INVALID, CLOSED,
-   * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, and TIMEOUT or ABORTED: `timeoutMs` defaults to 30,000 for a module in a Worker,
-   * and to Infinity else. After an error the id is free, a Worker has ended, and a shader that is being compiled is given up
-   * once the driver comes back.
+   * Launches a kernel; `activate` it then. An id has 1 to 64 bytes of letters, digits and . _ : , - Rejects with
+   * KERNEL_EXISTS (an id is free again when its kernel has ended), INVALID_ARGUMENT, SHADER_INVALID, CLOSED,
+   * HOST_OUT_OF_MEMORY, GPU_OUT_OF_MEMORY, and TIMEOUT or ABORTED. `timeoutMs` defaults to 30,000 for a module in a
+   * Worker, and to Infinity otherwise. After an error the id is free and a Worker has ended; a compile of the driver
+   * can't be interrupted, and its result is dropped.
    */
   async launch<Request extends Struct | undefined = undefined, Reply extends Struct | undefined = undefined>(
     id: string,
@@ -247,8 +252,8 @@ export class KernelRuntime implements AsyncDisposable {
       });
     }
     checkAborted(`kernel "${id}" was not launched`, options);
-    const place = sourceLineOf(callOf(this.launch));
-    const call = { stack: place && `\n    at KernelRuntime.launch (${place})` };
+    const line = sourceLineOf(callOf(this.launch));
+    const call = { stack: line && `\n    at KernelRuntime.launch (${line})` };
     const launch = this.#launch(id, plan, call, { timeoutMs: options.timeoutMs, signal: options.signal });
     this.#launches.add(launch);
     const kernel: unknown = await launch.finally(() => this.#launches.delete(launch));
@@ -256,9 +261,9 @@ export class KernelRuntime implements AsyncDisposable {
   }
 
   /**
-   * Ends all kernels; those that are active first handle what waits, for `drainMs` (default 5,000) at the longest. Resolves
-   * with what became of the messages that waited. Idempotent. `timeoutMs` defaults to Infinity. After TIMEOUT or ABORTED the
-   * shutdown goes on, and the next call waits for the same report.
+   * Ends all kernels. Active kernels first handle their messages, for at most `drainMs` (default 5,000). Resolves with
+   * the outcomes of the messages that waited. Idempotent. `timeoutMs` defaults to Infinity. After TIMEOUT or ABORTED
+   * the shutdown goes on, and the next call waits for the same report.
    */
   async shutdown(options: { drainMs?: number } & Limits = {}): Promise<ShutdownReport> {
     const drainMs = checkDrain("shutdown", options, DRAIN_MS);
@@ -305,7 +310,7 @@ export class KernelRuntime implements AsyncDisposable {
     const kernels = await Promise.all(
       all.map(async (kernel) => {
         const ended = active.includes(kernel) ? kernel.end(limit, quiet) : kernel.terminate();
-        // One that has failed, or was being terminated, has told that to whoever waited.
+        // `end` rejects where the kernel has failed or is being terminated: its callers got that error.
         const none = async () => {
           await kernel[Symbol.asyncDispose]();
           return { drained: 0, rejected: 0 };
@@ -324,7 +329,9 @@ export class KernelRuntime implements AsyncDisposable {
   }
 }
 
-/** Resolves when no message waits for any of them, as they send to each other too; at `limit` at the latest. */
+/**
+ * Resolves when no kernel has pending messages, and at `limit` at the latest. Kernels may send to each other meanwhile.
+ */
 async function quietOf(kernels: RingKernel[], limit: number): Promise<void> {
   for (;;) {
     const busy = kernels.filter(({ pending }) => pending > 0);
@@ -376,7 +383,7 @@ async function openNamed(
   }
 }
 
-/** The one that is named; else the first in hardware, and if Vulkan was named a software one too. */
+/** The GPU with the index `device`, or the first hardware GPU. A software GPU is chosen unless `auto`. */
 function chooseGpu(device: number | undefined, auto: boolean): GpuInfo {
   const gpus = listGpus();
   const usable = gpus.filter(({ missing }) => missing === null);

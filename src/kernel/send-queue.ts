@@ -1,4 +1,4 @@
-/** Messages that wait for room in the input of a kernel, in the order of their sends. */
+/** Messages that wait because the input of a kernel is full, in the order of their sends. */
 import type { LavaFlowError } from "../errors.ts";
 import type { Message } from "./base/message.ts";
 import { changeOf } from "./base/payload.ts";
@@ -6,7 +6,7 @@ import { type Limit, type Origin, Waiter } from "./base/waiter.ts";
 
 interface Waiting {
   readonly message: Message;
-  /** Of the payload, when it was sent. */
+  /** Bytes of the payload at the time of the send. */
   readonly sizeBytes: number;
   sent(): void;
   failed(error: LavaFlowError): void;
@@ -29,14 +29,14 @@ export class SendQueue {
     return this.#waiting.size;
   }
 
-  /** False where the input is full, or others wait for room there: no message overtakes them. */
+  /** Puts the message into the input; false where that is full, or other messages wait, which no message overtakes. */
   offer(message: Message): boolean {
     return this.#waiting.size === 0 && this.#trySend(message);
   }
 
-  /** Resolves when the message is in the input. After TIMEOUT and ABORTED it is not sent. */
+  /** Resolves when the message is in the input. After TIMEOUT and ABORTED the message is not sent. */
   wait(message: Message, limit: Limit): Promise<void> {
-    const what = () => `no room in the input of "${this.#id}"`;
+    const what = () => `the input of "${this.#id}" stayed full`;
     const waiter = new Waiter<void>(limit, what, () => withdraw(), this.#origin);
     const withdraw = this.add(
       message,
@@ -46,14 +46,14 @@ export class SendQueue {
     return waiter.promise;
   }
 
-  /** Returns what takes the message back: it is never sent then, unless it has been. */
+  /** Adds a waiting message. Returns a function that withdraws it, if it was not sent yet. */
   add(message: Message, sent: () => void, failed: (error: LavaFlowError) => void): () => void {
     const waiting: Waiting = { message, sizeBytes: message.payload.byteLength, sent, failed };
     this.#waiting.add(waiting);
     return () => this.#waiting.delete(waiting);
   }
 
-  /** Sends those that there is room for now. */
+  /** Sends waiting messages until the input is full. */
   progress(): void {
     for (const waiting of this.#waiting) {
       const error = changeOf(waiting.message.payload, waiting.sizeBytes);
@@ -64,7 +64,7 @@ export class SendQueue {
     }
   }
 
-  /** The input takes nothing more. */
+  /** Rejects all waiting sends: the input takes no more messages. */
   fail(error: LavaFlowError): void {
     for (const waiting of [...this.#waiting]) waiting.failed(error);
   }

@@ -22,7 +22,7 @@ export class Port implements KernelPort {
   #received = 0;
   readonly #waiting: (() => void)[] = [];
 
-  get room(): number {
+  get credits(): number {
     return this.capacity - (this.messages.length - this.#received);
   }
 

@@ -122,11 +122,11 @@ describe("what the backend says of messages", () => {
     const stage = await new Stage({ outputCapacity: 2 }).start();
     const { kernel, said } = stage;
     for (let i = 0; i < 2; i++) stage.reply({ correlationId: 0 }, words(i));
-    expect(kernel.port.room).toBe(0);
+    expect(kernel.port.credits).toBe(0);
     said.length = 0;
     for (let i = 0; i < 2; i++) expect(word(kernel.tryReceive()!.payload)).toBe(i);
     expect(said).toEqual(["resume"]);
-    expect(kernel.port.room).toBe(2);
+    expect(kernel.port.credits).toBe(2);
   });
 
   test("room in the input lets those in who wait for it, in order", async () => {

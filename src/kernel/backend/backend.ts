@@ -1,4 +1,4 @@
-/** What the runtime asks of a backend, and what a backend tells a kernel. */
+/** The interfaces between the runtime and its backends. */
 import type { LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
@@ -7,102 +7,111 @@ import type { MessageBytes } from "../base/payload.ts";
 import type { StructLibrary } from "../struct/library.ts";
 import type { StructDefinition } from "../struct/struct.ts";
 
-/** How a handler sends. */
+/** Options of a handler's message. */
 export interface Sending {
   type?: number;
   priority?: Priority;
-  /** Of the message that is being handled; 0: none. */
+  /** That of the message that is being handled; 0: none. */
   correlationId?: number;
   deadlineMs?: number;
 }
 
-/** What runs in a kernel: exactly one of them is what a backend uses. */
+/** The code of a kernel. A backend runs exactly one of `wgsl`, `handler` and `module`. */
 export interface Body {
   wgsl?: string;
-  /** What structs give the WGSL. */
+  /** The structs of the WGSL. */
   structs?: StructLibrary;
   handler?: (message: Message, context: BodyContext) => MessageBytes | undefined;
   /** A module whose default export is a handler, to run in a Worker. */
   module?: string | URL;
-  /** Of the module's messages; null: bytes. */
+  /** The structs of the module's messages; null: bytes. */
   request?: StructDefinition | null;
   reply?: StructDefinition | null;
 }
 
-/** What a handler has besides the message. */
+/** The second argument of a body's handler. */
 export interface BodyContext {
   readonly state: Uint8Array;
   readonly clock: HybridLogicalClock;
-  /** A message as it is, but for its id, stamp and source. QUEUE_FULL, and KERNEL_NOT_ACTIVE for one that is not there. */
+  /** Sends to a kernel of the backend. Throws QUEUE_FULL, and KERNEL_NOT_ACTIVE where there is no such kernel. */
   sendTo(destination: number, payload: Uint8Array, options?: Sending): void;
 }
 
-/** All that a backend has to know to launch a kernel. Checked by the runtime. */
+/** A launch for a backend, checked by the runtime. */
 export interface KernelSpec {
-  /** For errors. */
+  /** The kernel's name in errors. */
   id: string;
-  /** Its address: from 1, and never given twice by a runtime. */
+  /** The kernel's number: from 1, each given once by a runtime. */
   number: number;
   body: Body;
-  /** Multiples of 4; capacities are powers of two. */
+  /** A multiple of 4. */
   stateBytes: number;
+  /** Powers of two. */
   inputCapacity: number;
   outputCapacity: number;
-  /** The largest payload, in and out. */
+  /** Bytes of the largest payload, in and out: a multiple of 4. */
   payloadBytes: number;
   workgroupSize: number;
-  /** How many routes its table has room for. */
+  /** The number of routes in the kernel's table. */
   routeCount: number;
 }
 
-/** A kernel as its backend sees it: where goes what it says. */
+/** The events of a kernel, which its backend reports. */
 export interface KernelPort {
-  /** A reply for the host, or a message for a kernel that this backend does not have. The payload is the receiver's to keep. */
+  /**
+   * A reply for the host, or a message for a kernel that this backend does not have. The receiver keeps the payload.
+   */
   deliver(message: Message): void;
-  /** How many messages it can be given now. The kernel handles nothing while there is no room for a reply. */
-  readonly room: number;
-  /** Messages were taken from its input: who waits for room may try again. */
+  /**
+   * Messages that the kernel may deliver now. At 0 the kernel handles nothing, so that every reply can be delivered.
+   */
+  readonly credits: number;
+  /** Messages were taken from the input: waiting sends may try again. */
   taken(count: number): void;
-  /** The body has come back from so many messages, and `pending` is less by them: whether it replied or not, or threw. */
+  /**
+   * The body has returned from `count` messages, with or without a reply, or by throwing; `pending` is less by them.
+   */
   handled(count: number): void;
-  /** Messages between kernels of this backend: so many came to this one, and so many of its own were not sent. */
+  /** Messages between kernels of this backend: received by this kernel, and those of its own that were not sent. */
   counted?(delivered: number, rejected: number): void;
   /** A message that the body was not given. */
   dropped(message: Pick<Message, "id" | "correlationId" | "source">, reason: "deadline" | "checksum"): void;
-  /** A message with a correlation was handled without a reply; the device sent `sent` on that carry the correlation. */
+  /** A message with a correlation was handled without a reply; `sent` messages of the device carry the call on. */
   silent?(correlationId: number, sent: number): void;
-  /** It runs no more; nothing else comes. */
+  /** The kernel has failed. No event follows. */
   failed(error: LavaFlowError): void;
-  /** The body threw, or returned what is no reply; it goes on with the next message. */
+  /** The body threw, or returned no valid reply. The kernel goes on with the next message. */
   threw?(message: Pick<Message, "id" | "correlationId" | "source">, error: unknown): void;
 }
 
 export interface BackendKernel {
   /**
-   * False where its input is full. Messages that wait are ordered by priority, then by age. The caller uses the message
-   * again for its next one: what is kept is a copy.
+   * Copies the message into the input; false where that is full. Waiting messages are ordered by priority, then by age.
+   * The caller reuses the message object.
    */
   trySend(message: Message): boolean;
-  /** Messages that it has, and has not handled yet: the one that it is at too. */
+  /** Messages in the input, and the message that is being handled. */
   readonly pending: number;
-  /** From now on messages are handled. */
+  /** The kernel handles messages from now on. */
   activate(): void;
-  /** Resolves when nothing of it runs any more; messages wait. */
+  /** Resolves when the body does not run any more; messages stay in the input. */
   deactivate(): Promise<void>;
-  /** `port.room` has grown. */
+  /** To be called when `port.credits` has grown. */
   resume(): void;
-  /** Where `route` of its table leads: a kernel's number; 0: nowhere. */
+  /** Sets the destination of a route: a kernel's number; 0: none. */
   setRoute(route: number, destination: number): void;
-  /** Gives all that it holds back, once nothing of it runs any more. Returns how many messages it had not handled. */
+  /**
+   * Releases the kernel's resources when its body has ended. Returns the number of messages that it had not handled.
+   */
   close(): Promise<number>;
 }
 
 export interface KernelBackend {
-  /** Times that something was handed to the device, to the event loop or to a Worker. */
+  /** Submissions to the device, drains of the scheduler, or messages posted to Workers. */
   readonly metrics: { readonly dispatches: number };
   /**
-   * SHADER_INVALID, INVALID_ARGUMENT, out of memory, TIMEOUT, ABORTED. After an error the backend gives up what it made for
-   * the kernel.
+   * Rejects with SHADER_INVALID, INVALID_ARGUMENT, out of memory, TIMEOUT, ABORTED; the kernel's resources are released
+   * then.
    */
   launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel>;
   close(): Promise<void>;

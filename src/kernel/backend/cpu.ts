@@ -1,4 +1,4 @@
-/** Kernels on the CPU: handlers in this thread, and modules in a Worker each. */
+/** Kernels on the CPU: handlers on this thread, and modules in Workers of their own. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { Limits } from "../../native/limits.ts";
 import { deadlineOf } from "../base/compose.ts";
@@ -21,7 +21,7 @@ class HandlerKernel implements BackendKernel {
   readonly #context: BodyContext;
   readonly #input: Input;
   #active = false;
-  /** It is at a message. */
+  /** The handler runs. */
   #isHandling = false;
 
   constructor(spec: KernelSpec, port: KernelPort, backend: CpuBackend, handler: Handler) {
@@ -52,7 +52,7 @@ class HandlerKernel implements BackendKernel {
     if (!this.#runnable()) return false;
     const message = this.#input.take();
     this.#isHandling = message !== null;
-    this.#input.tellRoom();
+    this.#input.reportTaken();
     if (message !== null) this.#handle(message);
     return this.#runnable();
   }
@@ -70,7 +70,7 @@ class HandlerKernel implements BackendKernel {
     if (this.#runnable()) this.#backend.scheduler.wake(this);
   }
 
-  /** A handler names the kernels that it sends to. */
+  /** Handlers send by id, without routes. */
   setRoute(): void {}
 
   async close(): Promise<number> {
@@ -80,7 +80,7 @@ class HandlerKernel implements BackendKernel {
   }
 
   #runnable(): boolean {
-    return this.#active && this.#input.pending > 0 && this.#port.room > 0;
+    return this.#active && this.#input.pending > 0 && this.#port.credits > 0;
   }
 
   #handle(message: Message): void {
@@ -88,16 +88,16 @@ class HandlerKernel implements BackendKernel {
     try {
       reply = replyTo(message, this.#handler(message, this.#context), this.#spec, this.#backend.registry.clock);
     } catch (error) {
-      this.#cameBack();
+      this.#returned();
       this.#port.threw?.(message, error);
       return;
     }
-    this.#cameBack();
+    this.#returned();
     if (reply !== null) this.#port.deliver(reply);
     else if (message.correlationId !== 0) this.#port.silent?.(message.correlationId, 0);
   }
 
-  #cameBack(): void {
+  #returned(): void {
     this.#isHandling = false;
     this.#port.handled(1);
   }
@@ -135,16 +135,16 @@ class CpuBackend implements KernelBackend {
     this.#kernels.delete(number);
   }
 
-  /** A message from a handler to another kernel here. */
+  /** Sends a handler's message to a kernel of this backend. */
   pass(from: KernelSpec, destination: number, payload: Uint8Array, options: Sending = {}): void {
     const { priority = 1, type = 0, correlationId = 0, deadlineMs = Number.POSITIVE_INFINITY } = options;
     const target = this.#kernels.get(destination);
     if (target === undefined)
-      throw new LavaFlowError("KERNEL_NOT_ACTIVE", `"${from.id}" sends to kernel ${destination}, which is not there`);
+      throw new LavaFlowError("KERNEL_NOT_ACTIVE", `"${from.id}" sends to kernel ${destination}, which does not exist`);
     const { id, payloadBytes } = target.spec;
     if (payload.byteLength > payloadBytes)
       throw invalidArgument(
-        `what "${from.id}" sends to "${id}", in bytes,`,
+        `the bytes that "${from.id}" sends to "${id}"`,
         payload.byteLength,
         `at most ${payloadBytes}`,
       );

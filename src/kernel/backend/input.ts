@@ -1,4 +1,4 @@
-/** The messages that wait for a kernel on the CPU: the highest priority first, and of one priority the oldest. */
+/** The input of a kernel on the CPU: messages by priority, then by age. */
 
 import { Fifo } from "../../native/fifo.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
@@ -12,7 +12,7 @@ export class Input {
   readonly #port: KernelPort;
   readonly #clock: HybridLogicalClock;
   #pending = 0;
-  /** Messages that have left, and whose room nobody knows of. */
+  /** Messages that were taken since the last `reportTaken`. */
   #taken = 0;
 
   constructor(capacity: number, port: KernelPort, clock: HybridLogicalClock) {
@@ -34,8 +34,8 @@ export class Input {
   }
 
   /**
-   * The next one whose deadline has not passed; null where there is none. Whoever takes it calls `tellRoom` once
-   * it can be sent messages: those who wait for room send at once.
+   * Takes the next message whose deadline has not passed; null where there is none. The kernel calls `reportTaken` when
+   * its state allows new messages: waiting sends are retried within that call.
    */
   take(): Message | null {
     while (this.#pending > 0) {
@@ -50,7 +50,7 @@ export class Input {
     return null;
   }
 
-  tellRoom(): void {
+  reportTaken(): void {
     const taken = this.#taken;
     this.#taken = 0;
     if (taken > 0) this.#port.taken(taken);

@@ -1,4 +1,4 @@
-/** What kernels on the CPU need of their runtime. */
+/** The interface of kernels on the CPU to their runtime. */
 import type { Calls } from "../base/calls.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
 import type { SendOptions } from "../base/launch.ts";
@@ -8,10 +8,10 @@ export interface Registry {
   readonly clock: HybridLogicalClock;
   readonly calls: Calls;
   nextId(): number;
-  /** What a kernel's number stands for. */
+  /** The name of a kernel, by its number. */
   nameOf(number: number): string;
   /**
-   * A message of a Worker's handler, for the kernel of that name. Nobody waits to hear what becomes of it. `inner` reaches the
+   * Sends a message of a Worker's handler to the kernel `destination`. The outcome is only counted. `inner` reaches the
    * backend's own kernels.
    */
   post(

@@ -1,4 +1,4 @@
-/** What a handler on the CPU returned, made into a message. */
+/** Makes a message of the result of a handler on the CPU. */
 import { invalidArgument } from "../../errors.ts";
 import { BYTES_ALLOWED, bytesOf } from "../../memory/bytes.ts";
 import type { HybridLogicalClock } from "../base/clock.ts";
@@ -7,8 +7,8 @@ import { isThenable } from "../base/payload.ts";
 import type { KernelSpec } from "./backend.ts";
 
 /**
- * Null where it returned nothing. A copy, as it may use that memory again. INVALID_ARGUMENT where it is neither nothing nor
- * a payload that fits.
+ * The reply, with a copy of the payload, because the handler may reuse its memory; null for undefined. Throws
+ * INVALID_ARGUMENT where the result is no payload of at most `payloadBytes`.
  */
 export function replyTo(
   message: Message,
@@ -17,16 +17,16 @@ export function replyTo(
   clock: HybridLogicalClock,
 ): Message | null {
   if (payload === undefined) return null;
-  // Refused below; that it rejects later is nobody's concern then.
+  // A promise is refused below: its rejection must not become an unhandled one.
   if (isThenable(payload)) Promise.resolve(payload).catch(() => {});
   const allowed = `${BYTES_ALLOWED}, or undefined for no reply`;
-  const bytes = bytesOf(`what the handler of "${id}" returned`, payload, allowed);
+  const bytes = bytesOf(`the result of the handler of "${id}"`, payload, allowed);
   if (bytes.byteLength > payloadBytes) {
     const limit = `at most payloadBytes, ${payloadBytes}`;
-    throw invalidArgument(`the size of what the handler of "${id}" returned`, bytes.byteLength, limit);
+    throw invalidArgument(`the size of the result of the handler of "${id}"`, bytes.byteLength, limit);
   }
   return {
-    id: 0, // the kernel numbers what it is given
+    id: 0, // the kernel sets it
     type: message.type,
     priority: message.priority,
     correlationId: message.correlationId,

@@ -1,18 +1,18 @@
-/** Turns for the kernels of this thread. */
+/** Runs the kernels of this thread, one message at a time. */
 import { Fifo } from "../../native/fifo.ts";
 import { afterTurn, turnDue } from "../../native/turn.ts";
 
 export interface Runnable {
-  /** Whether it waits for its turn; the scheduler's. */
+  /** Whether the scheduler's queue has it. Only the scheduler writes it. */
   queued: boolean;
-  /** Handles one message at most. True when it can go on. */
+  /** Handles one message at most. Returns whether it can handle another one. */
   step(): boolean;
 }
 
 /**
- * Runs kernels in turn, a message each, in a microtask: a reply is there before the event loop goes round. Kernels that keep
- * each other busy, and callers that call as soon as they are answered, would so keep everything else waiting: where a turn
- * of the event loop is due, the next drain comes after it.
+ * Runs ready kernels round robin, one message each, in a microtask: a reply is there within the turn of the event loop.
+ * Kernels that message each other without end, and callers that call again at once, would block the event loop: where a
+ * turn of the event loop is due, the next drain comes after it.
  */
 export class Scheduler {
   drains = 0;
@@ -38,7 +38,7 @@ export class Scheduler {
       const kernel = this.#ready.shift();
       if (kernel === undefined) break;
       kernel.queued = false;
-      // One that has sent to itself is in the queue already.
+      // A kernel that has sent to itself is in the queue already.
       if (kernel.step() && !kernel.queued) {
         kernel.queued = true;
         this.#ready.push(kernel);

@@ -1,4 +1,4 @@
-/** The Worker's side of worker.ts: loads a module, and gives its handler one message after the other. */
+/** The Worker of worker.ts: loads a module, and gives its handler one message after the other. */
 import { HybridLogicalClock } from "../base/clock.ts";
 import { pack, toEnvelope, unpack } from "../base/envelope.ts";
 import type { SendOptions } from "../base/launch.ts";
@@ -8,7 +8,7 @@ import { revive, type StructDefinition } from "../struct/struct.ts";
 import type { KernelSpec } from "./backend.ts";
 import { replyTo } from "./reply.ts";
 
-/** The first thing that the Worker is told. */
+/** The first message to the Worker. */
 export interface WorkerStart {
   module: string;
   spec: Pick<KernelSpec, "id" | "number" | "payloadBytes" | "stateBytes">;
@@ -23,21 +23,21 @@ export interface WorkerMessage {
   source: string;
 }
 
-/** What the Worker says. */
-export type WorkerWord =
+/** The Worker's messages. */
+export type WorkerReport =
   | { ready: true }
-  /** The module can't be loaded, or has no handler. */
+  /** Why the module can't be loaded, or has no handler. */
   | { unusable: string }
   | { sent: Uint8Array; to: string; options: SendOptions; isHandling: boolean }
-  /** Of the message: the bytes of a packed reply, what the handler threw, or null for no reply. */
+  /** The message was handled: a packed reply, the error that the handler threw, or null for no reply. */
   | { done: Uint8Array<ArrayBuffer> | { threw: string } | null };
 
 declare const self: Worker;
 
-const say = (word: WorkerWord, transfer: ArrayBuffer[] = []) => self.postMessage(word, { transfer });
+const post = (report: WorkerReport, transfer: ArrayBuffer[] = []) => self.postMessage(report, { transfer });
 
 async function handlerOf(module: string): Promise<(message: unknown, context: unknown) => unknown> {
-  // A name made at run time, as it is the user's: a bundle must name its modules as entry points of their own.
+  // A run-time specifier: bundlers do not follow it, so that in a bundle the module must be an entry point.
   const loaded = await import(module);
   if (typeof loaded.default === "function") return loaded.default;
   throw new TypeError(`its default export is ${typeof loaded.default}, not a handler`);
@@ -48,14 +48,14 @@ async function start({ module, spec, clock: { nodeId, memory }, ...structs }: Wo
   const request = structs.request && revive(structs.request);
   const answer = structs.reply && revive(structs.reply);
   const clock = new HybridLogicalClock({ nodeId, memory });
-  /** Of the message that is being handled. */
+  /** The type of the message that is being handled. */
   let type = 0;
   let isHandling = false;
   const context = {
     state: new Uint8Array(spec.stateBytes),
     clock,
     sendTo: (to: string, payload: MessageBytes, options?: SendOptions) =>
-      say({ sent: messageBytes("payload", payload).slice(), to, options: { type, ...options }, isHandling }),
+      post({ sent: messageBytes("payload", payload).slice(), to, options: { type, ...options }, isHandling }),
   };
   self.onmessage = ({ data: { bytes, source } }: MessageEvent<WorkerMessage>) => {
     const message = unpack(bytes);
@@ -66,16 +66,16 @@ async function start({ module, spec, clock: { nodeId, memory }, ...structs }: Wo
       if (request) withValue(envelope, request);
       const reply = replyTo(message, replyBytes(handler(envelope, context), answer), spec, clock);
       const done = reply && pack(reply);
-      say({ done }, done ? [done.buffer] : []);
+      post({ done }, done ? [done.buffer] : []);
     } catch (error) {
-      say({ done: { threw: String((error as Error)?.stack ?? error) } });
+      post({ done: { threw: String((error as Error)?.stack ?? error) } });
     } finally {
       isHandling = false;
     }
   };
-  say({ ready: true });
+  post({ ready: true });
 }
 
 self.onmessage = ({ data }: MessageEvent<WorkerStart>) => {
-  start(data).catch((error) => say({ unusable: String(error?.message ?? error) }));
+  start(data).catch((error) => post({ unusable: String(error?.message ?? error) }));
 };

@@ -1,4 +1,4 @@
-/** A kernel whose handler is a module, in a Worker of its own: messages go there and back as packed envelopes. */
+/** A kernel whose handler is a module in a Worker of its own. Messages and replies are packed envelopes. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type Limits, limited } from "../../native/limits.ts";
 import { corrupt, pack, unpack } from "../base/envelope.ts";
@@ -7,40 +7,40 @@ import { within } from "../base/waiter.ts";
 import type { BackendKernel, BodyContext, KernelPort, KernelSpec } from "./backend.ts";
 import { Input } from "./input.ts";
 import type { Registry } from "./registry.ts";
-import type { WorkerMessage, WorkerStart, WorkerWord } from "./worker-main.ts";
+import type { WorkerMessage, WorkerReport, WorkerStart } from "./worker-main.ts";
 
-/** What it needs of its backend. */
-interface Ledger {
-  /** Something was handed to the Worker. */
+/** The interface of a kernel to its backend. */
+interface WorkerOwner {
+  /** A message was posted to the Worker. */
   posted(): void;
   closed(): void;
-  /** To a kernel of the backend. */
+  /** Sends to a kernel of the backend. */
   sendTo: BodyContext["sendTo"];
 }
 
-/** A handler that has not come back after this long is not waited for any more. */
-const PATIENCE_MS = 10_000;
+/** Milliseconds that a deactivation or a close waits for the handler to return. */
+const HANDLER_MS = 10_000;
 
 export class WorkerKernel implements BackendKernel {
   readonly #spec: KernelSpec;
   readonly #port: KernelPort;
   readonly #registry: Registry;
-  readonly #ledger: Ledger;
+  readonly #owner: WorkerOwner;
   readonly #worker: Worker;
   readonly #input: Input;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
-  /** What the Worker has now: one at a time, so that the next one is the one that matters most by then. */
+  /** The message that the Worker handles. It gets one at a time, so that the next one is chosen by priority then. */
   #current: Message | null = null;
-  #resting: (() => void) | null = null;
+  #stopped: (() => void) | null = null;
   #active = false;
   #closed = false;
-  /** What the error event told, before the Worker is gone. */
+  /** The text of the error event, which comes before the close event. */
   #reason = "it ended by itself";
 
   /**
-   * Resolves when the module is loaded. INVALID_ARGUMENT where it can't be, or exports no handler; TIMEOUT, ABORTED;
-   * BACKEND_UNAVAILABLE in a bundle. After an error the Worker has ended.
+   * Resolves when the module is loaded. Rejects with INVALID_ARGUMENT where the module can't be loaded or exports no
+   * handler, TIMEOUT, ABORTED, and BACKEND_UNAVAILABLE in a bundle. After an error the Worker has ended.
    */
   static async launch(
     spec: KernelSpec,
@@ -48,15 +48,15 @@ export class WorkerKernel implements BackendKernel {
     registry: Registry,
     module: string | URL,
     limits: Limits | undefined,
-    ledger: Ledger,
+    owner: WorkerOwner,
   ): Promise<WorkerKernel> {
     if (import.meta.file !== "worker.ts") {
-      // Bundlers do not carry what a Worker starts with.
+      // Bundlers do not include worker-main.ts.
       throw new LavaFlowError("BACKEND_UNAVAILABLE", `the module of "${spec.id}" would run in a Worker of a bundle`, {
         remedy: "Give a handler, or run the program from its sources",
       });
     }
-    const kernel = new WorkerKernel(spec, port, registry, String(module), ledger);
+    const kernel = new WorkerKernel(spec, port, registry, String(module), owner);
     try {
       await limited(`the module of "${spec.id}", ${module}, was not loaded`, kernel.#ready.promise, limits);
       return kernel;
@@ -66,15 +66,15 @@ export class WorkerKernel implements BackendKernel {
     }
   }
 
-  private constructor(spec: KernelSpec, port: KernelPort, registry: Registry, module: string, ledger: Ledger) {
+  private constructor(spec: KernelSpec, port: KernelPort, registry: Registry, module: string, owner: WorkerOwner) {
     this.#spec = spec;
     this.#port = port;
     this.#registry = registry;
-    this.#ledger = ledger;
+    this.#owner = owner;
     this.#input = new Input(spec.inputCapacity, port, registry.clock);
-    // A Worker does not see what this thread changed in its environment.
+    // Without `env`, a Worker does not see this thread's changes of process.env.
     this.#worker = new Worker(new URL("./worker-main.ts", import.meta.url), { env: { ...process.env } as never });
-    this.#worker.onmessage = ({ data }) => this.#heard(data);
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#reason = event.message;
@@ -82,7 +82,7 @@ export class WorkerKernel implements BackendKernel {
     };
     this.#worker.addEventListener("close", () => {
       this.#ended.resolve();
-      this.#fail("BACKEND_UNAVAILABLE", `the Worker of "${spec.id}" is gone: ${this.#reason}`);
+      this.#fail("BACKEND_UNAVAILABLE", `the Worker of "${spec.id}" has ended: ${this.#reason}`);
     });
     const { id, number, payloadBytes, stateBytes } = spec;
     const { nodeId, memory } = registry.clock;
@@ -116,71 +116,71 @@ export class WorkerKernel implements BackendKernel {
     this.#active = false;
     if (this.#current === null || this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#resting = resolve;
-    const late = `the handler of "${this.#spec.id}" did not come back within ${PATIENCE_MS} ms`;
-    const timer = setTimeout(() => this.#fail("BACKEND_UNAVAILABLE", late), PATIENCE_MS);
+    this.#stopped = resolve;
+    const late = `the handler of "${this.#spec.id}" did not come back within ${HANDLER_MS} ms`;
+    const timer = setTimeout(() => this.#fail("BACKEND_UNAVAILABLE", late), HANDLER_MS);
     await promise;
     clearTimeout(timer);
   }
 
   resume(): void {
-    if (!this.#active || this.#closed || this.#current !== null || this.#port.room === 0) return;
+    if (!this.#active || this.#closed || this.#current !== null || this.#port.credits === 0) return;
     this.#current = this.#input.take();
     if (this.#current !== null) {
       const bytes = pack(this.#current);
       const source = this.#registry.nameOf(this.#current.source);
       this.#worker.postMessage({ bytes, source } satisfies WorkerMessage, { transfer: [bytes.buffer] });
-      this.#ledger.posted();
+      this.#owner.posted();
     }
-    this.#input.tellRoom();
+    this.#input.reportTaken();
   }
 
-  /** A handler names the kernels that it sends to. */
+  /** Handlers send by id, without routes. */
   setRoute(): void {}
 
   async close(): Promise<number> {
     const left = this.pending;
     this.#end();
     this.#worker.terminate();
-    await within(PATIENCE_MS, this.#ended.promise);
+    await within(HANDLER_MS, this.#ended.promise);
     return left;
   }
 
-  /** The module has the run of its thread: what comes from there is looked at as if it came from elsewhere. */
-  #heard(word: WorkerWord): void {
+  /** Receives a message of the Worker. The module can post anything from its thread: every message is checked. */
+  #receive(report: WorkerReport): void {
     if (this.#closed) return;
     try {
-      if ("ready" in word) this.#ready.resolve();
-      else if ("unusable" in word) {
+      if ("ready" in report) this.#ready.resolve();
+      else if ("unusable" in report) {
         this.#ready.reject(
-          invalidArgument("source.module", this.#spec.body.module, `a module that can be used: ${word.unusable}`),
+          invalidArgument("source.module", this.#spec.body.module, `a module that can be used: ${report.unusable}`),
         );
-      } else if ("sent" in word) this.#sent(word);
-      else this.#done(word.done);
+      } else if ("sent" in report) this.#sent(report);
+      else this.#done(report.done);
     } catch (error) {
       const reason = error instanceof LavaFlowError ? error.reason : String(error);
-      this.#fail("CORRUPT_SEGMENT", `the Worker of "${this.#spec.id}" said what it can't say: ${reason}`);
+      this.#fail("CORRUPT_SEGMENT", `the Worker of "${this.#spec.id}" posted an invalid message: ${reason}`);
     }
   }
 
-  #sent({ sent, to, options, isHandling }: Extract<WorkerWord, { sent: unknown }>): void {
+  #sent({ sent, to, options, isHandling }: Extract<WorkerReport, { sent: unknown }>): void {
     if (!(sent instanceof Uint8Array && typeof to === "string" && typeof options === "object" && options !== null))
       throw corrupt("a message without payload, destination or options");
     const correlationId = isHandling === true ? (this.#current?.correlationId ?? 0) : 0;
-    this.#registry.post(this.#spec.number, to, sent, options, this.#ledger, correlationId);
+    this.#registry.post(this.#spec.number, to, sent, options, this.#owner, correlationId);
   }
 
-  #done(result: Extract<WorkerWord, { done: unknown }>["done"]): void {
+  #done(result: Extract<WorkerReport, { done: unknown }>["done"]): void {
     const message = this.#current;
-    if (message === null) throw corrupt("a result, of no message");
+    if (message === null) throw corrupt("a result without a message");
     this.#current = null;
     this.#port.handled(1);
     if (result instanceof Uint8Array) this.#port.deliver(this.#reply(message, result));
     else if (typeof result?.threw === "string") this.#port.threw?.(message, new Error(result.threw));
     else if (result === null && message.correlationId !== 0) this.#port.silent?.(message.correlationId, 0);
-    else if (result !== null) throw corrupt(`${typeof result} for what became of a message`);
-    this.#resting?.();
-    this.#resting = null;
+    else if (result !== null) throw corrupt(`a result of type ${typeof result}`);
+    this.#stopped?.();
+    this.#stopped = null;
     this.resume();
   }
 
@@ -202,8 +202,8 @@ export class WorkerKernel implements BackendKernel {
 
   #end(): void {
     this.#closed = true;
-    this.#ledger.closed();
-    this.#resting?.();
-    this.#resting = null;
+    this.#owner.closed();
+    this.#stopped?.();
+    this.#stopped = null;
   }
 }

@@ -275,10 +275,7 @@ export class Peer {
     }
   }
 
-  /**
-   * The other side takes nothing more. What it sent before may not have been heard yet: `#receiveAll` finds the end
-   * behind it.
-   */
+  /** A send failed. After a close or a death the peer's last frames may still be unread: `#receiveAll` reads to the end. */
   #sendFailed(error: unknown): void {
     if (!isCode(error, "CHANNEL_CLOSED", "PEER_DIED")) this.#end(error);
     else if (this.open) this.#closeTimer = setTimeout(() => this.#end(error), CLOSE_MS);
