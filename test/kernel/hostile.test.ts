@@ -69,7 +69,7 @@ describe.skipIf(!vulkan)("shared memory", () => {
     ["it took more than it was given", (all, at) => void (all[at + REPORT.TAKEN] = 2), /took 2 messages of 1/],
     ["it put out more than it may", (all, at) => void (all[at + REPORT.OUT_HEAD] = 2 ** 30), /put out 1073741824/],
     ["it put out less than nothing", (all, at) => void (all[at + REPORT.OUT_HEAD] = 0xffffffff), /put out 4294967295/],
-    ["it did not run", (all, at) => void (all[at + REPORT.SERIAL] = 0), /did not report/],
+    ["it did not run", (all, at) => void (all[at + REPORT.SERIAL] = 0), /wrote no report/],
     [
       "an output is none",
       (all, at) => void (all[all.indexOf(MAGIC_LOW, at)] = 0),
@@ -88,7 +88,7 @@ describe.skipIf(!vulkan)("shared memory", () => {
     [
       "an output comes from the future",
       (all, at) => void (all[all.indexOf(MAGIC_LOW, at) + HEADER.STAMP + 1] = 0xfffff),
-      /a stamp that can't be: CLOCK_DRIFT/,
+      /an invalid timestamp: CLOCK_DRIFT/,
     ],
   ];
   for (const [name, tamper, text] of wrong) {

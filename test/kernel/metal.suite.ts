@@ -26,6 +26,6 @@ test("the guards are in the MSL too: indices stay inside, and loops come to an e
   const stuck = await active(runtime, "stuck", "loop { if (payload(0u) == 7u) { break; } } let result = 1u;");
   expect(word((await stuck.call({ payload: words(7) })).payload)).toBe(1);
   const call = () => stuck.call({ payload: words(1) }, { timeoutMs: 60_000 });
-  expect((await failure("BACKEND_UNAVAILABLE", call)).message).toContain("33554432 times");
+  expect((await failure("BACKEND_UNAVAILABLE", call)).message).toContain("33554432 iterations");
   expect(word((await wild.call({ payload: words(3) })).payload)).toBe(5);
 }, 60_000);

@@ -36,7 +36,7 @@ function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<
     trigger() {},
     reached: () => true,
     wait: async () => {},
-    room: async () => {},
+    waitCapacity: async () => {},
     close() {},
   };
   return { device, open };
@@ -53,10 +53,10 @@ describe("an arena", () => {
       if (taken.size > 0 && random(5) < 2) {
         const [range, mark] = [...taken][random(taken.size)] as [Range, number];
         for (const at of [range.at, range.at + range.size - 1]) expect(arena.words[at]).toBe(mark);
-        arena.give(range);
+        arena.release(range);
         taken.delete(range);
       } else {
-        const range = await arena.take(1 + random(3000));
+        const range = await arena.acquire(1 + random(3000));
         expect(range.at % 64).toBe(0);
         arena.words.fill(i, range.at, range.at + range.size);
         taken.set(range, i);
@@ -64,11 +64,11 @@ describe("an arena", () => {
     }
     for (const [range, mark] of taken) {
       for (let at = range.at; at < range.at + range.size; at++) if (arena.words[at] !== mark) throw new Error(`${at}`);
-      arena.give(range);
+      arena.release(range);
     }
     // All of it is one range again.
     const size = arena.memory.sizeBytes / 4;
-    expect(await arena.take(size)).toEqual({ at: 0, size });
+    expect(await arena.acquire(size)).toEqual({ at: 0, size });
     expect(open.size).toBe(1);
     arena.close();
     expect(open.size).toBe(0);
@@ -77,9 +77,9 @@ describe("an arena", () => {
   test("keeps what is written while it grows", async () => {
     const { device } = memoryOnly(2 ** 24);
     const arena = await Arena.open(device, "upload");
-    const range = await arena.take(64);
+    const range = await arena.acquire(64);
     arena.words[range.at] = 1;
-    const growing = arena.take(2 ** 17);
+    const growing = arena.acquire(2 ** 17);
     await null; // it has the new memory, and waits for the copy
     await null;
     arena.words[range.at + 1] = 2;
@@ -92,13 +92,13 @@ describe("an arena", () => {
 
   test("does not grow beyond what a shader reaches, and is as it was then", async () => {
     const arena = await Arena.open(memoryOnly(2 ** 20).device, "upload");
-    const first = await arena.take(2 ** 15);
+    const first = await arena.acquire(2 ** 15);
     arena.words[first.at] = 7;
-    const error = await arena.take(2 ** 18).catch((caught) => caught);
+    const error = await arena.acquire(2 ** 18).catch((caught) => caught);
     expect(error).toMatchObject({ code: "GPU_OUT_OF_MEMORY", remedy: expect.any(String) });
     expect(error.message).toContain("1048576");
     expect(arena.words[first.at]).toBe(7);
-    expect((await arena.take(2 ** 17)).size).toBe(2 ** 17);
+    expect((await arena.acquire(2 ** 17)).size).toBe(2 ** 17);
   });
 
   test("an allocation that fails leaves it as it was", async () => {
@@ -108,10 +108,10 @@ describe("an arena", () => {
     device.submit = () => {
       throw new Error("lost");
     };
-    await expect(arena.take(2 ** 17)).rejects.toThrow("lost");
+    await expect(arena.acquire(2 ** 17)).rejects.toThrow("lost");
     expect(open.size).toBe(1);
     device.submit = submit;
-    expect(await arena.take(2 ** 16)).toEqual({ at: 0, size: 2 ** 16 });
+    expect(await arena.acquire(2 ** 16)).toEqual({ at: 0, size: 2 ** 16 });
   });
 });
 

@@ -181,7 +181,7 @@ describe.skipIf(!vulkan)("bodies that do their worst", () => {
       const [failure] = stuck.port.failures;
       expect(failure).toMatchObject({ code: "BACKEND_UNAVAILABLE", remedy: expect.any(String) });
       expect(failure?.message).toContain(
-        `${roundsFor(gpu.info.type === "cpu" ? 65_535 : Number.POSITIVE_INFINITY).fuel} times`,
+        `${roundsFor(gpu.info.type === "cpu" ? 65_535 : Number.POSITIVE_INFINITY).fuel} iterations`,
       );
       expect(stuck.port.messages).toEqual([]);
       expect(bare.send(stuck, words(3))).toBe(false);

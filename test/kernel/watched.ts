@@ -79,8 +79,8 @@ export class Watched implements ComputeDevice {
     this.onEnd();
   }
 
-  room(timeoutMs: number): Promise<void> {
-    return this.#inner.room(timeoutMs);
+  waitCapacity(timeoutMs: number): Promise<void> {
+    return this.#inner.waitCapacity(timeoutMs);
   }
 
   close(): void {

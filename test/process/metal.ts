@@ -199,9 +199,9 @@ await situation("full", () =>
   rig(async (device, memories, pipeline) => {
     fake.fake_hold(1);
     const values = Array.from({ length: 65 }, () => device.submit(memories, [dispatch(pipeline)]));
-    const room = device.room(60_000);
+    const capacity = device.waitCapacity(60_000);
     fake.fake_end(0);
-    await room;
+    await capacity;
     const after = device.submit(memories, [dispatch(pipeline)]);
     fake.fake_hold(0);
     while (fake.fake_end(0) > 0);

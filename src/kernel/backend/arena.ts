@@ -1,16 +1,20 @@
-/** One memory of the GPU for many kernels, in ranges that are given back and taken again. It grows as they need it. */
+/** One memory of the GPU for many kernels, in ranges that are acquired and released. It grows on demand. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ComputeDevice, ComputeMemory, MemoryUse, Step } from "./compute.ts";
 
 const WORD = 4;
-/** Ranges begin at multiples of 256 bytes: no two kernels share a line of any cache. */
+/** Words to which ranges are aligned, 256 bytes: kernels share no line of any cache. */
 const GRAIN = 64;
+/** Words of a new arena. */
 const FIRST_WORDS = 2 ** 16;
-/** A device that does not end a submission for so long hangs: loops have fuel, and kernels yield. */
+/**
+ * Milliseconds after which a submission counts as hung. Loops have fuel and kernels pause, so that submissions are
+ * short.
+ */
 export const HANG_MS = 10_000;
 
+/** A range of an arena, in words. */
 export interface Range {
-  /** In words. */
   readonly at: number;
   readonly size: number;
 }
@@ -30,12 +34,12 @@ export class Arena {
   readonly #device: ComputeDevice;
   readonly #use: MemoryUse;
   #memory: ComputeMemory;
-  /** What it shows to the host, which is nothing where the host does not see it. Changes when it grows. */
+  /** The mapped memory; empty where the memory is not mapped. Another array after the arena has grown. */
   bytes: Uint8Array = NOTHING;
   words = new Uint32Array(0);
-  /** What the host writes while the memory is being copied: it may have been too late for that. Null at other times. */
+  /** Ranges that the host wrote while the memory was being copied: the copy may not have them. Null at other times. */
   #late: Range[] | null = null;
-  /** By place; no two of them touch. */
+  /** Free ranges in ascending order; no two of them are adjacent. */
   #free: { at: number; size: number }[];
 
   private constructor(device: ComputeDevice, use: MemoryUse, memory: ComputeMemory) {
@@ -50,7 +54,7 @@ export class Arena {
     return new Arena(device, use, await device.allocate(use, FIRST_WORDS * WORD));
   }
 
-  /** To be told after the host wrote there, where that can be at any time. */
+  /** To be called after each write of the host that may happen while the arena grows. */
   wrote(at: number, size: number): void {
     this.#late?.push({ at, size });
   }
@@ -67,36 +71,36 @@ export class Arena {
   }
 
   /**
-   * A range; what is in it is not defined. No submission may be under way, as the memory may become another one. Rejects
-   * as `allocate` of the device does, with everything as it was.
+   * Acquires a range, with undefined content. No submission may be in flight, because the arena may grow into new
+   * memory. Rejects as `allocate` of the device does; the arena is unchanged then.
    */
-  async take(words: number): Promise<Range> {
+  async acquire(words: number): Promise<Range> {
     const size = rounded(words);
-    const place = this.#free.find((range) => range.size >= size) ?? (await this.#grow(size));
-    const range = { at: place.at, size };
-    place.at += size;
-    place.size -= size;
-    if (place.size === 0) this.#free.splice(this.#free.indexOf(place), 1);
+    const found = this.#free.find((range) => range.size >= size) ?? (await this.#grow(size));
+    const range = { at: found.at, size };
+    found.at += size;
+    found.size -= size;
+    if (found.size === 0) this.#free.splice(this.#free.indexOf(found), 1);
     return range;
   }
 
-  give({ at, size }: Range): void {
+  release({ at, size }: Range): void {
     const free = this.#free;
     const next = free.findIndex((range) => range.at > at);
-    const place = next < 0 ? free.length : next;
-    free.splice(place, 0, { at, size });
-    const [before, own, after] = [free[place - 1], free[place] as Range & { size: number }, free[place + 1]];
+    const index = next < 0 ? free.length : next;
+    free.splice(index, 0, { at, size });
+    const [before, own, after] = [free[index - 1], free[index] as Range & { size: number }, free[index + 1]];
     if (after && own.at + own.size === after.at) {
       own.size += after.size;
-      free.splice(place + 1, 1);
+      free.splice(index + 1, 1);
     }
     if (before && before.at + before.size === own.at) {
       before.size += own.size;
-      free.splice(place, 1);
+      free.splice(index, 1);
     }
   }
 
-  /** Twice as much, or what `size` more words need. Returns the free range at its end. */
+  /** Doubles the memory, or adds `size` words where that is more. Returns the free range at its end. */
   async #grow(size: number): Promise<{ at: number; size: number }> {
     const old = this.#memory;
     const words = old.sizeBytes / WORD;
@@ -127,7 +131,7 @@ export class Arena {
     this.#show();
     old.close();
     const more = { at: words, size: grown.sizeBytes / WORD - words };
-    this.give(more);
+    this.release(more);
     return this.#free.at(-1) as { at: number; size: number };
   }
 
@@ -154,7 +158,7 @@ export async function clear(device: ComputeDevice, ranges: readonly [Arena, Rang
   await complete(device, memories, steps);
 }
 
-/** Resolves when the steps have been done; TIMEOUT where that takes longer than `limitMs`. */
+/** Resolves when the steps have ended. Rejects with TIMEOUT after `limitMs`. */
 export async function complete(
   device: ComputeDevice,
   memories: ComputeMemory[],
@@ -163,7 +167,7 @@ export async function complete(
 ): Promise<void> {
   let value = device.submit(memories, steps);
   while (value === 0) {
-    await device.room(HANG_MS);
+    await device.waitCapacity(HANG_MS);
     value = device.submit(memories, steps);
   }
   await device.wait(value, limitMs);

@@ -1,4 +1,4 @@
-/** The bodies of a GPU's kernels, each compiled once for all kernels with the same source. */
+/** The bodies of a GPU's kernels. Kernels with the same source share a body, which is compiled once. */
 
 import type { Rounds } from "../shader/layout.ts";
 import type { ComputeModule } from "../shader/module.ts";
@@ -8,12 +8,12 @@ import { Body } from "./body.ts";
 import type { ComputeDevice } from "./compute.ts";
 import type { GpuKernel } from "./gpu-kernel.ts";
 
-/** Pipelines that are kept though no kernel uses them. */
+/** Bodies in the cache, with unused ones, at most. */
 const KEPT = 64;
 
 interface Entry {
   body: Promise<Body<GpuKernel>>;
-  /** Launches that have asked for it and were not given up while it was compiled. */
+  /** Launches that wait for the compile, or did: without those that were given up. */
   waiting: number;
   readonly unwanted: AbortController;
 }
@@ -29,8 +29,8 @@ export class Bodies {
   }
 
   /**
-   * Launches of the same source share its compile. When the last of them is given up, by its `givenUp`, the compile is too.
-   * SHADER_INVALID.
+   * The body of a source. Launches of the same source share its compile, which is aborted when `givenUp` of all of them
+   * has aborted. Rejects with SHADER_INVALID.
    */
   of(wgsl: string, spec: KernelSpec, givenUp: AbortSignal): Promise<Body<GpuKernel>> {
     const key = JSON.stringify([spec.workgroupSize, spec.body.structs?.text, wgsl]);
@@ -56,7 +56,7 @@ export class Bodies {
     return entry;
   }
 
-  /** Rejects with the reason of `unwanted`, and closes a pipeline that the device made nevertheless. */
+  /** Rejects with the reason of `unwanted`; a pipeline that the device made in spite of it is closed. */
   async #bodyOf(key: string, unwanted: AbortSignal, toModule: () => Promise<ComputeModule>): Promise<Body<GpuKernel>> {
     const module = await toModule();
     unwanted.throwIfAborted();
@@ -70,7 +70,7 @@ export class Bodies {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
-  /** A kernel uses it no more. A body without kernels stays for the next launch of its source, unless there are many. */
+  /** A kernel no longer uses the body. An unused body stays for the next launch of its source, up to KEPT. */
   leave(body: Body<GpuKernel>): void {
     if (--body.users > 0 || this.#entries.size <= KEPT) return;
     this.#entries.delete(body.key);

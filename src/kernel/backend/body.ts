@@ -1,31 +1,31 @@
-/** What kernels with the same source have in common: a pipeline, and a dispatch. */
+/** A body: the pipeline and the dispatches of all kernels with the same source. */
 
 import { PUSH } from "../shader/layout.ts";
 import { complete, type Memories, type Range } from "./arena.ts";
 import type { ComputeDevice, ComputePipeline, Step } from "./compute.ts";
 
-/** What a driver may take to make a shader ready. */
+/** Milliseconds within which a shader's first dispatch must end: some drivers compile then. */
 const COMPILE_MS = 300_000;
-/** A dispatch with this turn does nothing. */
+/** The parity of no submission: a dispatch with it does nothing. */
 const NO_PARITY = 2;
 
-/** `K`: its kernels, of which it knows nothing but who they are. */
+/** `K`: the type of its kernels. */
 export class Body<K> {
-  /** What it is known by. */
+  /** Its key in `Bodies`. */
   readonly key: string;
   readonly pipeline: ComputePipeline;
-  /** How many kernels have it. */
+  /** The number of kernels with this body. */
   users = 0;
-  /** Those of its kernels that have something to do. */
+  /** Its kernels that have messages for the next submission. */
   ready: K[] = [];
   readonly dispatch: Step & { kind: "dispatch" };
-  /** Its place in the sizes of a round; -1 while none of its kernels has an inbox. */
+  /** Its index in the sizes of a round; -1 while none of its kernels has an inbox. */
   index = -1;
   /** Its kernels that have an inbox. */
   readonly peers: K[] = [];
-  /** On the ready list: two lists of kernels, for rounds with an even and with an odd number. */
+  /** On the ready list: two lists of kernels, for even and for odd rounds. */
   lists: Range | null = null;
-  /** Its dispatch of each round. */
+  /** Its dispatches, by the index of the round in a submission. */
   readonly rounds: (Step & { kind: "indirect" })[] = [];
 
   #hasRun = false;
@@ -37,8 +37,8 @@ export class Body<K> {
   }
 
   /**
-   * Has the driver do what it does when a shader first runs: some compile it then, and messages are not to wait for that. No
-   * submission may be under way.
+   * Runs the shader once without effect: some drivers compile at the first dispatch, and no message should wait for
+   * that. No submission may be in flight.
    */
   async prepare(device: ComputeDevice, { upload, readback, store, readyList }: Memories): Promise<void> {
     if (this.#hasRun) return;
@@ -49,7 +49,7 @@ export class Body<K> {
     this.#hasRun = true;
   }
 
-  /** The dispatch of the `nth` round of a submission. */
+  /** The dispatch for the `nth` round of a submission. */
   round(nth: number): Step & { kind: "indirect" } {
     this.rounds[nth] ??= {
       kind: "indirect",

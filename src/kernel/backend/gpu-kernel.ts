@@ -1,4 +1,4 @@
-/** One kernel on a GPU: its rings, and what waits in them. */
+/** A kernel on a GPU: its memory, and the messages in its rings. */
 
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { HEADER } from "../base/header.ts";
@@ -10,32 +10,32 @@ import type { Body } from "./body.ts";
 import { PriorityQueue } from "./priority.ts";
 import { type Found, readSlot, slotWords, writeSlot } from "./slots.ts";
 
-/** What a kernel needs of those that it runs with. */
+/** A kernel's interface to its backend. */
 export interface KernelPool {
   readonly upload: Arena;
   readonly readback: Arena;
   readonly rounds: Rounds;
-  /** There is something for it to do. */
+  /** The kernel has messages for the next submission. */
   ready(kernel: GpuKernel): void;
-  /** Runs `work` when no submission is under way; rejects, as `launch` does, when the device is no more. */
+  /** Runs `work` when no submission is in flight. Rejects, as `launch` does, when the device is lost. */
   atRest<T>(work: () => Promise<T> | T): Promise<T>;
-  /** Resolves when `work` has settled, or at once while the device does not come back from a kernel. */
+  /** Resolves when `work` has settled, or at once while a submission is late. */
   orLate(work: Promise<unknown>): Promise<void>;
-  /** Where its route leads has changed. */
+  /** The destination of a route has changed. */
   route(kernel: GpuKernel, route: number): void;
-  /** Gives up all that belongs to it: at rest. */
+  /** Releases the kernel's memory when no submission is in flight. */
   forget(kernel: GpuKernel): Promise<void>;
   received(message: Message): void;
 }
 
-/** Where a kernel's things lie. */
-export interface Place {
+/** The ranges of a kernel's memory in the arenas. */
+export interface Ranges {
   upload: Range;
   readback: Range;
   store: Range;
 }
 
-/** What it needs only as a peer of other kernels. */
+/** The memory that a kernel has only as the destination of other kernels' routes. */
 export interface Inbox {
   readyList: Range;
   slots: Range;
@@ -65,15 +65,15 @@ export class GpuKernel implements BackendKernel {
   readonly spec: KernelSpec;
   readonly port: KernelPort;
   readonly body: Body<GpuKernel>;
-  readonly place: Place;
+  readonly ranges: Ranges;
   /** Destinations by route: 0 for none. */
   readonly routes: Int32Array;
   inbox: Inbox | null = null;
   /** One of its routes leads to a kernel on this device. */
   hasPeers = false;
-  /** It waits for its turn in a list of its body's. */
+  /** It is in `ready` of its body. */
   isReady = false;
-  /** It is to run though nothing waits for it that the host knows of: its inbox may have something. */
+  /** It runs in the next submission even without messages of the host: its inbox may have messages. */
   isDue = false;
   isActive = false;
   readonly #pool: KernelPool;
@@ -82,36 +82,37 @@ export class GpuKernel implements BackendKernel {
   readonly #slot: number;
   #over = false;
   #hasFailed = false;
-  /** What it put out until now, and what it handled, as the device counts. */
+  /** Counts of the device at the last report, modulo 2^32: messages put out, handled, and not sent. */
   #outHead = 0;
   #processed = 0;
   #refused = 0;
-  /** Of its inbox, as the device counts: messages that came into it, and those of them that wait. */
-  #inboxCame = 0;
+  /** Counts of its inbox at the last report: messages that arrived, modulo 2^32, and those that wait. */
+  #inboxArrived = 0;
   #inboxPending = 0;
   #limit = -1;
-  /** The host woke it for the submission that is under way. */
+  /** The host gave it messages in the submission in flight. */
   #isEntered = false;
-  #landed = 0;
+  /** The serial of the last submission whose report was collected. */
+  #collected = 0;
   #inTail = 0;
 
-  constructor(pool: KernelPool, spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>, place: Place) {
+  constructor(pool: KernelPool, spec: KernelSpec, port: KernelPort, body: Body<GpuKernel>, ranges: Ranges) {
     this.#pool = pool;
     this.spec = spec;
     this.port = port;
     this.body = body;
-    this.place = place;
+    this.ranges = ranges;
     this.routes = new Int32Array(spec.routeCount);
     this.#queue = new PriorityQueue(spec.inputCapacity);
-    this.#inputs = place.upload.at + inputsAt(spec);
+    this.#inputs = ranges.upload.at + inputsAt(spec);
     this.#slot = slotWords(spec.payloadBytes);
   }
 
-  /** Fills in its control block, which is all 0. `nodeId` is that of its clock. */
+  /** Writes its control block, which is all 0. `nodeId` is that of the kernel's clock. */
   write(nodeId: number): void {
-    const { spec, place } = this;
+    const { spec, ranges } = this;
     const { words } = this.#pool.upload;
-    const at = place.upload.at;
+    const at = ranges.upload.at;
     const state = spec.stateBytes / 4;
     words[at + CONTROL.IN_CAPACITY] = spec.inputCapacity;
     words[at + CONTROL.OUT_CAPACITY] = spec.outputCapacity;
@@ -120,22 +121,22 @@ export class GpuKernel implements BackendKernel {
     words[at + CONTROL.NUMBER] = spec.number;
     words[at + CONTROL.NODE] = low(nodeId);
     words[at + CONTROL.NODE + 1] = high(nodeId);
-    words[at + CONTROL.STATE] = place.store.at;
+    words[at + CONTROL.STATE] = ranges.store.at;
     words[at + CONTROL.STATE_WORDS] = state;
     words[at + CONTROL.PAYLOAD_BYTES] = spec.payloadBytes;
     words[at + CONTROL.SLOT_WORDS] = this.#slot;
     words[at + CONTROL.INPUTS] = this.#inputs;
-    words[at + CONTROL.OUTPUTS] = place.readback.at + HEADER.WORDS;
+    words[at + CONTROL.OUTPUTS] = ranges.readback.at + HEADER.WORDS;
     words[at + CONTROL.ORDERS] = at + ordersAt(spec);
-    words[at + CONTROL.REPORT] = place.readback.at;
-    words[at + CONTROL.STAGING] = place.store.at + state;
+    words[at + CONTROL.REPORT] = ranges.readback.at;
+    words[at + CONTROL.STAGING] = ranges.store.at + state;
     words[at + CONTROL.ROUTES] = at + routesAt;
     words[at + CONTROL.ROUTE_COUNT] = spec.routeCount;
   }
 
-  /** Its place in the upload memory: how the shaders name it. */
+  /** The offset of its control block in the upload memory, by which shaders identify the kernel. */
   get block(): number {
-    return this.place.upload.at;
+    return this.ranges.upload.at;
   }
 
   trySend(message: Message): boolean {
@@ -171,7 +172,7 @@ export class GpuKernel implements BackendKernel {
     await this.#flag();
   }
 
-  /** Tells the device whether it is to run. On a device that is no more nothing runs anyway. */
+  /** Writes `isActive` to the control block. On a lost device nothing runs. */
   #flag(): Promise<void> {
     const write = () => {
       this.#pool.upload.words[this.block + CONTROL.ACTIVE] = this.isActive ? 1 : 0;
@@ -185,12 +186,12 @@ export class GpuKernel implements BackendKernel {
 
   setRoute(route: number, destination: number): void {
     if (!(Number.isInteger(route) && route >= 0 && route < this.spec.routeCount))
-      throw invalidArgument("route", route, `0 to ${this.spec.routeCount - 1}: its table has room for no others`);
+      throw invalidArgument("route", route, `0 to ${this.spec.routeCount - 1}, the routes of its table`);
     this.routes[route] = destination;
     this.#pool.route(this, route);
   }
 
-  /** From now on it takes and does nothing. */
+  /** The kernel takes no messages and runs no more. */
   end(): void {
     this.isActive = false;
     this.#over = true;
@@ -204,7 +205,7 @@ export class GpuKernel implements BackendKernel {
 
   // ───────────── a submission ─────────────
 
-  /** Gives it what waits for it. False where there is nothing that it could do now. */
+  /** Writes the order of its messages for the next submission. False where the kernel can't handle any now. */
   enter(): boolean {
     this.isReady = false;
     if (!this.isActive || !(this.isDue || this.#queue.size > 0) || !this.allow()) return false;
@@ -219,38 +220,38 @@ export class GpuKernel implements BackendKernel {
     return true;
   }
 
-  /** Tells the device how much it may put out. False where that is nothing. */
+  /** Writes how many messages it may put out. False where that is 0. */
   allow(): boolean {
-    const room = Math.min(this.port.room, this.spec.outputCapacity);
-    const limit = low(this.#outHead + room);
+    const credits = Math.min(this.port.credits, this.spec.outputCapacity);
+    const limit = low(this.#outHead + credits);
     if (limit !== this.#limit) {
       const { words } = this.#pool.upload;
       words[this.block + CONTROL.LIMIT] = limit;
       words[this.block + CONTROL.OUT_TAIL] = low(this.#outHead);
       this.#limit = limit;
     }
-    return room > 0;
+    return credits > 0;
   }
 
-  /** Whether it ran in the submission `serial`, and has not landed. */
+  /** Whether it ran in the submission `serial` and that report was not collected; counts it as collected. */
   ran(serial: number): boolean {
-    if (this.#landed === serial || this.#hasFailed || !this.reported(serial)) return false;
-    this.#landed = serial;
+    if (this.#collected === serial || this.#hasFailed || !this.reported(serial)) return false;
+    this.#collected = serial;
     return true;
   }
 
-  /** Whether it has come to the end of its turn in the submission `serial`. */
+  /** Whether it has reported the end of its dispatch in the submission `serial`. */
   reported(serial: number): boolean {
-    return this.#pool.readback.words[this.place.readback.at + REPORT.SERIAL] === serial;
+    return this.#pool.readback.words[this.ranges.readback.at + REPORT.SERIAL] === serial;
   }
 
   /**
-   * Takes what it did in the submission that has ended: how many messages it took and handled, what it put out. A report that
-   * can't be true ends the kernel.
+   * Reads its report after a submission: the messages that it took, handled and put out. A report that can't be true
+   * fails the kernel.
    */
-  land(): void {
+  collect(): void {
     const { words } = this.#pool.readback;
-    const at = this.place.readback.at;
+    const at = this.ranges.readback.at;
     const taken = this.#isEntered ? (words[at + REPORT.TAKEN] as number) : 0;
     this.#isEntered = false;
     const flags = words[at + REPORT.FLAGS] as number;
@@ -258,11 +259,11 @@ export class GpuKernel implements BackendKernel {
     const processed = words[at + REPORT.PROCESSED] as number;
     const out = low(outHead - this.#outHead);
     if (taken > this.#queue.ordered || out > low(this.#limit - this.#outHead)) {
-      this.fail(`it says that it took ${taken} messages of ${this.#queue.ordered}, and put out ${out}`);
+      this.fail(`it reported that it took ${taken} messages of ${this.#queue.ordered}, and put out ${out}`);
       return;
     }
     const isSpent = (flags & REPORTED.SPENT) !== 0;
-    // A body that did not come to an end has not come back from its message.
+    // A body that used up its fuel has not handled its last message.
     const handled = low(processed - this.#processed) - (isSpent ? 1 : 0);
     const refused = low((words[at + REPORT.REFUSED] as number) - this.#refused);
     this.#processed = processed;
@@ -274,9 +275,7 @@ export class GpuKernel implements BackendKernel {
     if (!this.#deliver(out)) return;
     if (taken > 0) this.port.taken(taken);
     if (isSpent) {
-      this.fail(
-        `its body did not come to an end: its loops went round ${this.#pool.rounds.fuel} times for one message`,
-      );
+      this.fail(`its body did not end: its loops ran for ${this.#pool.rounds.fuel} iterations in one message`);
       return;
     }
     if (flags & REPORTED.MORE) this.isDue = true;
@@ -284,18 +283,18 @@ export class GpuKernel implements BackendKernel {
     this.resume();
   }
 
-  /** What the header of its inbox says, after a submission: how many messages came into it, and how many it took. */
-  inboxReported(came: number, taken: number): void {
-    const more = low(came - this.#inboxCame);
-    this.#inboxCame = came;
-    this.#inboxPending = low(came - taken);
+  /** The counts of its inbox after a submission: messages that arrived, and messages that it took. */
+  inboxReported(arrived: number, taken: number): void {
+    const more = low(arrived - this.#inboxArrived);
+    this.#inboxArrived = arrived;
+    this.#inboxPending = low(arrived - taken);
     if (more > 0) this.port.counted?.(more, 0);
   }
 
   #deliver(count: number): boolean {
     const { words, bytes } = this.#pool.readback;
     const { number, outputCapacity, payloadBytes } = this.spec;
-    const outputs = this.place.readback.at + HEADER.WORDS;
+    const outputs = this.ranges.readback.at + HEADER.WORDS;
     for (let i = 0; i < count; i++) {
       const slot = outputs + (this.#outHead & (outputCapacity - 1)) * this.#slot;
       const found = readSlot(words, bytes, slot, number, payloadBytes);
@@ -321,14 +320,14 @@ export class GpuKernel implements BackendKernel {
     try {
       this.#pool.received(message);
     } catch (error) {
-      this.fail(`it put out a message with a stamp that can't be: ${error instanceof Error ? error.message : error}`);
+      this.fail(`it put out a message with an invalid timestamp: ${error instanceof Error ? error.message : error}`);
       return false;
     }
     this.port.deliver(message);
     return true;
   }
 
-  /** It runs no more; BACKEND_UNAVAILABLE with the reason. */
+  /** Ends the kernel with BACKEND_UNAVAILABLE and the reason. */
   fail(reason: string, cause?: unknown): void {
     if (this.#over) return;
     this.end();
@@ -336,7 +335,7 @@ export class GpuKernel implements BackendKernel {
     void this.#flag();
     this.port.failed(
       new LavaFlowError("BACKEND_UNAVAILABLE", `kernel ${this.spec.id} was ended: ${reason}`, {
-        remedy: "Launch it again; where its body did not end, with one that does",
+        remedy: "Launch it again; if its body did not end, change the body first",
         cause,
       }),
     );
@@ -344,7 +343,7 @@ export class GpuKernel implements BackendKernel {
 
   // ───────────── other kernels on the device ─────────────
 
-  /** Shows the device its inbox, whose ranges are all 0. */
+  /** Writes the offsets of its inbox, whose ranges are all 0, to the control block. */
   open(inbox: Inbox): void {
     this.inbox = inbox;
     const { words } = this.#pool.upload;
@@ -354,14 +353,14 @@ export class GpuKernel implements BackendKernel {
     words[this.block + CONTROL.BODY] = this.body.index;
   }
 
-  /** Where the kernels of its body are listed that run next. */
+  /** Writes the range in which the kernels of its body are listed that run next. */
   listAt({ at, size }: Range): void {
     const { words } = this.#pool.upload;
     words[this.block + CONTROL.LIST] = at;
     words[this.block + CONTROL.LIST_CAPACITY] = size / 2;
   }
 
-  /** `peer` is null where the destination is not on this device. */
+  /** Writes a route; `peer` is null where the destination is not on this device. */
   point(route: number, peer: GpuKernel | null): void {
     const { words } = this.#pool.upload;
     const at = this.block + routesAt + route * ROUTE.WORDS;

@@ -1,6 +1,7 @@
 /**
- * Ring kernels on a GPU, whichever its API is. A send writes into memory that the GPU reads; one submission then drains all
- * that waits for all active kernels, one workgroup a kernel, and what is sent meanwhile gathers for the next.
+ * Ring kernels on a GPU, for all APIs. A send writes into memory that the GPU reads. One submission handles the waiting
+ * messages of all active kernels, one workgroup a kernel. Messages that are sent meanwhile wait for the next
+ * submission.
  */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import { type Limits, limitedWork } from "../../native/limits.ts";
@@ -13,27 +14,27 @@ import type { BackendKernel, KernelBackend, KernelPort, KernelSpec } from "./bac
 import { Bodies } from "./bodies.ts";
 import type { Body } from "./body.ts";
 import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
-import { GpuKernel, type KernelPool, type Place, sizesOf } from "./gpu-kernel.ts";
+import { GpuKernel, type KernelPool, type Ranges, sizesOf } from "./gpu-kernel.ts";
 import { comeBack, Lateness, openOf } from "./lateness.ts";
-import { orDead, Peers } from "./peers.ts";
+import { Peers, unlessOutOfMemory } from "./peers.ts";
 import { PreSubmission } from "./pre-submission.ts";
 
 const HIGH = 2 ** 32;
-/** A little more than what a call takes; the event loop waits meanwhile. */
+/** Microseconds of the busy-poll after a submission: a little more than a call takes. It blocks the event loop. */
 const SPIN_US = 40;
-/** Bodies of one submission, beside those whose kernels are peers. */
+/** Bodies with messages of the host in one submission, at most. */
 const BODIES_MAX = 16;
-/** Every device takes so many workgroups at once. */
+/** Workgroups of one dispatch, at most: the limit that every device meets. */
 const GROUPS_MAX = 65_535;
 
-/** Kernels on `device`, which is closed with them, and when this rejects. */
+/** A backend on `device`, which is closed with it, and when this rejects. */
 export async function openRings(device: ComputeDevice, clock: HybridLogicalClock): Promise<KernelBackend> {
   const open: Arena[] = [];
   try {
     for (const use of ["upload", "readback", "device", "device"] as const) open.push(await Arena.open(device, use));
     const [upload, readback, store, readyList] = open as [Arena, Arena, Arena, Arena];
-    await upload.take(FRONT.WORDS);
-    await store.take(1); // to the shaders, a place 0 is none
+    await upload.acquire(FRONT.WORDS);
+    await store.acquire(1); // offset 0 means "none" in shaders: no kernel has it
     const memories = { upload, readback, store, readyList };
     return new GpuBackend(device, clock, memories, await Peers.open(memories));
   } catch (error) {
@@ -54,23 +55,24 @@ class GpuBackend implements KernelBackend, KernelPool {
   readonly #peers: Peers;
   readonly #kernels = new Map<number, GpuKernel>();
   readonly #bodies: Bodies;
-  /** The control blocks of those that run next. */
+  /** In the upload memory: the control blocks of the kernels in the next submission. */
   #woken: Range | null = null;
   /** Bodies with ready kernels. */
   #ready: Body<GpuKernel>[] = [];
+  /** Work to run when no submission is in flight. */
   readonly #tasks: (() => Promise<void>)[] = [];
-  /** A submission or a task is under way. */
+  /** A submission or a task is in flight. */
   #isBusy = false;
   #isScheduled = false;
   #serial = 0;
   #value = 0;
-  // Of the submission that is under way:
-  readonly #flight: GpuKernel[] = [];
+  // Of the submission in flight:
+  readonly #submitted: GpuKernel[] = [];
   readonly #steps: Step[] = [];
   #withPeers = false;
   readonly #preSubmission: PreSubmission;
   readonly #lateness = new Lateness();
-  /** Why nothing runs any more. */
+  /** The error that ended the backend. */
   #dead: LavaFlowError | null = null;
 
   constructor(device: ComputeDevice, clock: HybridLogicalClock, memories: Memories, peers: Peers) {
@@ -80,12 +82,12 @@ class GpuBackend implements KernelBackend, KernelPool {
     this.#clock = clock;
     this.#memories = memories;
     this.#peers = peers;
-    this.#preSubmission = new PreSubmission(device, (error) => this.#die(error));
+    this.#preSubmission = new PreSubmission(device, (error) => this.#fail(error));
     this.upload = memories.upload;
     this.readback = memories.readback;
   }
 
-  // ───────────── kernels come and go ─────────────
+  // ───────────── launch and close ─────────────
 
   async launch(spec: KernelSpec, port: KernelPort, limits?: Limits): Promise<BackendKernel> {
     const given = new AbortController();
@@ -124,29 +126,29 @@ class GpuBackend implements KernelBackend, KernelPool {
     const sizes = sizesOf(spec);
     const taken: [Arena, Range][] = [];
     const take = async (arena: Arena, words: number) => {
-      const range = await arena.take(words);
+      const range = await arena.acquire(words);
       taken.push([arena, range]);
       return range;
     };
     try {
-      const place: Place = {
+      const ranges: Ranges = {
         upload: await take(upload, sizes.upload),
         readback: await take(readback, sizes.readback),
         store: await take(store, sizes.store),
       };
       await this.#growWoken();
       await clear(this.#device, taken);
-      const kernel = new GpuKernel(this, spec, port, body, place);
-      // A clock of its own: no two stamps are equal.
+      const kernel = new GpuKernel(this, spec, port, body, ranges);
+      // Each kernel has a node id of its own: no two timestamps are equal.
       kernel.write((this.#clock.nodeId % HIGH) + spec.number * HIGH);
       this.#kernels.set(spec.number, kernel);
       body.users++;
-      // Where there is no room for an inbox, what others send to it goes through the host.
-      await this.#peers.appeared(kernel, this.#kernels, this.#device).catch(orDead);
+      // Without memory for an inbox, messages to the kernel go through the host.
+      await this.#peers.added(kernel, this.#kernels, this.#device).catch(unlessOutOfMemory);
       return kernel;
     } catch (error) {
       if (this.#kernels.delete(spec.number)) body.users--;
-      for (const [arena, range] of taken) arena.give(range);
+      for (const [arena, range] of taken) arena.release(range);
       throw error;
     }
   }
@@ -154,25 +156,25 @@ class GpuBackend implements KernelBackend, KernelPool {
   async #growWoken(): Promise<void> {
     const needed = this.#kernels.size + 1;
     if (this.#woken && this.#woken.size >= needed) return;
-    const more = await this.upload.take(2 * needed);
-    if (this.#woken) this.upload.give(this.#woken);
+    const more = await this.upload.acquire(2 * needed);
+    if (this.#woken) this.upload.release(this.#woken);
     this.#woken = more;
   }
 
   route(kernel: GpuKernel, route: number): void {
     const point = () => this.#peers.point(kernel, route, this.#kernels, this.#device);
-    void this.atRest(() => point().catch(orDead)).catch(() => {});
+    void this.atRest(() => point().catch(unlessOutOfMemory)).catch(() => {});
   }
 
   async forget(kernel: GpuKernel): Promise<void> {
     if (this.#dead) return;
     const forgotten = this.atRest(async () => {
       this.#kernels.delete(kernel.spec.number);
-      const { upload, readback, store } = kernel.place;
-      await this.#peers.vanished(kernel, this.#kernels, this.#device);
-      this.upload.give(upload);
-      this.readback.give(readback);
-      this.#memories.store.give(store);
+      const { upload, readback, store } = kernel.ranges;
+      await this.#peers.removed(kernel, this.#kernels, this.#device);
+      this.upload.release(upload);
+      this.readback.release(readback);
+      this.#memories.store.release(store);
       this.#bodies.leave(kernel.body);
     });
     await this.#lateness.or(forgotten);
@@ -184,7 +186,7 @@ class GpuBackend implements KernelBackend, KernelPool {
       this.#dead = new LavaFlowError("CLOSED", `the kernels on ${this.#device.name} are closed`);
     };
     await this.#lateness.or(this.atRest(end));
-    if (this.#lateness.isLate) end(); // what hangs is left to the driver
+    if (this.#lateness.isLate) end(); // a hung submission is left to the driver
     this.#preSubmission.close();
     await this.#bodies.close();
     for (const arena of Object.values(this.#memories) as Arena[]) arena.close();
@@ -199,7 +201,7 @@ class GpuBackend implements KernelBackend, KernelPool {
     this.#clock.update(message.timestamp);
   }
 
-  // ───────────── what happens next ─────────────
+  // ───────────── submissions ─────────────
 
   ready(kernel: GpuKernel): void {
     if (kernel.isReady) return;
@@ -218,7 +220,7 @@ class GpuBackend implements KernelBackend, KernelPool {
       } catch (error) {
         reject(error);
         const isGone = error instanceof LavaFlowError && (error.code === "GPU_DEVICE_LOST" || error.code === "TIMEOUT");
-        if (isGone) this.#die(error);
+        if (isGone) this.#fail(error);
       }
       this.#isBusy = false;
       this.#schedule();
@@ -227,7 +229,7 @@ class GpuBackend implements KernelBackend, KernelPool {
     return promise;
   }
 
-  /** Not at once: what else is sent in this turn goes along. */
+  /** Submits in a microtask, so that the messages of this one go into one submission. */
   #schedule(): void {
     if (this.#isBusy || this.#isScheduled) return;
     this.#isScheduled = true;
@@ -247,24 +249,24 @@ class GpuBackend implements KernelBackend, KernelPool {
     }
   };
 
-  /** The steps of the next submission. False where nobody has anything to do. */
+  /** Collects the steps of the next submission. False where no kernel has messages. */
   #gather(): boolean {
     const peers = this.#peers;
     const steps = this.#steps;
     steps.length = 0;
-    this.#flight.length = 0;
+    this.#submitted.length = 0;
     let withPeers = peers.isRunning;
-    const { isCareful } = this.#lateness;
-    const bodies = this.#ready.splice(0, isCareful ? 1 : BODIES_MAX);
+    const { runsOneByOne } = this.#lateness;
+    const bodies = this.#ready.splice(0, runsOneByOne ? 1 : BODIES_MAX);
     let at = this.#woken?.at ?? 0;
     for (const body of bodies) {
       const first = at;
-      const kernels = body.ready.splice(0, isCareful ? 1 : GROUPS_MAX);
+      const kernels = body.ready.splice(0, runsOneByOne ? 1 : GROUPS_MAX);
       if (body.ready.length > 0) this.#ready.push(body);
       for (const kernel of kernels) {
         if (!kernel.enter()) continue;
         this.upload.words[at++] = kernel.block;
-        this.#flight.push(kernel);
+        this.#submitted.push(kernel);
         withPeers ||= kernel.hasPeers || kernel.inbox !== null;
       }
       const { dispatch } = body;
@@ -273,7 +275,7 @@ class GpuBackend implements KernelBackend, KernelPool {
       dispatch.noBarrier = steps.length > 0;
       const isAlone = dispatch.groups === 1;
       dispatch.push[PUSH.KIND] = isAlone ? WOKEN.ALONE : WOKEN.TOGETHER;
-      dispatch.push[PUSH.OFFSET] = isAlone ? (this.#flight.at(-1) as GpuKernel).block : first;
+      dispatch.push[PUSH.OFFSET] = isAlone ? (this.#submitted.at(-1) as GpuKernel).block : first;
       dispatch.push[PUSH.ROUND] = peers.round;
       steps.push(dispatch);
     }
@@ -300,13 +302,13 @@ class GpuBackend implements KernelBackend, KernelPool {
     try {
       this.#value = this.#preSubmission.submit(memories, this.#steps);
     } catch (error) {
-      this.#die(error);
+      this.#fail(error);
       return;
     }
     if (this.#value === 0) {
-      this.#device.room(HANG_MS).then(
+      this.#device.waitCapacity(HANG_MS).then(
         () => this.#submit(),
-        (error) => this.#die(error),
+        (error) => this.#fail(error),
       );
       return;
     }
@@ -318,49 +320,52 @@ class GpuBackend implements KernelBackend, KernelPool {
   readonly #poll = (): void => {
     try {
       if (this.#device.reached(this.#value, SPIN_US)) {
-        this.#land();
+        this.#finish();
         return;
       }
     } catch (error) {
-      this.#die(error);
+      this.#fail(error);
       return;
     }
     this.#device.wait(this.#value, HANG_MS).then(
-      () => this.#land(),
+      () => this.#finish(),
       (error) => this.#late(error),
     );
   };
 
-  /** Ends the kernel that keeps the device, and waits on for the device: it goes on with all others where it comes back. */
+  /**
+   * Fails the kernel that the submission waits for, and waits on for the submission: the other kernels continue after
+   * it.
+   */
   #late(error: unknown): void {
     if (!(error instanceof LavaFlowError && error.code === "TIMEOUT") || this.#dead) {
-      this.#die(error);
+      this.#fail(error);
       return;
     }
-    const open = openOf(this.#flight, this.#peers.all(), this.#serial);
+    const open = openOf(this.#submitted, this.#peers.all(), this.#serial);
     for (const kernel of open ?? []) kernel.fail(error.reason, error);
     this.#lateness.begin(open !== null);
     comeBack(this.#device, this.#value, () => this.#dead !== null).then(
-      () => this.#land(),
-      (gone) => this.#die(gone),
+      () => this.#finish(),
+      (gone) => this.#fail(gone),
     );
   }
 
-  #land(): void {
+  #finish(): void {
     if (this.#dead) return;
     this.#lateness.end();
-    if (this.#withPeers) this.#peers.land(); // first: what came into an inbox waits, or is handled below
-    for (const kernel of this.#flight) {
-      if (kernel.ran(this.#serial)) kernel.land();
-      else kernel.fail("it did not report what it did");
+    if (this.#withPeers) this.#peers.collect(); // first: the kernels' `pending` includes what arrived in inboxes
+    for (const kernel of this.#submitted) {
+      if (kernel.ran(this.#serial)) kernel.collect();
+      else kernel.fail("it wrote no report");
     }
-    // Those that other kernels on the device woke.
-    for (const kernel of this.#withPeers ? this.#peers.all() : []) if (kernel.ran(this.#serial)) kernel.land();
+    // Kernels that other kernels on the device woke.
+    for (const kernel of this.#withPeers ? this.#peers.all() : []) if (kernel.ran(this.#serial)) kernel.collect();
     this.#isBusy = false;
     if (this.#ready.length > 0 || this.#tasks.length > 0 || this.#peers.isRunning) this.#schedule();
   }
 
-  #die(cause: unknown): void {
+  #fail(cause: unknown): void {
     const reason = cause instanceof LavaFlowError ? cause.reason : String(cause);
     this.#dead ??= new LavaFlowError(
       "BACKEND_UNAVAILABLE",

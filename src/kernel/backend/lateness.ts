@@ -1,7 +1,7 @@
 /**
- * A submission that takes too long. It can't be taken back, and everything else waits behind it: who closes or stops a kernel
- * meanwhile is not to wait with it. Where it is not known which kernel it was, kernels run one by one for a while, so that it
- * is known the next time.
+ * Late submissions. A submission can't be cancelled, and all later work waits for it: closing or deactivating a kernel
+ * does not wait then. Where the kernel that causes the delay is not known, kernels run one by one for a while, so that
+ * the next late submission identifies it.
  */
 
 import { LavaFlowError } from "../../errors.ts";
@@ -9,8 +9,9 @@ import { HANG_MS } from "./arena.ts";
 import type { ComputeDevice } from "./compute.ts";
 import type { GpuKernel } from "./gpu-kernel.ts";
 
-/** What a device may take to come back from a kernel that was ended. */
+/** Milliseconds that a late submission may take before the device counts as lost. */
 const BACK_MS = 300_000;
+/** Milliseconds for which kernels run one by one. */
 const ONE_BY_ONE_MS = 60_000;
 
 export class Lateness {
@@ -22,36 +23,36 @@ export class Lateness {
     return this.#isLate;
   }
 
-  /** Kernels are to run one by one. */
-  get isCareful(): boolean {
+  /** Whether each submission has one kernel only. */
+  get runsOneByOne(): boolean {
     return this.#until !== 0 && performance.now() < this.#until;
   }
 
-  /** BACKEND_UNAVAILABLE while the device is late: nothing new is begun then. */
+  /** Throws BACKEND_UNAVAILABLE while a submission is late: no kernel is launched then. */
   check(device: string): void {
     if (!this.#isLate) return;
-    const what = `${device} is still busy with a kernel that did not come to an end within ${HANG_MS} ms`;
+    const what = `${device} is still busy with a kernel that did not end within ${HANG_MS} ms`;
     throw new LavaFlowError("BACKEND_UNAVAILABLE", what, { remedy: "Try it again later, or use another device" });
   }
 
-  /** `isKnown`: it is known whose fault it is. */
+  /** `isKnown`: whether the kernel is known that causes the delay. */
   begin(isKnown: boolean): void {
     this.#isLate = true;
     if (!isKnown) this.#until = performance.now() + ONE_BY_ONE_MS;
-    for (const go of this.#waiting) go();
+    for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }
 
-  /** The device has come back. */
+  /** The submission has ended. */
   end(): void {
     this.#isLate = false;
   }
 
-  /** Resolves when `work` has settled, or at once when the device is late. */
+  /** Resolves when `work` has settled, or at once while a submission is late. */
   or(work: Promise<unknown>): Promise<void> {
     const settled = work.then(
       () => {},
-      () => {}, // the device is no more, and its kernels were told
+      () => {}, // the device is lost, and its kernels have failed
     );
     if (this.#isLate) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -65,21 +66,23 @@ export class Lateness {
 }
 
 /**
- * The kernels that keep the submission `serial` from its end; null where that is not known. Of several that were submitted
- * together, those that have not reported may not have begun; some devices show no reports before the end. What the peers
- * do comes after what those do that the host woke, and ends together.
+ * The kernels that the submission `serial` waits for; null where they are not known. Of several kernels that have not
+ * reported, some may not have begun, and some devices show no report before the end of the submission. The rounds of
+ * peers run after the dispatches of the host's messages, and their reports become visible together.
  */
 export function openOf(
-  flight: readonly GpuKernel[],
+  submitted: readonly GpuKernel[],
   peers: readonly GpuKernel[],
   serial: number,
 ): readonly GpuKernel[] | null {
-  const open = flight.filter((kernel) => !kernel.reported(serial));
+  const open = submitted.filter((kernel) => !kernel.reported(serial));
   if (open.length > 1) return null;
   return open.length === 1 ? open : peers.filter((kernel) => !kernel.reported(serial));
 }
 
-/** Resolves when the device has come to `value` after all, or nobody waits for it any more. TIMEOUT, GPU_DEVICE_LOST. */
+/**
+ * Resolves when `value` is reached after all, or `isOver` is true. Rejects with TIMEOUT after BACK_MS, GPU_DEVICE_LOST.
+ */
 export async function comeBack(device: ComputeDevice, value: number, isOver: () => boolean): Promise<void> {
   for (let waited = HANG_MS; !isOver(); waited += HANG_MS) {
     try {

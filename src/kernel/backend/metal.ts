@@ -1,4 +1,4 @@
-/** The rings on Apple's GPUs, through Metal. */
+/** Ring kernels on Apple's GPUs, through Metal. */
 import { invalidArgument } from "../../errors.ts";
 import { cString } from "../../native/c-string.ts";
 import { detach, viewOf } from "../../native/handle.ts";
@@ -16,11 +16,13 @@ import type { ComputeDevice, ComputeMemory, ComputePipeline, MemoryUse, Step } f
 import { openRings } from "./gpu.ts";
 import { type NativePipeline, StepWords } from "./steps.ts";
 
-/** naga's MSL counts the bytes of a buffer in 32 bits. */
+/** Bytes of a memory, at most: naga's MSL has a buffer's size in 32 bits. */
 const MEMORY_MAX_BYTES = 2 ** 32 - 4;
-/** Of a submission. */
+/** Memories of a submission, at most. */
 const MEMORIES_MAX = 16;
-/** How long to look in each turn of the event loop before looking once a millisecond: short work has ended by then. */
+/**
+ * Milliseconds of polling in each turn of the event loop, before polling every POLL_MS: short work has ended by then.
+ */
 const TURNS_MS = 1;
 const POLL_MS = 1;
 
@@ -53,7 +55,7 @@ class MetalMemory implements ComputeMemory {
 
   close(): void {
     if (this.#handle === 0) return;
-    if (this.bytes) detach(this.bytes.buffer); // no view is left on memory that goes
+    if (this.bytes) detach(this.bytes.buffer); // views of freed memory become empty
     native().lf_metal_memory_close(this.#handle);
     this.#handle = 0;
   }
@@ -77,23 +79,23 @@ class MetalPipeline implements NativePipeline {
   }
 }
 
-/** Apple's default GPU. Its memory is the host's too, so "upload" and "readback" are one. */
+/** Apple's default GPU. It shares the host's memory: "upload" and "readback" are the same. */
 export class MetalDevice implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;
-  /** All of Apple's GPUs have half. Subgroups are not there yet: which of them a GPU has, its family says. */
+  /** All of Apple's GPUs have f16. Subgroups are not supported yet: they depend on the GPU's family. */
   readonly target: Target;
-  /** A GPU of Apple's ends no loop; after some seconds the system ends the submission. */
+  /** Apple's GPUs have no limit of loops. The system ends a submission after some seconds. */
   readonly loopRoundsMax = Number.POSITIVE_INFINITY;
   readonly #shim = native();
   #handle: number;
-  /** Of threadgroup memory. */
+  /** Bytes of threadgroup memory. */
   readonly #workgroupMaxBytes: number;
   readonly #steps = new StepWords();
-  /** What a submission that found no room waits for. */
-  #full = 0;
+  /** The timeline value at which the queue, full at the last submission, has capacity again. */
+  #capacityAt = 0;
 
-  /** BACKEND_UNAVAILABLE with the reason. */
+  /** Throws BACKEND_UNAVAILABLE with the reason. */
   constructor() {
     this.#handle = check(this.#shim, this.#shim.lf_metal_open());
     const info = new Uint8Array(new ArrayBuffer(METAL_INFO.sizeof));
@@ -141,7 +143,7 @@ export class MetalDevice implements ComputeDevice {
     check(this.#shim, result);
     const value = reached[0] as number;
     if (result !== CONSTANTS.LF_FULL) return value;
-    this.#full = value;
+    this.#capacityAt = value;
     return 0;
   }
 
@@ -169,9 +171,9 @@ export class MetalDevice implements ComputeDevice {
     }
   }
 
-  /** A command buffer counts as ended a little later than its value is reached: a turn is left for that. */
-  async room(timeoutMs: number): Promise<void> {
-    await this.wait(this.#full, timeoutMs);
+  /** Metal ends a command buffer shortly after its value is reached: one more turn of the event loop waits for that. */
+  async waitCapacity(timeoutMs: number): Promise<void> {
+    await this.wait(this.#capacityAt, timeoutMs);
     await turn();
   }
 
@@ -186,7 +188,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Kernels on Apple's default GPU. BACKEND_UNAVAILABLE with the reason, GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY. */
+/** A backend on Apple's default GPU. Rejects with BACKEND_UNAVAILABLE, GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY. */
 export async function openMetal(clock: HybridLogicalClock): Promise<KernelBackend> {
   return openRings(new MetalDevice(), clock);
 }

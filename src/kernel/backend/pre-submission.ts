@@ -1,10 +1,10 @@
 /**
- * Pre-submission: after three identical submissions in a row, the next one is submitted early and waits on the GPU for a
- * semaphore that the host signals. Signalling takes less time than submitting: on an H200 a call of a kernel takes 1.2 x an
- * empty submission with this file, and 1.5 x without. LAVA_FLOW_PRE_SUBMISSION=off switches it off.
+ * Pre-submission: after three identical submissions in a row, the next one is submitted early and waits on the GPU for
+ * a semaphore that the host signals. Signalling takes less time than submitting: on an H200 a call of a kernel takes
+ * 1.2 x an empty submission with this file, and 1.5 x without. LAVA_FLOW_PRE_SUBMISSION=off switches it off.
  *
- * An armed submission also runs, untriggered, when anything else is submitted to the device. So submissions carry a parity,
- * 0 and 1 in turn, and a dispatch whose parity differs from the one in the upload heap does nothing.
+ * An armed submission also runs, untriggered, when anything else is submitted to the device. So submissions carry a
+ * parity, alternately 0 and 1, and a dispatch whose parity differs from the one in the upload heap does nothing.
  */
 
 import { PUSH } from "../shader/layout.ts";
@@ -13,10 +13,12 @@ import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 /** Repetitions of a submission that arm the next one. A misprediction doubles the number, up to REPEATS_MAX. */
 const REPEATS = 2;
 const REPEATS_MAX = 1024;
-/** Milliseconds that a submission stays armed while the program submits nothing; it may be twice that. */
+/**
+ * Milliseconds that a submission stays armed while the program submits nothing. It may stay armed for twice that time.
+ */
 const ARMED_MS = 100;
 
-/** The properties of a submission of one dispatch that tell it from another. */
+/** The properties of a submission of one dispatch that are compared. */
 interface Dispatch {
   readonly step: Step;
   readonly groups: number;
@@ -34,7 +36,9 @@ export class PreSubmission {
   #repeats = 0;
   /** Repetitions that arm the next submission. */
   #needed = REPEATS;
-  /** The timeline value of the armed submission, which is identical to the last one and has the next parity; 0: none. */
+  /**
+   * The timeline value of the armed submission, which is identical to the last one and has the next parity; 0: none.
+   */
   #armed = 0;
   #parity = 0;
   /** Calls of `next`. */
@@ -47,7 +51,9 @@ export class PreSubmission {
     this.#failed = failed;
   }
 
-  /** The parity of the next submission, which is set in its dispatches. The caller writes it to memory before `submit`. */
+  /**
+   * The parity of the next submission, which is set in its dispatches. The caller writes it to memory before `submit`.
+   */
   next(steps: readonly Step[]): number {
     const last = this.#last;
     this.#last = onlyDispatch(steps);
@@ -80,7 +86,7 @@ export class PreSubmission {
     this.#timer = null;
   }
 
-  /** Costs no time of the call: the GPU is at work meanwhile. */
+  /** Arms the next submission while the GPU works on this one: the call takes no longer. */
   #arm(memories: readonly ComputeMemory[], steps: readonly Step[]): void {
     const [step] = steps as readonly [Step & { kind: "dispatch" }];
     step.push[PUSH.PARITY] = this.#parity ^ 1;

@@ -1,4 +1,4 @@
-/** Places of messages that wait: by priority, then by age. Nothing is allocated for a message. */
+/** Slots of waiting messages, by priority, then by age. No memory is allocated for a message. */
 import type { Priority } from "../base/message.ts";
 
 const LEVELS = [3, 2, 1, 0] as const;
@@ -18,8 +18,9 @@ export class PriorityQueue {
   readonly #rings: readonly Ring[];
   readonly #free: Uint32Array;
   #freeCount: number;
-  /** Of each level, in the order that was given last; and of all together. */
+  /** Messages of each level in the last `order`. */
   readonly #ordered = new Uint32Array(4);
+  /** Messages in the last `order`. */
   ordered = 0;
 
   /** `capacity` is a power of two. */
@@ -34,7 +35,7 @@ export class PriorityQueue {
     return this.#mask + 1 - this.#freeCount;
   }
 
-  /** The place of a new message, which waits from now on; -1 where there is none. */
+  /** Adds a message and returns its slot; -1 where no slot is free. */
   add(priority: Priority): number {
     if (this.#freeCount === 0) return -1;
     const slot = this.#free[--this.#freeCount] as number;
@@ -43,7 +44,7 @@ export class PriorityQueue {
     return slot;
   }
 
-  /** The first in the order; 0 where nothing waits. */
+  /** The slot of the first message; 0 where no message waits. */
   get first(): number {
     for (const level of LEVELS) {
       const ring = this.#rings[level] as Ring;
@@ -52,7 +53,7 @@ export class PriorityQueue {
     return 0;
   }
 
-  /** Writes the places of all that waits from `at` on, in their order. Returns how many. */
+  /** Writes the slots of all waiting messages, in order, from word `at` on. Returns their number. */
   order(words: Uint32Array, at: number): number {
     let count = 0;
     for (const level of LEVELS) {
@@ -64,14 +65,14 @@ export class PriorityQueue {
     return count;
   }
 
-  /** The first `count` of what was ordered last wait no more. */
+  /** Removes the first `count` messages of the last `order`. */
   take(count: number): void {
-    let rest = count;
+    let left = count;
     for (const level of LEVELS) {
       const ring = this.#rings[level] as Ring;
-      const here = Math.min(rest, this.#ordered[level] as number);
-      for (let i = 0; i < here; i++) this.#free[this.#freeCount++] = ring.slots[ring.tail++ & this.#mask] as number;
-      rest -= here;
+      const taken = Math.min(left, this.#ordered[level] as number);
+      for (let i = 0; i < taken; i++) this.#free[this.#freeCount++] = ring.slots[ring.tail++ & this.#mask] as number;
+      left -= taken;
     }
     this.#ordered.fill(0);
     this.ordered = 0;

@@ -1,4 +1,4 @@
-/** Messages as bytes: the header of 256 bytes, and the payload behind it. */
+/** Slots of a GPU's rings: a header of 256 bytes, and the payload. */
 
 import { checksum, HEADER, headerFault, readHeader, writeHeader } from "../base/header.ts";
 import type { Message, Priority } from "../base/message.ts";
@@ -6,31 +6,31 @@ import { FLAG } from "../shader/layout.ts";
 
 const WORD = 4;
 
-/** Room for a header and a payload, in words: whole lines of the caches. */
+/** Words of a slot: a header and a payload, rounded up to 64 bytes, a line of most caches. */
 export const slotWords = (payloadBytes: number): number => HEADER.WORDS + Math.ceil(payloadBytes / 64) * 16;
 
-/** `words` and `bytes` show one memory, which is only written, and best in order: it may be the GPU's. */
+/** `words` and `bytes` are views of one memory. It is only written, in ascending order: it may be BAR memory. */
 export function writeSlot(words: Uint32Array, bytes: Uint8Array, at: number, message: Message): void {
   const { payload } = message;
   writeHeader(words, at, message);
   if (payload.length === 0) return;
-  // The bytes of the last word behind the payload are 0.
+  // The bytes of the last word behind the payload must be 0.
   words[at + HEADER.WORDS + ((payload.length - 1) >> 2)] = 0;
   bytes.set(payload, (at + HEADER.WORDS) * WORD);
 }
 
-/** What a kernel put out: a message, or word of one that its body was not given. */
+/** An output of a kernel: a message, or a report on a message that was dropped or not replied to. */
 export interface Found {
   message: Message;
-  /** Null for a message. */
+  /** Why the body was not given the message; null for other outputs. */
   dropped: "deadline" | "checksum" | null;
-  /** It had a correlation, and no reply: so many messages carry that on. -1: another case. */
+  /** Messages that carry on the call of a message without a reply; -1 for other outputs. */
   silent: number;
 }
 
 /**
- * Reads what a device wrote: nothing of it is believed. A string says what is wrong: it is none that `source`, a kernel
- * with payloads of at most `payloadBytes`, can have written.
+ * Reads and checks an output of the kernel `source`, with payloads of at most `payloadBytes`. Returns a description of
+ * the fault where the kernel can't have written it.
  */
 export function readSlot(
   words: Uint32Array,

@@ -1,11 +1,11 @@
-/** The steps of a submission as the shim reads them: lf_step, whichever API runs them. */
+/** The steps of a submission as the shim reads them: an array of lf_step, for all APIs. */
 import { CONSTANTS, STEP } from "../../native/layout.ts";
 import type { ComputePipeline, Step } from "./compute.ts";
 
 const { LF_STEP_DISPATCH, LF_STEP_INDIRECT, LF_STEP_ZERO, LF_STEP_COPY } = CONSTANTS;
 const WORD = 4;
 const STEP_WORDS = STEP.sizeof / WORD;
-/** Of a step, by the word. */
+/** Offsets of a step's fields, in words. */
 const AT = {
   kind: STEP.kind / WORD,
   noBarrier: STEP.no_barrier / WORD,
@@ -19,12 +19,12 @@ const AT = {
   push: STEP.push / WORD,
 } as const;
 
-/** A pipeline that the shim has. */
+/** A pipeline of the shim. */
 export interface NativePipeline extends ComputePipeline {
   readonly handle: number;
 }
 
-/** Memory for them that grows, and is used again: the shim copies what it needs. */
+/** Memory for the steps of a submission. It grows and is reused, because the shim copies the steps. */
 export class StepWords {
   #words = new Uint32Array(new ArrayBuffer(STEP.sizeof));
 

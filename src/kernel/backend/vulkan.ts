@@ -1,4 +1,4 @@
-/** Ring kernels through Vulkan: the GPU's queue, as the rings of gpu.ts use it. */
+/** Ring kernels through Vulkan. */
 import { invalidArgument, LavaFlowError } from "../../errors.ts";
 import type { GpuDevice } from "../../gpu/device.ts";
 import { GpuPipeline } from "../../gpu/pipeline.ts";
@@ -16,9 +16,9 @@ import type { ComputeDevice, ComputeMemory, ComputePipeline, MemoryUse, Step } f
 import { openRings } from "./gpu.ts";
 import { StepWords } from "./steps.ts";
 
-/** Words are counted in 32 bits; beyond 1 GiB in one memory a runtime is better made several. */
+/** Bytes of one memory, at most. Shaders count words in 32 bits; programs with more than 1 GiB use several runtimes. */
 const MEMORY_MAX = 2 ** 30;
-/** Mesa's software device leaves all loops of an invocation after so many rounds (LP_MAX_TGSI_LOOP_ITERATIONS, Mesa 22). */
+/** Loop iterations of an invocation on Mesa's software device (LP_MAX_TGSI_LOOP_ITERATIONS, Mesa 22). */
 const SOFTWARE_ROUNDS = 65_535;
 const WORD = 4;
 
@@ -40,7 +40,7 @@ class VulkanMemory implements ComputeMemory {
   }
 }
 
-/** A GPU, of which it takes over one use. */
+/** A GPU. `close` releases `device`, which the caller has retained. */
 export class VulkanCompute implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;
@@ -51,8 +51,8 @@ export class VulkanCompute implements ComputeDevice {
   readonly #value = new Float64Array(new ArrayBuffer(8));
   #handles = new Int32Array(new ArrayBuffer(16 * WORD));
   readonly #steps = new StepWords();
-  /** What has to be reached before there is room. */
-  #roomAt = 0;
+  /** The timeline value at which the queue, full at the last submission, has capacity again. */
+  #capacityAt = 0;
 
   constructor(device: GpuDevice) {
     this.#device = device;
@@ -66,7 +66,7 @@ export class VulkanCompute implements ComputeDevice {
     if (sizeBytes > this.memoryMaxBytes) {
       throw invalidArgument("the memory of the kernels", sizeBytes, `at most ${this.memoryMaxBytes} bytes in all`);
     }
-    const memory = new VulkanMemory(this.#place(use, sizeBytes), use !== "device");
+    const memory = new VulkanMemory(this.#memory(use, sizeBytes), use !== "device");
     try {
       await this.#device.queue.fill(memory.handle, 0, sizeBytes, 0);
     } catch (error) {
@@ -76,8 +76,8 @@ export class VulkanCompute implements ComputeDevice {
     return memory;
   }
 
-  /** The GPU's own memory, where it can be mapped, takes posted writes; reading is for memory of the host. */
-  #place(use: MemoryUse, sizeBytes: number): NativeMemory {
+  /** BAR memory for uploads, because the host's writes to it are posted; pinned host memory for readback. */
+  #memory(use: MemoryUse, sizeBytes: number): NativeMemory {
     if (use === "device") return allocateGpu(this.#device, sizeBytes, false, null);
     if (use === "upload")
       return allocateBar(this.#device, sizeBytes) ?? allocateGpu(this.#device, sizeBytes, true, null);
@@ -85,7 +85,7 @@ export class VulkanCompute implements ComputeDevice {
       try {
         const pinned = allocatePinned(this.#device, sizeBytes, null);
         if (pinned.gpu) return pinned;
-        pinned.close(); // only CUDA reaches it
+        pinned.close(); // pinned by CUDA only: Vulkan can't use it
       } catch (error) {
         if (!(error instanceof LavaFlowError && error.code === "GPU_PINNING_FAILED")) throw error;
       }
@@ -106,7 +106,7 @@ export class VulkanCompute implements ComputeDevice {
     const { handle } = this.#device;
     const result = this.#shim.lf_queue_steps(handle, handles, memories.length, words, steps.length, this.#value);
     if (this.#checked(result) !== CONSTANTS.LF_FULL) return this.#value[0] as number;
-    this.#roomAt = this.#value[0] as number;
+    this.#capacityAt = this.#value[0] as number;
     return 0;
   }
 
@@ -145,17 +145,19 @@ export class VulkanCompute implements ComputeDevice {
     return this.#device.queue.wait(value, { timeoutMs }, "kernels did not end");
   }
 
-  room(timeoutMs: number): Promise<void> {
-    return this.#device.queue.wait(this.#roomAt, { timeoutMs }, "there was no room for kernels");
+  waitCapacity(timeoutMs: number): Promise<void> {
+    return this.#device.queue.wait(this.#capacityAt, { timeoutMs }, "the queue stayed full");
   }
 
   close(): void {
-    this.#shim.lf_queue_trigger(this.#device.handle); // what waits would keep its memory; a device that is lost keeps none
+    this.#shim.lf_queue_trigger(this.#device.handle); // an armed submission would keep its memory
     this.#device.release();
   }
 }
 
-/** Kernels on `device`, which is retained until they are closed. GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY, GPU_DEVICE_LOST. */
+/**
+ * Kernels on `device`, which is retained until they are closed. GPU_OUT_OF_MEMORY, HOST_OUT_OF_MEMORY, GPU_DEVICE_LOST.
+ */
 export async function openVulkan(device: GpuDevice, clock: HybridLogicalClock): Promise<KernelBackend> {
   return openRings(new VulkanCompute(device.retain()), clock);
 }
