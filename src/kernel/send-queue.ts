@@ -36,7 +36,7 @@ export class SendQueue {
 
   /** Resolves when the message is in the input. After TIMEOUT and ABORTED the message is not sent. */
   wait(message: Message, limit: Limit): Promise<void> {
-    const what = () => `the input of "${this.#id}" stayed full`;
+    const what = () => `the input of "${this.#id}" had no free slot`;
     const waiter = new Waiter<void>(limit, what, () => withdraw(), this.#origin);
     const withdraw = this.add(
       message,

@@ -146,7 +146,7 @@ export class VulkanCompute implements ComputeDevice {
   }
 
   waitCapacity(timeoutMs: number): Promise<void> {
-    return this.#device.queue.wait(this.#capacityAt, { timeoutMs }, "the queue stayed full");
+    return this.#device.queue.wait(this.#capacityAt, { timeoutMs }, "the queue of the GPU had no capacity");
   }
 
   close(): void {

@@ -44,7 +44,7 @@ export function queues(setting: Setting): void {
       await block(kernel);
       await kernel.send({ payload: words(1) });
       const error = await failure("TIMEOUT", () => kernel.send({ payload: words(2), deadlineMs: 5 }));
-      expect(error.message).toContain("no room");
+      expect(error.message).toContain("no free slot");
       const late = await failure("TIMEOUT", () => kernel.call({ payload: words(3) }, { timeoutMs: 5 }));
       expect(late.message).toContain("receive()");
       await kernel.receive();
