@@ -41,9 +41,7 @@ export interface RuntimeOptions {
   name?: string;
 }
 
-/**
- * Messages that waited at the shutdown: those that were handled before the end and those that were not; also by kernel.
- */
+/** Messages that waited at the shutdown, handled or not, in all and by kernel. */
 export interface ShutdownReport extends Remains {
   kernels: (Remains & { id: string })[];
 }
@@ -60,9 +58,7 @@ interface Opened {
   rejected: { backend: Backend; reason: string }[];
 }
 
-/**
- * The backends in the order in which "auto" tries them: whether each works here, on which device, or why it does not.
- */
+/** The backends in the order of "auto": whether each works here, on which device, or why it does not. */
 export function kernelBackends(): { backend: Backend; viable: boolean; reason: string }[] {
   const metal = metalUnavailable();
   return [
@@ -209,8 +205,7 @@ export class KernelRuntime implements AsyncDisposable {
 
   /**
    * `launched`: kernels of the runtime; `active`: those that are active; `messagesProcessed`: messages that all kernels
-   * have handled, also ended ones; `dispatches`: submissions to the GPU, drains of the event loop, or messages to
-   * Workers.
+   * have handled, also ended ones; `dispatches`: submissions to the GPU, drains, or messages to Workers.
    */
   get metrics() {
     const kernels = this.kernels();
@@ -329,9 +324,7 @@ export class KernelRuntime implements AsyncDisposable {
   }
 }
 
-/**
- * Resolves when no kernel has pending messages, and at `limit` at the latest. Kernels may send to each other meanwhile.
- */
+/** Resolves when no kernel has pending messages, and at `limit` at the latest. Kernels may send to each other. */
 async function quietOf(kernels: RingKernel[], limit: number): Promise<void> {
   for (;;) {
     const busy = kernels.filter(({ pending }) => pending > 0);
