@@ -191,7 +191,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     ["MTLCreateSystemDefaultDevice", "BACKEND_UNAVAILABLE", "Metal has no device here"],
     ["newCommandQueueWithMaxCommandBufferCount:", "BACKEND_UNAVAILABLE", "gives no command queue"],
     ["newSharedEvent", "BACKEND_UNAVAILABLE", "gives no shared event"],
-    ["newBufferWithLength:options:", "GPU_OUT_OF_MEMORY", "has not 4096 bytes"],
+    ["newBufferWithLength:options:", "GPU_OUT_OF_MEMORY", "less than 4096 bytes"],
     ["contents", "NOT_HOST_VISIBLE", "does not show memory"],
     ["MTLCompileOptions", "BACKEND_UNAVAILABLE", "Metal has no class MTLCompileOptions"],
     ["NSString", "BACKEND_UNAVAILABLE", "Metal has no class NSString"],

@@ -27,7 +27,7 @@ int32_t lf_device_open(int32_t vulkan, int32_t index) {
 int32_t lf_device_available(int32_t handle, double *out) {
   lf_device *device = lf_device_get(handle);
   if (!device) return LF_ECLOSED;
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the bytes available");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the bytes available");
   *out = lf_device_free_bytes(device);
   return LF_OK;
 }

@@ -1,4 +1,4 @@
-/* Memory as objects: arguments checked, the strategy carried out, the handle made. */
+/* Memory objects: checks arguments, allocates by strategy, makes the handle. */
 #include "abi/device.h"
 #include "abi/memory.h"
 
@@ -15,19 +15,19 @@
 #define SIZE_LIMIT 4294967296.0
 
 typedef struct {
-  lf_host_block block; /* nothing where the memory is the GPU's own */
+  lf_host_block block; /* all zero for GPU memory */
   lf_gpu_memory *gpu;  /* or NULL */
-  uint64_t size; /* what was asked for; the block has whole pages */
+  uint64_t size; /* bytes requested; the block has whole pages */
   int32_t strategy;
 } memory;
 
-/* Pages that CUDA does not let go of stay: it would know others at their address for them. */
+/* Pages that CUDA fails to unregister are never freed: CUDA would keep their address registered for other pages. */
 static void free_pages(lf_host_block *block) {
   if (block->pinned_by == LF_PINNED_BY_CUDA && lf_cuda_host_unregister(block->segment.address) < 0) return;
   lf_host_free(block);
 }
 
-/* Work under way uses pinned pages and the GPU's own memory alike: they go when it has ended. */
+/* Frees pinned pages when the work that uses them has ended. */
 static void unpinned(void *context) {
   memory *m = context;
   free_pages(&m->block);
@@ -46,11 +46,11 @@ static void destroy(void *object) {
   free(m);
 }
 
-/* Takes the block and the GPU's memory over, also when it fails. */
+/* Takes ownership of the block and the GPU memory, also when it fails. Returns the handle. */
 static int32_t make(int32_t strategy, uint64_t size, lf_host_block *block, lf_gpu_memory *gpu) {
   memory *m = malloc(sizeof *m);
   if (!m) {
-    if (gpu) lf_gpu_memory_free(gpu, NULL, NULL); /* which no work has used yet */
+    if (gpu) lf_gpu_memory_free(gpu, NULL, NULL); /* no work has used it yet */
     if (strategy == LF_MEMORY_SHARED) lf_segment_close(&block->segment);
     else if (strategy != LF_MEMORY_GPU) free_pages(block);
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "%zu bytes for a memory object", sizeof *m);
@@ -64,7 +64,7 @@ static int32_t make(int32_t strategy, uint64_t size, lf_host_block *block, lf_gp
   return handle;
 }
 
-/* A segment from elsewhere may end within its last page, which is there all the same. */
+/* An imported segment may end within its last page, which is mapped as a whole. */
 static size_t page_count(const lf_segment *segment) {
   return (segment->size + segment->page_bytes - 1) / segment->page_bytes;
 }
@@ -83,13 +83,13 @@ static int32_t describe(int32_t handle, uint64_t size, int32_t strategy, const l
   return LF_OK;
 }
 
-/* Sizes on a GPU are checked against what it has: here, that the number is one. */
+/* Whether `size` is a number of bytes; the device checks it against its limits. */
 static int whole_gpu_size(double size) { return size >= 1 && lf_whole(size); }
 
 static int whole_size(double size) { return size >= 1 && size <= SIZE_LIMIT && lf_whole(size); }
 
 int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_memory_info *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the memory's description");
   if (!whole_size(size)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a memory of %g bytes", size);
   lf_host_block block = {.segment = {.os = -1}, .numa_node = -1};
   int32_t status;
@@ -108,7 +108,7 @@ int32_t lf_memory_allocate(int32_t strategy, double size, int32_t numa_node, lf_
 int32_t lf_memory_import(int64_t os_handle, double size, lf_memory_info *out) {
   lf_host_block block = {.segment = {.os = -1}, .numa_node = -1};
   int32_t status;
-  if (!out) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
+  if (!out) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the memory's description");
   else if (!whole_size(size)) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a memory of %g bytes", size);
   else status = lf_segment_attach(os_handle, (size_t)size, &block.segment);
   if (status < 0) return lf_external_refuse(os_handle);
@@ -139,7 +139,7 @@ const lf_segment *lf_memory_segment(int32_t handle, uint64_t *size) {
   return &m->block.segment;
 }
 
-/* ---- the GPU's ---- */
+/* ---- GPU memory ---- */
 
 lf_gpu_memory *lf_memory_gpu(int32_t handle) {
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
@@ -155,7 +155,7 @@ int32_t lf_memory_adopt_gpu(lf_gpu_memory *gpu) {
   return make(LF_MEMORY_GPU, gpu->size, &none, gpu);
 }
 
-static int32_t hand_out_gpu(lf_gpu_memory *gpu, lf_memory_info *out) {
+static int32_t make_gpu_handle(lf_gpu_memory *gpu, lf_memory_info *out) {
   *out = (lf_memory_info){.address = (uint64_t)(uintptr_t)gpu->address,
                           .size = gpu->size,
                           .allocated = gpu->allocation,
@@ -168,17 +168,17 @@ static int32_t hand_out_gpu(lf_gpu_memory *gpu, lf_memory_info *out) {
   return out->handle < 0 ? out->handle : LF_OK;
 }
 
-enum kind { HIDDEN, VISIBLE, WINDOW };
+enum kind { HIDDEN, VISIBLE, BAR };
 
 static int32_t allocate_on_gpu(int32_t device_handle, double size, enum kind kind, lf_memory_info *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the memory's description");
   if (!whole_gpu_size(size)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a GPU memory of %g bytes", size);
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
   lf_gpu_memory *gpu;
-  int32_t status = kind == WINDOW ? lf_gpu_memory_allocate_bar(device, (uint64_t)size, &gpu)
+  int32_t status = kind == BAR ? lf_gpu_memory_allocate_bar(device, (uint64_t)size, &gpu)
                                   : lf_gpu_memory_allocate(device, (uint64_t)size, kind == VISIBLE, &gpu);
-  return status < 0 ? status : hand_out_gpu(gpu, out);
+  return status < 0 ? status : make_gpu_handle(gpu, out);
 }
 
 int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible, lf_memory_info *out) {
@@ -186,14 +186,14 @@ int32_t lf_memory_allocate_gpu(int32_t device, double size, int32_t host_visible
 }
 
 int32_t lf_memory_allocate_bar(int32_t device, double size, lf_memory_info *out) {
-  return allocate_on_gpu(device, size, WINDOW, out);
+  return allocate_on_gpu(device, size, BAR, out);
 }
 
 int32_t lf_memory_import_gpu(int32_t device_handle, int64_t os_handle, double size, double allocation,
                              int32_t host_visible, const uint8_t *uuids, lf_memory_info *out) {
   int32_t status = LF_OK;
   lf_device *device = NULL;
-  if (!out) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
+  if (!out) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the memory's description");
   else if (!whole_gpu_size(size)) status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a GPU memory of %g bytes", size);
   else if (!whole_gpu_size(allocation))
     status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "an allocation of %g bytes", allocation);
@@ -203,15 +203,16 @@ int32_t lf_memory_import_gpu(int32_t device_handle, int64_t os_handle, double si
   if (status < 0) return lf_external_refuse(os_handle);
   lf_gpu_memory *gpu;
   status = lf_gpu_memory_import(device, os_handle, (uint64_t)size, (uint64_t)allocation, host_visible != 0, &gpu);
-  return status < 0 ? status : hand_out_gpu(gpu, out);
+  return status < 0 ? status : make_gpu_handle(gpu, out);
 }
 
-/* Pins the pages through CUDA where Vulkan could not, for the reason that was recorded last, and CUDA has the GPU too. */
+/* Pins the pages through CUDA, if it has the GPU, too. Vulkan has failed, with the failure that was recorded last. */
 static int32_t pin_by_cuda(const lf_device *device, lf_host_block *block) {
   lf_status vulkan, cuda;
   lf_status_last(&vulkan);
   const uint8_t *uuid = device->info.device_uuid;
-  if (lf_cuda_peer_viable(uuid, uuid) == 1 && lf_cuda_host_register(block->segment.address, block->segment.size) == LF_OK) {
+  if (lf_cuda_peer_viable(uuid, uuid) == 1 && lf_cuda_host_register(block->segment.address,
+                                                                    block->segment.size) == LF_OK) {
     block->pinned_by = LF_PINNED_BY_CUDA;
     return LF_OK;
   }
@@ -221,13 +222,13 @@ static int32_t pin_by_cuda(const lf_device *device, lf_host_block *block) {
 }
 
 int32_t lf_memory_allocate_pinned(int32_t device_handle, double size, lf_memory_info *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the memory's description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the memory's description");
   if (!whole_size(size)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a memory of %g bytes", size);
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
-  /* Whole pieces of what the driver takes, which are whole pages. */
-  uint64_t piece = device->host_import_alignment ? device->host_import_alignment : 1;
-  uint64_t bytes = ((uint64_t)size + piece - 1) / piece * piece;
+  /* Pinned memory is a multiple of the driver's alignment, which is a multiple of the page size. */
+  uint64_t alignment = device->host_import_alignment ? device->host_import_alignment : 1;
+  uint64_t bytes = ((uint64_t)size + alignment - 1) / alignment * alignment;
   lf_host_block block = {.segment = {.os = -1}, .numa_node = -1};
   int32_t status = lf_host_standard((size_t)bytes, &block);
   if (status < 0) return status;
@@ -247,10 +248,10 @@ int32_t lf_memory_allocate_pinned(int32_t device_handle, double size, lf_memory_
   return handle < 0 ? handle : describe(handle, (uint64_t)size, LF_MEMORY_GPU_PINNED, &block, out);
 }
 
-/* ---- of any kind ---- */
+/* ---- any memory ---- */
 
 int32_t lf_memory_export(int32_t handle, int64_t *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the OS handle");
   memory *m = lf_handle_get(LF_KIND_MEMORY, handle);
   if (!m) return lf_handle_stale(LF_KIND_MEMORY, handle);
   if (m->gpu) return lf_gpu_memory_export_wait(m->gpu, out);
@@ -259,7 +260,7 @@ int32_t lf_memory_export(int32_t handle, int64_t *out) {
 }
 
 int32_t lf_memory_allocated(int32_t handle, double *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the bytes");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the bytes");
   const lf_gpu_memory *gpu = lf_memory_gpu(handle);
   if (!gpu) return lf_status_code();
   *out = (double)gpu->allocation;

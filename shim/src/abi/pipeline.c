@@ -48,7 +48,8 @@ lf_pipeline *lf_pipeline_get(int32_t handle, const lf_device *device) {
   }
   int32_t status = lf_pipeline_compiled(p);
   if (status == 0)
-    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the driver of %s is still compiling the shader: wait until lf_pipeline_ready is 1",
+    lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+            "the driver of %s is still compiling the shader: wait until lf_pipeline_ready is 1",
             device->info.name);
   return status == 1 ? p : NULL;
 }
@@ -71,7 +72,7 @@ int32_t lf_queue_dispatch(int32_t handle, int32_t pipeline_handle, const int32_t
   lf_pipeline *p = lf_pipeline_get(pipeline_handle, device);
   if (!p) return lf_status_code();
   if (!value || (count && !memories) || (push_bytes && !push))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value, no memories or no push constants");
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the value, no memories or no push constants");
   int32_t status = lf_pipeline_check(p, count, push_bytes, x, y, z);
   lf_gpu_memory *found[LF_BINDINGS_MAX];
   if (status == LF_OK) status = lf_pipeline_memories(p, memories, found);

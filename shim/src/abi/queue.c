@@ -5,9 +5,9 @@
 #include "base/whole.h"
 #include "gpu/queue.h"
 
-#define SPIN_LIMIT_US 1000000.0
+#define SPIN_LIMIT_US 1000000.0 /* bounds how long a call blocks its thread */
 
-/* The device of a handle and a value that was given out; NULL with the failure recorded. */
+/* The device of a handle, if `value` is one of its timeline values; NULL with the failure recorded. */
 static lf_device *find(int32_t handle, double value) {
   lf_device *device = lf_device_get(handle);
   if (!device || (lf_whole(value) && value <= (double)lf_queue_last(device))) return device;
@@ -40,7 +40,7 @@ int32_t lf_queue_trigger(int32_t handle) {
 int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {
   lf_device *device = find(handle, 0);
   if (!device) return lf_status_code();
-  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
+  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the value");
   lf_gpu_memory *gpu = lf_memory_gpu(memory);
   if (!gpu) return lf_status_code();
   if (gpu->device != device)
@@ -54,7 +54,7 @@ int32_t lf_queue_pending(int32_t handle, int32_t memory, double *value) {
 int32_t lf_queue_event_fd(int32_t handle, int64_t *out) {
   lf_device *device = find(handle, 0);
   if (!device) return lf_status_code();
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the descriptor");
   lf_waiter *waiter;
   int32_t status = lf_queue_waiter(device, &waiter);
   return status == LF_OK ? lf_waiter_event_fd(waiter, out) : status;

@@ -16,7 +16,7 @@ static lf_semaphore *find(int32_t handle) {
   return s;
 }
 
-static int32_t hand_out(lf_semaphore *s) {
+static int32_t make_handle(lf_semaphore *s) {
   int32_t handle = lf_handle_make(LF_KIND_SEMAPHORE, s, destroy);
   if (handle < 0) lf_semaphore_release(s);
   return handle;
@@ -27,7 +27,7 @@ int32_t lf_semaphore_create(int32_t device_handle, int32_t kind) {
   if (!device) return lf_status_code();
   lf_semaphore *s;
   int32_t status = lf_semaphore_make(device, kind, &s);
-  return status < 0 ? status : hand_out(s);
+  return status < 0 ? status : make_handle(s);
 }
 
 int32_t lf_semaphore_import(int32_t device_handle, int32_t kind, int64_t os, const uint8_t *uuids) {
@@ -39,24 +39,24 @@ int32_t lf_semaphore_import(int32_t device_handle, int32_t kind, int64_t os, con
   if (status < 0) return lf_external_refuse(os);
   lf_semaphore *s;
   status = lf_semaphore_attach(device, kind, os, &s);
-  return status < 0 ? status : hand_out(s);
+  return status < 0 ? status : make_handle(s);
 }
 
 int32_t lf_semaphore_export(int32_t semaphore, int64_t *out) {
   lf_semaphore *s = find(semaphore);
   if (!s) return lf_status_code();
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the OS handle");
   int32_t status = lf_device_check(s->device);
   return status < 0 ? status : lf_semaphore_share(s, out);
 }
 
 typedef int32_t (*operation)(lf_device *device, lf_semaphore *semaphore, uint64_t value);
 
-/* A submission of nothing but the wait or the signal. */
+/* Submits a wait or a signal, without commands. */
 static int32_t submit(int32_t semaphore, double value, double *queue_value, operation wait_or_signal) {
   lf_semaphore *s = find(semaphore);
   if (!s) return lf_status_code();
-  if (!queue_value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the queue's value");
+  if (!queue_value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the queue's value");
   if (s->kind == LF_SEMAPHORE_BINARY) value = 0;
   else if (!(value >= 1 && lf_whole(value)))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a timeline has values from 1 to 2^53, not %g", value);
@@ -91,7 +91,7 @@ int32_t lf_semaphore_wait(int32_t semaphore, double value, double *queue_value) 
 int32_t lf_semaphore_value(int32_t semaphore, double *out) {
   lf_semaphore *s = find(semaphore);
   if (!s) return lf_status_code();
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the timeline's value");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the timeline's value");
   if (s->kind != LF_SEMAPHORE_TIMELINE)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a binary semaphore has no value");
   uint64_t now;

@@ -1,11 +1,11 @@
-/* Bytes from and to a GPU's memory, by the handles of both. */
+/* Writes to and reads from GPU memory, by the handles of device and memory. */
 #include "gpu/staging.h"
 
 #include "abi/device.h"
 #include "abi/transfer.h"
 #include "base/status.h"
 
-/* GPU-pinned memory is the host's own: there is nothing to stage. */
+/* The host accesses GPU-pinned memory directly, so it needs no staging. */
 static int32_t check_range(lf_device *device, int32_t memory, double offset, double size, lf_range *out) {
   int32_t status = lf_range_of(device, memory, offset, size, out);
   if (status == LF_OK && out->memory->pinned)
@@ -16,7 +16,7 @@ static int32_t check_range(lf_device *device, int32_t memory, double offset, dou
 
 int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void *data, double size, int32_t first,
                        double *value) {
-  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no place for the value");
+  if (!data || !value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no bytes to write, or no memory for the value");
   *value = 0;
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
@@ -26,7 +26,7 @@ int32_t lf_queue_write(int32_t handle, int32_t memory, double offset, const void
 }
 
 int32_t lf_queue_read(int32_t handle, int32_t memory, double offset, double size, int32_t first, lf_staged_read *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the read's description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the read's description");
   *out = (lf_staged_read){0};
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();

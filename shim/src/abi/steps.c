@@ -1,4 +1,4 @@
-/* Several commands in one submission: rounds of dispatches, what they need cleared before and copied after. */
+/* Several commands in one submission: rounds of dispatches, zeroing before them, copies after them. */
 #include <string.h>
 
 #include "abi/device.h"
@@ -7,10 +7,10 @@
 #include "base/status.h"
 #include "gpu/queue.h"
 
-/* Steps of a submission whose commands are kept. */
+/* Steps of a submission whose commands are kept: bounds the key. */
 #define KEPT_STEPS_MAX 4
 
-/* All that a call names, looked up once. */
+/* The objects of a call, looked up once. */
 typedef struct {
   lf_device *device;
   VkCommandBuffer commands;
@@ -24,7 +24,8 @@ typedef struct {
   uint32_t used_count;
 } recording;
 
-/* What commands depend on. Where buffers or pipelines were destroyed since, a handle may be another one's. */
+/* All that the commands depend on. `destroyed` is in it because a driver may reuse the handle of a destroyed buffer or
+ * pipeline. */
 typedef struct {
   uint64_t destroyed;
   uint32_t memory_count, step_count;
@@ -36,7 +37,7 @@ typedef struct {
   } used[KEPT_STEPS_MAX];
   lf_step steps[KEPT_STEPS_MAX];
 } key;
-_Static_assert(sizeof(key) <= LF_KEY_BYTES_MAX, "room for a key");
+_Static_assert(sizeof(key) <= LF_KEY_BYTES_MAX, "a key fits into a recording");
 
 static int32_t find_memories(recording *r) {
   for (uint32_t i = 0; i < r->memory_count; i++) {
@@ -49,7 +50,7 @@ static int32_t find_memories(recording *r) {
   return LF_OK;
 }
 
-/* LF_OK unless `size` bytes from `offset` are not all in the memory, or not whole words. */
+/* LF_OK; INVALID_ARGUMENT unless `size` bytes from `offset` are whole words within the memory. */
 static int32_t check_range(const recording *r, uint32_t at, uint32_t memory, uint32_t offset, uint32_t size) {
   if (memory >= r->memory_count)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u uses memory %u of %u", at, memory, r->memory_count);
@@ -59,8 +60,8 @@ static int32_t check_range(const recording *r, uint32_t at, uint32_t memory, uin
                  size, offset, (unsigned long long)all);
 }
 
-/* The place of a pipeline among those used, or behind them. */
-static uint32_t place_of(const recording *r, const lf_pipeline *p) {
+/* The index of a pipeline among those used; `used_count` when it is not used yet. */
+static uint32_t index_of(const recording *r, const lf_pipeline *p) {
   uint32_t i = 0;
   while (i < r->used_count && r->used[i].pipeline != p) i++;
   return i;
@@ -69,12 +70,13 @@ static uint32_t place_of(const recording *r, const lf_pipeline *p) {
 static int32_t find_pipeline(recording *r, uint32_t at, const lf_step *step) {
   lf_pipeline *p = lf_pipeline_get(step->pipeline, r->device);
   if (!p) return lf_status_code();
-  uint32_t i = place_of(r, p);
+  uint32_t i = index_of(r, p);
   if (i < r->used_count) return LF_OK;
   if (i == LF_STEP_PIPELINES_MAX)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "one submission uses more than %d shaders", LF_STEP_PIPELINES_MAX);
   if (lf_pipeline_bindings(p) > r->memory_count || lf_pipeline_push_bytes(p) > sizeof step->push)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: a shader with %u buffers and %u bytes of push constants, where "
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                   "step %u: a shader with %u buffers and %u bytes of push constants, where "
                    "there are %u memories and %zu bytes", at, lf_pipeline_bindings(p), lf_pipeline_push_bytes(p),
                    r->memory_count, sizeof step->push);
   VkDescriptorBufferInfo buffers[LF_BINDINGS_MAX];
@@ -92,10 +94,10 @@ static int32_t find_pipelines(recording *r, const lf_step *steps, uint32_t count
   return status;
 }
 
-/* Returns the pipeline, which was found before. */
+/* Records the binds of a step. Its pipeline was found before. */
 static lf_pipeline *bind(const recording *r, const lf_step *step) {
   lf_pipeline *p = lf_pipeline_get(step->pipeline, r->device);
-  lf_pipeline_bind(p, r->commands, &r->used[place_of(r, p)].descriptors, step->push);
+  lf_pipeline_bind(p, r->commands, &r->used[index_of(r, p)].descriptors, step->push);
   return p;
 }
 
@@ -103,14 +105,15 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
   const lf_device_functions *vk = &r->device->vk;
   int32_t status;
   uint32_t most;
-  /* The submission itself is ordered after all before it, but not so that it reads the sizes of dispatches. */
+  /* The submission is ordered after all work before it, except for the sizes of indirect dispatches. */
   if (step->kind == LF_STEP_INDIRECT && !step->no_barrier) lf_queue_barrier_indirect(r->device);
   else if (at > 0 && !step->no_barrier) lf_queue_barrier(r->device);
   switch (step->kind) {
     case LF_STEP_DISPATCH:
       most = lf_pipeline_groups_max(bind(r, step));
       if (step->groups == 0 || step->groups > most)
-        return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: %u workgroups, where 1 to %u can be", at, step->groups, most);
+        return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "step %u: %u workgroups, where 1 to %u can be", at, step->groups,
+                       most);
       vk->CmdDispatch(r->commands, step->groups, 1, 1);
       return LF_OK;
     case LF_STEP_INDIRECT:
@@ -141,11 +144,11 @@ static int32_t record(recording *r, uint32_t at, const lf_step *step) {
   }
 }
 
-/* LF_OK with a submission whose commands are to be recorded, 1 with one that has them. */
+/* LF_OK with a submission whose commands have to be recorded; 1 with one whose commands are recorded. */
 static int32_t begin(recording *r, const lf_step *steps, uint32_t count) {
   if (count > KEPT_STEPS_MAX) return lf_queue_begin(r->device, 1, &r->commands);
   key k;
-  memset(&k, 0, sizeof k); /* what lies between its fields too */
+  memset(&k, 0, sizeof k); /* keys are compared with their padding */
   k.destroyed = r->device->destroyed;
   k.memory_count = r->memory_count;
   k.step_count = count;
@@ -162,11 +165,12 @@ static int32_t begin(recording *r, const lf_step *steps, uint32_t count) {
 }
 
 static int32_t run(int32_t handle, const int32_t *memories, uint32_t memory_count, const lf_step *steps,
-                   uint32_t step_count, int is_gated, double *value) {
+                   uint32_t step_count, int is_armed, double *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
   if (!value || !memories || !steps || step_count == 0 || memory_count == 0 || memory_count > LF_BINDINGS_MAX)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value, or %u steps with %u memories: 1 to %d", step_count,
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the value, or %u steps with %u memories: 1 to %d",
+                   step_count,
                    memory_count, LF_BINDINGS_MAX);
   recording r = {.device = device, .handles = memories, .memory_count = memory_count};
   int32_t status = find_memories(&r);
@@ -175,7 +179,7 @@ static int32_t run(int32_t handle, const int32_t *memories, uint32_t memory_coun
   if (status == LF_FULL) return lf_queue_full(device, value);
   if (status < 0) return status;
   int is_recorded = status == 1;
-  status = is_gated ? lf_submission_arm(device) : LF_OK;
+  status = is_armed ? lf_submission_arm(device) : LF_OK;
   for (uint32_t i = 0; status == LF_OK && i < r.used_count; i++) status = lf_pipeline_keep(r.used[i].pipeline);
   for (uint32_t i = 0; status == LF_OK && i < memory_count; i++) status = lf_queue_use(device, r.memories[i]);
   for (uint32_t i = 0; status == LF_OK && !is_recorded && i < step_count; i++) status = record(&r, i, &steps[i]);

@@ -1,4 +1,4 @@
-/* Copies and fills between memories that the GPU reaches itself, by their handles. */
+/* Copies and fills of GPU and GPU-pinned memory, by their handles. */
 #include "abi/transfer.h"
 
 #include <inttypes.h>
@@ -30,7 +30,7 @@ int32_t lf_queue_copy(int32_t handle, int32_t source, double source_offset, int3
                       double size, double *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
-  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
+  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the value");
   lf_range from, to;
   int32_t status = lf_range_of(device, source, source_offset, size, &from);
   if (status == LF_OK) status = lf_range_of(device, target, target_offset, size, &to);
@@ -51,7 +51,7 @@ int32_t lf_queue_copy(int32_t handle, int32_t source, double source_offset, int3
 int32_t lf_queue_fill(int32_t handle, int32_t memory, double offset, double size, uint32_t value32, double *value) {
   lf_device *device = lf_device_get(handle);
   if (!device) return lf_status_code();
-  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
+  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the value");
   lf_range range;
   int32_t status = lf_range_of(device, memory, offset, size, &range);
   if (status < 0) return status;

@@ -1,4 +1,4 @@
-/* Instances of Vulkan by their handles. */
+/* Vulkan instances by their handles. */
 #include "base/handle.h"
 #include "base/status.h"
 #include "gpu/device.h"
@@ -22,7 +22,7 @@ int32_t lf_vulkan_count(int32_t vulkan) {
 int32_t lf_vulkan_describe(int32_t vulkan, int32_t index, lf_gpu_info *out) {
   lf_vulkan *v = lf_handle_get(LF_KIND_VULKAN, vulkan);
   if (!v) return lf_handle_stale(LF_KIND_VULKAN, vulkan);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the GPU's description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the GPU's description");
   if (index < 0 || (uint32_t)index >= v->count)
     return lf_fail(LF_EGPU_DEVICE_NOT_FOUND, "", 0, "there is no GPU %d: Vulkan has %u here", index, v->count);
   lf_physical physical;

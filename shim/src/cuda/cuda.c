@@ -18,7 +18,7 @@ static const char *const library_names[] = {"libcuda.so.1", NULL};
 static lf_cuda_functions cu;
 static int device_count;
 static int viable;
-static char reason[400]; /* what there is, or why there is nothing */
+static char reason[400]; /* the version and the number of devices, or why CUDA can't be used */
 
 static const char *name_of(CUresult result) {
   const char *name = NULL;
@@ -74,24 +74,24 @@ const lf_cuda_functions *lf_cuda_open(void) {
   return NULL;
 }
 
-/* Results that leave nothing to be done in the device's context any more. */
+/* Results after which each call in the device's context fails. */
 static int is_fatal(CUresult result) {
   return result == LF_CU_ECC_UNCORRECTABLE || result == LF_CU_ILLEGAL_ADDRESS ||
          (result >= LF_CU_HARDWARE_STACK_ERROR && result <= LF_CU_LAUNCH_FAILED);
 }
 
 int32_t lf_cuda_fail(int32_t code, const char *api, CUresult result, const char *format, ...) {
-  char what[256];
+  char text[256];
   va_list args;
   va_start(args, format);
-  vsnprintf(what, sizeof what, format, args);
+  vsnprintf(text, sizeof text, format, args);
   va_end(args);
   if (result == LF_CU_OUT_OF_MEMORY) code = LF_EGPU_OUT_OF_MEMORY;
   else if (is_fatal(result)) code = LF_EGPU_DEVICE_LOST;
-  return lf_fail(code, api, result, "%s: %s (%s)", what, name_of(result), words_of(result));
+  return lf_fail(code, api, result, "%s: %s (%s)", text, name_of(result), words_of(result));
 }
 
-/* Whether this is the device that `uuid` names. A slice of a GPU has two UUIDs: its own and that of the whole. */
+/* 1 when `uuid` names the device, else 0. A slice of a GPU (MIG) has two UUIDs: its own and the GPU's. */
 static int32_t has_uuid(CUdevice device, const uint8_t *uuid) {
   uint8_t own[LF_UUID_BYTES];
   CUresult result = cu.cuDeviceGetUuid(own, device);
@@ -159,7 +159,7 @@ int32_t lf_cuda_leave(int32_t status) {
   return lf_cuda_fail(LF_ESYSTEM, "cuCtxPopCurrent", result, "going back to the caller's CUDA context");
 }
 
-/* 1, or 0 with the reason recorded; a failure is a reason. */
+/* 1; or 0 with the reason recorded, which may be a failure. */
 static int32_t reaches(CUdevice from, CUdevice to, const uint8_t *from_uuid, const uint8_t *to_uuid) {
   int can = 0;
   CUresult result = cu.cuDeviceCanAccessPeer(&can, from, to);
@@ -181,10 +181,11 @@ int32_t lf_cuda_peer_viable(const uint8_t *source_uuid, const uint8_t *target_uu
   return reaches(target, source, target_uuid, source_uuid) && reaches(source, target, source_uuid, target_uuid);
 }
 
-/* Registered for all contexts, in that of the first device: the registration ends with the context it was made in, so
- * that one is kept until the unregister. */
+/* The registration is valid in all contexts, and ends with the context that made it. So the first device's context is
+ * retained until the unregister. */
 int32_t lf_cuda_host_register(void *address, size_t bytes) {
-  if (!address || bytes == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "host pages at %p, %zu bytes", address, bytes);
+  if (!address || bytes == 0)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "host pages at %p, %zu bytes", address, bytes);
   lf_cuda_device first;
   CUdevice device;
   if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
@@ -217,7 +218,7 @@ int32_t lf_cuda_host_unregister(void *address) {
       status = lf_cuda_fail(LF_ESYSTEM, "cuMemHostUnregister", result, "the pages at %p", address);
     status = lf_cuda_leave(status);
   }
-  /* Twice: this function's own, and the one that the register kept. */
+  /* Releases two references: this function's, and the one that the register kept. */
   if (status == LF_OK) status = lf_cuda_device_release(&first, status);
   return lf_cuda_device_release(&first, status);
 }

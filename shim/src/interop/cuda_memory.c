@@ -285,7 +285,7 @@ int32_t lf_cuda_adopt(uint64_t pointer, double size) {
 int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer) {
   const lf_cuda_memory *m = lf_cuda_memory_get(cuda);
   if (!m) return LF_ECLOSED;
-  if (!device_uuid || !pointer) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the description");
+  if (!device_uuid || !pointer) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the description");
   memcpy(device_uuid, m->device.uuid, LF_UUID_BYTES);
   *pointer = m->pointer;
   return LF_OK;
@@ -294,7 +294,7 @@ int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer) 
 int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle) {
   lf_cuda_memory *m = lf_cuda_memory_get(cuda);
   if (!m) return LF_ECLOSED;
-  if (!allocation || !os_handle) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the OS handle");
+  if (!allocation || !os_handle) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the OS handle");
   CUdeviceptr base = 0;
   uint64_t bytes = 0;
   int32_t status = range_of(m, m->pointer, &base, &bytes);

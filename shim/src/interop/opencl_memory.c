@@ -128,7 +128,7 @@ int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t co
 int32_t lf_opencl_describe(int32_t opencl, uint64_t *out) {
   const opencl_memory *m = get(opencl);
   if (!m) return LF_ECLOSED;
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the description");
   out[0] = (uint64_t)(uintptr_t)m->mem;
   out[1] = (uint64_t)(uintptr_t)m->target.context;
   out[2] = (uint64_t)(uintptr_t)m->target.device;
@@ -162,7 +162,7 @@ int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, ui
   const lf_opencl_functions *cl = lf_opencl_open();
   if (!cl) return LF_EBACKEND_UNAVAILABLE;
   if (!mem || !device_uuid || !context || !size)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a cl_mem and places for its description are needed");
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a cl_mem and memory for its description are needed");
   if (!queue) return no_queue();
   cl_mem object = (cl_mem)(uintptr_t)mem;
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;

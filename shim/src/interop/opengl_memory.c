@@ -113,7 +113,7 @@ int32_t lf_opengl_import(int32_t memory, double offset, double size) {
 int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object) {
   const opengl_memory *m = get(opengl);
   if (!m) return LF_ECLOSED;
-  if (!buffer || !memory_object) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the names");
+  if (!buffer || !memory_object) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the names");
   *buffer = m->buffer;
   *memory_object = m->object;
   return LF_OK;

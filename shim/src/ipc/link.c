@@ -28,7 +28,7 @@ int32_t lf_link_send(int32_t handle, uint32_t kind, const void *data, uint32_t l
 int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
   lf_link *link = find(handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!data || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the message");
+  if (!data || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the message");
   lf_message *message;
   int32_t status = lf_link_take(link, &message);
   if (status != 1) return status;
@@ -41,7 +41,7 @@ int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
 int32_t lf_link_event_fd(int32_t handle, int64_t *out) {
   lf_link *link = find(handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the descriptor");
   return lf_link_copy_event_fd(link, out);
 }
 

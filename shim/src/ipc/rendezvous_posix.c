@@ -359,7 +359,7 @@ int32_t lf_rendezvous_stop(int32_t handle) {
 int32_t lf_rendezvous_info_get(int32_t handle, lf_rendezvous_info *out) {
   lf_rendezvous *r = lf_handle_get(LF_KIND_RENDEZVOUS, handle);
   if (!r) return lf_handle_stale(LF_KIND_RENDEZVOUS, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the information");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the information");
   out->refused = r->refused;
   out->last_uid = r->last_uid;
   return LF_OK;

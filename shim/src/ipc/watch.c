@@ -63,7 +63,7 @@ int32_t lf_watch_open(void) {
 int32_t lf_watch_event_fd(int32_t handle, int64_t *out) {
   lf_watch *w = lf_handle_get(LF_KIND_WATCH, handle);
   if (!w) return lf_handle_stale(LF_KIND_WATCH, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the descriptor");
   return lf_os_handle_duplicate(w->poll, out);
 }
 

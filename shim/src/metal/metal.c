@@ -13,7 +13,7 @@ lf_metal_messages lf_metal;
 static lf_objc_functions objc;
 static lf_metal_functions mtl;
 static int opened;
-static char reason[400]; /* why it is not open */
+static char reason[400]; /* why Metal can't be used */
 
 #define NAME(result, function, arguments) #function,
 static const char *const objc_names[] = {LF_OBJC_FUNCTIONS(NAME) NULL};
@@ -21,17 +21,17 @@ static const char *const metal_names[] = {LF_METAL_FUNCTIONS(NAME) NULL};
 #undef NAME
 
 #if defined(__APPLE__)
-/* A program without a window has a default device only where CoreGraphics is loaded. */
+/* Without a window, a program has a default device only if CoreGraphics is loaded. */
 static const char *const graphics_library[] = {"/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics", NULL};
 static const char *const objc_library[] = {"/usr/lib/libobjc.A.dylib", NULL};
 static const char *const metal_library[] = {"/System/Library/Frameworks/Metal.framework/Metal", NULL};
 #elif defined(_WIN32)
-#define SYSTEM "win32" /* as the runtime calls it */
+#define SYSTEM "win32" /* the runtime's name of the system */
 #else
 #define SYSTEM "linux"
 #endif
 
-/* Both libraries. They are one file where LAVA_FLOW_METAL names one: that is for tests. */
+/* Opens both libraries. They are one file if LAVA_FLOW_METAL names it, which is for tests. */
 static int open_libraries(void **runtime, void **metal) {
 #if defined(__APPLE__)
   const char *named = getenv("LAVA_FLOW_METAL");
@@ -98,7 +98,7 @@ lf_id lf_metal_string(const char *text, uint64_t bytes) {
   return string;
 }
 
-/* The text of an NSString; "" where there is none. Lives as long as the pool. */
+/* The text of an NSString; "" for NULL. It lives as long as the autorelease pool. */
 static const char *text_of(lf_id string) {
   const char *text = string ? LF_SEND(string, utf8) : NULL;
   return text ? text : "";
@@ -107,7 +107,7 @@ static const char *text_of(lf_id string) {
 int32_t lf_metal_fail(int32_t code, const char *api, lf_id error, const char *what) {
   int32_t status = error ? (int32_t)LF_SEND(error, error_code) : 0;
   const char *words = error ? text_of(LF_SEND(error, error_words)) : "";
-  return lf_fail(code, api, status, "%s: %s", what, *words ? words : "Metal says no more");
+  return lf_fail(code, api, status, "%s: %s", what, *words ? words : "Metal gives no reason");
 }
 
 int32_t lf_metal_lost(const lf_metal_device *device) {
@@ -118,14 +118,15 @@ int32_t lf_metal_viable(uint32_t capacity, char *why) {
   if (!is_open()) return lf_status_viable(0, reason, capacity, why);
   void *pool = lf_metal_pool_push();
   lf_id device = mtl.MTLCreateSystemDefaultDevice();
-  int32_t result = lf_status_viable(device != NULL, device ? text_of(LF_SEND(device, name)) : "Metal has no device here",
+  int32_t result = lf_status_viable(device != NULL, device ? text_of(LF_SEND(device,
+                                                                             name)) : "Metal has no device here",
                                    capacity, why);
   lf_metal_release(device);
   lf_metal_pool_pop(pool);
   return result;
 }
 
-/* Also one that was made in part. */
+/* The device may be partly made. */
 static void destroy(void *object) {
   lf_metal_device *device = object;
   void *pool = lf_metal_pool_push();
@@ -169,7 +170,7 @@ int32_t lf_metal_open(void) {
 int32_t lf_metal_describe(int32_t handle, lf_metal_info *out) {
   const lf_metal_device *device = lf_handle_get(LF_KIND_METAL_DEVICE, handle);
   if (!device) return lf_handle_stale(LF_KIND_METAL_DEVICE, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the description");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the description");
   memcpy(out->name, device->name, sizeof out->name);
   out->buffer_max = (double)device->buffer_max;
   out->workgroup_max = device->workgroup_max;

@@ -1,8 +1,10 @@
-/* Metal, opened at run time: the device (metal.c), its memory (metal_memory.c), pipelines (metal_pipeline.c), submissions
- * (metal_queue.c). Metal counts references itself: a buffer keeps its device, and a command buffer all that it uses, so
- * handles may be closed in any order and while the GPU works.
+/*
+ * Metal, opened at run time: the device (metal.c), its memory (metal_memory.c), pipelines (metal_pipeline.c),
+ * submissions (metal_queue.c). Metal counts references: a buffer keeps its device, and a command buffer keeps the
+ * objects that it uses. So handles may be closed in any order and while the GPU works.
  *
- * Experimental: no Mac has run any of this. Tests run it against a stand-in (test/support/fake_metal.c). */
+ * Experimental: no Mac has run this code. Tests run it against a stand-in (test/support/fake_metal.c).
+ */
 #ifndef LF_METAL_H
 #define LF_METAL_H
 
@@ -11,9 +13,9 @@
 #include "lavaflow.h"
 #include "metal/metal_api.h"
 
-/* Command buffers under way. The queue is made for as many: for one more, Metal would block the thread. */
+/* Command buffers in flight, the queue's capacity: for one more, Metal would block the thread. */
 #define LF_METAL_FLIGHTS 64u
-/* Memories of a submission. */
+/* Memories of one submission. */
 #define LF_METAL_MEMORIES 16u
 /* Words of an lf_step's push constants. */
 #define LF_METAL_PUSH_WORDS (sizeof((lf_step *)0)->push / sizeof(uint32_t))
@@ -27,29 +29,29 @@ typedef struct {
   lf_id device, queue, event;
   uint64_t submitted; /* the value of the last submission */
   lf_metal_flight flights[LF_METAL_FLIGHTS];
-  uint32_t first, count; /* a ring of them, the oldest first */
+  uint32_t first, count; /* of the ring `flights`, the oldest first */
   uint64_t buffer_max;
   uint32_t workgroup_max;
   char name[256];
-  int32_t lost_status; /* of the command buffer that failed */
-  char lost[400];      /* what happened, with Metal's words; "" while all is well */
+  int32_t lost_status; /* of the failed command buffer */
+  char lost[400];      /* the failure, with Metal's message; "" without one */
 } lf_metal_device;
 
 typedef struct {
-  lf_id device; /* to compare with: the buffer keeps it */
+  lf_id device; /* for comparison: the buffer keeps it */
   lf_id buffer;
-  void *contents; /* NULL where the host does not see it */
+  void *contents; /* NULL unless the memory is host-visible */
   uint64_t size;
 } lf_metal_memory;
 
 typedef struct {
-  lf_id device; /* to compare with */
+  lf_id device; /* for comparison */
   lf_id state;
-  uint32_t threads; /* of a threadgroup */
+  uint32_t threads; /* per threadgroup */
   uint32_t buffers;
   uint32_t push_words;
   uint32_t sized_count;
-  uint8_t sized[LF_METAL_MEMORIES]; /* the buffers whose sizes the shader asks for, in the order it has them */
+  uint8_t sized[LF_METAL_MEMORIES]; /* the buffers whose sizes the shader reads, in its order */
 } lf_metal_pipeline;
 
 extern lf_metal_messages lf_metal;
@@ -57,22 +59,24 @@ extern lf_metal_messages lf_metal;
 /* objc_msgSend with the prototype of the method. */
 #define LF_SEND(receiver, message, ...) lf_metal.message.send((receiver), lf_metal.message.selector __VA_OPT__(, ) __VA_ARGS__)
 
-/* What is autoreleased between the two goes with the second. */
+/* An autorelease pool: objects autoreleased between the two calls are released by the second. */
 void *lf_metal_pool_push(void);
 void lf_metal_pool_pop(void *pool);
 
-void lf_metal_release(lf_id object); /* NULL: nothing */
+/* Releases an object, which may be NULL. */
+void lf_metal_release(lf_id object);
 
-/* NULL with the failure recorded. */
+/* The class, or NULL with the failure recorded. */
 lf_id lf_metal_class(const char *name);
 
-/* A new NSString of UTF-8; NULL with the failure recorded. */
+/* A new NSString of UTF-8, or NULL with the failure recorded. */
 lf_id lf_metal_string(const char *text, uint64_t bytes);
 
-/* Records a failure with the words and the code of an NSError, which may be NULL. Inside of a pool. */
+/* Records a failure with the message and the code of an NSError, which may be NULL; returns `code`. Needs an
+ * autorelease pool. */
 int32_t lf_metal_fail(int32_t code, const char *api, lf_id error, const char *what);
 
-/* GPU_DEVICE_LOST recorded, with the words of the submission that failed. */
+/* Records and returns GPU_DEVICE_LOST with the message of the submission that failed. */
 int32_t lf_metal_lost(const lf_metal_device *device);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "metal/metal.h"
 
-/* What naga calls an entry point `main` in MSL, where that name is taken. */
+/* naga's name for the entry point `main` in MSL, where `main` is reserved. */
 #define ENTRY_POINT "main_"
 
 static void destroy(void *object) {
@@ -17,7 +17,7 @@ static void destroy(void *object) {
   free(pipeline);
 }
 
-/* Metal's default lets the compiler reorder floats: a kernel would get other results here than elsewhere. */
+/* Fast math is off: it lets the compiler reorder floats, and a kernel's results would differ from other backends'. */
 static lf_id new_options(void) {
   lf_id class = lf_metal_class("MTLCompileOptions");
   lf_id options = class ? LF_SEND(class, alloc) : NULL;
@@ -27,13 +27,13 @@ static lf_id new_options(void) {
   return options;
 }
 
-/* NULL with the failure recorded. */
+/* The library, or NULL with the failure recorded. */
 static lf_id new_library(const lf_metal_device *device, const char *msl, uint32_t bytes) {
   lf_id options = new_options();
   lf_id source = options ? lf_metal_string(msl, bytes) : NULL;
   lf_id error = NULL;
   lf_id library = source ? LF_SEND(device->device, new_library, source, options, &error) : NULL;
-  /* Warnings come with a library. */
+  /* A library with warnings has an error object, too. */
   if (source && !library) lf_metal_fail(LF_ESHADER_INVALID, "newLibraryWithSource:options:error:", error, "the MSL");
   lf_metal_release(source);
   lf_metal_release(options);
@@ -69,8 +69,10 @@ int32_t lf_metal_pipeline_create(int32_t handle, const char *msl, uint32_t bytes
   if (!device) return lf_handle_stale(LF_KIND_METAL_DEVICE, handle);
   if (!msl || bytes == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no MSL");
   if (threads == 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a workgroup of no threads");
-  if (buffers > LF_METAL_MEMORIES || push_words > LF_METAL_PUSH_WORDS || sized_count > buffers || (sized_count && !sized))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u buffers, %u of them sized, and %u push words: at most %u, and %zu words",
+  if (buffers > LF_METAL_MEMORIES || push_words > LF_METAL_PUSH_WORDS || sized_count > buffers || (sized_count &&
+                                                                                                   !sized))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                   "%u buffers, %u of them sized, and %u push words: at most %u, and %zu words",
                    buffers, sized_count, push_words, LF_METAL_MEMORIES, LF_METAL_PUSH_WORDS);
   for (uint32_t i = 0; i < sized_count; i++)
     if (sized[i] >= buffers)

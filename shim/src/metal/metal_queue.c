@@ -6,9 +6,9 @@
 #include "base/thread.h"
 #include "metal/metal.h"
 
-#define SPIN_LIMIT_US 1000000.0
+#define SPIN_LIMIT_US 1000000.0 /* bounds how long a call blocks its thread */
 
-/* A submission, with its handles looked up. */
+/* A submission with its memories looked up. */
 typedef struct {
   const lf_metal_memory *memories[LF_METAL_MEMORIES];
   uint32_t memory_count;
@@ -16,7 +16,7 @@ typedef struct {
   uint32_t step_count;
 } work;
 
-/* Commands of one kind are written by one encoder: what is open is closed when another kind comes. */
+/* An encoder writes commands of one kind: the open one is ended when a command of the other kind follows. */
 typedef struct {
   lf_id commands;
   lf_id compute, blit; /* at most one of them */
@@ -27,7 +27,7 @@ static const lf_metal_pipeline *pipeline_of(const lf_step *step) {
   return lf_handle_get(LF_KIND_METAL_PIPELINE, step->pipeline);
 }
 
-/* Whether `bytes` from `offset` on are in a memory of the submission, and whole words. */
+/* Whether `bytes` from `offset` are whole words within a memory of the submission. */
 static int within(const work *w, uint32_t memory, uint32_t offset, uint32_t bytes) {
   return memory < w->memory_count && bytes > 0 && (offset | bytes) % 4 == 0 &&
          (uint64_t)offset + bytes <= w->memories[memory]->size;
@@ -84,7 +84,8 @@ static void end_encoding(writer *to) {
   *to = (writer){.commands = to->commands};
 }
 
-/* 0 where Metal gives no encoder. Encoders of one command buffer follow each other: each sees what the one before it wrote. */
+/* 1; 0 when Metal makes no encoder. Encoders of one command buffer run in order, and each sees the writes of those
+ * before it. */
 static int want_blit(writer *to) {
   if (to->blit) return 1;
   end_encoding(to);
@@ -92,10 +93,10 @@ static int want_blit(writer *to) {
   return to->blit != NULL;
 }
 
-/* Concurrent, so that dispatches are in order only where there is a barrier between them. */
-static int want_compute(writer *to, int beside) {
+/* As want_blit. The encoder is concurrent: only barriers order its dispatches. */
+static int want_compute(writer *to, int no_barrier) {
   if (to->compute) {
-    if (!beside) LF_SEND(to->compute, barrier, LF_MTL_BARRIER_BUFFERS);
+    if (!no_barrier) LF_SEND(to->compute, barrier, LF_MTL_BARRIER_BUFFERS);
     return 1;
   }
   end_encoding(to);
@@ -103,8 +104,8 @@ static int want_compute(writer *to, int beside) {
   return to->compute != NULL;
 }
 
-/* Binds all that is the same for its dispatches: another pipeline may have its push words where this one has a buffer. The
- * buffer sizes are what naga's MSL knows arrays by: words of 32 bits. */
+/* Binds a pipeline and its buffers, which its dispatches share. Another pipeline may have its push words at the index
+ * of a buffer. naga's MSL takes the buffer sizes for the lengths of arrays: words of 32 bits. */
 static void use_pipeline(writer *to, const work *w, const lf_metal_pipeline *pipeline) {
   if (to->pipeline == pipeline) return;
   to->pipeline = pipeline;
@@ -149,7 +150,7 @@ static int move(writer *to, const work *w, const lf_step *step) {
   return 1;
 }
 
-/* Keeps the words of the first failure. */
+/* Keeps the message of the first failure. */
 static void lose(lf_metal_device *device, lf_id commands) {
   if (device->lost[0]) return;
   lf_metal_fail(LF_EGPU_DEVICE_LOST, "MTLCommandBuffer", LF_SEND(commands, error), device->name);
@@ -159,7 +160,8 @@ static void lose(lf_metal_device *device, lf_id commands) {
   snprintf(device->lost, sizeof device->lost, "%s", failure.text);
 }
 
-/* Lets go of what has ended. The end comes a little later than the event's value, so nobody waits for it. */
+/* Releases the command buffers that have ended. Their status changes a little after the event's value, and no caller
+ * waits for it. */
 static void retire(lf_metal_device *device) {
   while (device->count > 0) {
     lf_metal_flight *oldest = &device->flights[device->first];
@@ -172,7 +174,7 @@ static void retire(lf_metal_device *device) {
   }
 }
 
-/* Inside of a pool. */
+/* Needs an autorelease pool. */
 static int32_t submit(lf_metal_device *device, const work *w, double *value) {
   retire(device);
   if (device->lost[0]) return lf_metal_lost(device);
@@ -187,9 +189,10 @@ static int32_t submit(lf_metal_device *device, const work *w, double *value) {
     good = step->kind == LF_STEP_ZERO || step->kind == LF_STEP_COPY ? move(&to, w, step) : dispatch(&to, w, step);
   }
   end_encoding(&to);
-  /* What was not committed goes with the pool. */
+  /* The autorelease pool releases command buffers that were not committed. */
   if (!good)
-    return lf_fail(LF_EHOST_OUT_OF_MEMORY, "MTLCommandBuffer", 0, "%s gives no room for commands", device->name);
+    return lf_fail(LF_EHOST_OUT_OF_MEMORY, "MTLCommandBuffer", 0, "%s makes no command buffer or encoder",
+                   device->name);
   LF_SEND(to.commands, signal_event, device->event, ++device->submitted);
   LF_SEND(to.commands, commit);
   device->flights[(device->first + device->count++) % LF_METAL_FLIGHTS] =
@@ -218,7 +221,8 @@ int32_t lf_metal_reached(int32_t handle, double value, double spin_us) {
   lf_metal_device *device = lf_handle_get(LF_KIND_METAL_DEVICE, handle);
   if (!device) return lf_handle_stale(LF_KIND_METAL_DEVICE, handle);
   if (!(value >= 0 && value <= (double)device->submitted) || !(spin_us >= 0 && spin_us <= SPIN_LIMIT_US))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the value %.17g of %llu submissions, spinning for %g us (at most %g)", value,
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the value %.17g of %llu submissions, spinning for %g us (at most %g)",
+                   value,
                    (unsigned long long)device->submitted, spin_us, SPIN_LIMIT_US);
   void *pool = lf_metal_pool_push();
   uint64_t until = spin_us > 0 ? lf_now() + (uint64_t)(spin_us * 1000) : 0;
@@ -227,7 +231,7 @@ int32_t lf_metal_reached(int32_t handle, double value, double spin_us) {
     lf_relax();
     there = (double)LF_SEND(device->event, signaled_value) >= value;
   }
-  retire(device); /* what failed may have signalled, or never will */
+  retire(device); /* a failed command buffer may have signalled, or never will */
   lf_metal_pool_pop(pool);
   return device->lost[0] ? lf_metal_lost(device) : there;
 }

@@ -1,12 +1,12 @@
-/* Copies of boxes by the processor: parts of arrays of two or three dimensions. */
+/* Copies of boxes by the processor: ranges of arrays of two or three dimensions. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "base/whole.h"
 
-/* The words up to the last one of a box, and that one; UINT64_MAX where they are too many to count. */
-static uint64_t reach(uint32_t first, const lf_box *box, uint32_t row, uint32_t plane) {
+/* The index behind a box's last word; UINT64_MAX when it overflows. */
+static uint64_t end_of(uint32_t first, const lf_box *box, uint32_t row, uint32_t plane) {
   uint64_t planes = (uint64_t)(box->z - 1) * plane;
   uint64_t rows = (uint64_t)(box->y - 1) * row;
   return planes > UINT64_MAX / 2 || rows > UINT64_MAX / 4 ? UINT64_MAX : first + planes + rows + box->x;
@@ -15,8 +15,8 @@ static uint64_t reach(uint32_t first, const lf_box *box, uint32_t row, uint32_t 
 static int32_t check(const lf_box *box, uint32_t index, uint64_t target_words, uint64_t source_words) {
   if (!box->x || !box->y || !box->z)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "box %u has %u x %u x %u words", index, box->x, box->y, box->z);
-  uint64_t from = reach(box->source, box, box->source_row, box->source_plane);
-  uint64_t to = reach(box->target, box, box->target_row, box->target_plane);
+  uint64_t from = end_of(box->source, box, box->source_row, box->source_plane);
+  uint64_t to = end_of(box->target, box, box->target_row, box->target_plane);
   if (from > source_words || to > target_words)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0,
                    "box %u reaches word %" PRIu64 " of %" PRIu64 " that are read, and %" PRIu64 " of %" PRIu64
@@ -25,7 +25,8 @@ static int32_t check(const lf_box *box, uint32_t index, uint64_t target_words, u
   return LF_OK;
 }
 
-/* Columns are as common as rows, and a call for each of their words would take longer than the word. */
+/* Columns of one or two words are as common as rows. They are copied without a call per word, which would take longer
+ * than the copy. */
 static void copy_plane(uint32_t *to, const uint32_t *from, const lf_box *box) {
   const size_t down = box->target_row, along = box->source_row;
   if (box->x == 1) {
@@ -46,7 +47,7 @@ int32_t lf_boxes_copy(void *target, double target_bytes, const void *source, dou
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "arrays that do not begin at a multiple of 4");
   uint64_t target_words = (uint64_t)target_bytes / sizeof(uint32_t);
   uint64_t source_words = (uint64_t)source_bytes / sizeof(uint32_t);
-  /* Nothing is written where one of them is wrong. */
+  /* All boxes are checked before the first write. */
   for (uint32_t i = 0; i < count; i++) {
     int32_t status = check(&boxes[i], i, target_words, source_words);
     if (status < 0) return status;
