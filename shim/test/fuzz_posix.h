@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "host/pool.h"
+#include "abi/link.h"
 #include "ipc/link_posix.h"
 #include "process_posix.h"
 #include "rings.h"

@@ -1,5 +1,6 @@
 /* The connection to the peer. Looks inside for the head of a message, which a hostile peer writes as it likes. */
 #include "ipc/link_posix.c"
+#include "abi/link.h"
 
 #include <stddef.h>
 
@@ -9,31 +10,31 @@
 /* A link and the bare socket of its peer. */
 typedef struct {
   lf_link *link;
-  int peer, bell;
+  int peer, event_fd;
 } wire;
 
 static wire open_wire(void) {
-  int sockets[2], bells[2];
+  int sockets[2], event_fds[2];
   wire w;
   CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, bells), 0);
-  for (int i = 0; i < 2; i++) CHECK(lf_socket_prepare(sockets[i]) == 0 && lf_socket_prepare(bells[i]) == 0);
-  CHECK_EQ(lf_link_adopt(sockets[0], bells[0], &w.link), LF_OK);
+  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, event_fds), 0);
+  for (int i = 0; i < 2; i++) CHECK(lf_socket_prepare(sockets[i]) == 0 && lf_socket_prepare(event_fds[i]) == 0);
+  CHECK_EQ(lf_link_adopt(sockets[0], event_fds[0], &w.link), LF_OK);
   w.peer = sockets[1];
-  w.bell = bells[1];
+  w.event_fd = event_fds[1];
   return w;
 }
 
 static void close_wire(wire *w) {
   lf_link_release(w->link);
   if (w->peer >= 0) close(w->peer);
-  if (w->bell >= 0) close(w->bell);
+  if (w->event_fd >= 0) close(w->event_fd);
 }
 
 static void open_links(lf_link **one, lf_link **other) {
   wire w = open_wire();
   *one = w.link;
-  CHECK_EQ(lf_link_adopt(w.peer, w.bell, other), LF_OK);
+  CHECK_EQ(lf_link_adopt(w.peer, w.event_fd, other), LF_OK);
 }
 
 /* Writes bytes and descriptors as no link would. */
@@ -304,7 +305,7 @@ static void descriptor_table_full(void) {
   lf_link_release(other);
 }
 
-static void bell(void) {
+static void notifies_through_the_event_fd(void) {
   lf_link *one, *other;
   open_links(&one, &other);
   CHECK_EQ(lf_link_sleep(one, 0), LF_TIMEOUT);
@@ -341,7 +342,7 @@ static void bell_wakes_a_thread(void) {
   lf_link_release(other);
 }
 
-/* A bell that is always readable would keep this side from ever sleeping. */
+/* An event fd that is always readable would keep this side from parking. */
 static void bell_is_a_socket(void) {
   wire w = open_wire();
   int null = open("/dev/null", O_RDONLY), ends[2];
@@ -355,11 +356,11 @@ static void bell_is_a_socket(void) {
   CHECK_EQ(lf_link_put(w.link, LF_KIND_EVENT_FD, NULL, 0, ends[0]), 1);
   for (int i = 0; i < 3; i++) {
     CHECK_EQ(lf_link_take(fresh, &got), 1);
-    CHECK_EQ(lf_link_take_event_fd(fresh, got), -1);
+    CHECK_EQ(lf_link_take_events(fresh, got), 0);
   }
   CHECK_EQ(lf_link_take(fresh, &got), 1);
-  CHECK_EQ(lf_link_take_event_fd(fresh, got), 0);
-  CHECK(same_file(fresh->bell, ends[0]));
+  CHECK_EQ(lf_link_take_events(fresh, got), 1);
+  CHECK(same_file(fresh->event_fd, ends[0]));
   lf_link_release(fresh);
   close_wire(&w);
   close(null);
@@ -387,7 +388,7 @@ static void arguments(void) {
   CHECK_EQ(lf_link_receive(handle, data, &got), 1);
   CHECK(got.kind == 40 && got.length == 4 && memcmp(data, "word", 4) == 0);
   CHECK_EQ(lf_link_event_fd(handle, &copy), LF_OK);
-  CHECK(same_file((int)copy, one->bell));
+  CHECK(same_file((int)copy, one->event_fd));
   CHECK_EQ(lf_link_alive(handle), 1);
   CHECK(lf_link_peer_pid(handle) == getpid());
   CHECK_EQ(lf_os_handle_close(copy), LF_OK);
@@ -407,7 +408,7 @@ int main(void) {
   RUN(malformed_heads);
   RUN(too_many_handles);
   RUN(descriptor_table_full);
-  RUN(bell);
+  RUN(notifies_through_the_event_fd);
   RUN(bell_wakes_a_thread);
   RUN(bell_is_a_socket);
   RUN(arguments);

@@ -1,7 +1,7 @@
 /*
- * The connection to one peer of the same user: messages with OS handles, a bell that wakes the peer, and the kernel's
- * own word on whether it still lives (an end of file, so neither a heartbeat nor a stopped peer taken for dead).
- * A link is counted: the handle that TypeScript has is one owner, the ring's end that rings the bell another.
+ * The connection to one peer of the same user: messages with OS handles, an event fd that wakes the peer, and its
+ * liveness. The kernel tells of the peer's death by an end of file, so no keepalive is needed, and a stopped peer does
+ * not count as dead. A link is counted: the handle of TypeScript is one owner, the end of a ring another.
  */
 #ifndef LF_LINK_H
 #define LF_LINK_H
@@ -12,7 +12,7 @@
 
 typedef struct lf_link lf_link;
 
-/* Message kinds below this are the ring's own; the handshake in TypeScript uses the rest. */
+/* Kinds of messages: those below LF_KIND_FIRST_FREE are the shim's, the rest the handshake's in TypeScript. */
 enum {
   LF_KIND_EVENT_FD = 1,
   LF_KIND_SEGMENT = 2,
@@ -25,49 +25,51 @@ enum {
 typedef struct {
   uint32_t kind;
   uint32_t length;
-  int64_t os; /* an OS handle that came along and is now the receiver's, or -1 */
+  int64_t os; /* an OS handle that came with the message and is the receiver's, or -1 */
   uint8_t data[LF_LINK_MESSAGE_MAX];
 } lf_message;
 
-/* 1 or LF_FULL. `os` -1: none. The handle is duplicated into the peer; the caller keeps its own. */
+/* Sends a message without blocking: 1, LF_FULL, PEER_DIED, SYSTEM. The OS handle `os` (-1: none) is duplicated into the
+ * peer; the caller keeps its own. TIMEOUT when the peer stops reading within a message. */
 int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t length, int64_t os);
 
-/* 1 with *out pointing into the link until the next call, LF_EMPTY, PEER_DIED at the end of the connection,
- * WIRE_VERSION_MISMATCH, CORRUPT_SEGMENT. A handle in the message that the caller does not take (sets to -1) is
- * closed by the next call. */
+/* Receives a message: 1 with *out, which points into the link until the next call; LF_EMPTY; PEER_DIED at the end of
+ * the connection; WIRE_VERSION_MISMATCH, CORRUPT_SEGMENT, SYSTEM. A caller that keeps the message's OS handle sets it
+ * to -1; otherwise the next call closes it. */
 int32_t lf_link_take(lf_link *link, lf_message **out);
 
-/* Wakes the peer. A bell that rings already is enough; one whose peer is gone tells, and lf_link_peer_alive then knows. */
+/* Notifies the peer's event. When the peer is gone, lf_link_known_gone tells so afterwards. */
 void lf_link_notify(lf_link *link);
 
-/* Sleeps until the peer rings or dies: 1, or LF_TIMEOUT. Takes the rings. */
+/* Blocks until the peer notifies or dies: 1, or LF_TIMEOUT. Consumes the notifications. */
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns);
 
-/* Whether it is known already that the peer is gone; asks nobody. */
+/* Whether the peer is known to be gone. Makes no system call. */
 int lf_link_known_gone(const lf_link *link);
 
-/* Asks the kernel, unless it is already known to be gone. */
+/* Whether the peer is alive. Asks the kernel, unless the peer is known to be gone. */
 int lf_link_peer_alive(lf_link *link);
 
-/* The peer finds this side gone, though others here may still own the link. Wakes the peer. */
+/* Ends the connection for the peer and wakes it. Other owners may still have the link. */
 void lf_link_hang_up(lf_link *link);
 
-/* As lf_link_event_fd and lf_link_peer_pid (lavaflow.h). */
+/* 1 when `message`, the peer's first one, brought the events of this side; else 0. */
+int lf_link_take_events(lf_link *link, lf_message *message);
+
+/* As lf_link_event_fd and lf_link_peer_pid (lavaflow/link.h). */
 int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out);
 int32_t lf_link_pid(lf_link *link);
-
-/* Gives the link a handle, which becomes its owner (the link is released when that fails). */
-int32_t lf_link_handle(lf_link *link);
 
 lf_link *lf_link_retain(lf_link *link);
 void lf_link_release(lf_link *link);
 
 /*
- * When an end that never waits has to ask the kernel whether its peer lives: that is a system call, so it is asked every
- * 20 ms, however often the end is used; and the clock is read once in 16 uses, or with each where uses are far apart.
+ * When an end that never waits asks the kernel for the peer's liveness. That is a system call, so it is made every
+ * LF_PACE_ASK_NS, however often the end is used. The clock is read once in LF_PACE_STEP_MAX uses; at each use if uses
+ * are further apart than LF_PACE_SLOW_NS.
  */
 typedef struct {
-  uint32_t left, step; /* uses until the clock is read, and between two times */
+  uint32_t left, step; /* uses until the next read of the clock, and between two reads */
   uint64_t read, asked;
 } lf_pace;
 

@@ -20,7 +20,7 @@
 
 #define MAGIC 0x574c464cu /* "LFLW" */
 
-/* What stands before each message; the handle, where there is one, travels with its first byte. */
+/* Precedes each message. An OS handle is attached to its first byte. */
 typedef struct {
   uint32_t magic;
   uint16_t version;
@@ -32,20 +32,20 @@ typedef struct {
 struct lf_link {
   _Atomic uint32_t owners;
   int socket;
-  int bell;  /* -1 until it has come (accepting side) */
-  int spare; /* kept open so that a full descriptor table can't swallow a passed one */
+  int event_fd;  /* -1 until it has arrived (accepting side) */
+  int spare; /* a descriptor that is closed during a receive, so that a full table cannot swallow a passed one */
   int gone;
-  int dropped;    /* the kernel had no room for a handle that came along */
-  int torn;       /* what this side wrote ends in the middle of a message: nothing may follow it */
-  int32_t failed; /* what the peer wrote lost its framing: nothing after it can be trusted */
-  uint32_t filled; /* bytes of the header and the data read so far */
+  int dropped;    /* the kernel dropped a passed handle, because the table was full */
+  int torn;       /* this side has written part of a message: nothing may follow it */
+  int32_t failed; /* the peer's stream lost its framing: the status of all later receives */
+  uint32_t filled; /* bytes read so far of the header and the data */
   header head;
   lf_message message;
 };
 
 static int spare_descriptor(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
-int32_t lf_link_adopt(int socket, int bell, lf_link **out) {
+int32_t lf_link_adopt(int socket, int event_fd, lf_link **out) {
   lf_link *link = calloc(1, sizeof *link);
   if (!link) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a link of %zu bytes", sizeof *link);
   int spare = spare_descriptor();
@@ -56,7 +56,7 @@ int32_t lf_link_adopt(int socket, int bell, lf_link **out) {
   }
   atomic_init(&link->owners, 1);
   link->socket = socket;
-  link->bell = bell;
+  link->event_fd = event_fd;
   link->spare = spare;
   link->message.os = -1;
   *out = link;
@@ -71,7 +71,7 @@ lf_link *lf_link_retain(lf_link *link) {
 void lf_link_release(lf_link *link) {
   if (!link || atomic_fetch_sub(&link->owners, 1) != 1) return;
   if (link->message.os >= 0) close((int)link->message.os);
-  if (link->bell >= 0) close(link->bell);
+  if (link->event_fd >= 0) close(link->event_fd);
   if (link->spare >= 0) close(link->spare);
   close(link->socket);
   free(link);
@@ -115,13 +115,14 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return peer_gone(link, "sendmsg", errno);
-      /* ETOOMANYREFS: too many handles are under way to peers that do not read. */
+      /* ETOOMANYREFS: too many handles are in flight to peers that do not read. */
       if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ETOOMANYREFS) {
         link->torn = sent > 0;
         return lf_fail_errno(LF_ESYSTEM, "sendmsg", errno, "to the peer");
       }
       if (sent == 0) return LF_FULL;
-      /* Half a message is in the stream: it has to be finished. Its rest is small, and the peer only has to read. */
+      /* Part of a message is in the stream, so it has to be completed. The rest is small, and the peer only has to
+       * read. */
       uint64_t now = lf_now();
       if (!deadline) deadline = now + 1000000000u;
       if (now >= deadline) {
@@ -133,7 +134,7 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
       continue;
     }
     sent += (size_t)n;
-    message.msg_control = NULL; /* the handle went with the first byte */
+    message.msg_control = NULL; /* the handle was attached to the first byte */
     message.msg_controllen = 0;
     size_t skip = (size_t)n;
     for (int i = 0; i < 2 && skip; i++) {
@@ -146,7 +147,7 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
   return 1;
 }
 
-/* Reads up to `want` bytes into `into`; a handle that comes along is kept in the message. */
+/* Reads up to `want` bytes into `into`. A handle that comes along is kept in the message. */
 #if defined(__clang__)
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wsign-compare" /* in musl's CMSG_NXTHDR */
@@ -163,11 +164,12 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
 #if defined(MSG_CMSG_CLOEXEC)
   flags |= MSG_CMSG_CLOEXEC;
 #endif
-  /* Mostly there is nothing, and one look is all that an end pays that goes to sleep. */
+  /* Usually nothing has arrived, and this poll is all that a parking end pays. */
   char first;
   if (recv(link->socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
     return LF_EMPTY;
-  /* The kernel drops a passed descriptor silently when the table is full; the spare one makes room for it. */
+  /* The kernel drops a passed descriptor silently when the table is full: the spare one is closed to make a free
+   * entry. */
   if (link->spare >= 0) close(link->spare);
   ssize_t n;
   do n = recvmsg(link->socket, &message, flags);
@@ -183,11 +185,11 @@ static int32_t read_some(lf_link *link, void *into, size_t want, size_t *got) {
         memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         if (link->message.os < 0) link->message.os = fd;
-        else close(fd); /* more than the protocol has: not ours to keep */
+        else close(fd); /* more than the protocol allows */
       }
     }
   }
-  link->spare = spare_descriptor(); /* may fail while the passed one is open; the next read tries again */
+  link->spare = spare_descriptor(); /* may fail while the passed one is open: the next read tries again */
   if (n > 0) {
     *got = (size_t)n;
     return 1;
@@ -257,21 +259,22 @@ void lf_link_notify(lf_link *link) {
   int flags = MSG_DONTWAIT;
 #endif
   ssize_t sent;
-  do sent = send(link->bell, &one, 1, flags);
+  do sent = send(link->event_fd, &one, 1, flags);
   while (sent < 0 && errno == EINTR);
-  /* EAGAIN: it rings already. A peer closes its bell after it has said so in the segment, or dies. */
+  /* EAGAIN: the event fd is readable already. A peer closes its event fd after it has said so in the segment, or when
+   * it dies. */
   if (sent < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)) link->gone = 1;
 }
 
 void lf_link_hang_up(lf_link *link) {
   shutdown(link->socket, SHUT_RDWR);
-  shutdown(link->bell, SHUT_RDWR); /* an end of file, also where the runtime still has a copy of the descriptor */
+  shutdown(link->event_fd, SHUT_RDWR); /* an end of file, even if the runtime still has a duplicate of the descriptor */
   link->gone = 1;
 }
 
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
   if (link->gone) return 1;
-  struct pollfd watched[2] = {{.fd = link->bell, .events = POLLIN}, {.fd = link->socket, .events = 0}};
+  struct pollfd watched[2] = {{.fd = link->event_fd, .events = POLLIN}, {.fd = link->socket, .events = 0}};
   uint64_t deadline = lf_now() + timeout_ns;
   for (;;) {
     uint64_t now = lf_now();
@@ -290,8 +293,8 @@ int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
     }
     if (watched[1].revents & (POLLHUP | POLLERR | POLLNVAL)) link->gone = 1;
     if (watched[0].revents) {
-      char rings[64];
-      ssize_t got = recv(link->bell, rings, sizeof rings, MSG_DONTWAIT);
+      char notifications[64];
+      ssize_t got = recv(link->event_fd, notifications, sizeof notifications, MSG_DONTWAIT);
       if (got == 0) link->gone = 1;
     }
     return 1;
@@ -302,24 +305,24 @@ int lf_link_known_gone(const lf_link *link) { return link->gone; }
 
 int lf_link_peer_alive(lf_link *link) {
   if (link->gone) return 0;
-  /* macOS tells of a hang-up only where something is asked for (radar 37537852; since 15.4 POLLHUP is not enough). */
+  /* macOS reports a hang-up only if an event is requested (radar 37537852; since 15.4 POLLHUP is not enough). */
   struct pollfd watched = {.fd = link->socket, .events = POLLIN};
   int n = poll(&watched, 1, 0);
   if (n > 0 && (watched.revents & (POLLHUP | POLLERR | POLLNVAL))) link->gone = 1;
   return !link->gone;
 }
 
-int lf_link_take_event_fd(lf_link *link, lf_message *message) {
+int lf_link_take_events(lf_link *link, lf_message *message) {
   struct stat info;
-  if (message->kind != LF_KIND_EVENT_FD || message->os < 0) return -1;
-  /* Anything else could always be readable, and this side would never sleep. */
-  if (fstat((int)message->os, &info) != 0 || !S_ISSOCK(info.st_mode)) return -1;
-  link->bell = (int)message->os;
+  if (message->kind != LF_KIND_EVENT_FD || message->os < 0) return 0;
+  /* Another kind of file could always be readable, and this side would never park. */
+  if (fstat((int)message->os, &info) != 0 || !S_ISSOCK(info.st_mode)) return 0;
+  link->event_fd = (int)message->os;
   message->os = -1;
-  return lf_socket_prepare(link->bell);
+  return lf_socket_prepare(link->event_fd) == 0;
 }
 
-int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out) { return lf_os_handle_duplicate(link->bell, out); }
+int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out) { return lf_os_handle_duplicate(link->event_fd, out); }
 
 int32_t lf_link_pid(lf_link *link) {
 #if defined(__linux__)

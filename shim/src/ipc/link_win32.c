@@ -1,8 +1,8 @@
 /*
- * A link is one end of a named pipe that carries whole messages, an event each way as the bells, and a handle of the
- * peer's process. OS handles are duplicated straight into the peer before the message that names them is sent, so they
- * outlive a sender that dies. A peer could name any handle that this process has; but it runs as the same user, who
- * may close handles here without asking.
+ * A link is one end of a named pipe that carries whole messages, an event for each side, and a handle of the peer's
+ * process. OS handles are duplicated into the peer before the message that names them is sent, so they outlive a sender
+ * that dies. A peer could name any handle of this process, but it runs as the same user, who may close handles here
+ * anyway.
  */
 #include "base/status.h"
 #include "ipc/link_win32.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define MAGIC 0x574c464cu /* "LFLW" */
-#define HANDLES_MAX 2     /* the bells; every other message has one at the most */
-/* How many messages a link that closes reads for the handles in them; the pipe's buffer has room for fewer. */
+#define HANDLES_MAX 2     /* the two events; every other message has at most one handle */
+/* Messages that a closing link reads, for the handles in them. The pipe's buffer holds fewer. */
 #define LEFT_OVER_MAX 4096
 
 typedef struct {
@@ -35,11 +35,11 @@ struct lf_link {
   HANDLE pipe;
   HANDLE process;
   DWORD pid;
-  HANDLE bell;      /* the peer sets it; NULL until it has come (accepting side) */
-  HANDLE peer_bell; /* set here */
-  HANDLE done;      /* of the overlapped calls */
+  HANDLE event;      /* set by the peer; NULL until it has arrived (accepting side) */
+  HANDLE peer_event; /* set by this side */
+  HANDLE done;      /* signalled when an overlapped call has ended */
   int gone;
-  int32_t failed; /* what the peer sends can't be read any more */
+  int32_t failed; /* the peer's stream is invalid: the status of all later receives */
   packet in, out;
   lf_message message;
 };
@@ -78,7 +78,7 @@ static int32_t peer_gone(lf_link *link, const char *api, DWORD error) {
   return lf_fail_win32(LF_EPEER_DIED, api, error, "the peer ended the connection");
 }
 
-/* The end of an overlapped call that must not wait: what is not done by now is taken back. */
+/* Ends an overlapped call without waiting: a call that is still pending is cancelled. */
 static DWORD finish(lf_link *link, OVERLAPPED *call, BOOL done, DWORD *bytes) {
   DWORD error = done ? ERROR_SUCCESS : GetLastError();
   if (!done && error != ERROR_IO_PENDING) return error;
@@ -88,7 +88,7 @@ static DWORD finish(lf_link *link, OVERLAPPED *call, BOOL done, DWORD *bytes) {
 
 /* ---- sending ---- */
 
-static int32_t give(lf_link *link, HANDLE handle, int64_t *remote) {
+static int32_t duplicate_into_peer(lf_link *link, HANDLE handle, int64_t *remote) {
   HANDLE copy;
   if (DuplicateHandle(GetCurrentProcess(), handle, link->process, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
     *remote = lf_os_of(copy);
@@ -99,7 +99,7 @@ static int32_t give(lf_link *link, HANDLE handle, int64_t *remote) {
   return lf_fail_win32(LF_ESYSTEM, "DuplicateHandle", error, "handle %lld into the peer", (long long)lf_os_of(handle));
 }
 
-static void take_back(lf_link *link, int64_t remote) {
+static void close_in_peer(lf_link *link, int64_t remote) {
   HANDLE copy;
   if (DuplicateHandle(link->process, lf_handle_of(remote), GetCurrentProcess(), &copy, 0, FALSE,
                       DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE))
@@ -112,7 +112,7 @@ static int32_t put(lf_link *link, uint32_t kind, const void *data, uint32_t leng
   *head = (header){MAGIC, LF_WIRE_VERSION, (uint16_t)kind, length, 0, {0}};
   int32_t status = LF_OK;
   while (status == LF_OK && head->handles < count) {
-    status = give(link, handles[head->handles], &head->os[head->handles]);
+    status = duplicate_into_peer(link, handles[head->handles], &head->os[head->handles]);
     if (status == LF_OK) head->handles++;
   }
   if (status == LF_OK) {
@@ -126,7 +126,7 @@ static int32_t put(lf_link *link, uint32_t kind, const void *data, uint32_t leng
     else if (closed_pipe(error)) status = peer_gone(link, "WriteFile", error);
     else status = lf_fail_win32(LF_ESYSTEM, "WriteFile", error, "to the peer");
   }
-  while (head->handles) take_back(link, head->os[--head->handles]);
+  while (head->handles) close_in_peer(link, head->os[--head->handles]);
   return status;
 }
 
@@ -138,12 +138,12 @@ int32_t lf_link_put(lf_link *link, uint32_t kind, const void *data, uint32_t len
 }
 
 int32_t lf_link_offer_events(lf_link *link) {
-  link->bell = CreateEventW(NULL, FALSE, FALSE, NULL);
-  link->peer_bell = CreateEventW(NULL, FALSE, FALSE, NULL);
-  if (!link->bell || !link->peer_bell)
-    return lf_fail_win32(LF_ESYSTEM, "CreateEvent", GetLastError(), "the bells of a link");
-  HANDLE as_the_peer_sees_them[HANDLES_MAX] = {link->peer_bell, link->bell};
-  return put(link, LF_KIND_EVENT_FD, NULL, 0, HANDLES_MAX, as_the_peer_sees_them);
+  link->event = CreateEventW(NULL, FALSE, FALSE, NULL);
+  link->peer_event = CreateEventW(NULL, FALSE, FALSE, NULL);
+  if (!link->event || !link->peer_event)
+    return lf_fail_win32(LF_ESYSTEM, "CreateEvent", GetLastError(), "the events of a link");
+  HANDLE for_peer[HANDLES_MAX] = {link->peer_event, link->event};
+  return put(link, LF_KIND_EVENT_FD, NULL, 0, HANDLES_MAX, for_peer);
 }
 
 /* ---- receiving ---- */
@@ -163,7 +163,7 @@ static int read_packet(lf_link *link, DWORD *bytes, DWORD *error) {
   return *error == ERROR_SUCCESS ? 1 : -1;
 }
 
-/* What is wrong with the message in link->in, or NULL. */
+/* The defect of the message in link->in, or NULL. */
 static const char *malformed(const lf_link *link, DWORD bytes) {
   const header *head = &link->in.head;
   if (bytes < sizeof *head) return "a message is too short";
@@ -173,7 +173,7 @@ static const char *malformed(const lf_link *link, DWORD bytes) {
     DWORD flags;
     if (head->os[i] <= 0 || !GetHandleInformation(lf_handle_of(head->os[i]), &flags)) return "a handle that is none";
   }
-  if (head->kind == LF_KIND_EVENT_FD && (head->handles != HANDLES_MAX || link->bell)) return "bells that can't be";
+  if (head->kind == LF_KIND_EVENT_FD && (head->handles != HANDLES_MAX || link->event)) return "unexpected events";
   return NULL;
 }
 
@@ -208,8 +208,8 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   const char *wrong = malformed(link, bytes);
   if (wrong) return corrupt(link, wrong);
   if (head->kind == LF_KIND_EVENT_FD) {
-    link->bell = lf_handle_of(head->os[0]);
-    link->peer_bell = lf_handle_of(head->os[1]);
+    link->event = lf_handle_of(head->os[0]);
+    link->peer_event = lf_handle_of(head->os[1]);
   } else if (head->handles) {
     link->message.os = head->os[0];
   }
@@ -220,11 +220,11 @@ int32_t lf_link_take(lf_link *link, lf_message **out) {
   return 1;
 }
 
-int lf_link_has_events(const lf_link *link, const lf_message *message) {
-  return message->kind == LF_KIND_EVENT_FD && link->bell;
+int lf_link_take_events(lf_link *link, lf_message *message) {
+  return message->kind == LF_KIND_EVENT_FD && link->event;
 }
 
-/* Messages that nobody will read any more hold handles that are open in this process already. */
+/* Closes the handles of unread messages, which are open in this process already. */
 static void close_left_over(lf_link *link) {
   DWORD bytes = 0, error = 0;
   for (int i = 0; i < LEFT_OVER_MAX && !link->failed && read_packet(link, &bytes, &error) == 1; i++) {
@@ -240,30 +240,30 @@ void lf_link_release(lf_link *link) {
   close_message_handle(link);
   close_left_over(link);
   CloseHandle(link->pipe);
-  /* A closed pipe wakes nobody; a peer that sleeps would take this end for one that lives and is silent. */
-  if (link->peer_bell) {
-    SetEvent(link->peer_bell);
-    CloseHandle(link->peer_bell);
+  /* A closed pipe does not wake a parked peer, so its event is set. */
+  if (link->peer_event) {
+    SetEvent(link->peer_event);
+    CloseHandle(link->peer_event);
   }
-  if (link->bell) CloseHandle(link->bell);
+  if (link->event) CloseHandle(link->event);
   CloseHandle(link->process);
   CloseHandle(link->done);
   free(link);
 }
 
-/* ---- the bell ---- */
+/* ---- events and liveness ---- */
 
 void lf_link_notify(lf_link *link) {
-  /* It fails only when the peer passed something that is no event, and then does itself the harm. */
-  if (link->peer_bell) SetEvent(link->peer_bell);
+  /* This fails only if the peer passed a handle that is not an event, and then only the peer misses notifications. */
+  if (link->peer_event) SetEvent(link->peer_event);
 }
 
-/* The last owner closes the pipe and wakes the peer. Owners that are left here end with the same thread. */
+/* The last owner's release closes the pipe and wakes the peer. Owners that are left end with the same thread. */
 void lf_link_hang_up(lf_link *link) { link->gone = 1; }
 
 int32_t lf_link_sleep(lf_link *link, uint64_t timeout_ns) {
   if (link->gone) return 1;
-  HANDLE watched[2] = {link->bell, link->process};
+  HANDLE watched[2] = {link->event, link->process};
   uint64_t ms = timeout_ns / 1000000u + (timeout_ns % 1000000u != 0);
   DWORD result = WaitForMultipleObjects(2, watched, FALSE, ms < INFINITE ? (DWORD)ms : INFINITE - 1);
   if (result == WAIT_TIMEOUT) return LF_TIMEOUT;
@@ -281,7 +281,7 @@ int lf_link_peer_alive(lf_link *link) {
   return !link->gone;
 }
 
-/* An event loop of sockets can't watch an event. */
+/* An event loop of sockets cannot watch an event. */
 int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out) {
   (void)link;
   *out = -1;

@@ -1,4 +1,4 @@
-/* How often an end asks whether its peer lives. */
+/* How often an end polls its peer's liveness. */
 #include "base/monotonic.h"
 #include "ipc/link.h"
 

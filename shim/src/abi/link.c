@@ -1,6 +1,5 @@
-/* Links as TypeScript sees them: handles looked up, arguments checked. What a link does is link_posix.c's and
- * link_win32.c's. */
-#include "ipc/link.h"
+/* Links by their handles: looks up handles and checks arguments. */
+#include "abi/link.h"
 
 #include <string.h>
 
