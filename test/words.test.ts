@@ -9,7 +9,7 @@ const LEFT: Record<string, string> = {
   "shim/include":
     "bell, company, foreign, lane, lanes, look, mail, nobody, piece, pieces, place, room, seek, settle, somebody, whoever",
   "shim/src":
-    "ahead, bell, bells, beside, bulk, company, foreign, hand out, home, known memory, lane, lanes, let go, letter, letters, look, looked, looks, mail, mark, nobody, parting, partner, partners, piece, pieces, place, places, room, seek, seeks, settle, so many, somebody, stir, trouble, whoever",
+    "ahead, bell, bulk, company, foreign, hand out, home, known memory, lane, lanes, let go, letter, letters, look, looked, looks, mail, mark, nobody, parting, partner, partners, piece, pieces, place, places, room, seek, seeks, settle, so many, somebody, stir, trouble, whoever",
   "shim/test":
     "ahead, bell, bells, board, foreign, gate, home, lane, letter, look, looks, mail, meet, meets, nobody, piece, pieces, place, places, room, seek, seeks, settle, so many, so often, somebody, way, whoever",
   "shim/test-mpi":
