@@ -44,8 +44,8 @@ static void in_order(void) {
     for (int to = 0; to < size; to++) {
       test_fill(data, size_of(i), key_of(rank, to, i));
       lf_job_lock(job);
-      if (i % 7) CHECK_EQ(lf_mail_post(job, to, kinds[i % 5], data, size_of(i)), LF_OK);
-      else CHECK_EQ(lf_mail_post_now(job, to, kinds[i % 5], data, size_of(i)), LF_OK);
+      if (i % 7) CHECK_EQ(lf_control_post(job, to, kinds[i % 5], data, size_of(i)), LF_OK);
+      else CHECK_EQ(lf_control_post_now(job, to, kinds[i % 5], data, size_of(i)), LF_OK);
       lf_job_unlock(job);
     }
   }
@@ -74,7 +74,7 @@ static int counted_all(void *given) { return counted == *(uint32_t *)given; }
 
 static int is_sent(void *given) {
   (void)given;
-  return lf_mail_sent(job);
+  return lf_control_sent(job);
 }
 
 static void together(void) {
@@ -82,18 +82,18 @@ static void together(void) {
   meet(size);
   rounds_until(is_sent, NULL);
   lf_job_lock(job);
-  uint64_t before = lf_mail_count()->sent;
+  uint64_t before = lf_control_count()->sent;
   for (uint32_t i = 0; i < MANY; i++) {
     uint8_t data[60] = {0};
     memcpy(data, &i, sizeof i);
-    CHECK_EQ(lf_mail_post(job, (rank + 1) % size, LF_WORD_SEEK, data, sizeof data), LF_OK);
+    CHECK_EQ(lf_control_post(job, (rank + 1) % size, LF_WORD_SEEK, data, sizeof data), LF_OK);
   }
-  CHECK(!lf_mail_sent(job));
-  CHECK_EQ(lf_mail_count()->sent, before);
+  CHECK(!lf_control_sent(job));
+  CHECK_EQ(lf_control_count()->sent, before);
   lf_job_unlock(job);
   rounds_until(is_sent, NULL);
   /* 64 bytes each with what stands before them, 511 in a letter */
-  CHECK_EQ(lf_mail_count()->sent - before, (MANY + 510) / 511);
+  CHECK_EQ(lf_control_count()->sent - before, (MANY + 510) / 511);
   uint32_t words = MANY;
   rounds_until(counted_all, &words);
   meet(size);
@@ -116,20 +116,20 @@ static void waits_for_more(void) {
   meet(size);
   rounds_until(is_sent, NULL);
   lf_job_lock(job);
-  uint64_t before = lf_mail_count()->sent, posted = lf_now(), end = posted + LIMIT_NS;
-  CHECK_EQ(lf_mail_post_within(job, to, LF_WORD_SEEK, data, sizeof data, LONG_NS), LF_OK);
+  uint64_t before = lf_control_count()->sent, posted = lf_now(), end = posted + LIMIT_NS;
+  CHECK_EQ(lf_control_post_within(job, to, LF_WORD_SEEK, data, sizeof data, LONG_NS), LF_OK);
   do {
     said = lf_job_round(job, lf_now());
     CHECK(lf_now() < end);
   } while (said & (LF_MOVED | LF_BUSY));
-  CHECK(lf_mail_due() >= posted + LONG_NS && lf_mail_due() < end + LONG_NS);
-  CHECK(!lf_mail_sent(job));
+  CHECK(lf_control_due() >= posted + LONG_NS && lf_control_due() < end + LONG_NS);
+  CHECK(!lf_control_sent(job));
   memcpy(data, &second, sizeof second);
-  CHECK_EQ(lf_mail_post(job, to, LF_WORD_SEEK, data, sizeof data), LF_OK);
+  CHECK_EQ(lf_control_post(job, to, LF_WORD_SEEK, data, sizeof data), LF_OK);
   lf_job_unlock(job);
   rounds_until(is_sent, NULL);
-  CHECK_EQ(lf_mail_count()->sent - before, 1);
-  CHECK_EQ(lf_mail_due(), UINT64_MAX);
+  CHECK_EQ(lf_control_count()->sent - before, 1);
+  CHECK_EQ(lf_control_due(), UINT64_MAX);
   rounds_until(counted_two, NULL);
   meet(size);
 }
@@ -156,7 +156,7 @@ static void send_raw(const void *data, int bytes) {
   lf_mpi_request request = mpi->request_null;
   lf_mpi_status status;
   lf_job_lock(job);
-  CHECK_EQ(mpi->Isend(data, bytes, mpi->byte, (rank + 1) % size, LF_TAG_MAIL, job->comm, &request), 0);
+  CHECK_EQ(mpi->Isend(data, bytes, mpi->byte, (rank + 1) % size, LF_TAG_CONTROL, job->comm, &request), 0);
   for (int flag = 0; !flag; lf_job_round(job, lf_now())) CHECK_EQ(mpi->Test(&request, &flag, &status), 0);
   lf_job_unlock(job);
 }
@@ -167,18 +167,18 @@ typedef struct {
   uint8_t data[8];
 } one_word;
 
-static int has_dropped(void *given) { return lf_mail_count()->dropped >= *(uint64_t *)given; }
+static int has_dropped(void *given) { return lf_control_count()->dropped >= *(uint64_t *)given; }
 
 static void hostile(void) {
-  const uint32_t magic = LF_MAIL_MAGIC;
-  const one_word wrong[] = {{LF_MAIL_MAGIC + 1, LF_WORD_LOOKUP, 8, {0}},       {magic, 0, 8, {0}},
+  const uint32_t magic = LF_BATCH_MAGIC;
+  const one_word wrong[] = {{LF_BATCH_MAGIC + 1, LF_WORD_LOOKUP, 8, {0}},       {magic, 0, 8, {0}},
                             {magic, LF_WORD_LOST + 1, 8, {0}},       {magic, LF_WORD_LOOKUP, 9, {0}},
                             {magic, LF_WORD_LOOKUP, 4, {0}},            {magic, LF_WORD_LOOKUP, 65535, {0}},
                             {magic, LF_WORD_LOOKUP, 5, {0, 0, 0, 0, 0, 1, 2, 3}}};
-  static uint8_t large[3 * LF_MAIL_BYTES];
+  static uint8_t large[3 * LF_BATCH_BYTES];
   one_word first = {magic, LF_WORD_LOOKUP, LF_WORD_MAX + 1, {0}};
   memcpy(large, &first, sizeof first);
-  uint64_t dropped = lf_mail_count()->dropped;
+  uint64_t dropped = lf_control_count()->dropped;
   read_word = read_lookup;
   meet(size);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++, dropped++) send_raw(&wrong[i], sizeof wrong[i]);
@@ -202,7 +202,7 @@ static void hostile(void) {
   rounds_until(has_lookup, NULL);
   rounds_until(has_dropped, &dropped);
   meet(size);
-  CHECK_EQ(lf_mail_count()->dropped, dropped);
+  CHECK_EQ(lf_control_count()->dropped, dropped);
   CHECK_EQ(lookups, 1);
 }
 
@@ -213,10 +213,10 @@ static void hostile_parting(void) {
   for (int to = 0; to < size; to++) {
     for (uint32_t what = 0; what < 256; what += what < 5 ? 1 : 50) {
       const uint8_t word[3] = {(uint8_t)what, 0xff, 0};
-      if (what != 2) post(to, LF_WORD_PARTING, word, 2); /* 2 breaks the barrier, and any partner may */
-      post(to, LF_WORD_PARTING, word, 0);
-      post(to, LF_WORD_PARTING, word, 1);
-      post(to, LF_WORD_PARTING, word, 3);
+      if (what != 2) post(to, LF_WORD_FINALIZE, word, 2); /* 2 breaks the barrier, and any partner may */
+      post(to, LF_WORD_FINALIZE, word, 0);
+      post(to, LF_WORD_FINALIZE, word, 1);
+      post(to, LF_WORD_FINALIZE, word, 3);
     }
   }
   meet(size);
@@ -225,10 +225,10 @@ static void hostile_parting(void) {
 static void wrong_arguments(void) {
   static uint8_t data[LF_WORD_MAX + 1];
   lf_job_lock(job);
-  CHECK_EQ(lf_mail_post(job, -1, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_mail_post(job, size, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_mail_post(job, 0, LF_WORD_SEEK, NULL, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_mail_post_now(job, 0, LF_WORD_SEEK, data, LF_WORD_MAX + 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, -1, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, size, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, 0, LF_WORD_SEEK, NULL, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post_now(job, 0, LF_WORD_SEEK, data, LF_WORD_MAX + 1), LF_EINVALID_ARGUMENT);
   lf_job_unlock(job);
 }
 
@@ -249,7 +249,7 @@ static void read_flood(int from, lf_word word, const uint8_t *data, uint32_t len
     echoes++;
   } else {
     CHECK_EQ(from, 0);
-    CHECK_EQ(lf_mail_post(job, 0, word, data, length), LF_OK); /* an echo */
+    CHECK_EQ(lf_control_post(job, 0, word, data, length), LF_OK); /* an echo */
   }
 }
 
@@ -283,7 +283,7 @@ static void not_taken(void) {
     lf_job_lock(job);
     for (; said == LF_OK; posted += said == LF_OK) {
       memcpy(data, &posted, sizeof posted);
-      said = lf_mail_post(job, last, LF_WORD_LINK, data, sizeof data);
+      said = lf_control_post(job, last, LF_WORD_LINK, data, sizeof data);
       if (posted % 64 == 0) lf_job_round(job, lf_now());
       CHECK(posted < 1000000);
     }
@@ -294,7 +294,7 @@ static void not_taken(void) {
       for (int r = 1; r < last; r++) post(r, LF_WORD_FOUND, &i, sizeof i);
       rounds_until(has_echo, &all);
     }
-    CHECK(!lf_mail_sent(job));
+    CHECK(!lf_control_sent(job));
     lf_job_lock(job);
     CHECK_EQ(mpi->Isend(&posted, sizeof posted, mpi->byte, last, tag, job->comm, &request), 0);
     for (int flag = 0; !flag; lf_job_round(job, lf_now())) CHECK_EQ(mpi->Test(&request, &flag, &status), 0);
@@ -350,13 +350,13 @@ static void passed_by(void) {
   read_word = read_whole;
   _Atomic int *stage = share_a_number();
   if (rank == size - 1) {
-    one_word head = {LF_MAIL_MAGIC, LF_WORD_LINK, sizeof letter - 8, {0}};
+    one_word head = {LF_BATCH_MAGIC, LF_WORD_LINK, sizeof letter - 8, {0}};
     memcpy(letter, &head, 8);
     test_fill(letter + 8, sizeof letter - 8, 9);
     lf_mpi_request request = mpi->request_null;
     lf_mpi_status status;
     lf_job_lock(job);
-    CHECK_EQ(mpi->Isend(letter, sizeof letter, mpi->byte, 0, LF_TAG_MAIL, job->comm, &request), 0);
+    CHECK_EQ(mpi->Isend(letter, sizeof letter, mpi->byte, 0, LF_TAG_CONTROL, job->comm, &request), 0);
     atomic_store(stage, 1);
     await_number(stage, 2);
     for (int flag = 0; !flag; lf_job_round(job, lf_now())) CHECK_EQ(mpi->Test(&request, &flag, &status), 0);

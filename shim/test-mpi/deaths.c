@@ -54,7 +54,7 @@ static void holds_nobody_up(void) {
   if (rank >= survivors) return;
   lf_job_lock(job);
   for (int i = 0; i < 100000; i++)
-    for (int r = survivors; r < size; r++) CHECK_EQ(lf_mail_post(job, r, LF_WORD_LINK, data, sizeof data), LF_OK);
+    for (int r = survivors; r < size; r++) CHECK_EQ(lf_control_post(job, r, LF_WORD_LINK, data, sizeof data), LF_OK);
   CHECK_EQ(lf_peer_retain(job, survivors)->dead, 1);
   lf_job_unlock(job);
   meet(survivors);

@@ -189,7 +189,7 @@ static void keys(void) {
 static uint64_t letters(void) {
   lf_job *j = lf_job_enter();
   CHECK(j != NULL);
-  uint64_t sent = lf_mail_count()->sent;
+  uint64_t sent = lf_control_count()->sent;
   lf_job_unlock(j);
   return sent;
 }
@@ -270,7 +270,7 @@ static void nonsense(test_random *random) {
     /* The time of parting is not the directory's. */
     lf_word word = (lf_word)(LF_WORD_PUBLISH + test_below(random, LF_WORD_UNLINK - LF_WORD_PUBLISH + 1));
     int to = (int)test_below(random, (uint64_t)job.size);
-    if (lf_mail_post(j, to, word, bytes, (uint32_t)test_below(random, sizeof bytes + 1)) < 0) lf_job_round(j, lf_now());
+    if (lf_control_post(j, to, word, bytes, (uint32_t)test_below(random, sizeof bytes + 1)) < 0) lf_job_round(j, lf_now());
     if (i % 100 == 0) lf_job_round(j, lf_now());
   }
   lf_job_unlock(j);

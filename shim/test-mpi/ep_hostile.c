@@ -187,7 +187,7 @@ static void noise(void) {
 
 static void mail(const lf_credit *credit, uint32_t length) {
   lf_job_lock(job);
-  CHECK_EQ(lf_mail_post_now(job, other(), LF_WORD_CREDIT, credit, length), LF_OK);
+  CHECK_EQ(lf_control_post_now(job, other(), LF_WORD_CREDIT, credit, length), LF_OK);
   lf_job_unlock(job);
 }
 

@@ -23,7 +23,7 @@ typedef struct {
 
 static uint64_t letters(void) {
   lf_job_lock(job);
-  uint64_t sent = lf_mail_count()->sent;
+  uint64_t sent = lf_control_count()->sent;
   lf_job_unlock(job);
   return sent;
 }

@@ -51,7 +51,7 @@ static inline void rounds_until(int (*done)(void *given), void *given) {
 
 static inline void post(int to, lf_word word, const void *data, uint32_t length) {
   lf_job_lock(job);
-  CHECK_EQ(lf_mail_post(job, to, word, data, length), LF_OK);
+  CHECK_EQ(lf_control_post(job, to, word, data, length), LF_OK);
   lf_job_unlock(job);
 }
 

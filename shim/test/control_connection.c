@@ -238,7 +238,7 @@ static void forge(int from, int to, lf_word word, uint8_t magic, uint8_t version
   memcpy(bytes + 8, &match, 8);
   memcpy(bytes + 16, &more, 4);
   lf_job_lock(&world[from].job);
-  CHECK_EQ(lf_mail_post(&world[from].job, to, word, bytes, sizeof bytes), LF_OK);
+  CHECK_EQ(lf_control_post(&world[from].job, to, word, bytes, sizeof bytes), LF_OK);
   lf_job_unlock(&world[from].job);
 }
 
@@ -311,7 +311,7 @@ static void a_false_match(void) {
   deliver_all(0, 2);
   if (!early) arrive();
   lf_job_lock(&world[3].job);
-  CHECK_EQ(lf_mail_post(&world[3].job, 1, LF_WORD_MATCH, &match, sizeof match), LF_OK);
+  CHECK_EQ(lf_control_post(&world[3].job, 1, LF_WORD_MATCH, &match, sizeof match), LF_OK);
   lf_job_unlock(&world[3].job);
   deliver_all(3, 1);
   CHECK_EQ(world[1].first[2]->length, 20); /* it says that there is no seek 77 */

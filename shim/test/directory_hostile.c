@@ -5,7 +5,7 @@
 
 static void post_from(int from, int to, lf_word word, const void *data, uint32_t length) {
   lf_job_lock(&world[from].job);
-  CHECK_EQ(lf_mail_post(&world[from].job, to, word, data, length), LF_OK);
+  CHECK_EQ(lf_control_post(&world[from].job, to, word, data, length), LF_OK);
   lf_job_unlock(&world[from].job);
 }
 

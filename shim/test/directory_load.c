@@ -18,8 +18,8 @@ static void thousands(void) {
   for (int i = 0; i < NAMES; i++) producers[i] = join(1, numbered(i), PRODUCER, "here");
   for (int i = 0; i < NAMES; i++) consumers[i] = join(2, numbered(i), CONSUMER, "there");
   /* That is what makes messages: one letter a rank for each 32 KiB of words. */
-  CHECK(world[1].bytes / LF_MAIL_BYTES + RANKS < 20);
-  CHECK(world[2].bytes / LF_MAIL_BYTES + RANKS < 20);
+  CHECK(world[1].bytes / LF_BATCH_BYTES + RANKS < 20);
+  CHECK(world[2].bytes / LF_BATCH_BYTES + RANKS < 20);
   for (int rank = 0; rank < RANKS; rank++) {
     deliver_all(1, rank);
     deliver_all(2, rank);

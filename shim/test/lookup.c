@@ -52,7 +52,7 @@ static void forged(void) {
   int32_t lookup = ask_for(1, named(0));
   uint32_t answer[2] = {1, 0};
   lf_job_lock(&world[2].job);
-  CHECK_EQ(lf_mail_post(&world[2].job, 1, LF_WORD_FOUND, answer, sizeof answer), LF_OK);
+  CHECK_EQ(lf_control_post(&world[2].job, 1, LF_WORD_FOUND, answer, sizeof answer), LF_OK);
   lf_job_unlock(&world[2].job);
   deliver_all(2, 1);
   CHECK_EQ(lf_lookup_poll(lookup, sizeof lines, lines), LF_PENDING);

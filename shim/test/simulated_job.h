@@ -97,7 +97,7 @@ void lf_peer_release(lf_job *job, lf_peer *peer) {
   CHECK(peer->users-- > 0);
 }
 
-int32_t lf_mail_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
+int32_t lf_control_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
   held(job);
   CHECK(!job->over && rank >= 0 && rank < job->info.size && length <= LF_WORD_MAX);
   if (posts_fail) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a letter");
@@ -116,10 +116,10 @@ int32_t lf_mail_post(lf_job *job, int rank, lf_word word, const void *data, uint
   return LF_OK;
 }
 
-int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
+int32_t lf_control_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
                             uint64_t patience_ns) {
   CHECK(patience_ns <= PATIENCE_MAX_NS);
-  return lf_mail_post(job, rank, word, data, length);
+  return lf_control_post(job, rank, word, data, length);
 }
 
 /* ---- moving on ---- */

@@ -25,7 +25,7 @@ void lf_receiver_tell(lf_receiver *r) {
                       .released = released,
                       .bytes = r->returned};
   atomic_store_explicit(&r->tell_at, credit.taken + (r->slots / 4 ? r->slots / 4 : 1), memory_order_relaxed);
-  if (lf_mail_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return; /* a round will */
+  if (lf_control_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return; /* a round will */
   r->taken_told = credit.taken;
   r->released_told = credit.released;
   r->returned_told = credit.bytes;

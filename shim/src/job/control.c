@@ -33,7 +33,7 @@ struct outbox {
   uint32_t letters;
 };
 
-/* A letter has room for so much at first, and grows by doubling up to LF_MAIL_BYTES. */
+/* A letter has room for so much at first, and grows by doubling up to LF_BATCH_BYTES. */
 #define FIRST_BYTES 512u
 /* Letters for one rank that does not take them: 16 MiB. */
 #define LETTERS_MAX 512u
@@ -51,9 +51,9 @@ static uint32_t spares;
 static uint32_t held; /* outboxes that still have something for MPI to take over */
 static uint64_t next_due = UINT64_MAX; /* when the first of the letters goes that waited for more in the last round */
 static int hurried; /* no letter waits for more */
-static lf_mail_counts counts;
+static lf_control_counts counts;
 
-lf_mail_counts *lf_mail_count(void) { return &counts; }
+lf_control_counts *lf_control_count(void) { return &counts; }
 
 /* ---- letters ---- */
 
@@ -81,7 +81,7 @@ static void drop_letter(letter *l) {
 }
 
 static letter *new_letter(void) {
-  const uint32_t magic = LF_MAIL_MAGIC;
+  const uint32_t magic = LF_BATCH_MAGIC;
   letter *l = spare ? spare : calloc(1, sizeof *l);
   if (!l) {
     lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a letter");
@@ -125,7 +125,7 @@ static outbox *outbox_of(int rank) {
 /* The letter that has room for `bytes` more, or NULL. */
 static letter *letter_for(outbox *o, uint32_t bytes) {
   letter *l = o->last;
-  int open = l && !(o->sending && l == o->first) && LF_MAIL_BYTES - l->used >= bytes;
+  int open = l && !(o->sending && l == o->first) && LF_BATCH_BYTES - l->used >= bytes;
   if (open) return widen(l, bytes) < 0 ? NULL : l;
   if (o->letters == LETTERS_MAX) {
     lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "rank %d takes no mail: %u letters wait for it", o->rank, o->letters);
@@ -189,12 +189,12 @@ static void lose(outbox *o) {
   }
 }
 
-void lf_mail_forget(int rank) {
+void lf_control_forget(int rank) {
   outbox *o = lf_ranks_find(&outboxes, rank);
   if (o) lose(o);
 }
 
-void lf_mail_recall(int rank) {
+void lf_control_recall(int rank) {
   outbox *o = lf_ranks_find(&outboxes, rank);
   if (!o || !o->lost) return;
   o->lost = 0;
@@ -217,7 +217,7 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
       }
       if (o->first == o->last) o->due = UINT64_MAX;
       o->request = mpi->request_null;
-      error = mpi->Isend(o->first->bytes, (int)o->first->used, mpi->byte, o->rank, LF_TAG_MAIL, job->comm, &o->request);
+      error = mpi->Isend(o->first->bytes, (int)o->first->used, mpi->byte, o->rank, LF_TAG_CONTROL, job->comm, &o->request);
       o->sending = error == 0;
       o->since = now;
       counts.sent++;
@@ -235,7 +235,7 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
   return said;
 }
 
-int lf_mail_flush(lf_job *job, uint64_t now) {
+int lf_control_flush(lf_job *job, uint64_t now) {
   int said = 0;
   next_due = UINT64_MAX;
   for (outbox **at = &pending; *at;) {
@@ -256,7 +256,7 @@ int lf_mail_flush(lf_job *job, uint64_t now) {
   return said;
 }
 
-int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
+int32_t lf_control_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
                             uint64_t patience_ns) {
   outbox *o;
   int32_t status = post(job, rank, word, data, length, &o);
@@ -265,22 +265,22 @@ int32_t lf_mail_post_within(lf_job *job, int rank, lf_word word, const void *dat
   return status;
 }
 
-int32_t lf_mail_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
-  return lf_mail_post_within(job, rank, word, data, length, 0);
+int32_t lf_control_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
+  return lf_control_post_within(job, rank, word, data, length, 0);
 }
 
-int32_t lf_mail_post_now(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
-  int32_t status = lf_mail_post(job, rank, word, data, length);
+int32_t lf_control_post_now(lf_job *job, int rank, lf_word word, const void *data, uint32_t length) {
+  int32_t status = lf_control_post(job, rank, word, data, length);
   outbox *o = status == LF_OK ? lf_ranks_find(&outboxes, rank) : NULL;
   if (o) push(job, o, lf_now());
   return status;
 }
 
-uint64_t lf_mail_due(void) { return next_due; }
+uint64_t lf_control_due(void) { return next_due; }
 
-void lf_mail_hurry(void) { hurried = 1; }
+void lf_control_hurry(void) { hurried = 1; }
 
-int lf_mail_sent(lf_job *job) {
+int lf_control_sent(lf_job *job) {
   (void)job;
   return held == 0;
 }

@@ -17,7 +17,7 @@ struct inbox {
   uint32_t bytes; /* then: how many, */
   int from;       /* and from whom */
   int stuck;      /* those behind it were let past */
-  uint8_t data[LF_MAIL_BYTES];
+  uint8_t data[LF_BATCH_BYTES];
 };
 
 #define INBOXES 8u
@@ -36,14 +36,14 @@ static int receive(lf_job *job, inbox *b) {
   b->stuck = 0;
   b->next = NULL;
   int error =
-      mpi->Irecv(b->data, (int)LF_MAIL_BYTES, mpi->byte, mpi->any_source, LF_TAG_MAIL, job->comm, &b->request);
+      mpi->Irecv(b->data, (int)LF_BATCH_BYTES, mpi->byte, mpi->any_source, LF_TAG_CONTROL, job->comm, &b->request);
   if (error != 0) return error;
   *inbox_end = b;
   inbox_end = &b->next;
   return 0;
 }
 
-int32_t lf_mail_open(lf_job *job) {
+int32_t lf_control_open(lf_job *job) {
   for (uint32_t i = 0; i < INBOXES; i++) {
     inbox *b = malloc(sizeof *b);
     if (!b) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a letter box of %zu bytes", sizeof *b);
@@ -56,19 +56,19 @@ int32_t lf_mail_open(lf_job *job) {
 static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
   switch (word) {
     case LF_WORD_PING:
-      lf_mail_post(job, from, LF_WORD_PONG, NULL, 0);
+      lf_control_post(job, from, LF_WORD_PONG, NULL, 0);
       break;
     case LF_WORD_PONG:
       break; /* that it came is all it says */
-    case LF_WORD_PARTING:
-      lf_parting_word(job, from, word, data, length);
+    case LF_WORD_FINALIZE:
+      lf_finalize_word(job, from, word, data, length);
       break;
     case LF_WORD_LOST:
       lf_peer_word(job, from, data, length);
       break;
     case LF_WORD_LINK:
     case LF_WORD_CREDIT:
-      lf_parting_answer(job, from);
+      lf_finalize_answer(job, from);
       job->handlers[word](job, from, word, data, length);
       break;
     default:
@@ -81,7 +81,7 @@ static int is_whole(const uint8_t *data, uint32_t bytes) {
   uint32_t magic, at = sizeof magic;
   if (bytes < sizeof magic) return 0;
   memcpy(&magic, data, sizeof magic);
-  if (magic != LF_MAIL_MAGIC) return 0;
+  if (magic != LF_BATCH_MAGIC) return 0;
   while (at < bytes) {
     lf_word_head head;
     if (bytes - at < sizeof head) return 0;
@@ -96,10 +96,10 @@ static int is_whole(const uint8_t *data, uint32_t bytes) {
 
 static void read_letter(lf_job *job, const inbox *b, uint64_t now) {
   if (b->from < 0 || b->from >= job->info.size || !is_whole(b->data, b->bytes)) {
-    lf_mail_count()->dropped++;
+    lf_control_count()->dropped++;
     return;
   }
-  lf_mail_count()->received++;
+  lf_control_count()->received++;
   lf_peer_heard(job, b->from, now);
   for (uint32_t at = sizeof(uint32_t); at < b->bytes;) {
     lf_word_head head;
@@ -119,7 +119,7 @@ static int is_filled(lf_job *job, inbox *b, uint64_t now) {
   if (error == 0 && !flag) return 0;
   b->done = now;
   uint64_t bytes = error ? 0 : lf_mpi_bytes(mpi, &status);
-  b->bytes = bytes <= LF_MAIL_BYTES ? (uint32_t)bytes : 0;
+  b->bytes = bytes <= LF_BATCH_BYTES ? (uint32_t)bytes : 0;
   b->from = error ? -1 : lf_mpi_source(mpi, &status);
   return 1;
 }
@@ -150,7 +150,7 @@ static void look_behind(lf_job *job, uint64_t now) {
   }
 }
 
-int lf_mail_take(lf_job *job, uint64_t now) {
+int lf_control_dispatch(lf_job *job, uint64_t now) {
   if (now >= next_look) {
     next_look = now + PASS_NS / 4;
     look_behind(job, now);
@@ -171,7 +171,7 @@ int lf_mail_take(lf_job *job, uint64_t now) {
 }
 
 /* Their memory stays: MPI may hold on to a receive that was matched and can't be cancelled any more. */
-void lf_mail_over(lf_job *job) {
+void lf_control_over(lf_job *job) {
   const lf_mpi *mpi = job->mpi;
   for (inbox *b = first; b; b = b->next) {
     if (b->done || mpi->Cancel(&b->request) != 0) continue;

@@ -10,7 +10,7 @@
 #include "job/control.h"
 #include "job/job.h"
 
-/* What a word of LF_WORD_PARTING says, in its first byte. */
+/* What a word of LF_WORD_FINALIZE says, in its first byte. */
 enum {
   TOKEN = 1, /* this far in the barrier: the second byte has the step */
   BROKEN,    /* there will be no barrier */
@@ -46,7 +46,7 @@ static int before(const lf_job *job, uint32_t k) {
 
 static void say(lf_job *job, int rank, uint8_t what, uint32_t k) {
   const uint8_t word[2] = {what, (uint8_t)k};
-  lf_mail_post(job, rank, LF_WORD_PARTING, word, sizeof word);
+  lf_control_post(job, rank, LF_WORD_FINALIZE, word, sizeof word);
 }
 
 static void say_goodbye(lf_job *job, int rank) { say(job, rank, GOODBYE, 0); }
@@ -61,13 +61,13 @@ static void break_barrier(lf_job *job) {
   }
 }
 
-static int is_partner(const lf_job *job, int rank) {
+static int is_barrier_peer(const lf_job *job, int rank) {
   for (uint32_t k = 0; k < steps_of(job); k++)
     if (rank == after(job, k) || rank == before(job, k)) return 1;
   return 0;
 }
 
-void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+void lf_finalize_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
   (void)word;
   if (length != 2) return;
   switch (data[0]) {
@@ -75,34 +75,34 @@ void lf_parting_word(lf_job *job, int from, lf_word word, const uint8_t *data, u
       if (data[1] < steps_of(job) && from == before(job, data[1])) tokens |= 1u << data[1];
       break;
     case BROKEN:
-      if (is_partner(job, from)) break_barrier(job);
+      if (is_barrier_peer(job, from)) break_barrier(job);
       break;
     case GOODBYE:
-      lf_peer_parted(from, 0);
+      lf_peer_left(from, 0);
       break;
     case GONE:
-      lf_peer_parted(from, 1);
+      lf_peer_left(from, 1);
       break;
   }
 }
 
 /* ---- its own ---- */
 
-void lf_parting_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now) {
+void lf_finalize_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now) {
   (void)job;
-  lf_mail_hurry();
+  lf_control_hurry();
   phase = DRAINING;
   leaving.status = status;
   leaving.timeout_ns = timeout_ns;
   leaving.moved = now;
-  leaving.letters = lf_mail_count()->waiting;
+  leaving.letters = lf_control_count()->waiting;
 }
 
 /* Whether it is no use to wait for what is under way: there is nothing, or it has stood still for too long. Signs of
  * life are no movement. */
 static int is_still(lf_job *job, uint64_t now) {
-  if (lf_mail_sent(job) && !(job->said & LF_BUSY)) return 1;
-  uint64_t letters = lf_mail_count()->waiting;
+  if (lf_control_sent(job) && !(job->said & LF_BUSY)) return 1;
+  uint64_t letters = lf_control_count()->waiting;
   if ((job->said & LF_MOVED) || letters < leaving.letters) leaving.moved = now;
   leaving.letters = letters;
   return now - leaving.moved >= leaving.timeout_ns;
@@ -154,19 +154,19 @@ static void wait_for_others(lf_job *job, uint64_t now) {
   leave_now(job, now);
 }
 
-int lf_parting_step(lf_job *job, uint64_t now) {
+int lf_finalize_step(lf_job *job, uint64_t now) {
   if (phase == DRAINING && is_still(job, now)) end_channels(job, now);
   if (phase == WAITING) wait_for_others(job, now);
   if (phase != FLUSHING || !is_still(job, now)) return 0;
   int whole = step == steps_of(job) && !broken && job->info.ours && leaving.status == 0;
-  return whole ? LF_PARTED_FINALISE : LF_PARTED;
+  return whole ? LF_FINALIZE_MPI : LF_FINALIZE_DONE;
 }
 
-void lf_parting_answer(lf_job *job, int rank) {
+void lf_finalize_answer(lf_job *job, int rank) {
   if (phase == WAITING || phase == FLUSHING) say_goodbye(job, rank);
 }
 
-void lf_parting_host_finalises(lf_job *job) {
+void lf_finalize_by_host(lf_job *job) {
   give_all_tokens(job);
   lf_peer_each(job, say_gone);
 }

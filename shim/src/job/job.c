@@ -65,8 +65,8 @@ int lf_job_round(lf_job *j, uint64_t now) {
   static int within;
   if (within || j->over) return 0;
   within = 1;
-  int said = lf_mail_take(j, now), of_ends = 0;
-  if (!j->over) said |= lf_mail_flush(j, now);
+  int said = lf_control_dispatch(j, now), of_ends = 0;
+  if (!j->over) said |= lf_control_flush(j, now);
   lf_peer_round(j, now);
   for (lf_job_end *end = j->ends, *next; end && !j->over; end = next) {
     next = end->next;
@@ -167,17 +167,17 @@ static void make_rounds(void) {
     uint64_t now = lf_now();
     if (atomic_load(&closing.asked) && !closing.begun) {
       closing.begun = 1;
-      lf_parting_begin(&job, closing.status, closing.timeout_ns, now);
+      lf_finalize_begin(&job, closing.status, closing.timeout_ns, now);
     }
     int said = lf_job_round(&job, now);
-    if (job.over) parted = LF_PARTED;
-    else if (closing.begun) parted = lf_parting_step(&job, now);
-    uint64_t due = lf_mail_due();
-    if (parted == LF_PARTED_FINALISE) lf_mail_over(&job);
+    if (job.over) parted = LF_FINALIZE_DONE;
+    else if (closing.begun) parted = lf_finalize_step(&job, now);
+    uint64_t due = lf_control_due();
+    if (parted == LF_FINALIZE_MPI) lf_control_over(&job);
     if (parted) job.over = 1;
     lf_job_unlock(&job);
     atomic_fetch_add(&steps, 1);
-    if (parted == LF_PARTED_FINALISE) finalise();
+    if (parted == LF_FINALIZE_MPI) finalise();
     if (said & LF_MOVED) moved = now;
     else if (!parted && rest(said, now - moved, due)) moved = lf_now();
   }
@@ -211,7 +211,7 @@ static void live(void *unused) {
   atomic_store(&thread, lf_thread_self());
   if (lf_mpi_load()) lf_mpi_ask_before_exit(mpi_gives_up);
   job.broken = broken;
-  lf_peer_open(&(lf_peer_calls){lf_mail_post, lf_mail_forget, lf_mail_recall});
+  lf_peer_open(&(lf_peer_calls){lf_control_post, lf_control_forget, lf_control_recall});
   if (lf_job_start(&job, host_finalises) == LF_OK) {
     atomic_store(&state, READY);
     make_rounds();
@@ -233,10 +233,10 @@ static void host_finalises(void) {
     lf_fail(LF_EMPI_FAILED, "MPI_Finalize", 0, "MPI was finalised by %s",
             job.info.ours ? "another part of this program" : "the program that initialised it");
     if (atomic_load(&state) == READY) fail_from_now_on(OVER);
-    lf_parting_host_finalises(&job);
+    lf_finalize_by_host(&job);
     lf_job_end_all(&job, failure.text);
     lf_job_settle(&job);
-    lf_mail_over(&job);
+    lf_control_over(&job);
     job.over = 1;
   }
   lf_job_unlock(&job);

@@ -29,7 +29,7 @@ struct lf_job_end {
 enum { LF_MOVED = 1, LF_BUSY = 2 };
 
 /* Tags on the communicator: 0 is mail; a lane has two. */
-#define LF_TAG_MAIL 0
+#define LF_TAG_CONTROL 0
 #define LF_TAG_LANE(lane) ((int)(1 + 2 * (lane)))
 #define LF_TAG_BULK(lane) ((int)(2 + 2 * (lane)))
 
@@ -50,7 +50,7 @@ typedef enum {
   LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
   LF_WORD_UNLINK,    /* it was closed */
   LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
-  LF_WORD_PARTING,   /* finalize.c: ranks that leave the job */
+  LF_WORD_FINALIZE,   /* finalize.c: ranks that leave the job */
   LF_WORD_LOST,      /* liveness.c: how often the receiver was out of reach for the sender */
   LF_WORDS           /* each is below this */
 } lf_word;
@@ -132,7 +132,7 @@ struct lf_peer {
 #define LF_PEER_SILENCE_NS ((uint64_t)10 * 1000000000)
 /* The same, as LAVA_FLOW_PEER_SILENCE_MS says, or a test. */
 extern uint64_t lf_peer_silence;
-/* What peers use of the control channel: as lf_mail_post, lf_mail_forget and lf_mail_recall. */
+/* What peers use of the control channel: as lf_control_post, lf_control_forget and lf_control_recall. */
 typedef struct {
   int32_t (*post)(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
   void (*forget)(int rank);
@@ -151,7 +151,7 @@ void lf_peer_release(lf_job *job, lf_peer *peer);
 /* A letter came from the rank. One that was out of reach is there again. */
 void lf_peer_heard(lf_job *job, int rank, uint64_t now);
 /* The rank said that its program has ended (`silent` 1: its part of the job, too). Counts where somebody retains it. */
-void lf_peer_parted(int rank, int silent);
+void lf_peer_left(int rank, int silent);
 /* MPI says that it can't be reached. */
 void lf_peer_lost(lf_job *job, int rank);
 int lf_peer_is_silent(int rank);
@@ -176,14 +176,14 @@ int lf_job_has_begun(void);
 void lf_job_end_all(lf_job *job, const char *reason);
 
 /* This process leaves. Under the lock, as the rest. */
-void lf_parting_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now);
-/* After each round from then on: 0 to go on, LF_PARTED when nothing is left to do, LF_PARTED_FINALISE when MPI is to be
+void lf_finalize_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_t now);
+/* After each round from then on: 0 to go on, LF_FINALIZE_DONE when nothing is left to do, LF_FINALIZE_MPI when MPI is to be
  * finalised as well. */
-enum { LF_PARTED = 1, LF_PARTED_FINALISE = 2 };
-int lf_parting_step(lf_job *job, uint64_t now);
+enum { LF_FINALIZE_DONE = 1, LF_FINALIZE_MPI = 2 };
+int lf_finalize_step(lf_job *job, uint64_t now);
 /* To one that takes this process's channels for open: says that they are not, once that is so. */
-void lf_parting_answer(lf_job *job, int rank);
+void lf_finalize_answer(lf_job *job, int rank);
 /* MPI is finalised by somebody else in this process: nobody has to wait for this rank. */
-void lf_parting_host_finalises(lf_job *job);
+void lf_finalize_by_host(lf_job *job);
 
 #endif

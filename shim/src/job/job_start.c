@@ -182,6 +182,6 @@ int32_t lf_job_start(lf_job *job, void (*finalises)(void)) {
   if (status == LF_OK) status = find_node(mpi, job);
   if (status == LF_OK) status = agree_on_id(mpi, job);
   if (status == LF_OK) status = hear_of_finalise(mpi);
-  if (status == LF_OK) status = lf_mail_open(job);
+  if (status == LF_OK) status = lf_control_open(job);
   return status;
 }

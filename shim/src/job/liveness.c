@@ -86,7 +86,7 @@ static void becomes_silent(lf_peer *peer) {
   control.forget(peer->rank);
 }
 
-void lf_peer_parted(int rank, int silent) {
+void lf_peer_left(int rank, int silent) {
   lf_peer *peer = lf_ranks_find(&peers, rank);
   if (!peer) return;
   peer->dead = 1;

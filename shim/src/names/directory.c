@@ -37,13 +37,13 @@ uint32_t lf_directory_id(lf_directory *d, const lf_table *table) {
 int32_t lf_directory_over(const lf_directory *d) { return lf_fail(LF_EMPI_FAILED, "", 0, "%s", d->reason); }
 
 int32_t lf_directory_post_slowly(lf_directory *d, int rank, lf_word word, const void *data, uint32_t length) {
-  return lf_mail_post_within(d->job, rank, word, data, length, PATIENCE_MAX_NS);
+  return lf_control_post_within(d->job, rank, word, data, length, PATIENCE_MAX_NS);
 }
 
 int32_t lf_directory_post(lf_directory *d, int rank, lf_word word, const void *data, uint32_t length) {
   uint64_t patience = d->awaited < PATIENCE_FROM ? 0 : (uint64_t)d->awaited * PATIENCE_EACH_NS;
   if (patience > PATIENCE_MAX_NS) patience = PATIENCE_MAX_NS;
-  return lf_mail_post_within(d->job, rank, word, data, length, patience);
+  return lf_control_post_within(d->job, rank, word, data, length, patience);
 }
 
 int32_t lf_directory_admit(lf_directory *d, int rank) {

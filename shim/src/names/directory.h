@@ -71,7 +71,7 @@ int lf_directory_home(const lf_directory *d, uint64_t hash);
 /* An id that nothing in `table` has. */
 uint32_t lf_directory_id(lf_directory *d, const lf_table *table);
 
-/* As lf_mail_post, for what this process says of its own: the more it has going on at once, the longer a word waits for
+/* As lf_control_post, for what this process says of its own: the more it has going on at once, the longer a word waits for
  * others, so that thousands of names are tens of messages; with few it does not wait. */
 int32_t lf_directory_post(lf_directory *d, int rank, lf_word word, const void *data, uint32_t length);
 /* For a word that nobody waits for. */

@@ -159,7 +159,7 @@ static void answer(lf_directory *d, int from, const uint8_t *data, uint32_t leng
     memcpy(found + used + PUBLISHER_HEAD, p->text, p->bytes);
     used += PUBLISHER_HEAD + p->bytes;
   }
-  lf_mail_post(d->job, from, LF_WORD_FOUND, found, used);
+  lf_control_post(d->job, from, LF_WORD_FOUND, found, used);
 }
 
 /* ---- who asks ---- */

@@ -262,7 +262,7 @@ static void hold(lf_directory *d, int from, const uint8_t *data, uint32_t length
   uint32_t host = (uint32_t)strnlen(d->job->info.processor, sizeof d->job->info.processor);
   memcpy(answer, &word, sizeof word);
   memcpy(answer + sizeof word, d->job->info.processor, host);
-  lf_mail_post(d->job, from, LF_WORD_HELD, answer, (uint32_t)sizeof word + host);
+  lf_control_post(d->job, from, LF_WORD_HELD, answer, (uint32_t)sizeof word + host);
 }
 
 static void over(lf_directory *d) {

@@ -51,7 +51,7 @@ static int32_t ask(lf_directory *d, lf_seeker *s) {
   if (d->asked) d->asked->previous_asked = s;
   d->asked = s;
   lf_word_role hold = {.id = s->id, .name = s->name->node.key};
-  return lf_mail_post(d->job, s->rank, LF_WORD_HOLD, &hold, sizeof hold);
+  return lf_control_post(d->job, s->rank, LF_WORD_HOLD, &hold, sizeof hold);
 }
 
 static void tell_taken(lf_directory *d, int rank, uint32_t id, int holder, int32_t status, const uint8_t *host,
@@ -61,7 +61,7 @@ static void tell_taken(lf_directory *d, int rank, uint32_t id, int holder, int32
   if (host_bytes > LF_KEY_MAX) host_bytes = LF_KEY_MAX;
   memcpy(word, &taken, sizeof taken);
   if (host_bytes) memcpy(word + sizeof taken, host, host_bytes);
-  lf_mail_post(d->job, rank, LF_WORD_TAKEN, word, (uint32_t)sizeof taken + host_bytes);
+  lf_control_post(d->job, rank, LF_WORD_TAKEN, word, (uint32_t)sizeof taken + host_bytes);
 }
 
 static void forget(lf_directory *d, lf_seeker *s) {
@@ -83,7 +83,7 @@ static void drop_waiting(lf_directory *d, name *n, int role, int32_t status, con
 
 static void tell_match(lf_directory *d, const lf_seeker *to, const lf_seeker *other) {
   lf_word_match match = {.id = to->id, .rank = other->rank, .other_id = other->id, .match = d->matches};
-  lf_mail_post(d->job, to->rank, LF_WORD_MATCH, &match, sizeof match);
+  lf_control_post(d->job, to->rank, LF_WORD_MATCH, &match, sizeof match);
 }
 
 /* After anything changed: those who wait need word of whoever holds the role now, and two may have found each other. */
