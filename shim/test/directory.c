@@ -1,5 +1,5 @@
 /* The directory on simulated ranks: roles and matches, and what becomes of them when words cross and ranks die. */
-#include "simulated_job.h"
+#include "simulated_directory.h"
 
 /* ---- the good path ---- */
 

@@ -1,5 +1,5 @@
 /* The directory against a rank that asks for too much, or says anything at all, on simulated ranks. */
-#include "simulated_job.h"
+#include "simulated_directory.h"
 
 /* ---- limits ---- */
 

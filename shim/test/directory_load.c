@@ -1,5 +1,5 @@
 /* The directory under load, on simulated ranks: thousands of names, and long random use. */
-#include "simulated_job.h"
+#include "simulated_directory.h"
 
 /* ---- thousands of names ---- */
 

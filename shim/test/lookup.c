@@ -1,5 +1,5 @@
 /* Published keys on simulated ranks, and who asks for them. */
-#include "simulated_job.h"
+#include "simulated_directory.h"
 
 static char lines[8192];
 

@@ -1,6 +1,6 @@
 /* The job as TypeScript opens it, with the handlers of what ranks send each other on its control channel. */
 #include "ep/sender.h"
-#include "names/control_connection.h"
+#include "names/mail_link.h"
 
 static const lf_word_handler handlers[LF_WORDS] = {
     [LF_WORD_PUBLISH] = lf_lookup_word, [LF_WORD_LOOKUP] = lf_lookup_word,  [LF_WORD_FOUND] = lf_lookup_word,

@@ -7,7 +7,7 @@
  *   shard.c       the home of names: roles, matches
  *   resolve.c     this process's own roles
  *   lookup.c      published keys, and questions for them: both sides
- *   control_connection.c  the link between two that were matched
+ *   mail_link.c   the link between two that were matched
  */
 #ifndef LF_DIRECTORY_H
 #define LF_DIRECTORY_H

@@ -5,7 +5,7 @@
 #include "base/monotonic.h"
 #include "base/status.h"
 #include "ipc/link.h"
-#include "names/control_connection.h"
+#include "names/mail_link.h"
 
 /* Whoever is matched with the same peer again and again (each expects somebody else) tries no more often than this. */
 #define AGAIN_NS ((uint64_t)50 * 1000000)

@@ -4,8 +4,8 @@
  * that it knows the link: each says OPEN when it comes to know it, and answers an OPEN with OPENED; an OPEN that comes
  * too early is ignored, one that comes too late is answered with REFUSED.
  */
-#ifndef LF_CONTROL_CONNECTION_H
-#define LF_CONTROL_CONNECTION_H
+#ifndef LF_MAIL_LINK_H
+#define LF_MAIL_LINK_H
 
 #include "names/directory.h"
 

@@ -1,5 +1,5 @@
 /* Mail links on simulated ranks: order, ends, limits, and words that should not be there. */
-#include "simulated_job.h"
+#include "simulated_directory.h"
 
 static uint8_t buffer[LF_LINK_MESSAGE_MAX];
 static lf_link_message message;

@@ -8,7 +8,7 @@
 #include "names/directory.c" /* to be each rank in turn, and to see inside */
 #include "names/shard.c"
 
-#include "names/control_connection.h"
+#include "names/mail_link.h"
 #include "base/monotonic.h"
 #include "ipc/link.h"
 #include "test.h"

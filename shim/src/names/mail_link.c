@@ -1,4 +1,4 @@
-#include "names/control_connection.h"
+#include "names/mail_link.h"
 
 #include <stdlib.h>
 
