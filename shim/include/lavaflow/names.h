@@ -3,6 +3,13 @@
 
 #include "lavaflow/link.h"
 
+/* ---- lease map: entries that ranks of the job put under keys ---- */
+
+/* Bytes of a key: a role, a space and a name of 255 bytes. */
+#define LF_LEASE_KEY_MAX 264
+/* Bytes of a value. */
+#define LF_LEASE_VALUE_MAX 255
+
 /* ---- lookup: which ranks published a key ---- */
 
 LF_API int32_t lf_lookup_open(const char *key, uint32_t key_bytes);

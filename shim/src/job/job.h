@@ -49,6 +49,12 @@ typedef enum {
   LF_WORD_HELD,
   LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
   LF_WORD_UNLINK,    /* it was closed */
+  LF_WORD_PUT,        /* names/lease_map.h: these six */
+  LF_WORD_GET,
+  LF_WORD_WATCH,
+  LF_WORD_DELETE,
+  LF_WORD_ASK,        /* does the owner still hold this entry? */
+  LF_WORD_ENTRIES,    /* the answer to PUT, GET and WATCH */
   LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
   LF_WORD_FINALIZE,   /* finalize.c: ranks that leave the job */
   LF_WORD_LOST,      /* liveness.c: how often the receiver was out of reach for the sender */

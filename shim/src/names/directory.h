@@ -25,7 +25,7 @@ typedef struct lf_seeker lf_seeker;
 typedef struct lf_directory lf_directory;
 
 /* The parts, in the order in which they end. Each is there once it has something. */
-enum { LF_PART_LINKS, LF_PART_SEEKS, LF_PART_LOOKUPS, LF_PART_SHARD, LF_DIRECTORY_PARTS };
+enum { LF_PART_LINKS, LF_PART_SEEKS, LF_PART_LOOKUPS, LF_PART_NAMES, LF_DIRECTORY_PARTS };
 
 /* What one of them does under the lock. NULL: nothing. */
 typedef struct {

@@ -254,7 +254,7 @@ static const lf_directory_part shard = {.round = look_at_asked, .forget = forget
 void lf_shard_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
   lf_directory *d = lf_directory_of(job);
   if (!d) return;
-  d->parts[LF_PART_SHARD] = &shard;
+  d->parts[LF_PART_NAMES] = &shard;
   if (word == LF_WORD_SEEK) seek(d, from, data, length);
   else about_own(d, from, word, data, length);
 }
