@@ -1,6 +1,6 @@
 /* The job as TypeScript opens it, with the handlers of what ranks send each other on its control channel. */
 #include "ep/sender.h"
-#include "names/lease_map.h"
+#include "names/control_connection.h"
 #include "names/mail_link.h"
 
 static const lf_word_handler handlers[LF_WORDS] = {
@@ -10,6 +10,8 @@ static const lf_word_handler handlers[LF_WORDS] = {
     [LF_WORD_HOLD] = lf_seek_word,      [LF_WORD_LINK] = lf_mail_link_word, [LF_WORD_UNLINK] = lf_mail_link_word,
     [LF_WORD_PUT] = lf_lease_shard_word,      [LF_WORD_GET] = lf_lease_shard_word,
     [LF_WORD_WATCH] = lf_lease_shard_word,    [LF_WORD_DELETE] = lf_lease_shard_word,
+    [LF_WORD_ASK] = lf_lease_word,            [LF_WORD_ENTRIES] = lf_lease_word,
+    [LF_WORD_CONNECTION] = lf_connection_word, [LF_WORD_DISCONNECT] = lf_connection_word,
     [LF_WORD_CREDIT] = lf_sender_word,
 };
 

@@ -67,6 +67,7 @@ static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, u
       lf_peer_word(job, from, data, length);
       break;
     case LF_WORD_LINK:
+    case LF_WORD_CONNECTION:
     case LF_WORD_CREDIT:
       lf_finalize_answer(job, from);
       job->handlers[word](job, from, word, data, length);

@@ -55,6 +55,8 @@ typedef enum {
   LF_WORD_DELETE,
   LF_WORD_ASK,        /* does the owner still hold this entry? */
   LF_WORD_ENTRIES,    /* the answer to PUT, GET and WATCH */
+  LF_WORD_CONNECTION, /* names/control_connection.c: a message of a connection */
+  LF_WORD_DISCONNECT, /* it was closed */
   LF_WORD_CREDIT,    /* sender.c: what the receiver released, and whether it closed */
   LF_WORD_FINALIZE,   /* finalize.c: ranks that leave the job */
   LF_WORD_LOST,      /* liveness.c: how often the receiver was out of reach for the sender */
