@@ -13,7 +13,7 @@ import { callSiteBytes, type Names, nameInUse, whyNoPeer } from "./role-holder.t
 const encoder = new TextEncoder();
 const info = new Int32Array(new ArrayBuffer(RENDEZVOUS_INFO.sizeof));
 
-export function roleNumber(role: "producer" | "consumer"): number {
+function roleNumber(role: "producer" | "consumer"): number {
   return role === "producer" ? CONSTANTS.LF_ROLE_PRODUCER : CONSTANTS.LF_ROLE_CONSUMER;
 }
 

@@ -1,9 +1,10 @@
 /** The listener of one job: names that all its ranks share. */
+import { LavaFlowError } from "../../errors.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
 import type { Job } from "../job/job.ts";
+import { type Entry, Lease } from "../job/lease.ts";
 import { ControlLink } from "../wire/link.ts";
-import { roleNumber } from "./host-listener.ts";
 import type { Listener } from "./listener.ts";
 
 const encoder = new TextEncoder();
@@ -24,28 +25,63 @@ function fileIdentity(path: string): string {
   return `${dev} ${ino}`;
 }
 
-/** One role under one name, held until `close`, or until the other ranks find this one dead. */
+/** Milliseconds between two connections to one entry: it may expect another process, and would refuse this one again. */
+const RETRY_MS = 50;
+
+const NAME_IN_USE_REMEDY = "Close the other one, or choose another name";
+
+/**
+ * One role under one name, held until `close`, or until the other ranks find this one dead. The role is an exclusive key of
+ * the job. The producer watches the consumer's key, and connects to the rank that holds it.
+ */
 export class JobListener implements Listener {
   readonly #job: Job;
-  readonly #handle: number;
-  #closed = false;
+  readonly #name: string;
+  readonly #role: "producer" | "consumer";
+  readonly #lease: Lease;
+  /** The producer's watch of the consumer's key; null for a consumer. */
+  readonly #consumer: Lease | null;
+  /** The consumer's entry that the producer connected to last, and when. */
+  #tried = { rank: -1, id: 0, at: 0 };
 
   constructor(job: Job, name: string, role: "producer" | "consumer", directoryId: string) {
-    const shim = native();
-    const [bytes, where] = [encoder.encode(name), encoder.encode(directoryId)];
     this.#job = job;
-    this.#handle = check(
-      shim,
-      shim.lf_seek_open(bytes, bytes.byteLength, roleNumber(role), where, where.byteLength),
-      `"${name}"`,
-    );
+    this.#name = name;
+    this.#role = role;
+    this.#lease = Lease.put(keyOf(role, name), job.processor, directoryId, role === "consumer");
+    try {
+      this.#consumer = role === "producer" ? Lease.watch(keyOf("consumer", name)) : null;
+    } catch (error) {
+      this.#lease.close();
+      throw error;
+    }
   }
 
-  /** Also throws NAME_IN_USE. */
+  /** Also throws NAME_IN_USE, and PEER_DIED while the rank that keeps a key is out of reach. */
   poll(): ControlLink | null {
-    const shim = native();
-    const handle = check(shim, shim.lf_seek_poll(this.#handle));
-    return handle === 0 ? null : new ControlLink(handle);
+    const held = this.#lease.poll((holder) => this.#taken(holder));
+    if (this.#consumer !== null) return this.#connect(this.#consumer, held?.found[0]);
+    const connection = check(native(), native().lf_connection_accept(this.#lease.handle));
+    return connection === 0 ? null : new ControlLink(connection);
+  }
+
+  /** `own` is this producer's entry; undefined while another rank may hold the role. */
+  #connect(watch: Lease, own: Entry | undefined): ControlLink | null {
+    const consumer = watch.poll()?.found[0];
+    // Ranks of one runtime directory connect there.
+    if (own === undefined || consumer === undefined || consumer.directory === own.directory) return null;
+    const { rank, id } = consumer;
+    const again = rank === this.#tried.rank && id === this.#tried.id;
+    if (again && performance.now() < this.#tried.at + RETRY_MS) return null;
+    this.#tried = { rank, id, at: performance.now() };
+    return new ControlLink(check(native(), native().lf_connection_open(rank, id)));
+  }
+
+  #taken(holder: Entry | undefined): LavaFlowError {
+    const who = holder ? `rank ${holder.rank}${holder.value && ` on ${holder.value}`}` : "another rank";
+    return new LavaFlowError("NAME_IN_USE", `${who} is already the ${this.#role} of "${this.#name}"`, {
+      remedy: NAME_IN_USE_REMEDY,
+    });
   }
 
   describe(): string {
@@ -53,13 +89,16 @@ export class JobListener implements Listener {
   }
 
   stop(): void {
-    const shim = native();
-    check(shim, shim.lf_seek_settle(this.#handle));
+    this.#lease.stop();
+    this.#consumer?.close();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    native().lf_seek_close(this.#handle);
+    this.#lease.close();
+    this.#consumer?.close();
   }
+}
+
+function keyOf(role: "producer" | "consumer", name: string): Uint8Array {
+  return encoder.encode(`${role} ${name}`);
 }

@@ -5,11 +5,8 @@
  */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation } from "../../location.ts";
-import { cString } from "../../native/c-string.ts";
-import { CONSTANTS } from "../../native/layout.ts";
-import { native } from "../../native/load.ts";
-import { check } from "../../native/status.ts";
 import type { Deadline } from "../wait/deadline.ts";
+import { KEY_BYTES_MAX, Lease, publish } from "./lease.ts";
 
 /** A rank, and its own description. */
 export interface Candidate {
@@ -20,10 +17,6 @@ export interface Candidate {
 export const LOOKUP_FIELDS = ["hostname", "hostId", "nodeId"] as const;
 
 const LIST_RANKS = 64;
-/** As in shim/src/names/directory.h. */
-const KEY_BYTES_MAX = 255;
-
-const lines = new Uint8Array(new ArrayBuffer(16_384));
 const encoder = new TextEncoder();
 
 function keyOf(field: string, value: string): Uint8Array {
@@ -36,42 +29,30 @@ function listOf(rank: number): Uint8Array {
   return encoder.encode(`ranks ${Math.floor(rank / LIST_RANKS)}`);
 }
 
-function publish(key: Uint8Array, text: string): void {
-  const shim = native();
-  const bytes = new Uint8Array(KEY_BYTES_MAX);
-  const { written } = encoder.encodeInto(text, bytes);
-  check(shim, shim.lf_job_publish(key, key.length, bytes, written));
-}
-
 /** A lookup of one key. */
 class Lookup {
-  readonly #shim = native();
-  readonly #handle: number;
+  readonly #lease: Lease;
   /** The number of ranks with the value; null before the answer. */
   count: number | null = null;
   /** The ranks, as far as they fitted in one answer. */
   found: Candidate[] = [];
 
   constructor(key: Uint8Array) {
-    this.#handle = check(this.#shim, this.#shim.lf_lookup_open(key, key.length));
+    this.#lease = Lease.get(key);
   }
 
   /** Whether the answer has come. PEER_DIED if the rank that keeps the key has exited. */
   answered(): boolean {
     if (this.count !== null) return true;
-    const result = check(this.#shim, this.#shim.lf_lookup_poll(this.#handle, lines.length, lines));
-    if (result === CONSTANTS.LF_PENDING) return false;
-    this.count = result;
-    const answer = cString(lines);
-    this.found = answer.split("\n").flatMap((line) => {
-      const [, rank, text] = /^(\d+) (.*)$/.exec(line) ?? [];
-      return rank === undefined ? [] : [{ rank: Number(rank), text: text as string }];
-    });
+    const answer = this.#lease.poll();
+    if (answer === null) return false;
+    this.count = answer.count;
+    this.found = answer.found.map(({ rank, value }) => ({ rank, text: value }));
     return true;
   }
 
   close(): void {
-    this.#shim.lf_lookup_close(this.#handle);
+    this.#lease.close();
   }
 }
 

@@ -88,14 +88,14 @@ export class ControlLink extends Link {
   }
 
   protected put(kind: number, bytes: Uint8Array): number {
-    return native().lf_mail_send(this.#control, kind, bytes, bytes.byteLength);
+    return native().lf_connection_send(this.#control, kind, bytes, bytes.byteLength);
   }
 
   protected take(bytes: Uint8Array, message: Uint32Array): number {
-    return native().lf_mail_receive(this.#control, bytes, message);
+    return native().lf_connection_receive(this.#control, bytes, message);
   }
 
   protected free(): void {
-    native().lf_mail_close(this.#control);
+    native().lf_connection_close(this.#control);
   }
 }
