@@ -22,7 +22,7 @@ static uint32_t size_of(uint32_t i) {
 static uint64_t key_of(int from, int to, uint32_t i) { return (uint64_t)from << 48 | (uint64_t)to << 32 | i; }
 
 static void read_sized(int from, lf_word word, const uint8_t *data, uint32_t length) {
-  static const lf_word kinds[] = {LF_WORD_PUBLISH, LF_WORD_LINK, LF_WORD_CREDIT, LF_WORD_UNLINK, LF_WORD_TAKEN};
+  static const lf_word kinds[] = {LF_WORD_PUT, LF_WORD_CONNECTION, LF_WORD_CREDIT, LF_WORD_DISCONNECT, LF_WORD_DELETE};
   uint32_t i = got[from]++;
   CHECK_EQ(word, kinds[i % 5]);
   CHECK_EQ(length, size_of(i));
@@ -36,7 +36,7 @@ static int got_all(void *given) {
 }
 
 static void in_order(void) {
-  static const lf_word kinds[] = {LF_WORD_PUBLISH, LF_WORD_LINK, LF_WORD_CREDIT, LF_WORD_UNLINK, LF_WORD_TAKEN};
+  static const lf_word kinds[] = {LF_WORD_PUT, LF_WORD_CONNECTION, LF_WORD_CREDIT, LF_WORD_DISCONNECT, LF_WORD_DELETE};
   static uint8_t data[LF_WORD_MAX];
   read_word = read_sized;
   meet(size);
@@ -64,7 +64,7 @@ static uint32_t counted;
 static void count_word(int from, lf_word word, const uint8_t *data, uint32_t length) {
   uint32_t i;
   CHECK_EQ(from, (rank + size - 1) % size);
-  CHECK_EQ(word, LF_WORD_SEEK);
+  CHECK_EQ(word, LF_WORD_PUT);
   CHECK_EQ(length, 60);
   memcpy(&i, data, sizeof i);
   CHECK_EQ(i, counted++);
@@ -86,7 +86,7 @@ static void together(void) {
   for (uint32_t i = 0; i < MANY; i++) {
     uint8_t data[60] = {0};
     memcpy(data, &i, sizeof i);
-    CHECK_EQ(lf_control_post(job, (rank + 1) % size, LF_WORD_SEEK, data, sizeof data), LF_OK);
+    CHECK_EQ(lf_control_post(job, (rank + 1) % size, LF_WORD_PUT, data, sizeof data), LF_OK);
   }
   CHECK(!lf_control_sent(job));
   CHECK_EQ(lf_control_count()->sent, before);
@@ -117,7 +117,7 @@ static void waits_for_more(void) {
   rounds_until(is_sent, NULL);
   lf_job_lock(job);
   uint64_t before = lf_control_count()->sent, posted = lf_now(), end = posted + LIMIT_NS;
-  CHECK_EQ(lf_control_post_within(job, to, LF_WORD_SEEK, data, sizeof data, LONG_NS), LF_OK);
+  CHECK_EQ(lf_control_post_within(job, to, LF_WORD_PUT, data, sizeof data, LONG_NS), LF_OK);
   do {
     said = lf_job_round(job, lf_now());
     CHECK(lf_now() < end);
@@ -125,7 +125,7 @@ static void waits_for_more(void) {
   CHECK(lf_control_due() >= posted + LONG_NS && lf_control_due() < end + LONG_NS);
   CHECK(!lf_control_sent(job));
   memcpy(data, &second, sizeof second);
-  CHECK_EQ(lf_control_post(job, to, LF_WORD_SEEK, data, sizeof data), LF_OK);
+  CHECK_EQ(lf_control_post(job, to, LF_WORD_PUT, data, sizeof data), LF_OK);
   lf_job_unlock(job);
   rounds_until(is_sent, NULL);
   CHECK_EQ(lf_control_count()->sent - before, 1);
@@ -141,7 +141,7 @@ static int lookups;
 static void read_lookup(int from, lf_word word, const uint8_t *data, uint32_t length) {
   (void)data;
   CHECK_EQ(from, (rank + size - 1) % size);
-  CHECK_EQ(word, LF_WORD_LOOKUP);
+  CHECK_EQ(word, LF_WORD_GET);
   CHECK_EQ(length, 0);
   lookups++;
 }
@@ -171,12 +171,12 @@ static int has_dropped(void *given) { return lf_control_count()->dropped >= *(ui
 
 static void hostile(void) {
   const uint32_t magic = LF_BATCH_MAGIC;
-  const one_word wrong[] = {{LF_BATCH_MAGIC + 1, LF_WORD_LOOKUP, 8, {0}},       {magic, 0, 8, {0}},
-                            {magic, LF_WORD_LOST + 1, 8, {0}},       {magic, LF_WORD_LOOKUP, 9, {0}},
-                            {magic, LF_WORD_LOOKUP, 4, {0}},            {magic, LF_WORD_LOOKUP, 65535, {0}},
-                            {magic, LF_WORD_LOOKUP, 5, {0, 0, 0, 0, 0, 1, 2, 3}}};
+  const one_word wrong[] = {{LF_BATCH_MAGIC + 1, LF_WORD_GET, 8, {0}},       {magic, 0, 8, {0}},
+                            {magic, LF_WORD_LOST + 1, 8, {0}},       {magic, LF_WORD_GET, 9, {0}},
+                            {magic, LF_WORD_GET, 4, {0}},            {magic, LF_WORD_GET, 65535, {0}},
+                            {magic, LF_WORD_GET, 5, {0, 0, 0, 0, 0, 1, 2, 3}}};
   static uint8_t large[3 * LF_BATCH_BYTES];
-  one_word first = {magic, LF_WORD_LOOKUP, LF_WORD_MAX + 1, {0}};
+  one_word first = {magic, LF_WORD_GET, LF_WORD_MAX + 1, {0}};
   memcpy(large, &first, sizeof first);
   uint64_t dropped = lf_control_count()->dropped;
   read_word = read_lookup;
@@ -198,7 +198,7 @@ static void hostile(void) {
   }
   /* An empty letter is one, and says nothing but that its sender lives. */
   send_raw(&magic, sizeof magic);
-  post((rank + 1) % size, LF_WORD_LOOKUP, NULL, 0);
+  post((rank + 1) % size, LF_WORD_GET, NULL, 0);
   rounds_until(has_lookup, NULL);
   rounds_until(has_dropped, &dropped);
   meet(size);
@@ -225,10 +225,10 @@ static void hostile_parting(void) {
 static void wrong_arguments(void) {
   static uint8_t data[LF_WORD_MAX + 1];
   lf_job_lock(job);
-  CHECK_EQ(lf_control_post(job, -1, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_control_post(job, size, LF_WORD_SEEK, data, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_control_post(job, 0, LF_WORD_SEEK, NULL, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_control_post_now(job, 0, LF_WORD_SEEK, data, LF_WORD_MAX + 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, -1, LF_WORD_PUT, data, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, size, LF_WORD_PUT, data, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post(job, 0, LF_WORD_PUT, NULL, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_control_post_now(job, 0, LF_WORD_PUT, data, LF_WORD_MAX + 1), LF_EINVALID_ARGUMENT);
   lf_job_unlock(job);
 }
 
@@ -239,7 +239,7 @@ static uint32_t echoes;
 
 static void read_flood(int from, lf_word word, const uint8_t *data, uint32_t length) {
   uint32_t i;
-  if (word == LF_WORD_LINK) {
+  if (word == LF_WORD_CONNECTION) {
     CHECK_EQ(rank, size - 1);
     CHECK_EQ(from, 0);
     CHECK_EQ(length, LF_WORD_MAX);
@@ -283,7 +283,7 @@ static void not_taken(void) {
     lf_job_lock(job);
     for (; said == LF_OK; posted += said == LF_OK) {
       memcpy(data, &posted, sizeof posted);
-      said = lf_control_post(job, last, LF_WORD_LINK, data, sizeof data);
+      said = lf_control_post(job, last, LF_WORD_CONNECTION, data, sizeof data);
       if (posted % 64 == 0) lf_job_round(job, lf_now());
       CHECK(posted < 1000000);
     }
@@ -291,7 +291,7 @@ static void not_taken(void) {
     CHECK_EQ(said, LF_EHOST_OUT_OF_MEMORY);
     for (uint32_t i = 1; i <= 100; i++) {
       uint32_t all = i * (uint32_t)(size - 2);
-      for (int r = 1; r < last; r++) post(r, LF_WORD_FOUND, &i, sizeof i);
+      for (int r = 1; r < last; r++) post(r, LF_WORD_ENTRIES, &i, sizeof i);
       rounds_until(has_echo, &all);
     }
     CHECK(!lf_control_sent(job));
@@ -326,7 +326,7 @@ static void await_number(_Atomic int *number, int wanted) {
 static uint32_t whole_letters;
 
 static void read_whole(int from, lf_word word, const uint8_t *data, uint32_t length) {
-  if (word == LF_WORD_LINK) {
+  if (word == LF_WORD_CONNECTION) {
     CHECK_EQ(from, size - 1);
     CHECK_EQ(test_differs(data, length, 9), length);
     whole_letters++;
@@ -350,7 +350,7 @@ static void passed_by(void) {
   read_word = read_whole;
   _Atomic int *stage = share_a_number();
   if (rank == size - 1) {
-    one_word head = {LF_BATCH_MAGIC, LF_WORD_LINK, sizeof letter - 8, {0}};
+    one_word head = {LF_BATCH_MAGIC, LF_WORD_CONNECTION, sizeof letter - 8, {0}};
     memcpy(letter, &head, 8);
     test_fill(letter + 8, sizeof letter - 8, 9);
     lf_mpi_request request = mpi->request_null;
@@ -365,7 +365,7 @@ static void passed_by(void) {
     await_number(stage, 1);
     for (uint32_t i = 1; i <= 20; i++) {
       uint32_t all = i * (uint32_t)(size - 2);
-      for (int r = 1; r < size - 1; r++) post(r, LF_WORD_FOUND, &i, sizeof i);
+      for (int r = 1; r < size - 1; r++) post(r, LF_WORD_ENTRIES, &i, sizeof i);
       rounds_until(has_echo, &all);
     }
     atomic_store(stage, 2);

@@ -10,7 +10,7 @@ static int survivors; /* the ranks below */
 static pid_t stopped; /* the process of the rank that was */
 
 static void read_pid(int from, lf_word word, const uint8_t *data, uint32_t length) {
-  if (word == LF_WORD_SEEK) {
+  if (word == LF_WORD_PUT) {
     CHECK_EQ(from, survivors);
     CHECK_EQ(length, sizeof stopped);
     memcpy(&stopped, data, length);
@@ -34,7 +34,7 @@ static void noticed(void) {
   meet(size);
   if (rank == survivors) {
     pid_t own = getpid();
-    for (int r = 0; r < survivors; r++) post(r, LF_WORD_SEEK, &own, sizeof own);
+    for (int r = 0; r < survivors; r++) post(r, LF_WORD_PUT, &own, sizeof own);
   }
   meet(size);
   if (rank >= survivors) return;
@@ -54,7 +54,7 @@ static void holds_nobody_up(void) {
   if (rank >= survivors) return;
   lf_job_lock(job);
   for (int i = 0; i < 100000; i++)
-    for (int r = survivors; r < size; r++) CHECK_EQ(lf_control_post(job, r, LF_WORD_LINK, data, sizeof data), LF_OK);
+    for (int r = survivors; r < size; r++) CHECK_EQ(lf_control_post(job, r, LF_WORD_CONNECTION, data, sizeof data), LF_OK);
   CHECK_EQ(lf_peer_retain(job, survivors)->dead, 1);
   lf_job_unlock(job);
   meet(survivors);

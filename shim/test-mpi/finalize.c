@@ -37,7 +37,7 @@ static void send_over(lf_job_end *end, const char *reason) {
   CHECK(e->done);
   CHECK(job->ends == NULL);
   e->over++;
-  CHECK_EQ(lf_control_post(job, 0, LF_WORD_UNLINK, NULL, 0), LF_OK); /* still goes out */
+  CHECK_EQ(lf_control_post(job, 0, LF_WORD_DISCONNECT, NULL, 0), LF_OK); /* still goes out */
 }
 
 static large_end sending = {.end = {.round = send_round, .over = send_over}};
@@ -59,12 +59,12 @@ static int unlinked, found;
 static void read_parting(int from, lf_word word, const uint8_t *data, uint32_t length) {
   (void)data;
   CHECK_EQ(length, 0);
-  if (rank == leaver && word == LF_WORD_LOOKUP) {
+  if (rank == leaver && word == LF_WORD_GET) {
     answers++;
-    CHECK_EQ(lf_control_post(job, from, LF_WORD_FOUND, NULL, 0), LF_OK);
+    CHECK_EQ(lf_control_post(job, from, LF_WORD_ENTRIES, NULL, 0), LF_OK);
   }
-  if (word == LF_WORD_UNLINK) unlinked++;
-  if (word == LF_WORD_FOUND) found++;
+  if (word == LF_WORD_DISCONNECT) unlinked++;
+  if (word == LF_WORD_ENTRIES) found++;
 }
 
 static int is_unlinked(void *given) {
@@ -97,7 +97,7 @@ static void learns_late(void) {
   lf_job_lock(job);
   lf_peer *peer = lf_peer_retain(job, leaver);
   CHECK(peer && !peer->dead);
-  CHECK_EQ(lf_control_post(job, leaver, LF_WORD_LINK, NULL, 0), LF_OK);
+  CHECK_EQ(lf_control_post(job, leaver, LF_WORD_CONNECTION, NULL, 0), LF_OK);
   lf_job_unlock(job);
   rounds_until(is_dead, peer);
 }
@@ -109,7 +109,7 @@ static void stays(lf_peer *peer) {
   CHECK(!peer || !peer->silent);
   meet(leaver);
   for (int i = 1; i <= 100; i++) {
-    post(leaver, LF_WORD_LOOKUP, NULL, 0);
+    post(leaver, LF_WORD_GET, NULL, 0);
     rounds_until(is_found, &i);
   }
   CHECK_EQ(lf_peer_any_dead(), -1);
@@ -131,7 +131,7 @@ static void leaves_early(void) {
   else begin_to_send();
   /* A letter that waits for more, for a rank that is told nothing else then, does not hold up the end, and goes. */
   lf_job_lock(job);
-  CHECK_EQ(lf_control_post_within(job, (rank + 3) % size, LF_WORD_SETTLE, NULL, 0, LONG_NS), LF_OK);
+  CHECK_EQ(lf_control_post_within(job, (rank + 3) % size, LF_WORD_DELETE, NULL, 0, LONG_NS), LF_OK);
   lf_job_unlock(job);
   CHECK_EQ(lf_job_close(0, 60000), 1);
   CHECK_EQ(lf_control_count()->waiting, 0);
@@ -147,7 +147,7 @@ static void is_over(void) {
   CHECK(lf_job_enter() == NULL);
   CHECK_EQ(lf_job_open(), LF_EMPI_FAILED);
   CHECK_EQ(lf_job_describe(&info), LF_EMPI_FAILED);
-  CHECK_EQ(lf_control_post(job, 0, LF_WORD_SEEK, NULL, 0), LF_EMPI_FAILED);
+  CHECK_EQ(lf_control_post(job, 0, LF_WORD_PUT, NULL, 0), LF_EMPI_FAILED);
   CHECK_EQ(lf_job_round(job, lf_now()), 0);
   CHECK_EQ(lf_job_abort(1, NULL, 0), 0);
   CHECK_EQ(lf_job_close(0, 1000), 1); /* what it came to */

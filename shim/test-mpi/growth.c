@@ -5,9 +5,9 @@
  */
 #include <malloc.h>
 
-#include "ipc/link.h"
+#include "base/monotonic.h"
 #include "job/control.h"
-#include "test.h"
+#include "party.h"
 
 #define CHANNELS 16 /* each way */
 #define SLOTS 64u
@@ -16,7 +16,8 @@ static lf_job *job;
 static int next_rank, previous_rank;
 
 typedef struct {
-  int32_t seek, link, end;
+  party party;
+  int32_t end;
   uint32_t lane;
   double address;
 } channel;
@@ -28,29 +29,27 @@ static uint64_t letters(void) {
   return sent;
 }
 
-static int32_t seek(int from, const char *which, int i, int32_t role) {
-  char name[64], place[32];
+static party join(int from, const char *which, int i, int32_t role) {
+  char name[64], directory[32];
   snprintf(name, sizeof name, "%s %d from %d", which, i, from);
-  snprintf(place, sizeof place, "place of %d", job->info.rank);
-  return CHECK_OK(lf_seek_open(name, (uint32_t)strlen(name), role, (const uint8_t *)place, (uint32_t)strlen(place)));
+  snprintf(directory, sizeof directory, "directory of %d", job->info.rank);
+  return party_join(job->info.rank, name, (uint32_t)strlen(name), role, directory, job->info.processor);
 }
 
-static int32_t find(int32_t handle) {
-  int32_t link;
-  while ((link = CHECK_OK(lf_seek_poll(handle))) == 0) test_yield();
-  CHECK_EQ(lf_seek_settle(handle), LF_OK);
-  return link;
+static void connect_to_peer(party *p) {
+  while (CHECK_OK(party_poll(p, lf_now())) == 0) test_yield();
+  CHECK_EQ(party_stop(p), LF_OK);
 }
 
-static void say(int32_t link, const void *data, uint32_t length) {
-  CHECK_EQ(lf_mail_send(link, 16, data, length), 1);
+static void tell(const party *p, const void *data, uint32_t length) {
+  CHECK_EQ(lf_connection_send(p->connection, 16, data, length), 1);
 }
 
-static void hear(int32_t link, void *data, uint32_t length) {
+static void receive(const party *p, void *data, uint32_t length) {
   static uint8_t buffer[LF_LINK_MESSAGE_MAX];
   lf_link_message message;
   int32_t got;
-  while ((got = lf_mail_receive(link, buffer, &message)) == LF_EMPTY) test_yield();
+  while ((got = lf_connection_receive(p->connection, buffer, &message)) == LF_EMPTY) test_yield();
   CHECK_EQ(got, 1);
   CHECK_EQ(message.length, length);
   memcpy(data, buffer, length);
@@ -59,25 +58,24 @@ static void hear(int32_t link, void *data, uint32_t length) {
 /* As the TypeScript side does it: they meet, the lane is told, its first message comes, the address is told. */
 static void open_ring(channel *out, channel *in, int count, const char *which) {
   for (int i = 0; i < count; i++) {
-    out[i].seek = seek(job->info.rank, which, i, LF_ROLE_PRODUCER);
-    in[i].seek = seek(previous_rank, which, i, LF_ROLE_CONSUMER);
+    out[i].party = join(job->info.rank, which, i, PRODUCER);
+    in[i].party = join(previous_rank, which, i, CONSUMER);
   }
   for (int i = 0; i < count; i++) {
-    out[i].link = find(out[i].seek);
-    in[i].link = find(in[i].seek);
-    CHECK_EQ(lf_mail_rank(out[i].link), next_rank);
-    CHECK_EQ(lf_mail_rank(in[i].link), previous_rank);
+    connect_to_peer(&out[i].party);
+    connect_to_peer(&in[i].party);
+    CHECK_EQ(out[i].party.tried.rank, next_rank);
     out[i].end = CHECK_OK(lf_sender_open(next_rank, 0, SLOTS, "the next", 8, &out[i].lane));
-    say(out[i].link, &out[i].lane, sizeof out[i].lane);
+    tell(&out[i].party, &out[i].lane, sizeof out[i].lane);
   }
   for (int i = 0; i < count; i++) {
-    hear(in[i].link, &in[i].lane, sizeof in[i].lane);
+    receive(&in[i].party, &in[i].lane, sizeof in[i].lane);
     in[i].end = CHECK_OK(lf_receiver_open(previous_rank, 0, in[i].lane, SLOTS, 0, "the previous", 12));
     while (CHECK_OK(lf_receiver_ready(in[i].end, &in[i].address)) == LF_EMPTY) test_yield();
-    say(in[i].link, &in[i].address, sizeof in[i].address);
+    tell(&in[i].party, &in[i].address, sizeof in[i].address);
   }
   for (int i = 0; i < count; i++) {
-    hear(out[i].link, &out[i].address, sizeof out[i].address);
+    receive(&out[i].party, &out[i].address, sizeof out[i].address);
     CHECK_EQ(lf_sender_agree(out[i].end, out[i].address), LF_OK);
   }
 }
@@ -102,11 +100,8 @@ static void close_ring(channel *out, channel *in, int count) {
   for (int i = 0; i < count; i++) {
     CHECK_EQ(lf_sender_close(out[i].end), LF_OK);
     CHECK_EQ(lf_receiver_close(in[i].end), LF_OK);
-    channel *both[2] = {&out[i], &in[i]};
-    for (int k = 0; k < 2; k++) {
-      CHECK_EQ(lf_mail_close(both[k]->link), LF_OK);
-      CHECK_EQ(lf_seek_close(both[k]->seek), LF_OK);
-    }
+    leave(&out[i].party);
+    leave(&in[i].party);
   }
 }
 

@@ -18,7 +18,7 @@ static uint8_t ids[RANKS_MAX][16];
 static int ids_come;
 
 static void read_id(int from, lf_word word, const uint8_t *data, uint32_t length) {
-  CHECK_EQ(word, LF_WORD_SEEK);
+  CHECK_EQ(word, LF_WORD_PUT);
   CHECK_EQ(length, 16);
   memcpy(ids[from], data, length);
   ids_come++;
@@ -44,7 +44,7 @@ static void says_what_it_is(void) {
   CHECK(job->lanes >= 16383);
   read_word = read_id;
   meet(size); /* from here on all read it */
-  for (int r = 0; r < size; r++) post(r, LF_WORD_SEEK, info.id, sizeof info.id);
+  for (int r = 0; r < size; r++) post(r, LF_WORD_PUT, info.id, sizeof info.id);
   rounds_until(all_ids, NULL);
   for (int r = 0; r < size; r++) CHECK(memcmp(ids[r], info.id, sizeof info.id) == 0);
   const uint8_t none[16] = {0};

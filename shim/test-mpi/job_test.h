@@ -24,17 +24,16 @@ static void (*read_word)(int from, lf_word word, const uint8_t *data, uint32_t l
 
 static void any_word(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) {
   CHECK(j == job || !job);
-  if (word == LF_WORD_HELD) come[from]++;
+  if (word == LF_WORD_ASK) come[from]++;
   else if (read_word) read_word(from, word, data, length);
 }
 #define READS_WORDS(handler)                                                                \
   void handler(lf_job *j, int from, lf_word word, const uint8_t *data, uint32_t length) { \
     any_word(j, from, word, data, length);                                                  \
   }
-READS_WORDS(lf_shard_word)
-READS_WORDS(lf_seek_word)
-READS_WORDS(lf_lookup_word)
-READS_WORDS(lf_mail_link_word)
+READS_WORDS(lf_lease_shard_word)
+READS_WORDS(lf_lease_word)
+READS_WORDS(lf_connection_word)
 READS_WORDS(lf_sender_word)
 
 /* Rounds, here and in the job's thread, until it is so; `done` is called under the lock. */
@@ -67,7 +66,7 @@ static inline void meet(int ranks) {
   static uint32_t meetings;
   meetings++;
   meeting_ranks = ranks;
-  for (int r = 0; r < ranks; r++) post(r, LF_WORD_HELD, NULL, 0);
+  for (int r = 0; r < ranks; r++) post(r, LF_WORD_ASK, NULL, 0);
   rounds_until(all_came, &meetings);
 }
 
