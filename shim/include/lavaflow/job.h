@@ -26,9 +26,6 @@ LF_API int32_t lf_job_awaits(void);
  * MPI_UNAVAILABLE, MPI_FAILED, WIRE_VERSION_MISMATCH (naming a rank and host of another version). */
 LF_API int32_t lf_job_open(void);
 LF_API int32_t lf_job_describe(lf_job_info *out);
-/* Tells the job's directory that this rank is found under `key`; `text` is what a lookup shows (both UTF-8, up to 255
- * bytes). */
-LF_API int32_t lf_job_publish(const char *key, uint32_t key_bytes, const char *text, uint32_t text_bytes);
 /* The end of this process's part, with the status it exits with. Channels that are still open end as by death. Sends
  * what is under way and waits for the other ranks, as long as they live, then finalises; not where `status` is not 0,
  * or a rank is known to be dead. At most `timeout_ms` of silence are waited for. 1 when MPI was finalised here, else 0;

@@ -1,13 +1,8 @@
 /* The job as TypeScript opens it, with the handlers of what ranks send each other on its control channel. */
 #include "ep/sender.h"
 #include "names/control_connection.h"
-#include "names/mail_link.h"
 
 static const lf_word_handler handlers[LF_WORDS] = {
-    [LF_WORD_PUBLISH] = lf_lookup_word, [LF_WORD_LOOKUP] = lf_lookup_word,  [LF_WORD_FOUND] = lf_lookup_word,
-    [LF_WORD_SEEK] = lf_shard_word,     [LF_WORD_SETTLE] = lf_shard_word,   [LF_WORD_LEAVE] = lf_shard_word,
-    [LF_WORD_HELD] = lf_shard_word,     [LF_WORD_MATCH] = lf_seek_word,     [LF_WORD_TAKEN] = lf_seek_word,
-    [LF_WORD_HOLD] = lf_seek_word,      [LF_WORD_LINK] = lf_mail_link_word, [LF_WORD_UNLINK] = lf_mail_link_word,
     [LF_WORD_PUT] = lf_lease_shard_word,      [LF_WORD_GET] = lf_lease_shard_word,
     [LF_WORD_WATCH] = lf_lease_shard_word,    [LF_WORD_DELETE] = lf_lease_shard_word,
     [LF_WORD_ASK] = lf_lease_word,            [LF_WORD_ENTRIES] = lf_lease_word,
