@@ -66,7 +66,6 @@ static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, u
     case LF_WORD_LOST:
       lf_peer_word(job, from, data, length);
       break;
-    case LF_WORD_LINK:
     case LF_WORD_CONNECTION:
     case LF_WORD_CREDIT:
       lf_finalize_answer(job, from);

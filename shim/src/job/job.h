@@ -37,18 +37,6 @@ enum { LF_MOVED = 1, LF_BUSY = 2 };
 typedef enum {
   LF_WORD_PING = 1,  /* are you there? control.c answers */
   LF_WORD_PONG,
-  LF_WORD_PUBLISH,   /* directory.c: 3 to 9 */
-  LF_WORD_LOOKUP,
-  LF_WORD_FOUND,
-  LF_WORD_SEEK,
-  LF_WORD_SETTLE,
-  LF_WORD_LEAVE,
-  LF_WORD_MATCH,
-  LF_WORD_TAKEN,
-  LF_WORD_HOLD,      /* do you still hold this role? */
-  LF_WORD_HELD,
-  LF_WORD_LINK,      /* control_connection.c: a message of a mail link */
-  LF_WORD_UNLINK,    /* it was closed */
   LF_WORD_PUT,        /* names/lease_map.h: these six */
   LF_WORD_GET,
   LF_WORD_WATCH,
