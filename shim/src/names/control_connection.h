@@ -25,7 +25,8 @@ void lf_listener_close(lf_listener *listener);
 /* The listener's memory is freed after this call: a connection that has a handle goes on without it. */
 void lf_listener_free(lf_listener *listener);
 
-/* Without the lock. Gives the connection a handle, which becomes its owner (the connection is closed when that fails). */
+/* Without the lock. Gives the connection a handle, which becomes its owner (the connection is closed when that
+ * fails). */
 int32_t lf_connection_handle(lf_connection *c);
 
 /* Handles LF_WORD_CONNECTION and LF_WORD_DISCONNECT. */

@@ -269,7 +269,8 @@ static lease *find(const lf_lease_map *map, uint32_t id) { return (lease *)lf_ta
 /* The entries as lines; *holds says whether the first is the lease's own. NULL: no memory. */
 static char *lines_of(const lease *l, uint32_t count, const uint8_t *data, uint32_t length, int *holds) {
   const lf_job_info *info = &l->map->job->info;
-  /* The 24 bytes before a value become up to 40: two numbers of 10 digits, one of 16, three spaces and an end of line. */
+  /* The 24 bytes before a value become up to 40: two numbers of 10 digits, one of 16, three spaces and an end of
+   * line. */
   uint32_t capacity = 2 * length + 1, used = 0;
   char *lines = malloc(capacity);
   *holds = 0;

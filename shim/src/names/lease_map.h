@@ -1,7 +1,7 @@
 /*
- * The lease map of the job: entries that ranks put under keys. One rank keeps the entries of a key: its shard, which the
- * key's hash selects. Nothing is broadcast, and the entries of a shard grow with what is put, not with the size of the
- * job. There are four operations: put, get, watch and delete.
+ * The lease map of the job: entries that ranks put under keys. One rank keeps the entries of a key: its shard, which
+ * the key's hash selects. Nothing is broadcast, and the entries of a shard grow with what is put, not with the size of
+ * the job. There are four operations: put, get, watch and delete.
  *
  * A key is shared or exclusive. A shared key has one entry of each rank. An exclusive key is held by one entry; the
  * entries after it wait until its owner, asked by ASK, has put it again (then the waiting ones are answered with it and
@@ -69,16 +69,17 @@ int lf_lease_shard(const lf_lease_map *map, uint64_t hash);
 /* An id that nothing in `table` has. Not 0. */
 uint32_t lf_lease_map_id(lf_lease_map *map, const lf_table *table);
 
-/* As lf_control_post, for messages of this process's own. The more leases wait, the longer a message waits for others, so
- * that thousands of keys cost tens of MPI messages; with few leases it does not wait. */
+/* As lf_control_post, for messages of this process's own. The more leases wait, the longer a message waits for
+ * others, so that thousands of keys cost tens of MPI messages; with few leases it does not wait. */
 int32_t lf_lease_map_post(lf_lease_map *map, int rank, lf_word word, const void *data, uint32_t length);
 /* For a message whose answer no caller waits for. */
 int32_t lf_lease_map_post_lazily(lf_lease_map *map, int rank, lf_word word, const void *data, uint32_t length);
 
 /* ---- the messages; every machine of build.zig is little-endian ---- */
 
-/* PUT, GET, WATCH and DELETE, to the shard; then the key, and the value of a PUT. The same rank and id again says that
- * the owner is alive; the value may be another. ASK, from the shard to an entry's owner, is answered with PUT or DELETE. */
+/* PUT, GET, WATCH and DELETE, to the shard; then the key, and the value of a PUT. The same rank and id again says
+ * that the owner is alive; the value may be another. ASK, from the shard to an entry's owner, is answered with PUT
+ * or DELETE. */
 typedef struct {
   uint32_t id;       /* the owner's lease; not used for a shared entry */
   uint8_t exclusive; /* PUT */
@@ -87,8 +88,8 @@ typedef struct {
   uint64_t directory; /* PUT: hash of the owner's runtime-directory id */
 } lf_word_lease;
 
-/* ENTRIES, from the shard: answers GET and WATCH, and PUT of an exclusive entry once the key's holder is known. Then the
- * entries. */
+/* ENTRIES, from the shard: answers GET and WATCH, and PUT of an exclusive entry once the key's holder is known. Then
+ * the entries. */
 typedef struct {
   uint32_t id;
   int32_t count; /* or why the shard could not keep the lease: a status */

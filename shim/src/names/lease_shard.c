@@ -206,7 +206,8 @@ static lf_entry *entry_for(lf_lease_map *map, key *k, int from, const lf_word_le
   if (*status < 0) return NULL;
   lf_entry *e = replaced;
   if (e) {
-    /* In one runtime directory, a lock of the kernel says which process has the role: the older one has left, or died. */
+    /* In one runtime directory, a lock of the kernel says which process has the role: the older one has left, or
+     * died. */
     stop_asking(map, e);
     dismiss(map, e->rank);
   } else {
