@@ -18,9 +18,9 @@
 #endif
 
 #define PATH_BYTES 4096
-/* How long a launcher's port of this host is waited for: it is the kernel that answers. */
+/* Milliseconds for which a launcher's port of this host is waited for: the kernel answers at once. */
 #define CONNECT_MS 1000
-/* More generations than these between a rank and its launcher are a loop. */
+/* The greatest number of processes between a rank and its launcher: more are a loop. */
 #define GENERATIONS 64
 
 __attribute__((format(printf, 3, 4))) static int no(char *why, size_t bytes, const char *format, ...) {
@@ -46,7 +46,7 @@ static uint64_t claim_of(const lf_launch *launch) {
 
 /* ---- whether the launcher is there ---- */
 
-/* "tcp4://127.0.0.1:40281" or "tcp6://[::1]:40281": -1 where it is no such address, 0 where nothing listens there. */
+/* "tcp4://127.0.0.1:40281" or "tcp6://[::1]:40281": -1 for another form, 0 if nothing listens there. */
 static int listens_at(const char *address) {
   char host[256], numbers[8];
   const char *start = strstr(address, "://"), *port = strrchr(address, ':');
@@ -100,8 +100,8 @@ static int pmix_answers(char *why, size_t bytes) {
   return no(why, bytes, "has variables of a launcher, but no address of it (PMIX_SERVER_URI...)");
 }
 
-/* 1 when PMI_FD is a socket whose other end is open, -1 when it is none, 0 when the other end is closed; `server` is the
- * process that made it (0: unknown). */
+/* 1 when PMI_FD is a socket whose other end is open, -1 when it is none, 0 when the other end is closed; `server` is
+ * the process that made it (0: unknown). */
 static int pmi_answers(pid_t *server, char *why, size_t bytes) {
   int fd = lf_launch_number("PMI_FD"), type = 0;
   socklen_t length = sizeof type;
@@ -128,22 +128,22 @@ static int pmi_answers(pid_t *server, char *why, size_t bytes) {
 
 /* ---- the processes between this one and the launcher ---- */
 
-/* A file of /proc, with a NUL behind it; NULL where it can't be read. */
+/* A file of /proc, with a NUL at its end; NULL if it can't be read. */
 static char *read_process(pid_t pid, const char *file, size_t *bytes) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return NULL;
-  size_t room = 16384, used = 0;
-  char *text = malloc(room);
+  size_t capacity = 16384, used = 0;
+  char *text = malloc(capacity);
   for (ssize_t got = 1; text && got > 0;) {
-    if (room - used < 2) {
-      char *more = realloc(text, room *= 2);
+    if (capacity - used < 2) {
+      char *more = realloc(text, capacity *= 2);
       if (!more) free(text);
       text = more;
       if (!text) break;
     }
-    got = read(fd, text + used, room - used - 1);
+    got = read(fd, text + used, capacity - used - 1);
     if (got < 0) {
       free(text);
       text = NULL;
@@ -157,8 +157,8 @@ static char *read_process(pid_t pid, const char *file, size_t *bytes) {
   return text;
 }
 
-/* The parent, when it began, and the name of a process; 0 where the system does not tell. */
-static int look_at(pid_t pid, pid_t *parent, unsigned long long *began, char *name, size_t bytes) {
+/* The parent, the start time and the name of a process; 0 if the system does not tell. */
+static int read_stat(pid_t pid, pid_t *parent, unsigned long long *began, char *name, size_t bytes) {
   char *text = read_process(pid, "stat", NULL);
   char *end = text ? strrchr(text, ')') : NULL, *start = text ? strchr(text, '(') : NULL;
   int of = 0, known = end && start && sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
@@ -192,7 +192,7 @@ static int is_of_rank(const lf_launch *launch, const char *environment, size_t b
   return 1;
 }
 
-/* Launchers of MPICH's kind, which may be started by a rank themselves, and have its variables then. */
+/* The names of launchers. A rank may start one, which has the rank's variables then. */
 static int is_launcher(const char *name) {
   static const char *const names[] = {"hydra_", "mpiexec", "mpirun", "mpispawn", "slurmstepd", "srun", "orted", "prted", "flux-shell"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -200,7 +200,8 @@ static int is_launcher(const char *name) {
   return 0;
 }
 
-/* Where a process that has lava-flow says so (src/channel/job/launch.ts); only PMIx's servers have a directory for it. */
+/* A process with lava-flow makes a file (src/channel/job/launch.ts) in the directory of the PMIx server; PMI has
+ * none. */
 static int has_lava_flow(pid_t pid) {
   const char *directory = lf_launch_text("PMIX_SERVER_TMPDIR");
   char path[PATH_BYTES];
@@ -209,8 +210,8 @@ static int has_lava_flow(pid_t pid) {
   return length < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-/* A library of MPI's that the process has loaded, as it comes to MPI itself; NULL for none. What LD_PRELOAD brings into any
- * process says nothing. */
+/* A library of MPI that the process has loaded to use it; NULL for none. A library that LD_PRELOAD loads into every
+ * process is no sign of that. */
 static const char *mpi_library_of(pid_t pid, const char *environment, size_t bytes) {
   static const char *const libraries[] = {"/libmpi", "/libpmix.so", "/libpmi.so", "/libpmi2.so"};
   if (value_in(environment, bytes, "LD_PRELOAD")) return NULL;
@@ -222,7 +223,8 @@ static const char *mpi_library_of(pid_t pid, const char *environment, size_t byt
   return found;
 }
 
-/* A job of PMI's has no name in the environment. MPICH's launcher has a port of its own, which its proxies are given. */
+/* A job of PMI's has no name in the environment. MPICH's launcher has a port of its own, which its proxies are
+ * given. */
 static void name_pmi_job(lf_launch *launch, pid_t server, const char *name, unsigned long long began) {
   size_t bytes = 0;
   char *line = read_process(server, "cmdline", &bytes);
@@ -236,15 +238,15 @@ static void name_pmi_job(lf_launch *launch, pid_t server, const char *name, unsi
   free(line);
 }
 
-/* Goes up from this process to the launcher, past those that were started as the same rank: 1 unless one of them may use the
- * launcher's connection itself. `server` is the launcher's process where that is known; `found` tells whether the last one
+/* Goes up from this process to the launcher, past the processes of the same rank: 1 unless one of them may use the
+ * launcher's connection itself. `server` is the launcher's process, if known; `found` says whether the last process
  * is a launcher by its name. */
 static int follow(lf_launch *launch, pid_t server, int *found, char *why, size_t bytes) {
   pid_t pid = getppid(), parent = 0;
   unsigned long long began = 0;
   char name[64];
   int free_of_use = 1;
-  for (int i = 0; i < GENERATIONS && pid > 0 && look_at(pid, &parent, &began, name, sizeof name); i++, pid = parent) {
+  for (int i = 0; i < GENERATIONS && pid > 0 && read_stat(pid, &parent, &began, name, sizeof name); i++, pid = parent) {
     size_t length = 0;
     char *environment = pid == server || is_launcher(name) ? NULL : read_process(pid, "environ", &length);
     if (!environment || !is_of_rank(launch, environment, length)) {
@@ -265,14 +267,15 @@ static int follow(lf_launch *launch, pid_t server, int *found, char *why, size_t
 
 /* ---- one process for a rank ---- */
 
-static char mark[PATH_BYTES]; /* where programs to come find that the connection was used; "" where they can't */
+static char used_file[PATH_BYTES]; /* tells later programs that the connection was used; "": none */
 
 static int was_used(const lf_launch *launch, char *why, size_t bytes) {
   const char *directory = lf_launch_text("PMIX_SERVER_TMPDIR");
   if (launch->protocol != LF_LAUNCHED_BY_PMIX || !directory) return 0; /* PMI's launchers close theirs */
-  int length = snprintf(mark, sizeof mark, "%s/lava-flow.rank.%016llx", directory, (unsigned long long)claim_of(launch));
-  if (length >= (int)sizeof mark) mark[0] = 0;
-  int fd = mark[0] ? open(mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+  int length = snprintf(used_file, sizeof used_file, "%s/lava-flow.rank.%016llx", directory,
+                        (unsigned long long)claim_of(launch));
+  if (length >= (int)sizeof used_file) used_file[0] = 0;
+  int fd = used_file[0] ? open(used_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
   if (fd < 0) return 0;
   char text[32] = "";
   ssize_t got = read(fd, text, sizeof text - 1);
@@ -284,16 +287,17 @@ static int was_used(const lf_launch *launch, char *why, size_t bytes) {
 }
 
 void lf_launch_used(void) {
-  int fd = mark[0] ? open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+  int fd = used_file[0] ? open(used_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
   if (fd < 0) return;
   char text[32];
   int length = snprintf(text, sizeof text, "%d", (int)getpid());
-  if (write(fd, text, (size_t)length) != length) text[0] = 0; /* an empty mark says the same, without the process */
+  if (write(fd, text, (size_t)length) != length) text[0] = 0; /* an empty file says the same, without the process */
   close(fd);
 }
 
-/* A byte of the runtime directory's lock file, as roles are (rendezvous_posix.c), held until the process ends: processes
- * that a rank's shell started side by side have its connection all the same. Where there can be no lock there is none. */
+/* Locks a byte of the runtime directory's lock file, as for a role (rendezvous_posix.c), until the process ends:
+ * processes that a rank's shell started side by side all have its connection. Without a usable directory nothing is
+ * locked. */
 static int claim(const lf_launch *launch, const char *directory, char *why, size_t bytes) {
   char path[PATH_BYTES];
   if (!directory || snprintf(path, sizeof path, "%s/.lock", directory) >= (int)sizeof path) return 1;
@@ -316,7 +320,7 @@ int lf_launch_owns(lf_launch *launch, const char *directory, char *why, size_t b
   int answers = pmi ? pmi_answers(&server, why, bytes) : pmix_answers(why, bytes);
   char of_parent[384] = "";
   int own = follow(launch, server, &found, of_parent, sizeof of_parent);
-  /* Of PMI's connection a child has nothing; its launcher is still there. */
+  /* A child does not inherit PMI's connection; its launcher may still be there. */
   launch->gone = answers != 1 && !(pmi && found);
   if (launch->gone) return 0;
   if (launch->size == 1) return no(why, bytes, "is the only rank of its job, which needs no MPI");

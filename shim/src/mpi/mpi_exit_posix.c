@@ -130,7 +130,7 @@ typedef struct {
   int reached;            /* the library; what it needs comes after it */
 } search;
 
-static int look_at(struct dl_phdr_info *info, size_t size, void *given) {
+static int patch_object(struct dl_phdr_info *info, size_t size, void *given) {
   (void)size;
   search *s = given;
   object o = {.base = info->dlpi_addr};
@@ -157,7 +157,7 @@ void lf_mpi_before_exit(void *symbol, void (*ask)(void)) {
   search s = {.library = (uintptr_t)symbol};
   memcpy(&s.own, &self, sizeof s.own);
   asked = ask;
-  dl_iterate_phdr(look_at, &s);
+  dl_iterate_phdr(patch_object, &s);
 }
 
 #else
