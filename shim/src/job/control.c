@@ -1,7 +1,7 @@
 /*
- * A letter is one message of MPI: words for one rank, one after the other. What is posted goes into the last letter for
- * its rank that has room. Of the letters for one rank, MPI has one at a time, so they can't pass each other, and a rank
- * that takes none holds up nobody else.
+ * A batch is one MPI message: active messages for one rank, one after the other. A message goes into the last batch for
+ * its rank that has space. Of the batches for one rank, MPI has one at a time: they can't pass each other, and a rank
+ * that takes none holds up no other rank.
  */
 #include "job/control.h"
 
@@ -11,95 +11,95 @@
 #include "base/rank_map.h"
 #include "base/status.h"
 
-typedef struct letter letter;
-struct letter {
-  letter *next;
+typedef struct batch batch;
+struct batch {
+  batch *next;
   uint8_t *bytes;
-  uint32_t used, room;
+  uint32_t used, capacity;
 };
 
-/* What is to go to one rank; it is there only while there is something in it. */
+/* The batches for one rank. Exists while it has one. */
 typedef struct outbox outbox;
 struct outbox {
   outbox *next;
-  letter *first, *last;
-  lf_peer *peer;  /* asked for signs of life when it does not take its mail */
-  uint64_t since; /* the first letter is with MPI from then on */
-  uint64_t due;   /* a letter that is not full waits until then for more */
+  batch *first, *last;
+  lf_peer *peer;  /* retained while the rank does not take its batches, so that it is asked for signs of life */
+  uint64_t since; /* when MPI got the first batch */
+  uint64_t due;   /* until then a batch that is not full waits for more */
   lf_mpi_request request;
   int rank;
-  int sending; /* the first letter is with MPI */
-  int lost;    /* the rank is dead: nothing more is put in here */
-  uint32_t letters;
+  int sending; /* the first batch is with MPI */
+  int lost;    /* the rank is dead: nothing is added */
+  uint32_t batches;
 };
 
-/* A letter has room for so much at first, and grows by doubling up to LF_BATCH_BYTES. */
+/* Bytes of a new batch, which grows by doubling up to LF_BATCH_BYTES: most batches have a few short messages. */
 #define FIRST_BYTES 512u
-/* Letters for one rank that does not take them: 16 MiB. */
-#define LETTERS_MAX 512u
-/* Letters for one rank that go in one round: the lock is not held for longer. */
+/* The greatest number of batches for one rank that does not take them: 16 MiB. */
+#define BATCHES_MAX 512u
+/* The greatest number of batches for one rank in one round, because the lock is held meanwhile. */
 #define PUSHED_MAX 8
-/* Letters that are kept for the next ones. */
+/* The greatest number of unused batches that are kept for reuse. */
 #define SPARE_MAX 16u
-/* Who does not take a letter for so long is asked whether it is there. */
+/* Nanoseconds after which a rank that does not take a batch is asked for a sign of life: far above any turn. */
 #define SLOW_NS 1000000000u
 
 static lf_ranks outboxes;
 static outbox *pending, **pending_end = &pending;
-static letter *spare;
+static batch *spare;
 static uint32_t spares;
-static uint32_t held; /* outboxes that still have something for MPI to take over */
-static uint64_t next_due = UINT64_MAX; /* when the first of the letters goes that waited for more in the last round */
-static int hurried; /* no letter waits for more */
+static uint32_t held; /* the number of outboxes with something that MPI has to take over */
+static uint64_t next_due = UINT64_MAX; /* when the first batch goes of those that waited for more in the last round */
+static int hurried; /* no batch waits for more */
 static lf_control_counts counts;
 
 lf_control_counts *lf_control_count(void) { return &counts; }
 
-/* ---- letters ---- */
+/* ---- batches ---- */
 
-/* Makes room for `bytes` more in a letter that MPI does not have. */
-static int32_t widen(letter *l, uint32_t bytes) {
-  uint32_t room = l->room ? l->room : FIRST_BYTES;
-  while (room - l->used < bytes) room *= 2;
-  if (room == l->room) return LF_OK;
-  uint8_t *wider = realloc(l->bytes, room);
-  if (!wider) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "a letter of %u bytes", room);
-  l->bytes = wider;
-  l->room = room;
+/* Grows a batch that MPI does not have, for `bytes` more. */
+static int32_t widen(batch *b, uint32_t bytes) {
+  uint32_t capacity = b->capacity ? b->capacity : FIRST_BYTES;
+  while (capacity - b->used < bytes) capacity *= 2;
+  if (capacity == b->capacity) return LF_OK;
+  uint8_t *wider = realloc(b->bytes, capacity);
+  if (!wider) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "a batch of %u bytes", capacity);
+  b->bytes = wider;
+  b->capacity = capacity;
   return LF_OK;
 }
 
-static void drop_letter(letter *l) {
+static void drop_batch(batch *b) {
   if (spares == SPARE_MAX) {
-    free(l->bytes);
-    free(l);
+    free(b->bytes);
+    free(b);
     return;
   }
-  l->next = spare;
-  spare = l;
+  b->next = spare;
+  spare = b;
   spares++;
 }
 
-static letter *new_letter(void) {
+static batch *new_batch(void) {
   const uint32_t magic = LF_BATCH_MAGIC;
-  letter *l = spare ? spare : calloc(1, sizeof *l);
-  if (!l) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a letter");
+  batch *b = spare ? spare : calloc(1, sizeof *b);
+  if (!b) {
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a batch");
     return NULL;
   }
-  if (l == spare) {
-    spare = l->next;
+  if (b == spare) {
+    spare = b->next;
     spares--;
   }
-  l->next = NULL;
-  l->used = 0;
-  if (widen(l, sizeof magic) < 0) {
-    drop_letter(l);
+  b->next = NULL;
+  b->used = 0;
+  if (widen(b, sizeof magic) < 0) {
+    drop_batch(b);
     return NULL;
   }
-  memcpy(l->bytes, &magic, sizeof magic);
-  l->used = sizeof magic;
-  return l;
+  memcpy(b->bytes, &magic, sizeof magic);
+  b->used = sizeof magic;
+  return b;
 }
 
 static outbox *outbox_of(int rank) {
@@ -107,7 +107,7 @@ static outbox *outbox_of(int rank) {
   if (o) return o;
   o = calloc(1, sizeof *o);
   if (!o) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "mail for rank %d", rank);
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "messages for rank %d", rank);
     return NULL;
   }
   o->rank = rank;
@@ -122,30 +122,30 @@ static outbox *outbox_of(int rank) {
   return o;
 }
 
-/* The letter that has room for `bytes` more, or NULL. */
-static letter *letter_for(outbox *o, uint32_t bytes) {
-  letter *l = o->last;
-  int open = l && !(o->sending && l == o->first) && LF_BATCH_BYTES - l->used >= bytes;
-  if (open) return widen(l, bytes) < 0 ? NULL : l;
-  if (o->letters == LETTERS_MAX) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "rank %d takes no mail: %u letters wait for it", o->rank, o->letters);
+/* The batch that has space for `bytes` more, or NULL. */
+static batch *batch_for(outbox *o, uint32_t bytes) {
+  batch *b = o->last;
+  int open = b && !(o->sending && b == o->first) && LF_BATCH_BYTES - b->used >= bytes;
+  if (open) return widen(b, bytes) < 0 ? NULL : b;
+  if (o->batches == BATCHES_MAX) {
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "rank %d takes no messages: %u batches wait for it", o->rank, o->batches);
     return NULL;
   }
-  l = new_letter();
-  if (!l) return NULL;
-  if (widen(l, bytes) < 0) {
-    drop_letter(l);
+  b = new_batch();
+  if (!b) return NULL;
+  if (widen(b, bytes) < 0) {
+    drop_batch(b);
     return NULL;
   }
-  if (o->last) o->last->next = l;
-  else o->first = l;
-  o->last = l;
-  o->letters++;
+  if (o->last) o->last->next = b;
+  else o->first = b;
+  o->last = b;
+  o->batches++;
   counts.waiting++;
-  return l;
+  return b;
 }
 
-/* LF_OK with *out NULL where the rank is dead: what is for it is dropped. */
+/* LF_OK with *out NULL if the rank is dead: messages for it are dropped. */
 static int32_t post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length, outbox **out) {
   *out = NULL;
   if (rank < 0 || rank >= job->info.size || length > LF_WORD_MAX || (length && !data))
@@ -156,36 +156,36 @@ static int32_t post(lf_job *job, int rank, lf_word word, const void *data, uint3
   if (!o) return lf_status_code();
   if (o->lost) return LF_OK;
   const lf_word_head head = {(uint16_t)word, (uint16_t)length};
-  letter *l = letter_for(o, (uint32_t)sizeof head + length);
-  if (!l) return lf_status_code();
-  memcpy(l->bytes + l->used, &head, sizeof head);
-  if (length) memcpy(l->bytes + l->used + sizeof head, data, length);
-  l->used += (uint32_t)sizeof head + length;
+  batch *b = batch_for(o, (uint32_t)sizeof head + length);
+  if (!b) return lf_status_code();
+  memcpy(b->bytes + b->used, &head, sizeof head);
+  if (length) memcpy(b->bytes + b->used + sizeof head, data, length);
+  b->used += (uint32_t)sizeof head + length;
   *out = o;
   return LF_OK;
 }
 
 static void drop_first(outbox *o) {
-  letter *l = o->first;
-  o->first = l->next;
+  batch *b = o->first;
+  o->first = b->next;
   if (!o->first) o->last = NULL;
-  o->letters--;
+  o->batches--;
   counts.waiting--;
-  drop_letter(l);
+  drop_batch(b);
 }
 
-/* What MPI has in its hands stays until it gives it back, which may be never. */
+/* The batch that MPI has stays until MPI gives it back, which may be never. */
 static void lose(outbox *o) {
   if (o->lost) return;
   o->lost = 1;
   held--;
-  letter *with_mpi = o->sending ? o->first : NULL;
+  batch *with_mpi = o->sending ? o->first : NULL;
   if (with_mpi) o->first = with_mpi->next;
   while (o->first) drop_first(o);
   o->first = o->last = with_mpi;
   if (with_mpi) {
     with_mpi->next = NULL;
-    o->letters = 1;
+    o->batches = 1;
   }
 }
 
@@ -203,11 +203,11 @@ void lf_control_recall(int rank) {
   o->peer = NULL;
 }
 
-/* LF_MOVED, LF_BUSY, or 0 with nothing left in it, or a letter that waits for more. */
+/* LF_MOVED, LF_BUSY, or 0: nothing is left, or a batch that waits for more. */
 static int push(lf_job *job, outbox *o, uint64_t now) {
   const lf_mpi *mpi = job->mpi;
   int said = 0;
-  for (int letters = 0; o->first && letters < PUSHED_MAX; letters++) {
+  for (int count = 0; o->first && count < PUSHED_MAX; count++) {
     int error = 0, flag = 0;
     lf_mpi_status status;
     if (!o->sending) {
@@ -229,7 +229,7 @@ static int push(lf_job *job, outbox *o, uint64_t now) {
     }
     o->sending = 0;
     if (error != 0) lf_peer_lost(job, o->rank);
-    if (o->first) drop_first(o); /* what was lost has nothing left */
+    if (o->first) drop_first(o); /* a lost outbox has nothing left */
     said = LF_MOVED;
   }
   return said;

@@ -1,59 +1,60 @@
 /*
- * Mail: short words from rank to rank, none of them on the way of a frame. What goes to one rank within one round goes
- * in one message of MPI, so that a thousand names opened at once cost tens of messages. Receives for any source are
- * always posted. Everything here is under the job's lock.
+ * The control channel: active messages from rank to rank, none of them on the way of a frame. The messages for one rank
+ * within one round are one batch, which is one MPI message: a thousand names opened at once cost tens of them. Receives
+ * for any source are always posted. Everything here is under the job's lock.
  */
 #ifndef LF_CONTROL_H
 #define LF_CONTROL_H
 
 #include "job/job.h"
 
-/* One message of MPI has up to this many bytes of words. */
+/* The greatest number of bytes of a batch. Small enough that MPI sends it without a rendezvous of its own. */
 #define LF_BATCH_BYTES 32768u
-/* One word has up to this many (a link's message, and where it goes). */
+/* The greatest number of bytes of an active message: a message of a control connection, and its head. */
 #define LF_WORD_MAX (LF_LINK_MESSAGE_MAX + 16u)
 
-/* Puts a word into what goes to `rank` with the next round (also to this rank itself). HOST_OUT_OF_MEMORY. */
+/* Puts a message into the batch for `rank`, which goes with the next round (also to this rank itself).
+ * HOST_OUT_OF_MEMORY. */
 int32_t lf_control_post(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
-/* Like it, for one that may wait for others up to `patience_ns`: more of them go in one message then. */
+/* The same, for a message that may wait for others up to `patience_ns`. */
 int32_t lf_control_post_within(lf_job *job, int rank, lf_word word, const void *data, uint32_t length,
-                            uint64_t patience_ns);
-/* Like it, for one that goes out at once, with all that waits for that rank. */
+                               uint64_t patience_ns);
+/* The same, for a message that goes at once, with all that waits for that rank. */
 int32_t lf_control_post_now(lf_job *job, int rank, lf_word word, const void *data, uint32_t length);
 
-/* Those that the job itself reads: `from` is who sent it, `length` at most LF_WORD_MAX; what is in `data` is the peer's
- * word, and may be wrong in any way. The others go to the handlers that lf_job_begin was given. */
+/* The handlers of the job itself. `from` is the sender, `length` at most LF_WORD_MAX; `data` is unchecked. All other
+ * messages go to the handlers that lf_job_begin was given. */
 void lf_finalize_word(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length);
 void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length);
 
-/* Called by the job: posts the receives; takes them back. */
+/* Called by the job: posts the receives; cancels them. */
 int32_t lf_control_open(lf_job *job);
 void lf_control_over(lf_job *job);
-/* The two halves of a round: hands out what came (control_in.c), and sends what waits. LF_MOVED, LF_BUSY or 0. */
+/* The two halves of a round: dispatches what arrived (control_in.c), and sends the batches. LF_MOVED, LF_BUSY or 0. */
 int lf_control_dispatch(lf_job *job, uint64_t now);
 int lf_control_flush(lf_job *job, uint64_t now);
-/* Whether everything that was posted has been taken over by MPI, but for what dead ranks don't take. */
+/* Whether MPI has taken over all batches, but those for dead ranks. */
 int lf_control_sent(lf_job *job);
-/* When the first of those goes that wait for others in one message, as of the last round; UINT64_MAX: none waits. */
+/* When the first batch goes that waits for more messages, as of the last round; UINT64_MAX: none waits. */
 uint64_t lf_control_due(void);
-/* From now on none waits for others. */
+/* From now on no batch waits for more. */
 void lf_control_hurry(void);
-/* The rank is dead: drops what waits for it. */
+/* The rank is dead: drops the batches for it. */
 void lf_control_forget(int rank);
-/* It lives again: what is posted for it from now on goes, behind the letter that MPI still has. */
+/* The rank is alive again: later messages for it go, behind the batch that MPI still has. */
 void lf_control_recall(int rank);
 
-/* A letter, one message of MPI, begins with this number. Then each word has its head before it. */
+/* A batch begins with this number. Then each message has its head before it. */
 #define LF_BATCH_MAGIC 0x4d464c4cu /* "LLFM" */
 typedef struct {
   uint16_t kind;
   uint16_t length;
 } lf_word_head;
 
-/* Letters, so far. */
+/* The number of batches, since the process began. */
 typedef struct {
   uint64_t sent, received;
-  uint64_t dropped; /* came, and were not what a letter can be */
+  uint64_t dropped; /* came, and had no valid form */
   uint64_t waiting; /* not taken over by MPI yet */
 } lf_control_counts;
 lf_control_counts *lf_control_count(void);

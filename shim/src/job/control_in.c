@@ -1,7 +1,7 @@
 /*
- * Mail that comes: receives for any source are posted in a row. MPI matches them in the order in which they were
- * posted, but one that was matched may never be filled, when its sender died in the middle: those behind it are not
- * held up for long.
+ * The receiving side of the control channel: a row of receives for any source. MPI matches them in the order in which
+ * they were posted. A receive that was matched may never be filled, because its sender died in the middle: the receives
+ * behind it wait no longer than PASS_NS for it.
  */
 #include <stdlib.h>
 
@@ -13,21 +13,23 @@ typedef struct inbox inbox;
 struct inbox {
   inbox *next;
   lf_mpi_request request;
-  uint64_t done;  /* when it was found filled */
-  uint32_t bytes; /* then: how many, */
-  int from;       /* and from whom */
-  int stuck;      /* those behind it were let past */
+  uint64_t done;  /* when it was found filled; 0: not yet */
+  uint32_t bytes; /* then: the number, */
+  int from;       /* and the sender; -1: it failed */
+  int stuck;      /* the receives behind it were taken before it */
   uint8_t data[LF_BATCH_BYTES];
 };
 
+/* The number of posted receives: a rank rarely gets more batches within one round. */
 #define INBOXES 8u
-/* So long do filled receives wait for an unfilled one before them: longer than any network turns messages round. */
+/* Nanoseconds for which filled receives wait for an unfilled one before them: longer than a network reorders
+ * messages. */
 #define PASS_NS 100000000u
-/* Letters taken in one round: the lock is not held for longer. */
+/* The greatest number of batches taken in one round, because the lock is held meanwhile. */
 #define TAKEN_MAX 64
 
 static inbox *first, **inbox_end = &first;
-static uint64_t next_look; /* at all of them */
+static uint64_t next_check; /* of the whole row */
 
 static int receive(lf_job *job, inbox *b) {
   const lf_mpi *mpi = job->mpi;
@@ -46,20 +48,20 @@ static int receive(lf_job *job, inbox *b) {
 int32_t lf_control_open(lf_job *job) {
   for (uint32_t i = 0; i < INBOXES; i++) {
     inbox *b = malloc(sizeof *b);
-    if (!b) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a letter box of %zu bytes", sizeof *b);
+    if (!b) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "an inbox of %zu bytes", sizeof *b);
     int error = receive(job, b);
-    if (error != 0) return lf_mpi_fail(job->mpi, "MPI_Irecv", error, "a receive for mail");
+    if (error != 0) return lf_mpi_fail(job->mpi, "MPI_Irecv", error, "a receive of the control channel");
   }
   return LF_OK;
 }
 
-static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
+static void dispatch(lf_job *job, int from, lf_word word, const uint8_t *data, uint32_t length) {
   switch (word) {
     case LF_WORD_PING:
       lf_control_post(job, from, LF_WORD_PONG, NULL, 0);
       break;
     case LF_WORD_PONG:
-      break; /* that it came is all it says */
+      break; /* it shows that the rank is alive */
     case LF_WORD_FINALIZE:
       lf_finalize_word(job, from, word, data, length);
       break;
@@ -76,7 +78,7 @@ static void hand_out(lf_job *job, int from, lf_word word, const uint8_t *data, u
   }
 }
 
-/* Whether the whole letter is words: nothing of one that is not is handed out. */
+/* Whether the whole batch has a valid form: of another one no message is dispatched. */
 static int is_whole(const uint8_t *data, uint32_t bytes) {
   uint32_t magic, at = sizeof magic;
   if (bytes < sizeof magic) return 0;
@@ -94,7 +96,7 @@ static int is_whole(const uint8_t *data, uint32_t bytes) {
   return 1;
 }
 
-static void read_letter(lf_job *job, const inbox *b, uint64_t now) {
+static void read_batch(lf_job *job, const inbox *b, uint64_t now) {
   if (b->from < 0 || b->from >= job->info.size || !is_whole(b->data, b->bytes)) {
     lf_control_count()->dropped++;
     return;
@@ -105,12 +107,12 @@ static void read_letter(lf_job *job, const inbox *b, uint64_t now) {
     lf_word_head head;
     memcpy(&head, b->data + at, sizeof head);
     at += (uint32_t)sizeof head;
-    hand_out(job, b->from, (lf_word)head.kind, b->data + at, head.length);
+    dispatch(job, b->from, (lf_word)head.kind, b->data + at, head.length);
     at += head.length;
   }
 }
 
-/* Whether it is filled. What failed counts as filled with nothing, so that it is dropped. */
+/* Whether it is filled. A receive that failed counts as filled with nothing, so that it is dropped. */
 static int is_filled(lf_job *job, inbox *b, uint64_t now) {
   if (b->done) return 1;
   const lf_mpi *mpi = job->mpi;
@@ -129,16 +131,16 @@ static void take(lf_job *job, inbox **at, uint64_t now) {
   inbox *b = *at;
   *at = b->next;
   if (!*at) inbox_end = at;
-  read_letter(job, b, now);
+  read_batch(job, b, now);
   if (job->over) return;
   int error = receive(job, b);
-  if (error != 0) job->broken(job, "MPI_Irecv", error, "a receive for mail");
+  if (error != 0) job->broken(job, "MPI_Irecv", error, "a receive of the control channel");
 }
 
-/* Looks at the whole row. What has been filled for long is not held up any more by what was posted before it: the
- * sender of that is dead, or hangs. As it may never be filled, another takes its place. */
-static void look_behind(lf_job *job, uint64_t now) {
-  inbox *last = NULL; /* of those that have been filled for long */
+/* Checks the whole row. A receive that has been filled for PASS_NS waits no more for unfilled ones before it: their
+ * senders are dead, or hang. Each of those may never be filled, so another receive is posted for it. */
+static void check_row(lf_job *job, uint64_t now) {
+  inbox *last = NULL; /* of the receives that have been filled for PASS_NS */
   for (inbox *b = first; b; b = b->next)
     if (is_filled(job, b, now) && now - b->done >= PASS_NS) last = b;
   if (!last) return;
@@ -151,9 +153,9 @@ static void look_behind(lf_job *job, uint64_t now) {
 }
 
 int lf_control_dispatch(lf_job *job, uint64_t now) {
-  if (now >= next_look) {
-    next_look = now + PASS_NS / 4;
-    look_behind(job, now);
+  if (now >= next_check) {
+    next_check = now + PASS_NS / 4;
+    check_row(job, now);
   }
   int taken = 0;
   inbox **at = &first;
@@ -170,7 +172,7 @@ int lf_control_dispatch(lf_job *job, uint64_t now) {
   return taken ? LF_MOVED : 0;
 }
 
-/* Their memory stays: MPI may hold on to a receive that was matched and can't be cancelled any more. */
+/* The inboxes are not freed: MPI may still have a receive that was matched and can't be cancelled. */
 void lf_control_over(lf_job *job) {
   const lf_mpi *mpi = job->mpi;
   for (inbox *b = first; b; b = b->next) {

@@ -1,31 +1,32 @@
 /*
- * How a process leaves the job. What its ends have under way is sent; its peers are told that its channels are over;
- * and then it waits for the others, because MPI_Finalize does, and because it still keeps its part of the directory.
+ * How a process leaves the job. First its ends send what they have under way. Then its peers are told that its channels
+ * are over. Then it waits for the other ranks, because MPI_Finalize does, and because it is still a shard of the lease
+ * map.
  *
- * The wait is a dissemination barrier: in step k a rank tells the one 2^k after it, and waits for the one 2^k before
- * it; after log2(size) steps everybody has heard of everybody. A rank watches only the one it waits for. Where that is
- * dead, or leaves without waiting, the barrier is broken: MPI_Finalize might never return then. That is told to all
- * partners at once, and so goes through the whole job.
+ * The wait is a dissemination barrier: in step k a rank tells the rank 2^k after it, and waits for the rank 2^k before
+ * it. After log2(size) steps each rank knows that all have come. A rank watches the one that it waits for. If that is
+ * dead, or leaves without waiting, the barrier is broken, because MPI_Finalize might never return then. All ranks of
+ * the barrier's steps are told at once, and pass it on through the job.
  */
 #include "job/control.h"
 #include "job/job.h"
 
-/* What a word of LF_WORD_FINALIZE says, in its first byte. */
+/* The first byte of LF_WORD_FINALIZE. */
 enum {
-  TOKEN = 1, /* this far in the barrier: the second byte has the step */
+  TOKEN = 1, /* the sender has come to a step of the barrier: the second byte */
   BROKEN,    /* there will be no barrier */
   GOODBYE,   /* the channels to this process are over */
-  GONE       /* so is its part of the directory */
+  GONE       /* the process is no shard any more either */
 };
 
 static enum { STAYING, DRAINING, WAITING, FLUSHING } phase;
 static struct {
   int32_t status;
   uint64_t timeout_ns;
-  uint64_t moved;  /* when something went on */
-  uint64_t letters; /* that waited for MPI then */
+  uint64_t moved;   /* when something progressed last */
+  uint64_t batches; /* the number that waited for MPI then */
 } leaving;
-static uint32_t tokens; /* bit k: who is 2^k before this rank is in step k */
+static uint32_t tokens; /* bit k: the rank 2^k before this one has come to step k */
 static uint32_t step;
 static lf_peer *watched;
 static int broken;
@@ -95,21 +96,19 @@ void lf_finalize_begin(lf_job *job, int32_t status, uint64_t timeout_ns, uint64_
   leaving.status = status;
   leaving.timeout_ns = timeout_ns;
   leaving.moved = now;
-  leaving.letters = lf_control_count()->waiting;
+  leaving.batches = lf_control_count()->waiting;
 }
 
-/* Whether it is no use to wait for what is under way: there is nothing, or it has stood still for too long. Signs of
- * life are no movement. */
+/* Whether nothing is under way, or nothing has progressed for the timeout. Signs of life are no progress. */
 static int is_still(lf_job *job, uint64_t now) {
   if (lf_control_sent(job) && !(job->said & LF_BUSY)) return 1;
-  uint64_t letters = lf_control_count()->waiting;
-  if ((job->said & LF_MOVED) || letters < leaving.letters) leaving.moved = now;
-  leaving.letters = letters;
+  uint64_t batches = lf_control_count()->waiting;
+  if ((job->said & LF_MOVED) || batches < leaving.batches) leaving.moved = now;
+  leaving.batches = batches;
   return now - leaving.moved >= leaving.timeout_ns;
 }
 
-/* A program whose MPI is somebody else's does not finalise it, so it does not wait either; the others need not wait for
- * it. */
+/* A process whose MPI another part of the program finalises does not wait; the other ranks need not wait for it. */
 static void give_all_tokens(lf_job *job) {
   for (uint32_t k = 0; k < steps_of(job); k++) say(job, after(job, k), TOKEN, k);
 }
@@ -135,7 +134,7 @@ static void end_channels(lf_job *job, uint64_t now) {
 }
 
 static void wait_for_others(lf_job *job, uint64_t now) {
-  if (lf_peer_any_dead() >= 0) break_barrier(job); /* found dead meanwhile */
+  if (lf_peer_any_dead() >= 0) break_barrier(job); /* a rank died meanwhile */
   while (step < steps_of(job) && !broken) {
     if (!watched) {
       say(job, after(job, step), TOKEN, step);

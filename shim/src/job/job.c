@@ -18,11 +18,11 @@ static lf_job job;
 static _Atomic int state;
 static lf_status failure;        /* of FAILED and OVER */
 static lf_sleeper thread_sleeps; /* the job's thread, between rounds */
-static lf_sleeper closer_sleeps; /* who called lf_job_close */
-static _Atomic int napping;      /* the thread sleeps so long that it has to be woken */
+static lf_sleeper closer_sleeps; /* the caller of lf_job_close */
+static _Atomic int napping;      /* the thread sleeps for longer than LONG_NS: it has to be woken */
 static _Atomic uint32_t steps;   /* the thread's; it hangs in MPI when this stands still */
-static _Atomic uintptr_t thread; /* which it is */
-static uint64_t began;           /* when it was started */
+static _Atomic uintptr_t thread; /* its lf_thread_self */
+static uint64_t began;           /* when the thread was started */
 static _Atomic int ended;        /* the thread makes no call of MPI any more */
 static int finalised;            /* then: whether it finalised MPI */
 static int finalise_error;
@@ -90,21 +90,22 @@ static void broken(lf_job *j, const char *api, int code, const char *what) {
 
 /* ---- the thread ---- */
 
-/* Between rounds, at most: while somebody waits, and while nobody does. Where waking up costs so much that this would
- * take more than a hundredth, or a thousandth, of a processor (20 to 40 us a time on virtual machines), naps are
- * longer, up to LONGER times that. */
+/* Nanoseconds between two rounds, at most: while a caller waits, and while none does. If waking up costs more than a
+ * hundredth, or a thousandth, of a processor then (20 to 40 us a time on virtual machines), naps are longer, up to
+ * LONGER times that. */
 #define AWAITED_NS 1000000u
 #define IDLE_NS 10000000u
 #define LONGER 5u
-#define SHARE 8000u     /* 10000 would be just those shares, and MPI may have threads too */
+#define SHARE 8000u     /* 10000 would be exactly those shares; MPI may have threads too */
 #define BUSY_NS 30000u  /* while MPI has bytes under way and none has moved for long */
-/* So long without: some ways within a host move bytes only while both sides are in MPI. */
+/* Nanoseconds without a move for which the thread does not nap: some transports within a host move bytes only while
+ * both sides are in MPI. */
 #define PUMPED_NS 200000000u
-#define TURNS 16u /* rounds, while so, between which this processor is left to others that want it */
+#define TURNS 16u /* rounds meanwhile, after which the thread yields its processor once */
 #define SHORT_NS 5000u  /* less is not worth going to sleep */
 #define LONG_NS 100000u /* more is worth being woken from */
 
-/* How long a long nap may be. */
+/* Nanoseconds. */
 static uint64_t longest_nap(int awaited) {
   static uint64_t used_before, cost; /* of one nap and one round */
   uint64_t used = lf_thread_used();
@@ -116,11 +117,11 @@ static uint64_t longest_nap(int awaited) {
   return nap < least * LONGER ? nap : least * LONGER;
 }
 
-/* Sleeps for what is right after a round that said `said`, `quiet` ns after something moved last, and no longer than until
- * `due`. 1: it was woken. */
+/* Sleeps for what is right after a round that said `said`, `quiet` ns after something moved last, and no longer than
+ * until `due`. 1: it was woken. */
 static int rest(int said, uint64_t quiet, uint64_t due) {
   uint64_t nap = quiet / 8;
-  int parting = atomic_load(&closing.asked), spun = atomic_load(&job.spinning) != 0 && !parting;
+  int leaving = atomic_load(&closing.asked), spun = atomic_load(&job.spinning) != 0 && !leaving;
   if (spun) nap = IDLE_NS;
   else if (said & LF_BUSY) nap = quiet < PUMPED_NS ? 0 : BUSY_NS;
   if (due != UINT64_MAX) {
@@ -133,8 +134,8 @@ static int rest(int said, uint64_t quiet, uint64_t due) {
     return 0;
   }
   if (nap > LONG_NS) {
-    atomic_store(&napping, 1); /* before the look at who waits: one that comes after it wakes this thread */
-    uint64_t most = longest_nap(parting || (atomic_load(&job.waiting) && !spun));
+    atomic_store(&napping, 1); /* before `waiting` is read: a later waiter wakes this thread */
+    uint64_t most = longest_nap(leaving || (atomic_load(&job.waiting) && !spun));
     if (nap > most) nap = most;
   }
   int woken = lf_sleeper_sleep(&thread_sleeps, nap);
@@ -183,8 +184,9 @@ static void make_rounds(void) {
   }
 }
 
-/* MPI is about to end the process, in whichever thread. In the job's own, MPI is at an end and the program goes on: that
- * thread stays where it is, as there is no way back out of the library. Not so where MPI is the program's: it knows best. */
+/* MPI is about to end the process, in any thread. In the job's own, MPI is at an end and the program goes on: that
+ * thread stays here, because it can't return from the library. If the program initialised MPI itself, the process
+ * ends. */
 static void mpi_gives_up(void) {
   int now = atomic_load(&state), starts = now == STARTING;
   if (lf_thread_self() != atomic_load(&thread) || atomic_load(&ended) || (!starts && !job.info.ours)) return;
@@ -243,8 +245,10 @@ static void host_finalises(void) {
   lf_sleeper_wake(&thread_sleeps);
 }
 
+/* Nanoseconds after which a thread that has not come back from MPI counts as hanging. */
 #define STUCK_NS ((uint64_t)30 * 1000000000)
-#define LOOK_NS 100000000u
+/* Nanoseconds between two checks of that. */
+#define CHECK_NS 100000000u
 
 /* Whether the lock could be had. Its holder may hang in a call of MPI, and a process that ends should not hang too. */
 static int lock_within(uint64_t ns) {
@@ -253,8 +257,8 @@ static int lock_within(uint64_t ns) {
   return 1;
 }
 
-/* MPI was waited for in vain once: who closes again (a handler of the program's, then one of the process) does not wait as
- * long again. */
+/* MPI was waited for in vain once: a second lf_job_close (of the program's handler, then of the process's) does not
+ * wait again. */
 static _Atomic int given_up;
 
 static int32_t stuck(void) {
@@ -267,7 +271,7 @@ static int32_t stuck(void) {
 static int32_t await_thread(void) {
   uint32_t seen = atomic_load(&steps);
   for (uint64_t end = lf_now() + STUCK_NS; !atomic_load(&ended) && lf_now() < end;) {
-    lf_sleeper_sleep(&closer_sleeps, LOOK_NS);
+    lf_sleeper_sleep(&closer_sleeps, CHECK_NS);
     if (atomic_load(&steps) == seen) continue;
     seen = atomic_load(&steps);
     end = lf_now() + STUCK_NS;
@@ -334,7 +338,7 @@ int32_t lf_job_abort(int32_t status, const char *text, uint32_t text_bytes) {
 int lf_job_in_process(void) {
   int initialised = 0;
   if (atomic_load(&state) == READY) return 1;
-  /* A library is looked at only where somebody else has loaded one. */
+  /* A library is examined only if another part of the process has loaded it. */
   for (const char *const *name = lf_mpi_names(LF_MPI_BY_ANYONE); *name; name++) {
     if (!lf_mpi_is_loaded(*name)) continue;
     const lf_mpi *mpi = lf_mpi_load();
@@ -367,7 +371,7 @@ int32_t lf_job_begin(const lf_word_handler *handlers) {
 }
 
 int32_t lf_job_describe(lf_job_info *out) {
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for what the job is");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the job's description was given");
   if (!lf_job_get()) return lf_status_code();
   *out = job.info;
   return LF_OK;

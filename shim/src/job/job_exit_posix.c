@@ -1,4 +1,4 @@
-/* Leaving the job with the process, for callers that do not hear of its end: a runtime in whose main thread nobody listens. */
+/* Leaves the job at the end of the process, for a runtime whose main thread has no listener of its exit. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 static double silence_ms;
 
-/* A library's own thread that ends the process does so because it can't go on: others need not wait for what that leaves. */
+/* A thread of a library ends the process because it can't go on: the other ranks need not wait then. */
 static int is_main(void) {
 #if defined(__linux__)
   return syscall(SYS_gettid) == getpid();

@@ -1,4 +1,5 @@
-/* What started this process, as TypeScript asks for it: the launcher, or the program itself where it initialised MPI. */
+/* What started this process, as TypeScript asks for it: the launcher, or the program itself where it initialised
+ * MPI. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void examine(void) {
 int32_t lf_launch_examine(const char *directory, uint32_t directory_bytes, lf_launch_info *out) {
   static lf_once once = LF_ONCE;
   char path[PATH_BYTES];
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for what started this process");
+  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the launch's description was given");
   /* A directory that can't be is refused, with its remedy, where the rendezvous is opened. */
   if (!directory || directory_bytes >= sizeof path || memchr(directory, 0, directory_bytes)) directory_bytes = 0;
   if (directory_bytes) memcpy(path, directory, directory_bytes);

@@ -11,7 +11,7 @@
 
 #define HOST_BYTES 252
 
-/* What a rank says of itself where versions differ. */
+/* A rank's version and host, exchanged if versions differ. */
 typedef struct {
   uint32_t version;
   char host[HOST_BYTES];
@@ -76,7 +76,7 @@ static const char *launcher(void) {
   return getenv("PMI_SIZE") ? "a launcher of MPICH's kind" : "the launcher";
 }
 
-static int32_t look_around(const lf_mpi *mpi, lf_job *job) {
+static int32_t read_world(const lf_mpi *mpi, lf_job *job) {
   TRY("this process's rank", Comm_rank, mpi->comm_world, &job->info.rank);
   TRY("the size of the job", Comm_size, mpi->comm_world, &job->info.size);
   int launched = 0;
@@ -146,8 +146,8 @@ static int32_t agree_on_id(const lf_mpi *mpi, lf_job *job) {
   return LF_OK;
 }
 
-/* ---- somebody else's MPI_Finalize ----
- * It first frees MPI_COMM_SELF, and that calls this; MPI still works then. */
+/* ---- MPI_Finalize by another part of the program ----
+ * MPI_Finalize first frees MPI_COMM_SELF, which calls on_finalise; MPI still works then. */
 
 static void (*tell_finalise)(void);
 
@@ -173,7 +173,7 @@ int32_t lf_job_start(lf_job *job, void (*finalises)(void)) {
   if (!mpi) return lf_status_code();
   job->mpi = mpi;
   int32_t status = initialise(mpi, job);
-  if (status == LF_OK) status = look_around(mpi, job);
+  if (status == LF_OK) status = read_world(mpi, job);
   if (status < 0) return status;
   atomic_store(&begun, 1);
   TRY("a communicator of lava-flow's own", Comm_dup, mpi->comm_world, &job->comm);

@@ -1,10 +1,10 @@
-/* Ranks that this process has to do with, and whether they live. A rank that says nothing for a while is asked; one
- * that answers none of many questions is dead. Questions count, and not only time: a process that was stopped itself
- * finds the clock far ahead, and its peers' answers not read yet.
+/* The peer table: the ranks that this process has to do with, and whether they are alive. A silent rank is asked for a
+ * sign of life. A rank that answers none of many questions is dead. Questions count, and not only time: after a stop
+ * (SIGSTOP) a process finds the clock far ahead, and the answers of its peers unread.
  *
- * A rank that was only out of reach, as the network between the two was, is heard again. What it had to do with this process is over,
- * on both sides: each counts how often it was lost, and tells the other, which follows. Who retained it before the loss has a peer
- * that stays dead; who does so afterwards gets another. */
+ * A rank that was out of reach, because the network was, is heard again. Its connections with this process are over on
+ * both sides: each side counts its losses and tells the other, which follows. A peer that was retained before the loss
+ * stays dead; a later lf_peer_retain gives another. */
 #include <stdlib.h>
 
 #include "base/monotonic.h"
@@ -13,13 +13,14 @@
 #include "job/control.h"
 #include "job/job.h"
 
-#define QUESTIONS 10 /* within the time of silence */
+/* The number of unanswered questions, within the time of silence, after which a rank is dead. */
+#define QUESTIONS 10
 
 uint64_t lf_peer_silence = LF_PEER_SILENCE_NS;
 
 static lf_ranks peers; /* as they are now */
-static lf_peer *first; /* and as they were, where somebody still retains that */
-static uint64_t next_look;
+static lf_peer *first; /* these, and the earlier ones that are still retained */
+static uint64_t next_check;
 static int dead_rank = -1;
 static lf_peer_calls control;
 
@@ -30,7 +31,7 @@ static lf_peer *find_or_make(int rank) {
   if (peer) return peer;
   peer = calloc(1, sizeof *peer);
   if (!peer) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "what is known of rank %d", rank);
+    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "the peer table's entry of rank %d", rank);
     return NULL;
   }
   peer->rank = rank;
@@ -43,7 +44,7 @@ static lf_peer *find_or_make(int rank) {
   return peer;
 }
 
-/* Less would take a rank for dead whose processors are busy; more than an hour is no limit. */
+/* Milliseconds. A rank whose processors are busy may be silent for less; more than an hour is no limit. */
 #define SILENCE_MIN_MS 1000u
 #define SILENCE_MAX_MS 3600000u
 
@@ -75,7 +76,7 @@ lf_peer *lf_peer_retain(lf_job *job, int rank) {
   return peer;
 }
 
-/* Those that nobody retains go with the next look. */
+/* lf_peer_round frees peers without a user. */
 void lf_peer_release(lf_job *job, lf_peer *peer) {
   (void)job;
   if (peer) peer->users--;
@@ -102,7 +103,7 @@ static void found_dead(lf_peer *peer) {
   becomes_silent(peer);
 }
 
-/* What is there stays as it is for those who retain it. */
+/* The earlier peer stays dead for those that retain it. */
 static void begin_again(lf_peer *peer) {
   int rank = peer->rank;
   uint32_t losses = peer->losses;
@@ -131,7 +132,8 @@ void lf_peer_word(lf_job *job, int from, const uint8_t *data, uint32_t length) {
   if (length != sizeof losses || from == job->info.rank) return;
   memcpy(&losses, data, sizeof losses);
   lf_peer *peer = find_or_make(from);
-  if (!peer || peer->left || losses - peer->losses - 1 >= UINT32_MAX / 2) return; /* known: it was lost here as well */
+  if (!peer || peer->left) return;
+  if (losses - peer->losses - 1 >= UINT32_MAX / 2) return; /* this side has counted the loss too */
   peer->losses = losses;
   becomes_silent(peer);
   begin_again(peer);
@@ -149,10 +151,10 @@ int lf_peer_is_silent(int rank) {
 
 int lf_peer_any_dead(void) { return dead_rank; }
 
-/* `now` is when the round began: something may have come since. */
+/* `now` is when the round began: `since` may be later. */
 static int is_over(uint64_t since, uint64_t span, uint64_t now) { return now > since && now - since >= span; }
 
-static void look_at(lf_job *job, lf_peer *peer, uint64_t now) {
+static void check_peer(lf_job *job, lf_peer *peer, uint64_t now) {
   uint64_t turn = lf_peer_silence / QUESTIONS;
   if (peer->heard >= peer->asked) peer->unanswered = 0;
   if (!is_over(peer->heard, turn, now) || !is_over(peer->asked, turn, now)) return;
@@ -165,8 +167,8 @@ static void look_at(lf_job *job, lf_peer *peer, uint64_t now) {
 }
 
 void lf_peer_round(lf_job *job, uint64_t now) {
-  if (now < next_look) return;
-  next_look = now + lf_peer_silence / QUESTIONS / 4;
+  if (now < next_check) return;
+  next_check = now + lf_peer_silence / QUESTIONS / 4;
   for (lf_peer **at = &first; *at;) {
     lf_peer *peer = *at;
     if (!peer->users && (peer->past || (!peer->silent && !peer->losses))) {
@@ -175,7 +177,7 @@ void lf_peer_round(lf_job *job, uint64_t now) {
       free(peer);
       continue;
     }
-    if (peer->users && !peer->vouched && !peer->silent && peer->rank != job->info.rank) look_at(job, peer, now);
+    if (peer->users && !peer->vouched && !peer->silent && peer->rank != job->info.rank) check_peer(job, peer, now);
     at = &peer->next;
   }
 }

@@ -1,12 +1,12 @@
-/* The lock of the job, and the ends that its rounds look after. */
+/* The lock of the job, and the list of ends that its rounds call. */
 #include "base/thread.h"
 #include "job/job.h"
 
 /* ---- the lock ---- */
 
-#define SPINS 100   /* looks at a lock that is held, before giving way */
-#define PATIENCE 20 /* turns of them after which the others let this one go first */
-#define YIELDS 40   /* turns after which this one sleeps between them, and no longer only yields */
+#define SPINS 100   /* polls of a held lock before this thread yields: as long as a short call of MPI */
+#define PATIENCE 20 /* turns of SPINS polls after which other threads let this one go first */
+#define YIELDS 40   /* turns after which this thread sleeps between them instead of yielding */
 
 static int is_held(lf_job *j) { return atomic_load_explicit(&j->lock, memory_order_relaxed) != 0; }
 
@@ -18,11 +18,12 @@ int lf_job_try_lock(lf_job *j) {
 
 void lf_job_lock_slowly(lf_job *j, int held) {
   if (!held) {
-    /* It is ours, but who takes it again and again gets it again and again: somebody else has waited for long. */
+    /* This thread has the lock, but another one has waited long, and would not get it from a thread that takes it
+     * again. */
     lf_job_unlock(j);
     for (int i = 0; i < SPINS && !is_held(j) && atomic_load_explicit(&j->starving, memory_order_relaxed); i++)
       lf_relax();
-    if (!is_held(j)) lf_thread_yield(); /* it may need this processor */
+    if (!is_held(j)) lf_thread_yield(); /* the other thread may need this processor */
   }
   for (int turn = 0;; turn++) {
     for (int i = 0; i < SPINS; i++) {
