@@ -1,17 +1,17 @@
-/* Mail: order, sizes, letters, words that are none, and a rank that takes none. Four ranks. */
+/* The control channel: order, sizes, batches, messages without a valid form, and a rank that takes none. Four ranks. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/monotonic.h"
 #include "job_test.h"
 
-/* ---- words of all sizes, both ways and to itself ---- */
+/* ---- messages of all sizes, in both directions and to itself ---- */
 
 #define WORDS 400
 
-static uint32_t got[RANKS_MAX]; /* words from each rank */
+static uint32_t got[RANKS_MAX]; /* messages from each rank */
 
-/* 0 and 1 byte, all that one may have, and anything between. */
+/* 0 and 1 byte, the greatest size, and sizes between. */
 static uint32_t size_of(uint32_t i) {
   if (i < 8) return i;
   if (i == 8) return LF_WORD_MAX;
@@ -55,7 +55,7 @@ static void in_order(void) {
   for (int r = 0; r < size; r++) CHECK_EQ(got[r], WORDS);
 }
 
-/* ---- letters ---- */
+/* ---- batches ---- */
 
 #define MANY 20000u
 
@@ -92,7 +92,7 @@ static void together(void) {
   CHECK_EQ(lf_control_count()->sent, before);
   lf_job_unlock(job);
   rounds_until(is_sent, NULL);
-  /* 64 bytes each with what stands before them, 511 in a letter */
+  /* 64 bytes each with their heads, 511 in a batch */
   CHECK_EQ(lf_control_count()->sent - before, (MANY + 510) / 511);
   uint32_t words = MANY;
   rounds_until(counted_all, &words);
@@ -106,7 +106,7 @@ static int counted_two(void *given) {
   return counted == 2;
 }
 
-/* A letter that waits for more keeps no thread busy, and goes with the next word that does not wait. */
+/* A batch that waits for more keeps no thread busy, and goes with the next message that does not wait. */
 static void waits_for_more(void) {
   uint8_t data[60] = {0};
   const uint32_t second = 1;
@@ -134,7 +134,7 @@ static void waits_for_more(void) {
   meet(size);
 }
 
-/* ---- what is no letter ---- */
+/* ---- bytes that are no batch ---- */
 
 static int lookups;
 
@@ -182,21 +182,21 @@ static void hostile(void) {
   read_word = read_lookup;
   meet(size);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++, dropped++) send_raw(&wrong[i], sizeof wrong[i]);
-  send_raw(large, 8 + LF_WORD_MAX + 1); /* longer than a word may be */
-  send_raw(large, sizeof large);        /* longer than a letter may be, so it is cut off */
+  send_raw(large, 8 + LF_WORD_MAX + 1); /* longer than a message may be */
+  send_raw(large, sizeof large);        /* longer than a batch may be: truncated */
   send_raw(&magic, 3);
   send_raw(&magic, 0);
   dropped += 4;
   test_random r = {test_number("LAVA_FLOW_SEED", 1)};
-  for (int i = 0; i < 200; i++) { /* any bytes, behind what a letter begins with */
+  for (int i = 0; i < 200; i++) { /* random bytes after the number that a batch begins with */
     uint32_t bytes = 6 + (uint32_t)test_below(&r, 60);
     for (uint32_t at = 0; at < bytes; at++) large[at] = (uint8_t)test_next(&r);
     memcpy(large, &magic, sizeof magic);
-    large[5] = 0xff; /* of a kind that there is not */
+    large[5] = 0xff; /* an unknown kind */
     send_raw(large, (int)bytes);
     dropped++;
   }
-  /* An empty letter is one, and says nothing but that its sender lives. */
+  /* An empty batch is valid, and shows that its sender lives. */
   send_raw(&magic, sizeof magic);
   post((rank + 1) % size, LF_WORD_GET, NULL, 0);
   rounds_until(has_lookup, NULL);
@@ -206,14 +206,14 @@ static void hostile(void) {
   CHECK_EQ(lookups, 1);
 }
 
-/* Of the end of a rank: from ranks that have nothing to do with it, or of steps that there are not. */
-static void hostile_parting(void) {
+/* FINALIZE from ranks that are not in the step, and of steps that the job does not have. */
+static void hostile_finalize(void) {
   read_word = NULL;
   meet(size);
   for (int to = 0; to < size; to++) {
     for (uint32_t what = 0; what < 256; what += what < 5 ? 1 : 50) {
       const uint8_t word[3] = {(uint8_t)what, 0xff, 0};
-      if (what != 2) post(to, LF_WORD_FINALIZE, word, 2); /* 2 breaks the barrier, and any partner may */
+      if (what != 2) post(to, LF_WORD_FINALIZE, word, 2); /* 2 breaks the barrier, which any rank of its steps may */
       post(to, LF_WORD_FINALIZE, word, 0);
       post(to, LF_WORD_FINALIZE, word, 1);
       post(to, LF_WORD_FINALIZE, word, 3);
@@ -234,7 +234,7 @@ static void wrong_arguments(void) {
 
 /* ---- a rank that takes none ---- */
 
-static uint32_t filled; /* words for the last rank, as it counts them */
+static uint32_t filled; /* the number of messages that the last rank got */
 static uint32_t echoes;
 
 static void read_flood(int from, lf_word word, const uint8_t *data, uint32_t length) {
@@ -257,8 +257,8 @@ static int is_filled(void *given) { return filled == *(uint32_t *)given; }
 
 static int has_echo(void *given) { return echoes >= *(uint32_t *)given; }
 
-/* The last rank makes no rounds, as one that hangs in a call of MPI. The first rank fills what there is room for, and
- * then goes on talking to the others. */
+/* The last rank makes no rounds, as if it hung in a call of MPI. The first rank posts until no more is accepted, and
+ * then goes on with the other ranks. */
 static void not_taken(void) {
   static uint8_t data[LF_WORD_MAX];
   const lf_mpi *mpi = job->mpi;
@@ -303,9 +303,9 @@ static void not_taken(void) {
   meet(size);
 }
 
-/* ---- a letter that does not come to its end ---- */
+/* ---- a batch that arrives in part ---- */
 
-/* Memory of all ranks, for what must not go over MPI. */
+/* Memory of all ranks, for a number that must not go over MPI. */
 static _Atomic int *share_a_number(void) {
   char name[64] = "/lf-test-";
   for (int i = 0; i < 8; i++) snprintf(name + 9 + 2 * i, 3, "%02x", job->info.id[i]);
@@ -323,13 +323,13 @@ static void await_number(_Atomic int *number, int wanted) {
   for (uint64_t end = lf_now() + LIMIT_NS; atomic_load(number) != wanted; test_yield()) CHECK(lf_now() < end);
 }
 
-static uint32_t whole_letters;
+static uint32_t whole_batches;
 
 static void read_whole(int from, lf_word word, const uint8_t *data, uint32_t length) {
   if (word == LF_WORD_CONNECTION) {
     CHECK_EQ(from, size - 1);
     CHECK_EQ(test_differs(data, length, 9), length);
-    whole_letters++;
+    whole_batches++;
   } else {
     read_flood(from, word, data, length);
   }
@@ -337,26 +337,26 @@ static void read_whole(int from, lf_word word, const uint8_t *data, uint32_t len
 
 static int has_whole(void *given) {
   (void)given;
-  return whole_letters == 1;
+  return whole_batches == 1;
 }
 
-/* The last rank begins a letter to the first and stops in the middle of it: letters of others get past it. Then it goes
- * on, and the letter is read as well. */
+/* The last rank begins a batch to the first and stops in the middle: batches of other ranks pass it. Then the rest
+ * arrives, and the batch is read as well. */
 static void passed_by(void) {
-  static uint8_t letter[8 + 16000];
+  static uint8_t batch[8 + 16000];
   const lf_mpi *mpi = job->mpi;
   if (!test_requires("one-host", job->info.node_size == size, "the ranks do not share memory")) return;
   echoes = 0;
   read_word = read_whole;
   _Atomic int *stage = share_a_number();
   if (rank == size - 1) {
-    one_word head = {LF_BATCH_MAGIC, LF_WORD_CONNECTION, sizeof letter - 8, {0}};
-    memcpy(letter, &head, 8);
-    test_fill(letter + 8, sizeof letter - 8, 9);
+    one_word head = {LF_BATCH_MAGIC, LF_WORD_CONNECTION, sizeof batch - 8, {0}};
+    memcpy(batch, &head, 8);
+    test_fill(batch + 8, sizeof batch - 8, 9);
     lf_mpi_request request = mpi->request_null;
     lf_mpi_status status;
     lf_job_lock(job);
-    CHECK_EQ(mpi->Isend(letter, sizeof letter, mpi->byte, 0, LF_TAG_CONTROL, job->comm, &request), 0);
+    CHECK_EQ(mpi->Isend(batch, sizeof batch, mpi->byte, 0, LF_TAG_CONTROL, job->comm, &request), 0);
     atomic_store(stage, 1);
     await_number(stage, 2);
     for (int flag = 0; !flag; lf_job_round(job, lf_now())) CHECK_EQ(mpi->Test(&request, &flag, &status), 0);
@@ -376,15 +376,16 @@ static void passed_by(void) {
 }
 
 int main(void) {
-  /* Open MPI 4.1 puts a message that is too long behind the end of its receive when it copies from process to process,
-   * and only then says that it was cut off. No receiver can help that; the other ways of that library are right. */
+  /* Open MPI 4.1 writes a message that is too long past the end of its receive when it copies from process to
+   * process, and reports the truncation afterwards. No receiver can prevent that; the library's other transports are
+   * right. */
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
   join_job();
   RUN(in_order);
   RUN(together);
   RUN(waits_for_more);
   RUN(hostile);
-  RUN(hostile_parting);
+  RUN(hostile_finalize);
   RUN(wrong_arguments);
   RUN(not_taken);
   RUN(passed_by);

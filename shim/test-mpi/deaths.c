@@ -1,13 +1,12 @@
-/* Ranks that die: the last is gone from one moment to the next, the one before it is stopped. Four ranks, under a
- * launcher that is told to let the others live; it may end with a status that is not 0. Each rank says "ok" as often,
- * also those that die. Nobody dies by a signal, as MPICH's launcher then sometimes kills the others although told not
- * to. */
+/* Ranks that die: the last one exits, the one before it is stopped. Four ranks, under a launcher that is told to let
+ * the others live; its status may be other than 0. Each rank prints the same number of "ok", also those that die. No
+ * rank dies by a signal, because MPICH's launcher then sometimes kills the others although told not to. */
 #include <signal.h>
 
 #include "job_test.h"
 
-static int survivors; /* the ranks below */
-static pid_t stopped; /* the process of the rank that was */
+static int survivors; /* the ranks below this one */
+static pid_t stopped; /* the process of the rank that is stopped */
 
 static void read_pid(int from, lf_word word, const uint8_t *data, uint32_t length) {
   if (word == LF_WORD_PUT) {
@@ -48,8 +47,8 @@ static void noticed(void) {
   CHECK(lf_peer_any_dead() >= survivors);
 }
 
-/* What goes to the dead is dropped, so there may be any amount of it. */
-static void holds_nobody_up(void) {
+/* Messages to dead ranks are dropped: any number can be posted. */
+static void dead_ranks_hold_no_memory(void) {
   static uint8_t data[LF_WORD_MAX];
   if (rank >= survivors) return;
   lf_job_lock(job);
@@ -70,7 +69,7 @@ int main(void) {
   lf_peer_silence = LF_PEER_SILENCE_NS / 4;
   join_job();
   RUN(noticed);
-  RUN(holds_nobody_up);
+  RUN(dead_ranks_hold_no_memory);
   RUN(leaves_without_finalising);
   if (rank == survivors) kill(getpid(), SIGSTOP); /* until the first rank has seen the end of it */
   if (rank >= survivors) _Exit(0);

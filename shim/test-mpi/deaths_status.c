@@ -22,7 +22,7 @@ static void told_at_once(void) {
 }
 
 int main(void) {
-  lf_peer_silence = (uint64_t)1 << 62; /* nobody is found dead here by silence */
+  lf_peer_silence = (uint64_t)1 << 62; /* no rank is found dead by silence here */
   join_job();
   RUN(told_at_once);
   return 0;

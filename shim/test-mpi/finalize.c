@@ -1,5 +1,5 @@
-/* One rank leaves the job long before the others: what it has under way arrives, its channels are over, and it keeps
- * its part of the directory until all leave. Four ranks. */
+/* One rank leaves the job long before the others: its messages under way arrive, its channels are over, and it stays a
+ * shard of the lease map until all leave. Four ranks. */
 #include "base/monotonic.h"
 #include "job_test.h"
 
@@ -13,7 +13,7 @@ static uint32_t answers;
 
 static int is_dead(void *given) { return ((lf_peer *)given)->dead; }
 
-/* ---- the one that leaves ---- */
+/* ---- the rank that leaves ---- */
 
 typedef struct {
   lf_job_end end;
@@ -37,7 +37,7 @@ static void send_over(lf_job_end *end, const char *reason) {
   CHECK(e->done);
   CHECK(job->ends == NULL);
   e->over++;
-  CHECK_EQ(lf_control_post(job, 0, LF_WORD_DISCONNECT, NULL, 0), LF_OK); /* still goes out */
+  CHECK_EQ(lf_control_post(job, 0, LF_WORD_DISCONNECT, NULL, 0), LF_OK); /* is still sent */
 }
 
 static large_end sending = {.end = {.round = send_round, .over = send_over}};
@@ -56,7 +56,7 @@ static void begin_to_send(void) {
 
 static int unlinked, found;
 
-static void read_parting(int from, lf_word word, const uint8_t *data, uint32_t length) {
+static void read_answers(int from, lf_word word, const uint8_t *data, uint32_t length) {
   (void)data;
   CHECK_EQ(length, 0);
   if (rank == leaver && word == LF_WORD_GET) {
@@ -91,7 +91,7 @@ static void receive_large(void) {
   CHECK_EQ(test_differs(large, sizeof large, 77), sizeof large);
 }
 
-/* The first rank does not know it before it is gone, and is told when it tries. */
+/* The first rank is not told that the rank leaves, and learns it when it posts to that rank. */
 static void learns_late(void) {
   rounds_until(is_unlinked, NULL);
   lf_job_lock(job);
@@ -119,7 +119,7 @@ static void stays(lf_peer *peer) {
 static void leaves_early(void) {
   lf_peer *peer = NULL;
   leaver = size - 1;
-  read_word = read_parting;
+  read_word = read_answers;
   if (rank != leaver && rank != 0) {
     lf_job_lock(job);
     peer = lf_peer_retain(job, leaver);
@@ -129,7 +129,7 @@ static void leaves_early(void) {
   meet(size);
   if (rank != leaver) stays(peer);
   else begin_to_send();
-  /* A letter that waits for more, for a rank that is told nothing else then, does not hold up the end, and goes. */
+  /* A batch that waits for more, for a rank that gets nothing else, is sent and does not delay the end. */
   lf_job_lock(job);
   CHECK_EQ(lf_control_post_within(job, (rank + 3) % size, LF_WORD_DELETE, NULL, 0, LONG_NS), LF_OK);
   lf_job_unlock(job);
@@ -150,7 +150,7 @@ static void is_over(void) {
   CHECK_EQ(lf_control_post(job, 0, LF_WORD_PUT, NULL, 0), LF_EMPI_FAILED);
   CHECK_EQ(lf_job_round(job, lf_now()), 0);
   CHECK_EQ(lf_job_abort(1, NULL, 0), 0);
-  CHECK_EQ(lf_job_close(0, 1000), 1); /* what it came to */
+  CHECK_EQ(lf_job_close(0, 1000), 1); /* the same result again */
   CHECK_EQ(lf_job_close(3, -1), LF_EINVALID_ARGUMENT);
 }
 

@@ -1,6 +1,6 @@
 /*
- * What channels cost a rank does not grow with its job: letters and memory, counted. Each rank has channels to the rank
- * after it and from the one before, and nothing to do with the others; the bounds are the same for any number of ranks,
+ * The costs of a channel do not grow with the job: batches and memory, counted. Each rank has channels to the rank
+ * after it and from the rank before it, and none with other ranks; the bounds are the same for any number of ranks,
  * four or more.
  */
 #include <malloc.h>
@@ -22,7 +22,7 @@ typedef struct {
   double address;
 } channel;
 
-static uint64_t letters(void) {
+static uint64_t batches(void) {
   lf_job_lock(job);
   uint64_t sent = lf_control_count()->sent;
   lf_job_unlock(job);
@@ -106,29 +106,29 @@ static void close_ring(channel *out, channel *in, int count) {
 }
 
 static channel warm_out, warm_in, out[CHANNELS], in[CHANNELS];
-static uint64_t letters_before;
+static uint64_t batches_before;
 static size_t bytes_before;
 
 /* MPI's connections to the two neighbours, and the first memory of everything, belong to no channel. */
 static void warms_up(void) {
   open_ring(&warm_out, &warm_in, 1, "warm");
   use_ring(&warm_out, &warm_in, 1);
-  letters_before = letters();
+  batches_before = batches();
   bytes_before = mallinfo2().uordblks;
 }
 
-/* Taking a role, a match, the words of the two, credits: letters to the neighbours and to the ranks that keep the names. */
-#define LETTERS_OF_CHANNEL 10
+/* Batches to the neighbours and to the shards of a name: roles, the connection, its messages, credits. */
+#define BATCHES_OF_CHANNEL 10
 
-static void letters_do_not_grow(void) {
+static void batches_do_not_grow(void) {
   open_ring(out, in, CHANNELS, "ring");
   use_ring(out, in, CHANNELS);
-  uint64_t sent = letters() - letters_before;
-  printf("# rank %d of %d: %.1f letters a channel\n", job->info.rank, job->info.size, (double)sent / (2 * CHANNELS));
-  CHECK(sent <= (uint64_t)LETTERS_OF_CHANNEL * 2 * CHANNELS);
+  uint64_t sent = batches() - batches_before;
+  printf("# rank %d of %d: %.1f batches a channel\n", job->info.rank, job->info.size, (double)sent / (2 * CHANNELS));
+  CHECK(sent <= (uint64_t)BATCHES_OF_CHANNEL * 2 * CHANNELS);
 }
 
-/* What is on the heap for an end: its places and cells, and what is kept of names. Blocks are not on the heap. */
+/* Bytes on the heap for an end: its slots, its cells, and the entries of names. Blocks are not on the heap. */
 #define BYTES_OF_END (192u << 10)
 
 static void memory_does_not_grow(void) {
@@ -151,7 +151,7 @@ int main(void) {
   next_rank = (job->info.rank + 1) % job->info.size;
   previous_rank = (job->info.rank + job->info.size - 1) % job->info.size;
   RUN(warms_up);
-  RUN(letters_do_not_grow);
+  RUN(batches_do_not_grow);
   RUN(memory_does_not_grow);
   RUN(closes);
   return 0;

@@ -7,7 +7,7 @@ static void opens(void) {
   CHECK(lf_job_get() == NULL);
   CHECK_EQ(lf_status_code(), LF_EMPI_UNAVAILABLE);
   CHECK_EQ(lf_job_describe(&info), LF_EMPI_UNAVAILABLE);
-  CHECK_EQ(lf_job_abort(1, "nobody hears this", 17), 0); /* there is no job to end */
+  CHECK_EQ(lf_job_abort(1, "without a receiver", 18), 0); /* there is no job to end */
   CHECK_EQ(standing(), LF_LAUNCH_RANK);
   join_job();
   CHECK_EQ(lf_job_open(), 1);
@@ -78,7 +78,7 @@ static void count_over(lf_job_end *end, const char *reason) {
 
 #define COUNTED {.round = count_round, .over = count_over}
 
-static void looks_at_ends(void) {
+static void polls_its_ends(void) {
   counted_end added = {.end = COUNTED, .leaves_after = 2};
   counted_end ends[3] = {{.end = COUNTED, .leaves_after = 1}, {.end = COUNTED, .adds = &added.end}, {.end = COUNTED}};
   lf_job_lock(job); /* so that no round is the thread's */
@@ -104,7 +104,7 @@ static int say_moved(lf_job_end *end, uint64_t now) {
   return ++said_moved < 5 ? LF_MOVED : LF_BUSY;
 }
 
-static void settles(void) {
+static void progresses(void) {
   lf_job_end end = {.round = say_moved, .over = count_over};
   lf_job_lock(job);
   lf_job_settle(job);
@@ -227,8 +227,8 @@ int main(void) {
   lf_peer_silence = LF_PEER_SILENCE_NS / 2; /* asked twice a second */
   RUN(opens);
   RUN(says_what_it_is);
-  RUN(looks_at_ends);
-  RUN(settles);
+  RUN(polls_its_ends);
+  RUN(progresses);
   RUN(excludes);
   RUN(lets_the_thread_in);
   RUN(wakes_the_thread);

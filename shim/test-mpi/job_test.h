@@ -1,4 +1,4 @@
-/* What the tests of the job share: they read the words of the job's mail themselves, in place of the handlers in
+/* For the tests of the job: they handle the messages of the control channel themselves, in place of the handlers in
  * abi/job.c. */
 #ifndef LF_JOB_TEST_H
 #define LF_JOB_TEST_H

@@ -1,6 +1,6 @@
 /*
- * The MPI library itself, through the table of its kind: every function and constant of it is used at least once. Two or
- * more ranks, under any launcher: the library is the one that belongs to it, or the one that LAVA_FLOW_MPI names.
+ * The MPI library itself, through the table of its kind: every function and constant of it is used at least once. Two
+ * or more ranks, under any launcher: the library is the one that belongs to it, or the one that LAVA_FLOW_MPI names.
  */
 #include <signal.h>
 
@@ -110,7 +110,8 @@ static void collectives(void) {
   CHECK_MPI(mpi->Comm_free(&node));
 }
 
-/* Every rank sends to the next one, and receives from any: who it was, with what tag, and how much, is in the status. */
+/* Every rank sends to the next one, and receives from any: who it was, with what tag, and how much, is in the
+ * status. */
 static void ring(void) {
   static const uint32_t sizes[] = {0, 1, 8, 1000, 65536, 4u << 20};
   int next = (rank + 1) % size, before = (rank + size - 1) % size;
@@ -169,7 +170,7 @@ static void truncated(void) {
   CHECK_MPI(finish(&sent, &status));
 }
 
-/* A receive that nobody serves is given up. */
+/* A receive without a sender is cancelled. */
 static void cancelled(void) {
   uint8_t in[8];
   lf_mpi_request request = 0;
