@@ -25,10 +25,8 @@ function fileIdentity(path: string): string {
   return `${dev} ${ino}`;
 }
 
-/** Milliseconds between two connections to one entry: it may expect another process, and would refuse this one again. */
+/** Milliseconds between two connections to one entry: its owner may expect another process, and refuse this one again. */
 const RETRY_MS = 50;
-
-const NAME_IN_USE_REMEDY = "Close the other one, or choose another name";
 
 /**
  * One role under one name, held until `close`, or until the other ranks find this one dead. The role is an exclusive key of
@@ -59,7 +57,7 @@ export class JobListener implements Listener {
 
   /** Also throws NAME_IN_USE, and PEER_DIED while the rank that keeps a key is out of reach. */
   poll(): ControlLink | null {
-    const held = this.#lease.poll((holder) => this.#taken(holder));
+    const held = this.#lease.poll(this.#taken);
     if (this.#consumer !== null) return this.#connect(this.#consumer, held?.found[0]);
     const connection = check(native(), native().lf_connection_accept(this.#lease.handle));
     return connection === 0 ? null : new ControlLink(connection);
@@ -77,19 +75,18 @@ export class JobListener implements Listener {
     return new ControlLink(check(native(), native().lf_connection_open(rank, id)));
   }
 
-  #taken(holder: Entry | undefined): LavaFlowError {
+  readonly #taken = (holder: Entry | undefined): LavaFlowError => {
     const who = holder ? `rank ${holder.rank}${holder.value && ` on ${holder.value}`}` : "another rank";
-    return new LavaFlowError("NAME_IN_USE", `${who} is already the ${this.#role} of "${this.#name}"`, {
-      remedy: NAME_IN_USE_REMEDY,
-    });
-  }
+    const remedy = "Close the other one, or choose another name";
+    return new LavaFlowError("NAME_IN_USE", `${who} is already the ${this.#role} of "${this.#name}"`, { remedy });
+  };
 
   describe(): string {
     return `in the job of ${this.#job.size} ranks`;
   }
 
   stop(): void {
-    this.#lease.stop();
+    this.#lease.stop(this.#taken);
     this.#consumer?.close();
   }
 

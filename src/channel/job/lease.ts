@@ -90,9 +90,12 @@ export class Lease {
     throw error.code === "NAME_IN_USE" && taken ? taken(readLines()[0]) : error;
   }
 
-  /** Keeps the key, and refuses every later connection. */
-  stop(): void {
-    checked(native().lf_lease_stop(this.handle));
+  /** Keeps the key, and refuses every later connection. `taken` as for poll. */
+  stop(taken?: (holder: Entry | undefined) => Error): void {
+    if (native().lf_lease_stop(this.handle) >= 0) return;
+    const error = lastError(native());
+    if (error.code === "NAME_IN_USE") this.poll(taken);
+    throw error;
   }
 
   /** Deletes the entry, or ends the watch. */
