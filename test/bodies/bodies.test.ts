@@ -1,7 +1,8 @@
 /**
- * Random bodies of kernels. Valid ones reply what the same seed replies in TypeScript; nearly valid ones are refused with
- * SHADER_INVALID or run, and harm no other kernel. They are tried in processes of their own: a crash or a hang is told with its seed.
- * LAVA_FLOW_FUZZ_BODIES: how many, one of ten valid. LAVA_FLOW_FUZZ_SEED: the first seed. LAVA_FLOW_SEED: that one alone.
+ * Random bodies of kernels. Valid ones reply what the same seed replies in TypeScript; nearly valid ones are refused
+ * with SHADER_INVALID or run, and harm no other kernel. They are tried in processes of their own: a crash or a hang is
+ * told with its seed. LAVA_FLOW_FUZZ_BODIES: how many, one of ten valid. LAVA_FLOW_FUZZ_SEED: the first seed.
+ * LAVA_FLOW_SEED: that one alone.
  */
 import { describe, expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
@@ -15,7 +16,9 @@ const BODIES = ONE ? 2 : count("LAVA_FLOW_FUZZ_BODIES", 300);
 const FIRST = ONE ? count("LAVA_FLOW_SEED", 0) : count("LAVA_FLOW_FUZZ_SEED", Math.floor(Math.random() * 2 ** 30));
 /** Seeds of one process: naga's memory, and that of a software driver, only grow. */
 const EACH = 200;
-/** Milliseconds without a further seed after which a process hangs: software drivers compile the worst bodies in 10 s. */
+/**
+ * Milliseconds without a further seed after which a process hangs: software drivers compile the worst bodies in 10 s.
+ */
 const HANG_MS = 240_000;
 
 interface Part {
@@ -69,7 +72,7 @@ describe.skipIf(!vulkan)("random bodies", () => {
       const counts: Record<string, number> = {};
       const wrong: string[] = [];
       const entries = work.values();
-      const lane = async () => {
+      const worker = async () => {
         for (const part of entries) {
           const report = await tried(part);
           for (const [name, value] of Object.entries(report.counts)) counts[name] = (counts[name] ?? 0) + value;
@@ -77,7 +80,7 @@ describe.skipIf(!vulkan)("random bodies", () => {
           if (BODIES > 1000) console.log(JSON.stringify(counts), wrong.length);
         }
       };
-      await Promise.all(Array.from({ length: availableParallelism() }, lane));
+      await Promise.all(Array.from({ length: availableParallelism() }, worker));
       console.log(JSON.stringify(counts));
       expect(wrong).toEqual([]);
       // Of the valid ones some are too long to be run; of the others some are valid all the same.

@@ -1,7 +1,8 @@
 /**
- * Bodies of seeds, in a process that may crash or hang: `bun child.ts FIRST COUNT KIND`. A line for each seed before it is tried,
- * and one of JSON at the end. KIND `valid`: they run on a GPU, and reply what they have to. KIND `mutated`: they are refused with
- * SHADER_INVALID or translated; one of RUN_ONE_OF that were translated is run too, and harms nobody.
+ * Bodies of seeds, in a process that may crash or hang: `bun child.ts FIRST COUNT KIND`. A line for each seed before it
+ * is tried, and one of JSON at the end. KIND `valid`: they run on a GPU, and reply what they have to. KIND `mutated`:
+ * they are refused with SHADER_INVALID or translated; one of RUN_ONE_OF that were translated is run too, and changes no
+ * other kernel.
  */
 import { LavaFlowError } from "../../src/errors.ts";
 import { GpuDevice } from "../../src/gpu/device.ts";

@@ -1,5 +1,5 @@
 /** What generated bodies declare. */
-import type { Content, Frame, Place } from "./machine.ts";
+import type { Content, Frame, Reference } from "./machine.ts";
 import type { Scalar, Type, Value } from "./values.ts";
 
 export const PAYLOAD_WORDS = 8;
@@ -21,7 +21,7 @@ export interface Variable {
   name: string;
   type: Type | Array_ | Struct;
   isVar: boolean;
-  place(frame: Frame): Place;
+  reference(frame: Frame): Reference;
   /** How the text says what it holds. */
   text: string;
 }

@@ -1,10 +1,10 @@
 /**
- * Bodies of kernels, made of a seed by a part of WGSL's grammar, and beside each what it has to reply. Text and meaning are
- * made together: whatever is written has a function that does the same in TypeScript.
+ * Bodies of kernels, made of a seed by a part of WGSL's grammar, and beside each what it has to reply. Text and meaning
+ * are made together: whatever is written has a function that does the same in TypeScript.
  */
 import { type Array_, DEEP, type Function_, isArray, REPLY_WORDS, type Struct, type Variable } from "./declared.ts";
 import { Expressions } from "./expressions.ts";
-import { type Content, Frame, type Machine, type Place } from "./machine.ts";
+import { type Content, Frame, type Machine, type Reference } from "./machine.ts";
 import { Names } from "./names.ts";
 import { Random } from "./random.ts";
 import { Writer } from "./statements.ts";
@@ -120,7 +120,7 @@ export class Generator {
       type,
       isVar: true,
       text: name,
-      place: ({ machine }) => ({
+      reference: ({ machine }) => ({
         get: () => machine.module[at] as Content,
         set: (content) => void (machine.module[at] = content),
       }),
@@ -143,7 +143,7 @@ export class Generator {
         type: "u32",
         isVar: false,
         text: `(payload(9u) + ${name})`,
-        place: () => ({ get: () => value.of(undefined as never), set() {} }),
+        reference: () => ({ get: () => value.of(undefined as never), set() {} }),
       });
       const declared = random.one([
         `const ${name} = ${value.text};`,
@@ -161,7 +161,7 @@ export class Generator {
       type: { element, length: values.length },
       isVar: false,
       text: name,
-      place: () => ({ get: () => contents, set() {} }),
+      reference: () => ({ get: () => contents, set() {} }),
     });
     const written = `array<${element}, ${values.length}>`;
     this.#declarations.push(
@@ -183,9 +183,9 @@ export class Generator {
       type,
       isVar: isPointer,
       text: isPointer ? `(*${parameter})` : parameter,
-      place: ({ slots }) =>
+      reference: ({ slots }) =>
         isPointer
-          ? (slots[at] as Place)
+          ? (slots[at] as Reference)
           : { get: () => slots[at] as Content, set: (content) => void (slots[at] = content) },
     }));
     const writer = new Writer(this, known, true, result, parameters.length);

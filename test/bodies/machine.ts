@@ -32,9 +32,9 @@ export class Machine {
 }
 
 /** Of a variable: a value, the elements of an array, the members of a struct, or a pointer to another variable. */
-export type Content = Value | Content[] | { [member: string]: Content } | Place;
+export type Content = Value | Content[] | { [member: string]: Content } | Reference;
 
-export interface Place {
+export interface Reference {
   get(): Content;
   set(content: Content): void;
 }

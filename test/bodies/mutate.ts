@@ -92,9 +92,9 @@ function oneChange(tokens: string[], random: Random): void {
 const KINDS = [/^[\p{L}_]/u, /^\d/, /^[-+*/%&|^<>=!~]$/, /^[;,]$/];
 
 function exchange(tokens: string[], random: Random): void {
-  const places = [...tokens.keys()].filter((at) => KINDS.some((kind) => kind.test(tokens[at] as string)));
-  if (places.length === 0) return;
-  const at = random.one(places);
+  const indices = [...tokens.keys()].filter((at) => KINDS.some((kind) => kind.test(tokens[at] as string)));
+  if (indices.length === 0) return;
+  const at = random.one(indices);
   const kind = KINDS.find((each) => each.test(tokens[at] as string)) as RegExp;
   const others = tokens.filter((token) => kind.test(token));
   tokens[at] = random.once(6) && kind === KINDS[1] ? `${random.edge()}u` : random.one(others);

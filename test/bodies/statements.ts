@@ -2,7 +2,15 @@
 import { DEEP, isArray, isStruct, PAYLOAD_WORDS, STATE_WORDS, type Variable } from "./declared.ts";
 import type { Scope } from "./expressions.ts";
 import type { Generator } from "./generate.ts";
-import { type Content, copy, type Ending, type Expression, type Frame, type Place, type Statement } from "./machine.ts";
+import {
+  type Content,
+  copy,
+  type Ending,
+  type Expression,
+  type Frame,
+  type Reference,
+  type Statement,
+} from "./machine.ts";
 import type { Random } from "./random.ts";
 import { arithmetic, each, elementOf, sizeOf, type Type, type Value, zeroOf } from "./values.ts";
 
@@ -41,24 +49,28 @@ export class Writer implements Scope {
     const add = (text: string, of: (frame: Frame) => Value) =>
       void found.push(elementOf(type) === "f32" ? { type, text, of, most: 1000 } : { type, text, of });
     for (const variable of this.#visible()) {
-      const { type: held, text, place } = variable;
-      if (held === type) add(text, (f) => place(f).get() as Value);
+      const { type: held, text, reference } = variable;
+      if (held === type) add(text, (f) => reference(f).get() as Value);
       else if (isStruct(held)) {
         for (const [member, of] of held.members) {
-          if (of === type) add(`${text}.${member}`, (f) => (place(f).get() as Record<string, Value>)[member] as Value);
+          if (of === type)
+            add(`${text}.${member}`, (f) => (reference(f).get() as Record<string, Value>)[member] as Value);
         }
       } else if (isArray(held) && held.element === type) {
         const index = this.#index(held.length, variable.isVar);
         add(`${text}[${index.text}]`, (f) => {
           const at = index.of(f);
-          return (place(f).get() as number[])[at] as number;
+          return (reference(f).get() as number[])[at] as number;
         });
       }
     }
     return found;
   }
 
-  /** What reaches the last element where it is beyond it. An element of a constant at a constant place is a constant too. */
+  /**
+   * What reaches the last element where it is beyond it. An element of a constant at a constant index is a constant
+   * too.
+   */
   #index(length: number, mayBeConstant: boolean): Expression<number> {
     const random = this.#random;
     if (mayBeConstant && random.once(3)) {
@@ -92,7 +104,7 @@ export class Writer implements Scope {
         );
         const target = targets[0];
         if (!target) return [];
-        given.push({ text: `&${target.text}`, of: (f) => target.place(f) as Content });
+        given.push({ text: `&${target.text}`, of: (f) => target.reference(f) as Content });
       }
       const made: Expression = {
         type,
@@ -141,11 +153,11 @@ export class Writer implements Scope {
     return this.#loop(depth);
   }
 
-  #slot(): { slot: number; place: Variable["place"] } {
+  #slot(): { slot: number; reference: Variable["reference"] } {
     const slot = this.#slots++;
     return {
       slot,
-      place: ({ slots }) => ({ get: () => slots[slot] as Content, set: (content) => void (slots[slot] = content) }),
+      reference: ({ slots }) => ({ get: () => slots[slot] as Content, set: (content) => void (slots[slot] = content) }),
     };
   }
 
@@ -156,9 +168,9 @@ export class Writer implements Scope {
     // A name of an outer block, which this block may have one variable of its own with.
     const isOuter = hides !== undefined && this.#outer.delete(hides.name);
     const name = isOuter ? hides.name : this.#generator.names.next();
-    const { slot, place } = this.#slot();
+    const { slot, reference } = this.#slot();
     const know = (type: Variable["type"], isVar: boolean) =>
-      void this.#known.push({ name, type, isVar, text: name, place });
+      void this.#known.push({ name, type, isVar, text: name, reference });
     if (random.once(5) && structs.length > 0) {
       const struct = random.one(structs);
       const values = struct.members.map(([, type]) => expressions.bounded(this.expression(type, 2)));
@@ -204,18 +216,18 @@ export class Writer implements Scope {
     return { text: `{ ${inner.text} }`, run: inner.run };
   }
 
-  #writable(type?: Type): { text: string; type: Type; place(frame: Frame): Place }[] {
-    return this.#visible().flatMap(({ type: held, isVar, text, place }) => {
+  #writable(type?: Type): { text: string; type: Type; reference(frame: Frame): Reference }[] {
+    return this.#visible().flatMap(({ type: held, isVar, text, reference }) => {
       if (!isVar) return [];
-      if (typeof held === "string") return type && held !== type ? [] : [{ text, type: held, place }];
+      if (typeof held === "string") return type && held !== type ? [] : [{ text, type: held, reference }];
       if (isStruct(held)) {
         return held.members
           .filter(([, of]) => !type || of === type)
           .map(([member, of]) => ({
             text: `${text}.${member}`,
             type: of,
-            place: (f: Frame) => {
-              const whole = place(f).get() as Record<string, Content>;
+            reference: (f: Frame) => {
+              const whole = reference(f).get() as Record<string, Content>;
               return { get: () => whole[member] as Content, set: (content: Content) => void (whole[member] = content) };
             },
           }));
@@ -226,8 +238,8 @@ export class Writer implements Scope {
         {
           text: `${text}[${index.text}]`,
           type: held.element,
-          place: (f: Frame) => {
-            const whole = place(f).get() as Content[];
+          reference: (f: Frame) => {
+            const whole = reference(f).get() as Content[];
             const at = index.of(f);
             return { get: () => whole[at] as Content, set: (content: Content) => void (whole[at] = content) };
           },
@@ -240,7 +252,7 @@ export class Writer implements Scope {
     const random = this.#random;
     const targets = this.#writable();
     if (targets.length === 0) return this.#store();
-    const { text, type, place } = random.one(targets);
+    const { text, type, reference } = random.one(targets);
     const size = sizeOf(type);
     if (size > 1 && random.once(3)) {
       const at = random.below(size);
@@ -248,7 +260,7 @@ export class Writer implements Scope {
       return {
         text: `${text}.${"xyzw"[at]} = ${value.text};`,
         run(f) {
-          const target = place(f);
+          const target = reference(f);
           const given = value.of(f) as number;
           target.set((target.get() as number[]).map((old, i) => (i === at ? given : old)));
         },
@@ -258,7 +270,7 @@ export class Writer implements Scope {
     return {
       text: `${text} = ${value.text};`,
       run(f) {
-        const target = place(f);
+        const target = reference(f);
         target.set(copy(value.of(f)));
       },
     };
@@ -269,14 +281,14 @@ export class Writer implements Scope {
     const type = random.one(["u32", "i32"] as const);
     const targets = this.#writable(type);
     if (targets.length === 0) return this.#store();
-    const { text, place } = random.one(targets);
+    const { text, reference } = random.one(targets);
     if (random.once(3)) {
       const isUp = random.once(2);
       const add = arithmetic(type)[isUp ? "+" : "-"] as (a: number, b: number) => number;
       return {
         text: `${text}${isUp ? "++" : "--"};`,
         run(f) {
-          const target = place(f);
+          const target = reference(f);
           target.set(add(target.get() as number, 1));
         },
       };
@@ -288,7 +300,7 @@ export class Writer implements Scope {
     return {
       text: `${text} ${operator}= ${value.text};`,
       run(f) {
-        const target = place(f);
+        const target = reference(f);
         const old = target.get() as number;
         target.set(each(operations[operator] as never, old, value.of(f)));
       },
@@ -366,10 +378,10 @@ export class Writer implements Scope {
     const random = this.#random;
     const rounds = 1 + random.below(5);
     const name = this.#generator.names.next();
-    const { slot, place } = this.#slot();
+    const { slot, reference } = this.#slot();
     const before = this.#known;
     // Not to be written: the loop would go on.
-    this.#known = [...before, { name, type: "u32", isVar: false, text: name, place }];
+    this.#known = [...before, { name, type: "u32", isVar: false, text: name, reference }];
     this.#loops++;
     const leaves = random.below(4);
     const condition = this.expression("bool", 1);

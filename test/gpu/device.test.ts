@@ -48,7 +48,7 @@ describe("without a GPU", () => {
         expect(told.message).toMatch(words);
         expect(told.remedy).toContain("mesa-vulkan-drivers");
       }
-      const { gpus, unavailable } = await tell("look", env);
+      const { gpus, unavailable } = await tell("topology", env);
       expect(gpus).toEqual([]);
       expect(unavailable?.find(({ feature }) => feature === "gpu")?.reason).toMatch(words);
       expect((await tell("fallback", env)).message).toMatch(words);

@@ -45,7 +45,7 @@ describe.skipIf(!usable)("no GPU", () => {
       name,
       async () => {
         expectError(await allocate({ location: GPU }, faults), "GPU_DEVICE_NOT_FOUND", text);
-        const [seen] = (await run("look", {}, faults)) as [{ gpus: unknown[]; unavailable: object[] }];
+        const [seen] = (await run("topology", {}, faults)) as [{ gpus: unknown[]; unavailable: object[] }];
         expect(seen.gpus).toEqual([]);
         expect(seen.unavailable).toContainEqual({ feature: "gpu", reason: expect.stringMatching(text) });
       },

@@ -5,7 +5,7 @@ import { ROOT } from "../../scripts/run.ts";
 import { LAUNCHERS, OVER_UCX, ucx } from "./launchers.ts";
 import { LIMIT, Ranks } from "./ranks.ts";
 
-const PROGRAM = join(ROOT, "test/process/beside.ts");
+const PROGRAM = join(ROOT, "test/process/shared-mpi.ts");
 const RANKS = 4;
 
 const SETTINGS = LAUNCHERS.flatMap(({ launcher, here }) => [

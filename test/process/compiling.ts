@@ -32,6 +32,6 @@ if (!Bun.isMainThread) {
     await begin();
     console.log("compiling");
     if (how === "exit") process.exit(0);
-    throw new Error("nobody catches this");
+    throw new Error("no handler catches this");
   }
 }

@@ -42,7 +42,7 @@ interface Allocation {
 }
 
 /** What the machine seems to have. */
-export async function look(io: Io, { devices }: { devices?: number[] }): Promise<void> {
+export async function topology(io: Io, { devices }: { devices?: number[] }): Promise<void> {
   using allocator = new MemoryAllocator(devices && { devices });
   io.say({ gpus: allocator.topology.gpus, unavailable: allocator.unavailable });
 }
@@ -64,7 +64,9 @@ export async function allocate(io: Io, { devices = [0], location, fallback, size
   allocator?.close();
 }
 
-/** Memory that CUDA pins (LAVA_FLOW_CUDA is shim/test/support/fake_cuda.c): copies of every kind, and what CUDA keeps. */
+/**
+ * Memory that CUDA pins (LAVA_FLOW_CUDA is shim/test/support/fake_cuda.c): copies of every kind, and what CUDA keeps.
+ */
 export async function pinnedByCuda(io: Io): Promise<void> {
   const fake = dlopen(process.env.LAVA_FLOW_CUDA as string, { fake_open: { args: [], returns: FFIType.i32 } }).symbols;
   using allocator = new MemoryAllocator({ devices: [0] });
@@ -102,8 +104,8 @@ export async function exportHandle(io: Io, { fault }: { fault: string }): Promis
 }
 
 /**
- * A GPU that is lost while work is under way and more waits behind it: how each of these ends, how work begun afterwards
- * ends, and what closing does. The process must end by itself.
+ * A GPU that is lost while work is under way and more waits behind it: how each of these ends, how work begun
+ * afterwards ends, and what closing does. The process must end by itself.
  */
 export async function lose(io: Io, { fault }: { fault: string }): Promise<void> {
   const allocator = new MemoryAllocator({ devices: [0] });
@@ -130,7 +132,10 @@ export async function hang(io: Io, { fault }: { fault: string }): Promise<void> 
   io.say(closed);
 }
 
-/** A GPU that gets nothing done: a call without a time of its own ends by that, and one with a time by its time or signal. */
+/**
+ * A GPU that gets nothing done: a call without a time of its own ends by that, and one with a time by its time or
+ * signal.
+ */
 export async function stuck(io: Io, { fault }: { fault: string }): Promise<void> {
   using allocator = new MemoryAllocator({ devices: [0] });
   const buffer = allocator.allocate(4096, { kind: "gpu", device: 0 });
@@ -145,7 +150,7 @@ export async function stuck(io: Io, { fault }: { fault: string }): Promise<void>
   const now = performance.now.bind(performance);
   performance.now = () => now() + 31_000;
   io.say(await plain);
-  // Had that ended it too, it would be over by the next look.
+  // Had that ended it too, it would have ended before the next call.
   const again = attempt(() => buffer.fill(5, 0, 4096, { timeoutMs: 1 }));
   io.say(await again);
   io.say((await Promise.race([patient, "goes on"])) as Outcome);

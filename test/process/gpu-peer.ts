@@ -1,6 +1,6 @@
 /**
- * A second process for the tests of GPU memory. It runs what its first argument names, and prints what came of it as one
- * line of JSON.
+ * A second process for the tests of GPU memory. It runs what its first argument names, and prints what came of it as
+ * one line of JSON.
  */
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { LavaFlowError, MemoryAllocator, type MemoryLocation } from "../../src/index.ts";
@@ -35,7 +35,7 @@ const tasks: Record<string, () => unknown> = {
   "devices-0": () => refused([0], GPU),
   pinned: () => refused("auto", { kind: "host", gpuPinned: true }),
 
-  look() {
+  topology() {
     using allocator = new MemoryAllocator();
     return { gpus: allocator.topology.gpus, unavailable: allocator.unavailable };
   },

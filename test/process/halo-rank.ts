@@ -85,8 +85,8 @@ async function obey(
 /** Numbers that are exact in 4 bytes after some steps too. */
 export const small =
   (seed: number): Cells =>
-  (place) =>
-    scattered(seed)(place) % 64;
+  (cell) =>
+    scattered(seed)(cell) % 64;
 
 /** Of every local tile, border included. */
 export async function digests(exchange: HaloExchange): Promise<Record<number, string>> {

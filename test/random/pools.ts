@@ -92,7 +92,7 @@ export abstract class Pools extends Buffers {
     if (isError(answer)) this.fail(`close of a pool: ${answer.message}`);
   }
 
-  /** Whoever waits for a buffer gets one once all are put back and released. */
+  /** Every waiting call gets a buffer when all buffers are put back and released. */
   protected async finishPools(): Promise<void> {
     const waits = () => this.pools.some(({ waiting, agent }) => waiting > 0 && this.agents.has(agent));
     while (waits()) {

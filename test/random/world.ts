@@ -5,7 +5,7 @@ import type { ChannelModel } from "./model.ts";
 import type { Host, Program, Role } from "./program.ts";
 
 /** Frames and bytes that any queue and pool can hold. */
-const ROOM_BYTES = 8 << 20;
+const BYTES_MAX = 8 << 20;
 
 export interface End {
   number: number;
@@ -177,7 +177,7 @@ export abstract class World {
   protected before({ model, loans }: Channel, role: Role) {
     const idle = model.waiting[role] === 0;
     const bytes = model.sentBytes - model.releasedBytes + loans.reduce((sum, { size }) => sum + size, 0);
-    const hasCredits = model.sent - model.released + loans.length < model.slots / 2 && bytes < ROOM_BYTES;
+    const hasCredits = model.sent - model.released + loans.length < model.slots / 2 && bytes < BYTES_MAX;
     return { idle, hasCredits, state: model.states[role], inFlight: model.inFlight };
   }
 

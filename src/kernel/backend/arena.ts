@@ -1,4 +1,4 @@
-/** One memory of the GPU for many kernels, in ranges that are acquired and released. It grows on demand. */
+/** One memory of the GPU for many kernels, in ranges that are acquired and released. The memory grows on demand. */
 import { LavaFlowError } from "../../errors.ts";
 import type { ComputeDevice, ComputeMemory, MemoryUse, Step } from "./compute.ts";
 

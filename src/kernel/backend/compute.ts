@@ -7,8 +7,8 @@ import type { Target } from "../wgsl/extensions.ts";
 
 /**
  * The heap of a memory. "device": device-local, not mapped. "upload": mapped, for writes of the host and reads of the
- * GPU. It may be BAR memory, where reads of the host are slow: the host never reads it. "readback": mapped, for writes
- * of the GPU and reads of the host.
+ * GPU. "upload" may be BAR memory, where reads of the host are slow: the host never reads it. "readback": mapped, for
+ * writes of the GPU and reads of the host.
  */
 export type MemoryUse = "device" | "upload" | "readback";
 
@@ -66,8 +66,8 @@ export interface ComputeDevice {
    */
   submit(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
   /**
-   * Arms a submission of the steps, which waits on the GPU for `trigger`. It also runs, untriggered, before the next
-   * submission to the device. Returns the timeline value; 0 where the device can't do this.
+   * Arms a submission of the steps, which waits on the GPU for `trigger`. The submission also runs, untriggered, before
+   * the next submission to the device. Returns the timeline value; 0 where the device can't do this.
    */
   arm(memories: readonly ComputeMemory[], steps: readonly Step[]): number;
   /** Whether the armed submission with that value still waits. */

@@ -71,9 +71,9 @@ export class GpuKernel implements BackendKernel {
   inbox: Inbox | null = null;
   /** One of its routes leads to a kernel on this device. */
   hasPeers = false;
-  /** It is in `ready` of its body. */
+  /** Whether it is in `ready` of its body. */
   isReady = false;
-  /** It runs in the next submission even without messages of the host: its inbox may have messages. */
+  /** Whether it runs in the next submission even without messages of the host: its inbox may have messages. */
   isDue = false;
   isActive = false;
   readonly #pool: KernelPool;

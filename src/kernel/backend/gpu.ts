@@ -20,7 +20,9 @@ import { Peers, unlessOutOfMemory } from "./peers.ts";
 import { PreSubmission } from "./pre-submission.ts";
 
 const HIGH = 2 ** 32;
-/** Microseconds of the busy-poll after a submission: a little more than a call takes. It blocks the event loop. */
+/**
+ * Microseconds of the busy-poll after a submission: a little more than a call takes. The poll blocks the event loop.
+ */
 const SPIN_US = 40;
 /** Bodies with messages of the host in one submission, at most. */
 const BODIES_MAX = 16;

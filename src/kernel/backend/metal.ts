@@ -79,7 +79,7 @@ class MetalPipeline implements NativePipeline {
   }
 }
 
-/** Apple's default GPU. It shares the host's memory: "upload" and "readback" are the same. */
+/** Apple's default GPU, which shares the host's memory: "upload" and "readback" are the same. */
 export class MetalDevice implements ComputeDevice {
   readonly name: string;
   readonly memoryMaxBytes: number;

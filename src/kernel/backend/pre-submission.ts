@@ -14,7 +14,7 @@ import type { ComputeDevice, ComputeMemory, Step } from "./compute.ts";
 const REPEATS = 2;
 const REPEATS_MAX = 1024;
 /**
- * Milliseconds that a submission stays armed while the program submits nothing. It may stay armed for twice that time.
+ * Milliseconds that a submission stays armed while the program submits nothing, at least; twice that time, at most.
  */
 const ARMED_MS = 100;
 

@@ -9,7 +9,7 @@ const WORD = 4;
 /** Words of a slot: a header and a payload, rounded up to 64 bytes, a line of most caches. */
 export const slotWords = (payloadBytes: number): number => HEADER.WORDS + Math.ceil(payloadBytes / 64) * 16;
 
-/** `words` and `bytes` are views of one memory. It is only written, in ascending order: it may be BAR memory. */
+/** `words` and `bytes` are views of one memory, which is only written, in ascending order: it may be BAR memory. */
 export function writeSlot(words: Uint32Array, bytes: Uint8Array, at: number, message: Message): void {
   const { payload } = message;
   writeHeader(words, at, message);

@@ -24,7 +24,7 @@ export interface NativePipeline extends ComputePipeline {
   readonly handle: number;
 }
 
-/** Memory for the steps of a submission. It grows and is reused, because the shim copies the steps. */
+/** Memory for the steps of a submission, which grows and is reused: the shim copies the steps. */
 export class StepWords {
   #words = new Uint32Array(new ArrayBuffer(STEP.sizeof));
 

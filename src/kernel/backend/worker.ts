@@ -30,7 +30,9 @@ export class WorkerKernel implements BackendKernel {
   readonly #input: Input;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
-  /** The message that the Worker handles. It gets one at a time, so that the next one is chosen by priority then. */
+  /**
+   * The message that the Worker handles. The Worker gets one at a time, so that each is chosen by priority when due.
+   */
   #current: Message | null = null;
   #stopped: (() => void) | null = null;
   #active = false;

@@ -31,8 +31,8 @@ export function stencil(tiling: Tiling, parameters: readonly Parameter[], fuel: 
   const pitch = flat ? width : width * height;
   const offsets = flat ? ["dx", "dy"] : ["dx", "dy", "dz"];
   const beyond = offsets.map((each) => `u32(${each} + ${halo[0]}) > ${2 * halo[0]}u`).join(" || ");
-  // The minimum hides from compilers that cells are adjacent, so that they load shared neighbours more than once. It is
-  // only used where the side is no multiple of CELLS.
+  // The minimum hides from compilers that cells are adjacent, so that they load shared neighbours more than once. The
+  // minimum is only used where the side is no multiple of CELLS.
   const moved = (at: number) => (side % CELLS === 0 ? `${at}u` : `min(${at}u, ${side - 1}u - ${axis})`);
   const cells = Array.from({ length: CELLS }, (_, at) => at);
   return `struct LfParameters {

@@ -70,5 +70,5 @@ export function throwUnlessDelivered(outcome: Outcome, from: string, to: string)
     const remedy = "Check the routes: they form a ring, or have more hops than maxHops";
     throw new LavaFlowError("MAX_HOPS_EXCEEDED", what, { remedy });
   }
-  throw new LavaFlowError("KERNEL_NOT_ACTIVE", `${what}, which is not there`, { remedy: "Launch it first" });
+  throw new LavaFlowError("KERNEL_NOT_ACTIVE", `${what}, which does not exist`, { remedy: "Launch it first" });
 }

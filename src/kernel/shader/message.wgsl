@@ -117,7 +117,8 @@ fn lf_write_header(space: u32, at: u32, header: LfHeader, stamp: vec2<u32>) {
   lf_put_four(space, at + LF_HEADER_SIZE, vec4<u32>(header.bytes, 0u, header.crc, 0u));
   lf_put_four(space, at + LF_HEADER_STAMP,
     vec4<u32>((stamp.x >> 12u) | (stamp.y << 20u), stamp.y >> 12u, stamp.x & 0xfffu, 0u));
-  lf_put_four(space, at + LF_HEADER_STAMP + 4u, vec4<u32>(lf_kernel.node_low, lf_kernel.node_high, header.deadline.x, header.deadline.y));
+  lf_put_four(space, at + LF_HEADER_STAMP + 4u,
+    vec4<u32>(lf_kernel.node_low, lf_kernel.node_high, header.deadline.x, header.deadline.y));
 }
 
 fn lf_copy_word(space: u32, to: u32, i: u32, bytes: u32, staging: u32) {
@@ -134,7 +135,7 @@ fn lf_copy(space: u32, to: u32, first: u32, stride: u32, bytes: u32, staging: u3
   }
 }
 
-/// Writes a message of the kernel's own, from staging. It has no checksum, because it never leaves the device.
+/// Writes a message of the kernel's own, from staging, without a checksum: the message never leaves the device.
 fn lf_send_from(space: u32, slot: u32, destination: u32, sending: LfSending, bytes: u32) {
   let made = atomicAdd(&lf_made, 1u) + 1u;
   if (destination != 0u) { atomicAdd(&lf_sent, 1u); }

@@ -35,7 +35,7 @@ export async function locate(module: Module, isRefused: IsRefused): Promise<numb
 }
 
 /**
- * The least number from 0 to `most` for which `of` is true. It must be true for `most`, and for all above the least.
+ * The least number from 0 to `most` for which `of` is true. `of` must be true for `most`, and for all above the least.
  */
 async function least(most: number, of: (value: number) => Promise<boolean>): Promise<number> {
   let [low, high] = [0, most];

@@ -58,7 +58,7 @@ interface Exports {
   readonly __wbindgen_start: () => void;
 }
 
-/** The module, 2 MB of WebAssembly. It is compiled for the first shader. */
+/** The module, 2 MB of WebAssembly, which is compiled for the first shader. */
 let compiled: Promise<WebAssembly.Module> | undefined;
 let instance: Naga | undefined;
 

@@ -1,30 +1,30 @@
-/** A handler that does what its message says: it takes its thread down, keeps it for ever, or forges what it sends. */
+/** A handler that does as its message says: it ends its thread, blocks it for ever, or posts forged messages. */
 import type { Handler } from "../../../src/kernel/index.ts";
 
 declare const self: Worker;
 
 const deeds: Record<string, (context: Parameters<Handler>[1]) => unknown> = {
   throw: () => {
-    throw new RangeError("as it was told");
+    throw new RangeError("as the message said");
   },
   exit: () => process.exit(3),
   crash: () => setTimeout(() => Promise.reject(new Error("later")), 0) && undefined,
   spin: () => {
     for (;;);
   },
-  "no word": () => self.postMessage("hello"),
-  nothing: () => self.postMessage(null),
+  "no report": () => self.postMessage("hello"),
+  null: () => self.postMessage(null),
   "two results": () => {
     self.postMessage({ done: null });
   },
-  "a result that is none": () => self.postMessage({ done: 5 }),
+  "an invalid result": () => self.postMessage({ done: 5 }),
   "no result": () => self.postMessage({}),
-  "a message to nobody": () => self.postMessage({ sent: new Uint8Array(1), options: {} }),
+  "a message without destination": () => self.postMessage({ sent: new Uint8Array(1), options: {} }),
   "a message without payload": () => self.postMessage({ sent: 5, to: "echo", options: {} }),
   "a reply that is no envelope": () => self.postMessage({ done: new Uint8Array(300) }),
   send: ({ sendTo }) => {
     sendTo("echo", Uint8Array.of(7));
-    sendTo("nobody", Uint8Array.of(7));
+    sendTo("absent", Uint8Array.of(7));
     sendTo("a/b/c", Uint8Array.of(7));
   },
 };

@@ -1,6 +1,7 @@
 /**
- * A rank in which another library uses MPI too, by bun:ffi and on a communicator of its own, while a channel over MPI is at
- * work: `beside.ts KIND LIBRARY ORDER`. ORDER says who initialises MPI: "first" the library, "second" lava-flow.
+ * A rank in which another library uses MPI too, by bun:ffi and on a communicator of its own, while a channel over MPI
+ * is at work: `shared-mpi.ts KIND LIBRARY ORDER`. ORDER says who initialises MPI: "first" the library, "second"
+ * lava-flow.
  */
 import { dlopen, FFIType as T } from "bun:ffi";
 import { Channel } from "../../src/index.ts";
@@ -83,7 +84,7 @@ for (let i = 0; i < EXCHANGES; i++) {
   }
   const length = i % 50 === 3 ? LARGE : i % 2 === 0 ? 5000 : 8;
   const [sent, received] = [fill(new Uint8Array(length), i * 64 + rank), new Uint8Array(length)];
-  // biome-ignore format: an argument of MPI's beside the other
+  // biome-ignore format: two arguments of MPI in one line
   right("MPI_Sendrecv", mpi.MPI_Sendrecv(sent, length, byte, to, 5, received, length, byte, from, 5, comm as never, status));
   if (Buffer.compare(received, fill(sent, i * 64 + from)) !== 0) throw new Error(`exchange ${i} is another one`);
 }
