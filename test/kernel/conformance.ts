@@ -1,5 +1,5 @@
 /**
- * What every backend has to do, whatever runs its kernels. A backend's test file runs all of it:
+ * The conformance suite, which the test file of every backend runs:
  *
  *     conformance({ name: "cpu", create: (options) => KernelRuntime.create({ ...options, backend: "cpu" }), source });
  */
@@ -21,7 +21,7 @@ import { structs } from "./conformance/structs.ts";
 export interface Setting {
   name: string;
   create(options?: RuntimeOptions): Promise<KernelRuntime>;
-  /** A body as this backend takes it. */
+  /** The source of a body for this backend. */
   source(body: BodyName): LaunchOptions["source"];
 }
 
@@ -41,7 +41,7 @@ export function conformance(setting: Setting): void {
   });
 }
 
-/** A kernel that is active; `forward` and `relay` have their route to "target". */
+/** Launches and activates a kernel; `forward` and `relay` have a route to "target". */
 export async function start(
   { source }: Setting,
   runtime: KernelRuntime,

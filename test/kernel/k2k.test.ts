@@ -1,4 +1,4 @@
-/** Kernels of one runtime and of another: statuses that are true, peers that die, and peers that lie. */
+/** Messages between runtimes: statuses, peers that die, and hostile peers. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { Channel, type Consumer, type Producer } from "../../src/index.ts";
 import { Addresses } from "../../src/kernel/base/addresses.ts";
@@ -33,7 +33,7 @@ async function runtime(name: string, k2k: RuntimeOptions["k2k"] = true): Promise
   return made;
 }
 
-/** Two runtimes here that are connected. */
+/** Two connected runtimes of this process. */
 async function pair(k2k: RuntimeOptions["k2k"] = true): Promise<[KernelRuntime, KernelRuntime]> {
   const [a, b] = [await runtime("a", k2k), await runtime("b", k2k)];
   await Promise.all([a.k2k!.connect("b"), b.k2k!.connect("a")]);
@@ -59,7 +59,7 @@ function other(options: RuntimeOptions): OtherProcess & { asked(order: Order): R
 }
 
 describe("two runtimes of one process", () => {
-  test("the same call, and the source is known by its runtime", async () => {
+  test("a call, and a source with the name of its runtime", async () => {
     const [a, b] = await pair();
     const sources: string[] = [];
     const sink = await active(b, "sink", ({ source, payload }) => {
@@ -73,18 +73,18 @@ describe("two runtimes of one process", () => {
     expect(word((await sink.receive()).payload)).toBe(7);
     expect(word((await sink.receive()).payload)).toBe(8);
     expect(sources).toEqual(["a/from", "a/host"]);
-    // And back, to the address that it came from; one's own name may stand before one's own kernels.
+    // A reply to the source's address; addresses may name the own runtime.
     expect(await b.k2k!.send("sink", "a/from", words(9))).toBe("delivered");
     expect(await a.k2k!.send("host", "a/from", words(9))).toBe("delivered");
     expect(a.k2k!.metrics).toEqual({ delivered: 4, pending: 0, rejected: 0 });
     expect(b.k2k!.metrics).toEqual({ delivered: 3, pending: 0, rejected: 0 });
   });
 
-  test("a handler sends there too, and learns at once when it can't", async () => {
+  test("a handler sends to the other runtime, and sendTo throws where it can't", async () => {
     const [a, b] = await pair();
     const seen: unknown[] = [];
     const tries = await active(a, "tries", ({ payload }, { sendTo }) => {
-      for (const to of ["b/sink", "c/sink", "nobody"]) {
+      for (const to of ["b/sink", "c/sink", "absent"]) {
         try {
           sendTo(to, payload, { priority: 3 });
           seen.push("sent");
@@ -101,7 +101,7 @@ describe("two runtimes of one process", () => {
     expect(await sink.receive()).toMatchObject({ payload: words(3), priority: 3 });
   });
 
-  test("a handler learns of routes that lead nowhere, and of kernels that are not ready", async () => {
+  test("sendTo throws for routes without a kernel, and for kernels that are not active", async () => {
     const a = await runtime("a", { maxHops: 2 });
     a.k2k!.addRoute("ring", "gnir");
     a.k2k!.addRoute("gnir", "ring");
@@ -123,7 +123,7 @@ describe("two runtimes of one process", () => {
     await launching;
   });
 
-  test("a number that a device made up is nobody's", () => {
+  test("a message of a device to an unknown number counts as rejected", () => {
     const addresses = new Addresses();
     const clock = new HybridLogicalClock({ nodeId: 1 });
     const broker = new Broker(checkK2k(true)!, {
@@ -132,12 +132,12 @@ describe("two runtimes of one process", () => {
     const timestamp = clock.tick();
     const rest = { id: 1, type: 0, priority: 1, correlationId: 0, payload: words(1), deadlineMicros: 0 } as const;
     broker.carry({ ...rest, timestamp, source: 5, destination: 77 }, "k");
-    // It has a number, and has gone.
+    // The number of a removed kernel is unknown.
     broker.carry({ ...rest, timestamp, source: 5, destination: addresses.add("b/sink") }, "k");
     expect(broker.metrics).toEqual({ delivered: 0, pending: 0, rejected: 2 });
   });
 
-  test("what happened before is stamped before, whatever the clocks say", async () => {
+  test("causally later messages have later timestamps, with clocks that differ", async () => {
     const [a, b] = await pair();
     const stamps: number[] = [];
     await active(b, "sink", ({ timestamp }, { clock }) => {
@@ -150,14 +150,14 @@ describe("two runtimes of one process", () => {
     expect(b.clock.tick().physicalMicros).toBeGreaterThan(Date.now() * 1000 + 20_000_000);
   });
 
-  test("what the far side says is true: full, absent, not active, too large", async () => {
+  test("statuses of the other runtime: full, absent, not active, too large", async () => {
     const [a, b] = await pair({ deliveryTimeoutMs: 300 });
     const sink = await active(b, "sink", handlers.echo, { inputCapacity: 1, outputCapacity: 1 });
     await block(sink);
     const send = (to: string, payload = words(1)) => a.k2k!.send("host", to, payload);
     expect(await send("b/sink")).toBe("delivered");
     expect(await send("b/sink")).toBe("queue-full");
-    expect(await send("b/nobody")).toBe("not-found");
+    expect(await send("b/absent")).toBe("not-found");
     await b.launch("idle", { source: { handler: handlers.echo } });
     expect(await send("b/idle")).toBe("timeout");
     await failure("INVALID_ARGUMENT", () => send("b/sink", new Uint8Array(1000)));
@@ -165,7 +165,7 @@ describe("two runtimes of one process", () => {
     for (const value of [0, 1]) expect(word((await sink.receive()).payload)).toBe(value);
   });
 
-  test("a kernel there that is launched in time", async () => {
+  test("a kernel of the other runtime that is launched in time gets the message", async () => {
     const [a, b] = await pair({ deliveryTimeoutMs: 30_000 });
     const sent = a.k2k!.send("host", "b/late", words(5));
     await eventually(() => b.k2k!.metrics.pending === 1, "it waits over there");
@@ -174,7 +174,7 @@ describe("two runtimes of one process", () => {
     expect(word((await late.receive()).payload)).toBe(5);
   });
 
-  test("a runtime that is connected in time", async () => {
+  test("a runtime that is connected in time gets the message", async () => {
     const [a, b] = [await runtime("a", { deliveryTimeoutMs: 30_000 }), await runtime("b")];
     await active(b, "sink", handlers.silent);
     const sent = a.k2k!.send("host", "b/sink", words(5));
@@ -182,7 +182,7 @@ describe("two runtimes of one process", () => {
     expect(await sent).toBe("delivered");
   });
 
-  test("more than can be on their way: each is delivered or refused, and none is lost", async () => {
+  test("more messages than the window: each is delivered or refused", async () => {
     const [a, b] = await pair({ maxPending: 5000 });
     let handled = 0;
     await active(b, "sink", () => void handled++, { inputCapacity: 8192 });
@@ -191,37 +191,37 @@ describe("two runtimes of one process", () => {
     expect(new Set(statuses)).toEqual(new Set(["delivered", "queue-full"]));
     expect(delivered).toBeGreaterThan(100);
     await eventually(() => handled === delivered, "all that was delivered is handled");
-    // And then there is room again.
+    // The window is free again.
     expect(await a.k2k!.send("host", "b/sink", words(1))).toBe("delivered");
   });
 
-  test("connections that can't be", async () => {
+  test("invalid connections are refused", async () => {
     const [a, b] = await pair();
     await failure("NAME_IN_USE", () => a.k2k!.connect("b"));
     for (const name of ["a", "", "x/y", "x".repeat(29), 5]) {
       await failure("INVALID_ARGUMENT", () => a.k2k!.connect(name as string));
     }
-    await failure("TIMEOUT", () => a.k2k!.connect("nobody", { timeoutMs: 20 }));
+    await failure("TIMEOUT", () => a.k2k!.connect("absent", { timeoutMs: 20 }));
     const abort = new AbortController();
-    const aborted = failure("ABORTED", () => a.k2k!.connect("nobody", { signal: abort.signal }));
+    const aborted = failure("ABORTED", () => a.k2k!.connect("absent", { signal: abort.signal }));
     abort.abort();
     await aborted;
-    const waiting = failure("ABORTED", () => a.k2k!.connect("nobody"));
+    const waiting = failure("ABORTED", () => a.k2k!.connect("absent"));
     await a.shutdown();
     await waiting;
     await failure("CLOSED", () => a.k2k!.connect("b"));
     await eventually(() => b.k2k!.connected.length === 0, "b has heard of it");
   });
 
-  test("a runtime that was shut down: what it had not answered, and what comes later", async () => {
+  test("messages in flight to a runtime that shuts down reject, and later ones are not-found", async () => {
     const [a, b] = await pair({ deliveryTimeoutMs: 200 });
-    const waiting = a.k2k!.send("host", "b/nobody", words(1));
+    const waiting = a.k2k!.send("host", "b/absent", words(1));
     await eventually(() => b.k2k!.metrics.pending === 1, "it waits over there");
     const told = failure("CHANNEL_CLOSED", () => waiting);
     await b.shutdown();
     await told;
-    expect(await a.k2k!.send("host", "b/nobody", words(1))).toBe("not-found");
-    // Another one of that name may come.
+    expect(await a.k2k!.send("host", "b/absent", words(1))).toBe("not-found");
+    // Another runtime with the same name can connect.
     const next = await runtime("b");
     await active(next, "sink", handlers.silent);
     await Promise.all([a.k2k!.connect("b"), next.k2k!.connect("a")]);
@@ -229,7 +229,7 @@ describe("two runtimes of one process", () => {
   });
 });
 
-describe("routes over runtimes", () => {
+describe("routes across runtimes", () => {
   async function chain(): Promise<KernelRuntime[]> {
     const all = [await runtime("a"), await runtime("b"), await runtime("c")];
     const [a, b, c] = all as [KernelRuntime, KernelRuntime, KernelRuntime];
@@ -237,7 +237,7 @@ describe("routes over runtimes", () => {
     return all;
   }
 
-  test("by a runtime between: for one kernel, and for all of a runtime", async () => {
+  test("lead through a third runtime, for one kernel and for all of a runtime", async () => {
     const [a, b, c] = (await chain()) as [KernelRuntime, KernelRuntime, KernelRuntime];
     const sources: string[] = [];
     await active(c, "sink", ({ source }) => void sources.push(source));
@@ -251,7 +251,7 @@ describe("routes over runtimes", () => {
     expect(new Set(sources)).toEqual(new Set(["a/host"]));
   });
 
-  test("round in a ring", async () => {
+  test("in a ring are max-hops-exceeded", async () => {
     const [a, b] = (await chain()) as [KernelRuntime, KernelRuntime, KernelRuntime];
     a.k2k!.addRoute("d", "b");
     b.k2k!.addRoute("d", "a");
@@ -262,7 +262,7 @@ describe("routes over runtimes", () => {
 
 describe("a runtime in another process", () => {
   test(
-    "both send, and all arrives in order",
+    "messages in both directions arrive in order",
     async () => {
       const b = other({ name: "b" });
       const a = await runtime("a");
@@ -287,14 +287,14 @@ describe("a runtime in another process", () => {
   );
 
   test(
-    "it dies with messages that nobody has answered: they get PEER_DIED, and the next of its name can be met",
+    "that dies: unanswered messages get PEER_DIED, and another one with its name can connect",
     async () => {
       const a = await runtime("a", { deliveryTimeoutMs: 60_000 });
       for (let round = 0; round < 2; round++) {
         const b = other({ name: "b", k2k: { deliveryTimeoutMs: 60_000 } });
         b.tell({ connect: "a" } satisfies Order);
         await a.k2k!.connect("b", { timeoutMs: 30_000 });
-        const waiting = [1, 2, 3].map((i) => failure("PEER_DIED", () => a.k2k!.send("host", "b/nobody", words(i))));
+        const waiting = [1, 2, 3].map((i) => failure("PEER_DIED", () => a.k2k!.send("host", "b/absent", words(i))));
         await b.kill();
         await Promise.all(waiting);
         expect(a.k2k!.connected).toEqual([]);
@@ -305,7 +305,7 @@ describe("a runtime in another process", () => {
   );
 
   test(
-    "it is stopped: a send ends in time, and says that nobody knows",
+    "that is stopped: a send resolves with pending in time",
     async () => {
       const a = await runtime("a", { deliveryTimeoutMs: 100 });
       const b = other({ name: "b" });
@@ -323,7 +323,7 @@ describe("a runtime in another process", () => {
   );
 });
 
-/** A runtime "a", and the two channels of a "b" that has none. */
+/** A runtime "a", and the two channels of a simulated peer "b". */
 async function liar(deliveryTimeoutMs = 60_000): Promise<{ a: KernelRuntime; to: Producer; from: Consumer }> {
   const a = await runtime("a", { deliveryTimeoutMs });
   const [to, from] = await Promise.all([
@@ -347,7 +347,7 @@ const envelope = pack({
   destination: 0,
 });
 
-/** A frame as peer.ts says. */
+/** A frame in the format of peer.ts. */
 function frame(fields: { payload?: number; from?: string; to?: string; number?: number; stretch?: number } = {}) {
   const { payload = 4, from = "b/x", to = "sink", number = 0, stretch = 0 } = fields;
   const head = Uint32Array.of(1, number, 1, 1000, payload, from.length, to.length + stretch);
@@ -357,12 +357,12 @@ function frame(fields: { payload?: number; from?: string; to?: string; number?: 
 describe("a peer that leaves", () => {
   const delivered = Uint32Array.of(2, 1, 0, 0);
 
-  test("what it sent before counts, also where it can't be answered any more", async () => {
+  test("messages before its end are delivered, also where no report can be sent", async () => {
     const { a, to, from } = await liar();
     let handled = 0;
     await active(a, "sink", () => void handled++);
     const sent = a.k2k!.send("host", "b/x", words(1));
-    // All of it is there before this runtime looks: it finds the end when it has taken the first of them.
+    // All frames arrive before this runtime reads them: its first report finds the closed channel.
     for (let number = 0; number < 20; number++) expect(to.trySend(frame({ number }))).toBe(true);
     expect(to.trySend(delivered)).toBe(true);
     await Promise.all([to.close(), from.close()]);
@@ -372,7 +372,7 @@ describe("a peer that leaves", () => {
     await eventually(() => handled === 20, "all that came is handled");
   });
 
-  test("so does its word, where another message finds the end", async () => {
+  test("reports before its end count, where a send finds the closed channel", async () => {
     const { a, to, from } = await liar(300);
     const [first, other] = [a.k2k!.send("host", "b/x", words(1)), a.k2k!.send("host", "b/x", words(2))];
     expect(to.trySend(delivered)).toBe(true);
@@ -384,7 +384,7 @@ describe("a peer that leaves", () => {
     await closed;
   });
 
-  test("one that takes nothing more, and never says that it has left, is left", async () => {
+  test("a peer that closed only one channel is disconnected", async () => {
     const { a, from } = await liar();
     const sent = failure("CHANNEL_CLOSED", () => a.k2k!.send("host", "b/x", words(1)));
     await from.close();
@@ -393,7 +393,7 @@ describe("a peer that leaves", () => {
     expect(a.k2k!.connected).toEqual([]);
   });
 
-  test("what this side has to say goes before its own end", async () => {
+  test("reports and answers are sent before this side closes", async () => {
     const [to, from, theirTo, theirFrom] = await Promise.all([
       Channel.open("k2k a>b", { role: "producer" }),
       Channel.open("k2k b>a", { role: "consumer" }),
@@ -417,7 +417,7 @@ describe("a peer that leaves", () => {
     await theirTo.send(call);
     const heads: number[][] = [];
     for await (const { bytes } of theirFrom) heads.push([...new Uint32Array(bytes.slice(0, 12).buffer)]);
-    // An answer of no reply, and one word: number 7 was delivered.
+    // An answer without a reply, and one report: number 7 was delivered.
     expect(heads).toEqual([
       [4, 7, 1],
       [2, 1, 7],
@@ -426,7 +426,7 @@ describe("a peer that leaves", () => {
   });
 });
 
-describe("a peer that lies", () => {
+describe("a hostile peer", () => {
   const spoilt = frame();
   spoilt[28 + 256]! ^= 1;
 
@@ -437,15 +437,15 @@ describe("a peer that lies", () => {
     "a payload of another size": frame({ payload: 5 }),
     "a payload of absurd size": frame({ payload: 0xffffffff }),
     "an address that is cut off": frame({ stretch: 10 }),
-    "an address that is none": frame({ to: "a/b/c" }),
+    "an invalid address": frame({ to: "a/b/c" }),
     "an address that is no text": Buffer.from(frame({ to: "sinx" }).map((byte) => (byte === 0x78 ? 0xff : byte))),
     "a source without a name": frame({ from: "" }),
     "a payload that is not what was sent": spoilt,
     "words of another length": new Uint8Array(Uint32Array.of(2, 5, 1, 1).buffer),
     "a word about nothing": new Uint8Array(Uint32Array.of(2, 1, 77, 0).buffer),
-    "so many words that there can't be": new Uint8Array(Uint32Array.of(2, 0xffffffff).buffer),
+    "more reports than the frame has": new Uint8Array(Uint32Array.of(2, 0xffffffff).buffer),
   })) {
-    test(`${name} ends the connection, and nothing else`, async () => {
+    test(`${name} ends the connection only`, async () => {
       const { a, to } = await liar();
       const kernel = await active(a, "sink", handlers.echo);
       const sent = failure("CORRUPT_SEGMENT", () => a.k2k!.send("host", "b/x", words(1)));
@@ -461,7 +461,7 @@ describe("a peer that lies", () => {
     ["tells of a death further on", 8, "PEER_DIED"],
     ["is none", 11, "CORRUPT_SEGMENT"],
   ] as const) {
-    test(`a word that ${name}`, async () => {
+    test(`a report that ${name}`, async () => {
       const { a, to } = await liar();
       const sent = failure(code, () => a.k2k!.send("host", "b/x", words(1)));
       await to.send(Uint32Array.of(2, 1, 0, word_));
@@ -470,7 +470,7 @@ describe("a peer that lies", () => {
   }
 
   test(
-    "frames that were changed anywhere: each is a message, a refusal or the end of the connection",
+    "randomly changed frames are a message, a refusal or the end of the connection",
     async () => {
       const next = random(seed("changed frames"));
       const below = (limit: number) => Math.floor(next() * limit);
@@ -502,17 +502,17 @@ describe("a peer that lies", () => {
     PATIENT,
   );
 
-  test("messages without end, while it hears nothing: more than a window of them ends the connection", async () => {
+  test("more messages than a window without reading reports end the connection", async () => {
     const { a, to } = await liar();
     const sending = (async () => {
-      for (let i = 0; i < 5000; i++) await to.send(frame({ number: i, to: "nobody" }));
+      for (let i = 0; i < 5000; i++) await to.send(frame({ number: i, to: "absent" }));
     })().catch(() => {});
     await eventually(() => a.k2k!.connected.length === 0, "the connection has ended");
     await sending;
     expect(a.k2k!.metrics.pending).toBeLessThanOrEqual(1025);
   });
 
-  test("a stamp from the future is refused, and the clock stays as it was", async () => {
+  test("a timestamp of the future is refused, and the clock is unchanged", async () => {
     const { a, to, from } = await liar();
     await active(a, "sink", handlers.silent);
     const bytes = frame();
@@ -520,7 +520,7 @@ describe("a peer that lies", () => {
     view.setBigUint64(28 + 80, BigInt(Date.now() + 3_600_000) * 1000n, true);
     await to.send(bytes);
     using word_ = await from.recv();
-    // The eighth word: CLOCK_DRIFT.
+    // Outcome 7: CLOCK_DRIFT.
     expect([...new Uint32Array(word_.bytes.slice().buffer)]).toEqual([2, 1, 0, 7]);
     expect(a.clock.tick().physicalMicros).toBeLessThan((Date.now() + 60_000) * 1000);
     expect(a.k2k!.connected).toEqual(["b"]);

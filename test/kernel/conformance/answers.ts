@@ -1,4 +1,4 @@
-/** Who answers a call: the kernel that was called, or one that it is passed on to; or nobody. */
+/** Answers to calls: by the called kernel, by a kernel that the call is passed on to, or NO_REPLY. */
 import { describe, expect, test } from "bun:test";
 import type { KernelRuntime } from "../../../src/kernel/index.ts";
 import { failure } from "../../channel/support.ts";
@@ -8,7 +8,7 @@ import { word, words } from "../support.ts";
 export function answers(setting: Setting): void {
   const { create } = setting;
 
-  /** A kernel "pass" with its two routes, and what stands there. */
+  /** A kernel "pass" and the kernels of its two routes. */
   async function passing(runtime: KernelRuntime, firstBody: "echo" | "silent" | "nature") {
     const second = await start(setting, runtime, "echo", { id: "second" });
     const first = await start(setting, runtime, firstBody, { id: "first" });
@@ -29,7 +29,7 @@ export function answers(setting: Setting): void {
       expect(silent.metrics).toMatchObject({ errors: 0, replies: 0 });
     });
 
-    test("a call that is passed on is answered by whoever replies", async () => {
+    test("a call that is passed on is answered by the kernel that replies", async () => {
       await using runtime = await create();
       const { pass, first, second } = await passing(runtime, "echo");
       const calls = Array.from({ length: 20 }, (_, i) => pass.call({ payload: words(i), type: 1 }));
@@ -42,14 +42,14 @@ export function answers(setting: Setting): void {
       for (const kernel of [pass, first, second]) expect(kernel.tryReceive()).toBeNull();
     });
 
-    test("one that only sends has its correlation in the reply of the kernel that it is passed on to", async () => {
+    test("a sent message with a correlation id gets a reply of the kernel that it is passed on to", async () => {
       await using runtime = await create();
       const { pass, first } = await passing(runtime, "echo");
       await pass.send({ payload: words(6), type: 1, correlationId: 1001 });
       expect(await first.receive()).toMatchObject({ correlationId: 1001, payload: words(6) });
     });
 
-    test("what is passed on has the type, the priority and the deadline that it was given", async () => {
+    test("a message that is passed on has the type, the priority and the deadline of sendTo", async () => {
       await using runtime = await create();
       const { pass } = await passing(runtime, "nature");
       const reply = await pass.call({ payload: words(6), type: 1, priority: 0 });
@@ -66,19 +66,19 @@ export function answers(setting: Setting): void {
       expect(first.tryReceive()).toBeNull();
     });
 
-    test("nobody on the way replies: NO_REPLY, and not before the last of them was asked", async () => {
+    test("NO_REPLY comes after the last kernel on the way has handled the call", async () => {
       await using runtime = await create();
       const { pass } = await passing(runtime, "silent");
       for (let i = 0; i < 10; i++) {
         const endless = { timeoutMs: Number.POSITIVE_INFINITY };
         await failure("NO_REPLY", () => pass.call({ payload: words(i), type: 1 }, endless));
-        // The first of the two says nothing, the second does.
+        // The first of the two does not reply, the second does.
         const reply = await pass.call({ payload: words(i), type: 3 }, endless);
         expect([word(reply.payload), reply.source]).toEqual([i, "second"]);
       }
     });
 
-    test("across runtimes", async () => {
+    test("calls are answered across runtimes", async () => {
       await using here = await create({ name: "here" });
       await using there = await create({ name: "there" });
       await Promise.all([here.k2k!.connect("there"), there.k2k!.connect("here")]);

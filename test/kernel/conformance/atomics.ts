@@ -20,7 +20,7 @@ export function atomics(setting: Setting): void {
   const { create } = setting;
 
   describe("atomic operations on the state", () => {
-    test("invocations that add at once make the exact sum, message after message", async () => {
+    test("concurrent additions give the exact sum, message after message", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "atomics", options);
       for (let message = 1; message <= 100; message++) {
@@ -29,7 +29,7 @@ export function atomics(setting: Setting): void {
       }
     });
 
-    test("each gives the word as it was, and makes of it what it is to be", async () => {
+    test("each operation returns the old word and stores the new one", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "atomics", options);
       const next = random(12);
@@ -47,7 +47,7 @@ export function atomics(setting: Setting): void {
       }
     });
 
-    test("several invocations at once: what they come to does not depend on their order", async () => {
+    test("operations of several invocations give a result that does not depend on their order", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "atomics", options);
       for (const name of ["add", "sub", "max", "min", "and", "or", "xor", "max_i32", "min_i32", "add_i32", "sub_i32"]) {
@@ -65,13 +65,13 @@ export function atomics(setting: Setting): void {
       }
     });
 
-    test("beyond the state they give 0, and change nothing", async () => {
+    test("operations beyond the state return 0 and change nothing", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "atomics", options);
-      const beside = await start(setting, runtime, "atomics", { ...options, id: "beside" });
+      const neighbour = await start(setting, runtime, "atomics", { ...options, id: "neighbour" });
       for (let i = 0; i < STATE_WORDS; i++) {
         await operate(kernel, "store", i, 100 + i);
-        await operate(beside, "store", i, 200 + i);
+        await operate(neighbour, "store", i, 200 + i);
       }
       for (const name of NAMES) {
         for (const index of [STATE_WORDS, STATE_WORDS + 1, 4 * STATE_WORDS, 0x7fffffff, 0xffffffff])
@@ -79,7 +79,7 @@ export function atomics(setting: Setting): void {
       }
       for (let i = 0; i < STATE_WORDS; i++) {
         expect((await operate(kernel, "load", i, 0))[1]).toBe(100 + i);
-        expect((await operate(beside, "load", i, 0))[1]).toBe(200 + i);
+        expect((await operate(neighbour, "load", i, 0))[1]).toBe(200 + i);
       }
     });
   });

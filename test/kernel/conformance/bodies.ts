@@ -2,7 +2,7 @@
 import { array, type Handler, struct } from "../../../src/kernel/index.ts";
 import { atomics, atomicsInWgsl } from "./operations.ts";
 
-/** Replies with what it was sent. */
+/** Replies with the payload. */
 export const echo: Handler = ({ payload }) => payload;
 
 /** Adds the first word of the payload to its state, and replies with the sum. */
@@ -12,34 +12,34 @@ export const counter: Handler = ({ payload }, { state }) => {
   return new Uint8Array(sum.slice().buffer);
 };
 
-/** Sends what it was sent on to the kernel "target", its route 0. */
+/** Sends the payload on to the kernel "target", its route 0. */
 export const forward: Handler = ({ payload }, { sendTo }) => sendTo("target", payload);
 
-/** The same, and it does not matter to it whether there is room. */
+/** The same; a full destination is ignored. */
 export const relay: Handler = ({ payload }, { sendTo }) => {
   try {
     sendTo("target", payload);
   } catch {
-    // send_to says false, and the kernel goes on.
+    // In WGSL, send_to returns false and the kernel goes on.
   }
 };
 
 export const silent: Handler = () => undefined;
 
-/** Throws at a message of type 13; WGSL throws nothing, and is silent. */
+/** Throws for a message of type 13; in WGSL, does not reply. */
 export const fails: Handler = ({ type, payload }) => {
   if (type === 13) throw new RangeError("thirteen");
   return payload;
 };
 
-/** By its type: 1 sends it on and says nothing, 2 replies too, 3 sends it to both routes; else it says nothing. */
+/** By type: 1 sends the message on, 2 also replies, 3 sends it to both routes; other types have no effect. */
 export const pass: Handler = ({ type, payload }, { sendTo }) => {
   if (type >= 1 && type <= 3) sendTo("first", payload, { type: 9, priority: 2, deadlineMs: 60_000 });
   if (type === 3) sendTo("second", payload);
   return type === 2 ? payload : undefined;
 };
 
-/** What a message's sender gave it: type and priority. */
+/** Replies with the type and the priority of the message. */
 export const nature: Handler = ({ type, priority }) => Uint32Array.of(type, priority);
 
 export const Kick = struct("Kick", { force: "vec3f", seconds: "f32" });
@@ -51,13 +51,13 @@ export const Motion = struct("Motion", {
 });
 export const Moved = struct("Moved", { motion: Motion, at: "vec3<f32>", steps: "i32" });
 
-/** What a motion comes to. */
+/** The position after a motion. */
 const moving: Handler<typeof Motion, typeof Moved> = ({ payload }) => {
   const { force, seconds } = payload.kick;
   const at = [force[0] * seconds, force[1] * seconds, force[2] * seconds] as const;
   return { motion: payload, at, steps: payload.trace[1]! - 7 };
 };
-/** As bodies are given to tests that know nothing of structs. */
+/** The bodies for tests without structs. */
 export const move = moving as unknown as Handler;
 
 export const handlers = { echo, counter, forward, relay, silent, fails, move, pass, nature, atomics };

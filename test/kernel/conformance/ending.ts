@@ -1,4 +1,4 @@
-/** What becomes of those who wait when a kernel, or the runtime, ends. */
+/** Waiting calls, sends and messages at the end of a kernel or of the runtime. */
 import { describe, expect, test } from "bun:test";
 import { failure } from "../../channel/support.ts";
 import { type Setting, start } from "../conformance.ts";
@@ -8,7 +8,7 @@ export function ending(setting: Setting): void {
   const { create, source } = setting;
 
   describe("the end", () => {
-    test("of a kernel: whoever waits is told, and what was not handled is counted", async () => {
+    test("of a kernel rejects waiting calls and counts unhandled messages", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 2, outputCapacity: 1 });
       await block(kernel);
@@ -20,13 +20,13 @@ export function ending(setting: Setting): void {
       ].map((each) => failure("KERNEL_NOT_ACTIVE", () => each));
       expect(await kernel.terminate()).toEqual({ drained: 0, rejected: 4 });
       await Promise.all(waiting);
-      // What it had replied is still there.
+      // Its replies can still be received.
       expect(word((await kernel.receive()).payload)).toBe(0);
       await failure("KERNEL_NOT_ACTIVE", () => kernel.receive());
       await failure("KERNEL_NOT_ACTIVE", () => kernel.tryReceive());
     });
 
-    test("of a kernel whose replies are waited for", async () => {
+    test("of a kernel rejects its receivers", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "silent");
       const waiting = [kernel.receive(), kernel.receive()].map((each) => failure("KERNEL_NOT_ACTIVE", () => each));
@@ -34,7 +34,7 @@ export function ending(setting: Setting): void {
       for (const error of await Promise.all(waiting)) expect(error.message).toContain("terminated");
     });
 
-    test("of a kernel that is allowed to handle what waits", async () => {
+    test("of a kernel with drainMs handles its messages first", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const calls = Array.from({ length: 50 }, (_, i) => kernel.call({ payload: words(i) }));
@@ -44,7 +44,7 @@ export function ending(setting: Setting): void {
       expect(await ended).toMatchObject({ rejected: 0 });
     });
 
-    test("of the runtime: what waits is drained or rejected, and the report says which", async () => {
+    test("of the runtime drains or rejects messages, and reports their numbers", async () => {
       const runtime = await create();
       const willing = await start(setting, runtime, "echo", { id: "willing" });
       const blocked = await start(setting, runtime, "echo", { id: "blocked", outputCapacity: 1 });
@@ -71,7 +71,7 @@ export function ending(setting: Setting): void {
       for (const kernel of [willing, blocked, idle]) expect(kernel.state).toBe("terminated");
     });
 
-    test("of a runtime with nothing in it, and with kernels that are being launched and terminated", async () => {
+    test("of a runtime without kernels, and with kernels in launch and termination", async () => {
       const empty = await create();
       expect(await empty.shutdown()).toEqual({ drained: 0, rejected: 0, kernels: [] });
       const runtime = await create();
@@ -83,7 +83,7 @@ export function ending(setting: Setting): void {
       expect(await terminating).toEqual({ drained: 0, rejected: 0 });
     });
 
-    test("a kernel is disposed of with its scope", async () => {
+    test("of a scope disposes of its kernel", async () => {
       await using runtime = await create();
       {
         await using kernel = await start(setting, runtime, "echo");

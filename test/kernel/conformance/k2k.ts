@@ -1,4 +1,4 @@
-/** Kernels that send to kernels: by their bodies, and by the host's broker. */
+/** Messages between kernels: from bodies, and through the host's broker. */
 import { describe, expect, test } from "bun:test";
 import { settled } from "../../channel/conformance/sending.ts";
 import { eventually, failure } from "../../channel/support.ts";
@@ -18,13 +18,13 @@ export function k2k(setting: Setting): void {
       for (let i = 0; i < 20; i++) {
         const reply = await target.receive();
         expect(reply).toMatchObject({ source: "target", destination: "host", payload: words(i, i * i) });
-        // What a body sends is of the type and the correlation of the message that it handles, and otherwise one of its own.
+        // A body's message has the type and the correlation id of the message that it handles, and its own id.
         expect(reply).toMatchObject({ type: i, priority: 1, correlationId: 9 });
       }
       expect(forward.tryReceive()).toBeNull();
     });
 
-    test("a route leads to whoever has the id now", async () => {
+    test("the destination of a route is the kernel that has the id now", async () => {
       await using runtime = await create();
       const forward = await start(setting, runtime, "forward");
       for (let round = 0; round < 2; round++) {
@@ -32,15 +32,18 @@ export function k2k(setting: Setting): void {
         await forward.send({ payload: words(4) });
         expect(word((await target.receive()).payload)).toBe(4);
         await target.terminate();
-        // To nobody: it is no concern of the one that sends.
+        // Without a destination, the sending kernel goes on.
         const handled = runtime.metrics.messagesProcessed;
         await forward.send({ payload: words(5) });
-        await eventually(() => runtime.metrics.messagesProcessed > handled, "the message to nobody is handled");
+        await eventually(
+          () => runtime.metrics.messagesProcessed > handled,
+          "the message without a destination is handled",
+        );
       }
       expect(forward.state).toBe("active");
     });
 
-    test("messages of kernels that send to each other at the same time", async () => {
+    test("kernels that send to each other at the same time lose no message", async () => {
       await using runtime = await create();
       const count = 100;
       const target = await start(setting, runtime, "counter", {
@@ -65,7 +68,7 @@ export function k2k(setting: Setting): void {
   describe("the broker", () => {
     const payload = words(6);
 
-    test("is there unless it was not asked for", async () => {
+    test("exists unless k2k is false", async () => {
       await using without = await create({ k2k: false });
       expect(without.k2k).toBeNull();
       const options = { source: source("forward"), routes: ["target"] };
@@ -74,14 +77,14 @@ export function k2k(setting: Setting): void {
       expect(runtime.k2k!.metrics).toEqual({ delivered: 0, pending: 0, rejected: 0 });
     });
 
-    test("delivered, queue-full and not-found are what they say", async () => {
+    test("reports delivered, queue-full and not-found", async () => {
       await using runtime = await create({ k2k: { deliveryTimeoutMs: 20 } });
       const broker = runtime.k2k!;
       const target = await start(setting, runtime, "echo", { inputCapacity: 2, outputCapacity: 1 });
       await block(target);
       for (const _ of [1, 2]) expect(await broker.send("host", "echo", payload)).toBe("delivered");
       expect(await broker.send("host", "echo", payload)).toBe("queue-full");
-      expect(await broker.send("echo", "nobody", payload)).toBe("not-found");
+      expect(await broker.send("echo", "absent", payload)).toBe("not-found");
       await target.receive();
       const reply = await target.receive();
       expect(reply).toMatchObject({ payload, correlationId: 0 });
@@ -102,14 +105,14 @@ export function k2k(setting: Setting): void {
       expect(broker.metrics).toEqual({ delivered: 3, pending: 0, rejected: 0 });
     });
 
-    test("a kernel that is there, and not active in time", async () => {
+    test("a kernel that is not active in time is timeout", async () => {
       await using runtime = await create({ k2k: { deliveryTimeoutMs: 10 } });
       await runtime.launch("idle", { source: source("echo") });
       expect(await runtime.k2k!.send("host", "idle", payload)).toBe("timeout");
       expect(runtime.k2k!.metrics).toEqual({ delivered: 0, pending: 0, rejected: 1 });
     });
 
-    test("no more than maxPending wait", async () => {
+    test("at most maxPending messages wait", async () => {
       await using runtime = await create({ k2k: { maxPending: 2, deliveryTimeoutMs: 60_000 } });
       const broker = runtime.k2k!;
       const sends = [broker.send("host", "echo", payload), broker.send("host", "echo", payload)];
@@ -118,7 +121,7 @@ export function k2k(setting: Setting): void {
       expect(await Promise.all(sends)).toEqual(["delivered", "delivered"]);
     });
 
-    test("routes: by another kernel, and not round in a ring", async () => {
+    test("routes lead to another kernel; a ring of routes is refused", async () => {
       await using runtime = await create({ k2k: { maxHops: 3, deliveryTimeoutMs: 10 } });
       const broker = runtime.k2k!;
       const kernel = await start(setting, runtime, "echo");
@@ -136,7 +139,7 @@ export function k2k(setting: Setting): void {
       expect(await broker.send("host", "lost", payload)).toBe("not-found");
     });
 
-    test("priorities order what it delivers, and it has a type", async () => {
+    test("messages have the given priority and type", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { outputCapacity: 1 });
       await block(kernel);
@@ -149,11 +152,11 @@ export function k2k(setting: Setting): void {
       }
     });
 
-    test("wrong arguments", async () => {
+    test("invalid arguments are refused", async () => {
       await using runtime = await create();
       const broker = runtime.k2k!;
       await start(setting, runtime, "echo");
-      await failure("KERNEL_NOT_ACTIVE", () => broker.send("nobody", "echo", payload));
+      await failure("KERNEL_NOT_ACTIVE", () => broker.send("absent", "echo", payload));
       await failure("INVALID_ARGUMENT", () => broker.send("host", "a/b/c", payload));
       await failure("INVALID_ARGUMENT", () => broker.send("host", "host", payload));
       await failure("INVALID_ARGUMENT", () => broker.send("host", undefined as never, payload));
@@ -171,9 +174,9 @@ export function k2k(setting: Setting): void {
       await failure("CLOSED", () => broker.send("host", "echo", payload));
     });
 
-    test("a shutdown ends what waits for a kernel", async () => {
+    test("a shutdown rejects messages that wait for a kernel", async () => {
       const runtime = await create({ k2k: { deliveryTimeoutMs: 60_000 } });
-      const waiting = failure("CLOSED", () => runtime.k2k!.send("host", "nobody", payload));
+      const waiting = failure("CLOSED", () => runtime.k2k!.send("host", "absent", payload));
       await runtime.shutdown();
       await waiting;
     });

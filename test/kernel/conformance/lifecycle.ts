@@ -8,7 +8,7 @@ export function lifecycle(setting: Setting): void {
   const { create, source } = setting;
 
   describe("lifecycle", () => {
-    test("a runtime knows its kernels, and a kernel says when it has ended", async () => {
+    test("a runtime lists its kernels, and `closed` resolves at a kernel's end", async () => {
       await using runtime = await create();
       expect([runtime.kernels(), runtime.kernel("echo")]).toEqual([[], null]);
       const launching = runtime.launch("echo", { source: source("echo") });
@@ -30,7 +30,7 @@ export function lifecycle(setting: Setting): void {
       expect(await counter.closed).toBeNull();
     });
 
-    test("launched, active, deactivated, active, terminated; and its id is free again", async () => {
+    test("a kernel passes all states, and its id is free again", async () => {
       await using runtime = await create();
       for (let round = 0; round < 2; round++) {
         const kernel = await runtime.launch("k", { source: source("counter") });
@@ -42,7 +42,7 @@ export function lifecycle(setting: Setting): void {
         await kernel.deactivate();
         expect(kernel.state).toBe("deactivated");
         await kernel.activate();
-        // Its state is what it was; that of the next kernel of this name is zeros again.
+        // The kernel's state is kept; the state of the next kernel with this id is zeroed.
         expect(word((await kernel.call({ payload: words(2) })).payload)).toBe(7);
         expect(runtime.metrics).toMatchObject({ launched: 1, active: 1 });
         const ended = kernel.terminate();
@@ -56,7 +56,7 @@ export function lifecycle(setting: Setting): void {
       expect(runtime.metrics.uptimeMs).toBeGreaterThan(0);
     });
 
-    test("a change of state that is not allowed is refused, and changes nothing", async () => {
+    test("an invalid change of state is refused and has no effect", async () => {
       await using runtime = await create();
       const kernel = await runtime.launch("k", { source: source("echo") });
       const refused = async (state: string, ...changes: ("activate" | "deactivate" | "terminate")[]) => {
@@ -75,7 +75,7 @@ export function lifecycle(setting: Setting): void {
       await refused("terminated", "activate", "deactivate", "terminate");
     });
 
-    test("changes asked for at the same time happen in that order", async () => {
+    test("changes of state are carried out in the order of their requests", async () => {
       await using runtime = await create();
       const kernel = await runtime.launch("k", { source: source("echo") });
       const changes = [kernel.activate(), kernel.deactivate(), kernel.activate()];
@@ -89,7 +89,7 @@ export function lifecycle(setting: Setting): void {
       expect(kernel.state).toBe("terminated");
     });
 
-    test("any changes at any time: each is allowed or refused as the states say, and none is forgotten", async () => {
+    test("random changes of state are all carried out or refused, by the states", async () => {
       const changes = ["activate", "deactivate", "terminate"] as const;
       const allowed = { activate: ["launched", "deactivated"], deactivate: ["active"] };
       for (let seed = 1; seed <= 20; seed++) {
@@ -115,12 +115,12 @@ export function lifecycle(setting: Setting): void {
       }
     });
 
-    test("messages wait for a kernel that was deactivated", async () => {
+    test("messages wait in a deactivated kernel", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { outputCapacity: 1 });
       for (let i = 0; i < 3; i++) await kernel.send({ payload: words(i) });
       await kernel.deactivate();
-      // Which of them were handled before, the backend decides; none is lost, and none is handled now.
+      // Some may be handled before the deactivation; none is lost, and none is handled after it.
       const { pending, replies } = kernel.metrics;
       expect(pending + replies).toBe(3);
       await failure("KERNEL_NOT_ACTIVE", () => kernel.trySend({ payload: words(3) }));
@@ -128,7 +128,7 @@ export function lifecycle(setting: Setting): void {
       for (let i = 0; i < 3; i++) expect(word((await kernel.receive()).payload)).toBe(i);
     });
 
-    test("a kernel that is not active is sent nothing", async () => {
+    test("sends to a kernel that is not active are refused", async () => {
       await using runtime = await create();
       const kernel = await runtime.launch("k", { source: source("echo") });
       const refused = async (...words: string[]) => {
@@ -150,7 +150,7 @@ export function lifecycle(setting: Setting): void {
       await failure("KERNEL_NOT_ACTIVE", () => kernel.receive());
     });
 
-    test("an id is given once, also to two who ask at the same time", async () => {
+    test("of two launches with one id at the same time, one is refused", async () => {
       await using runtime = await create();
       const both = await Promise.allSettled([
         runtime.launch("k", { source: source("echo") }),
@@ -161,7 +161,7 @@ export function lifecycle(setting: Setting): void {
       expect(runtime.metrics.launched).toBe(1);
     });
 
-    test("many kernels come and go", async () => {
+    test("many kernels are launched and terminated", async () => {
       await using runtime = await create();
       for (let round = 0; round < 3; round++) {
         const kernels = await Promise.all(
@@ -184,7 +184,7 @@ export function lifecycle(setting: Setting): void {
       routes: ["target", ["a/b/c"], [5], ["host"]],
       source: [undefined, null, {}, { wgsl: 5 }, { handler: 5 }, { module: 5 }, { module: "./relative.ts" }],
     })) {
-      test(`a launch with a wrong ${name} says so, and leaves the id free`, async () => {
+      test(`a launch with a wrong ${name} is refused, and leaves the id free`, async () => {
         await using runtime = await create();
         for (const value of options) {
           const wrong = { source: source("echo"), [name]: value } as never;
@@ -195,7 +195,7 @@ export function lifecycle(setting: Setting): void {
       });
     }
 
-    test("an id that can't be", async () => {
+    test("invalid ids are refused", async () => {
       await using runtime = await create();
       for (const id of ["", "host", "a/b", "#1", "a b", "x".repeat(65), 5, undefined]) {
         await failure("INVALID_ARGUMENT", () => runtime.launch(id as string, { source: source("echo") }));

@@ -1,4 +1,4 @@
-/** Each wait takes a time and a signal; what has begun by then is completed or withdrawn, and nothing is lost. */
+/** Each wait takes a timeout and a signal. Work that has begun is completed or withdrawn, and no message is lost. */
 import { describe, expect, test } from "bun:test";
 import type { Kernel } from "../../../src/kernel/index.ts";
 import { eventually, failure } from "../../channel/support.ts";
@@ -7,7 +7,7 @@ import { block, word, words } from "../support.ts";
 
 type Waiting = (limits: { timeoutMs?: number; signal?: AbortSignal }) => Promise<unknown>;
 
-/** The call waits until its signal is aborted. */
+/** Aborts a waiting call, and expects ABORTED. */
 async function aborted(call: Waiting): Promise<void> {
   const caller = new AbortController();
   const reason = new Error("the caller has another plan");
@@ -16,7 +16,7 @@ async function aborted(call: Waiting): Promise<void> {
   expect((await failure("ABORTED", () => waiting)).cause).toBe(reason);
 }
 
-/** The call begins nothing by a signal that was aborted before. */
+/** Expects ABORTED, without effects, from a call with an aborted signal. */
 const notBegun = (call: Waiting) => failure("ABORTED", () => call({ signal: AbortSignal.abort() }));
 
 const outOfTime = (call: Waiting) => failure("TIMEOUT", () => call({ timeoutMs: 1 }));
@@ -24,7 +24,7 @@ const outOfTime = (call: Waiting) => failure("TIMEOUT", () => call({ timeoutMs: 
 export function limits(setting: Setting): void {
   const { create, source } = setting;
 
-  /** An echo with a reply, word 0, that blocks it, and message 1 in its input, which is full. */
+  /** An echo that is blocked by its reply, word 0, with message 1 in its full input. */
   async function blockedEcho(runtime: Awaited<ReturnType<Setting["create"]>>): Promise<Kernel> {
     const kernel = await start(setting, runtime, "echo", { inputCapacity: 1, outputCapacity: 1 });
     await block(kernel);
@@ -32,7 +32,7 @@ export function limits(setting: Setting): void {
     return kernel;
   }
 
-  /** The next replies of a kernel, and no others. */
+  /** Expects these replies, and no others. */
   async function expectReplies(kernel: Kernel, ...values: number[]): Promise<void> {
     for (const value of values) expect(word((await kernel.receive()).payload)).toBe(value);
     expect(word((await kernel.call({ payload: words(99) })).payload)).toBe(99);
@@ -41,7 +41,7 @@ export function limits(setting: Setting): void {
   }
 
   describe("limits", () => {
-    test("a message whose send is given up is not handled", async () => {
+    test("a message of an aborted send is not handled", async () => {
       await using runtime = await create();
       const kernel = await blockedEcho(runtime);
       const send: Waiting = (limits) => kernel.send({ payload: words(2) }, limits);
@@ -53,7 +53,7 @@ export function limits(setting: Setting): void {
       await patient;
     });
 
-    test("of payloads whose sendMany is given up, the first are handled, and no other", async () => {
+    test("of an aborted sendMany, only the payloads before the abort are handled", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 2, outputCapacity: 1 });
       await block(kernel);
@@ -70,7 +70,7 @@ export function limits(setting: Setting): void {
       await expectReplies(kernel, 0, 1, 2);
     });
 
-    test("a call that is given up before its message is in the input sends nothing", async () => {
+    test("a call that is aborted before its message is in the input does not send it", async () => {
       await using runtime = await create();
       const kernel = await blockedEcho(runtime);
       const call: Waiting = (limits) => kernel.call({ payload: words(2) }, limits);
@@ -81,7 +81,7 @@ export function limits(setting: Setting): void {
       expect(kernel.metrics.handled).toBe(3);
     });
 
-    test("a call that is given up after that is handled, and its reply is dropped", async () => {
+    test("a call that is aborted after that is handled, and its reply is dropped", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { outputCapacity: 1 });
       await block(kernel);
@@ -90,13 +90,13 @@ export function limits(setting: Setting): void {
       await aborted((limits) => kernel.call({ payload: words(3), correlationId: 5 }, limits));
       expect(kernel.metrics.pending).toBe(3);
       expect(word((await kernel.receive()).payload)).toBe(0);
-      // With a correlation of the caller's own the reply goes to receive().
+      // With a correlation id of the caller's own, the reply goes to receive().
       expect(await kernel.receive()).toMatchObject({ payload: words(3), correlationId: 5 });
       await expectReplies(kernel);
       expect(kernel.metrics.handled).toBe(5);
     });
 
-    test("a receiver that gives up takes no reply", async () => {
+    test("an aborted receive takes no reply", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const receive: Waiting = (limits) => kernel.receive(limits);
@@ -108,7 +108,7 @@ export function limits(setting: Setting): void {
       await expectReplies(kernel, 1);
     });
 
-    test("a signal that is aborted later has no effect on calls that ended", async () => {
+    test("a signal that aborts later has no effect on ended calls", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const caller = new AbortController();
@@ -122,7 +122,7 @@ export function limits(setting: Setting): void {
       await expectReplies(kernel);
     });
 
-    test("a change of state goes on when its caller gives up", async () => {
+    test("an aborted change of state goes on", async () => {
       await using runtime = await create();
       const kernel = await runtime.launch("k", { source: source("echo") });
       await notBegun((limits) => kernel.activate(limits));
@@ -138,20 +138,20 @@ export function limits(setting: Setting): void {
       await expectReplies(kernel);
     });
 
-    test("a kernel whose termination is given up drains and ends", async () => {
+    test("an aborted terminate drains and ends the kernel", async () => {
       await using runtime = await create();
       const kernel = await blockedEcho(runtime);
       await notBegun((limits) => kernel.terminate(limits));
       expect(kernel.state).toBe("active");
       await outOfTime((limits) => kernel.terminate({ drainMs: Number.POSITIVE_INFINITY, ...limits }));
       expect(kernel.state).toBe("terminating");
-      // It still handles what waits.
+      // The kernel still handles its messages.
       for (const value of [0, 1]) expect(word((await kernel.receive()).payload)).toBe(value);
       expect(await kernel.closed).toBeNull();
       expect(runtime.kernel("echo")).toBeNull();
     });
 
-    test("a launch that is given up leaves the id free, and no kernel", async () => {
+    test("an aborted launch leaves the id free, and no kernel", async () => {
       await using runtime = await create();
       await notBegun((limits) => runtime.launch("k", { source: source("counter"), ...limits }));
       const caller = new AbortController();
@@ -168,7 +168,7 @@ export function limits(setting: Setting): void {
       await failure("INVALID_ARGUMENT", () => runtime.launch("other", { source: source("echo"), timeoutMs: -1 }));
     });
 
-    test("a shutdown that is given up goes on, and the next caller gets its report", async () => {
+    test("an aborted shutdown goes on, and the next caller gets its report", async () => {
       const runtime = await create();
       const kernel = await blockedEcho(runtime);
       await notBegun((limits) => runtime.shutdown(limits));
@@ -184,7 +184,7 @@ export function limits(setting: Setting): void {
       });
     });
 
-    test("a message between kernels that still waits here when its sender gives up is not delivered", async () => {
+    test("a message between kernels that waits here is not delivered after an abort", async () => {
       await using runtime = await create();
       const k2k = runtime.k2k!;
       const send: Waiting = (limits) => k2k.send("host", "k", words(1), limits);
@@ -212,7 +212,7 @@ export function limits(setting: Setting): void {
       await expectReplies(kernel);
     });
 
-    test("one that another runtime was given is delivered there", async () => {
+    test("a message that another runtime took is delivered there", async () => {
       await using here = await create({ name: "here" });
       await using there = await create({ name: "there", k2k: { deliveryTimeoutMs: 60_000 } });
       await Promise.all([here.k2k!.connect("there"), there.k2k!.connect("here")]);

@@ -1,4 +1,4 @@
-/** What is sent, and what comes back. */
+/** Messages and replies. */
 import { describe, expect, test } from "bun:test";
 import { HybridLogicalClock } from "../../../src/kernel/index.ts";
 import { eventually, failure, random } from "../../channel/support.ts";
@@ -10,7 +10,7 @@ export function messages(setting: Setting): void {
   const { create } = setting;
 
   describe("messages", () => {
-    test("a payload of any size comes back as it was", async () => {
+    test("payloads of all sizes come back unchanged", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { payloadBytes: 1024 });
       const next = random(3);
@@ -21,7 +21,7 @@ export function messages(setting: Setting): void {
       }
     });
 
-    test("a reply says whose it is and what it answers", async () => {
+    test("a reply has the kernel's id and the correlation id", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const before = runtime.clock.tick();
@@ -38,7 +38,7 @@ export function messages(setting: Setting): void {
       expect(HybridLogicalClock.compare(reply.timestamp, next.timestamp)).toBe(-1);
     });
 
-    test("the sender may use its memory again at once, and so may the receiver", async () => {
+    test("sender and receiver may reuse their memory at once", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const payload = words(1);
@@ -53,7 +53,7 @@ export function messages(setting: Setting): void {
       expect(replies[1]!.payload[0]).toBe(1);
     });
 
-    test("a view into other memory is sent, and nothing around it", async () => {
+    test("of a view, only its own bytes are sent", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const memory = Uint8Array.from({ length: 64 }, (_, i) => i);
@@ -61,7 +61,7 @@ export function messages(setting: Setting): void {
       expect([...payload]).toEqual([13, 14, 15, 16, 17, 18, 19, 20, 21]);
     });
 
-    test("any view is sent as its bytes, and so is a whole buffer", async () => {
+    test("views of all types and whole buffers are sent as bytes", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const bytes = Uint8Array.from({ length: 64 }, (_, i) => 200 + i);
@@ -85,7 +85,7 @@ export function messages(setting: Setting): void {
       expect((await kernel.receive()).payload).toEqual(bytes.slice(0, 2));
     });
 
-    test("one message at a time, in order", async () => {
+    test("messages are handled one at a time, in order", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "counter");
       const sums = await Promise.all(Array.from({ length: 200 }, (_, i) => kernel.call({ payload: words(i) })));
@@ -93,7 +93,7 @@ export function messages(setting: Setting): void {
       expect(sums.map(({ payload }) => word(payload))).toEqual(sums.map((_, i) => (sum += i)));
     });
 
-    test("the highest priority first, and of one the oldest", async () => {
+    test("messages are handled by priority, then by age", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { outputCapacity: 1 });
       await block(kernel);
@@ -108,7 +108,7 @@ export function messages(setting: Setting): void {
       expect(got).toEqual(expected);
     });
 
-    test("the body is not given what is past its deadline", async () => {
+    test("a message past its deadline is not handled", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "counter", { outputCapacity: 1 });
       await block(kernel);
@@ -125,7 +125,7 @@ export function messages(setting: Setting): void {
   });
 
   describe("call and receive", () => {
-    test("a call takes its own reply, and leaves the others", async () => {
+    test("a call takes only its own reply", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       await kernel.send({ payload: words(1) });
@@ -144,7 +144,7 @@ export function messages(setting: Setting): void {
       expect(kernel.tryReceive()).toBeNull();
     });
 
-    test("those who wait to receive are served in order", async () => {
+    test("receivers are served in order", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       const receives = [kernel.receive(), kernel.receive(), kernel.receive()];
@@ -152,7 +152,7 @@ export function messages(setting: Setting): void {
       expect((await Promise.all(receives)).map(({ payload }) => word(payload))).toEqual([0, 1, 2]);
     });
 
-    test("nothing comes: receive and call end with TIMEOUT, and the next ones are as before", async () => {
+    test("receive and call without a reply end with TIMEOUT, and the next ones work", async () => {
       await using runtime = await create();
       const silent = await start(setting, runtime, "silent");
       await failure("TIMEOUT", () => silent.receive({ timeoutMs: 5 }));
@@ -217,7 +217,7 @@ export function messages(setting: Setting): void {
       });
     }
 
-    test("a payload that shrinks while it waits for room", async () => {
+    test("a payload that shrinks during its wait is refused", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 2 });
       const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
@@ -231,7 +231,7 @@ export function messages(setting: Setting): void {
       expect((await kernel.call({ payload })).payload).toEqual(payload);
     });
 
-    test("a limit that is none", async () => {
+    test("invalid limits are refused", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo");
       for (const timeoutMs of [-1, Number.NaN, "5" as never]) {

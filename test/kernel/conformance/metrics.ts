@@ -1,4 +1,4 @@
-/** What is counted: the same traffic comes to the same numbers, whatever the kernels run on. */
+/** Metrics: the same messages give the same counts on all backends. */
 import { describe, expect, test } from "bun:test";
 import type { Kernel, KernelRuntime } from "../../../src/kernel/index.ts";
 import { eventually, failure, PATIENT } from "../../channel/support.ts";
@@ -13,11 +13,11 @@ export function counts(setting: Setting): void {
   /** A software device compiles the bodies of some of these for seconds. */
   const it = (name: string, run: () => Promise<void>) => test(name, run, PATIENT);
 
-  /** Until a kernel has handled so many. */
+  /** Resolves when a kernel has handled `count` messages. */
   const handled = (kernel: Kernel, count: number) =>
     eventually(() => kernel.metrics.handled >= count, `${kernel.id} has handled ${count}`);
 
-  /** What all kernels of a runtime have handled is what they say. */
+  /** Expects the runtime's count to be the sum of its kernels' counts. */
   const expectSum = (runtime: KernelRuntime, ...kernels: Kernel[]) =>
     expect(runtime.metrics.messagesProcessed).toBe(kernels.reduce((sum, { metrics }) => sum + metrics.handled, 0));
 
@@ -45,7 +45,7 @@ export function counts(setting: Setting): void {
       expect(runtime.k2k!.metrics).toEqual(K2K);
     });
 
-    it("of what waits, and is refused by a full queue", async () => {
+    it("of waiting messages, and of messages that a full queue refuses", async () => {
       await using runtime = await create();
       const echo = await start(setting, runtime, "echo", { inputCapacity: 4, outputCapacity: 1 });
       await block(echo);
@@ -76,7 +76,7 @@ export function counts(setting: Setting): void {
       await echo.receive();
       await eventually(() => echo.metrics.pending === 0, "nothing waits");
       expect(echo.metrics).toEqual({ ...NONE, handled: 2, expired: 5 });
-      // A clock that is ahead of the time stands still: what may wait 0 ms is late all the same.
+      // A clock ahead of the time of day does not advance with it: a deadline of 0 ms passes all the same.
       const { physicalMicros, ...stamp } = runtime.clock.tick();
       runtime.clock.update({ ...stamp, physicalMicros: physicalMicros + 30e6 });
       await echo.send({ payload: words(6), deadlineMs: 0 });
@@ -108,7 +108,7 @@ export function counts(setting: Setting): void {
       expect(target.metrics).toEqual({ ...NONE, handled: 20, replies: 20 });
       expect(runtime.k2k!.metrics).toEqual({ ...K2K, delivered: 20 });
       expectSum(runtime, forward, target);
-      // Over two kernels, and answered by the second.
+      // The call passes two kernels, and the second one replies.
       const pass = await start(setting, runtime, "pass", { routes: ["first", "second"] });
       const first = await start(setting, runtime, "echo", { id: "first" });
       expect((await pass.call({ payload: words(7), type: 1 })).source).toBe("first");
@@ -117,7 +117,7 @@ export function counts(setting: Setting): void {
       expect(runtime.k2k!.metrics).toEqual({ ...K2K, delivered: 21 });
     });
 
-    it("of messages to a kernel that is full, one that rests, and none at all", async () => {
+    it("of messages to a full, a deactivated and an absent kernel", async () => {
       await using runtime = await create();
       const relay = await start(setting, runtime, "relay");
       const target = await start(setting, runtime, "echo", { id: "target", inputCapacity: 2, outputCapacity: 1 });
@@ -144,7 +144,7 @@ export function counts(setting: Setting): void {
       expect(relay.metrics).toEqual({ ...NONE, handled: 8 });
     });
 
-    it("what other kernels have sent is handled at the end of a kernel that may", async () => {
+    it("terminate with drainMs handles messages of other kernels", async () => {
       await using runtime = await create();
       const relay = await start(setting, runtime, "relay");
       const target = await start(setting, runtime, "echo", { id: "target", inputCapacity: 4, outputCapacity: 1 });
@@ -157,7 +157,7 @@ export function counts(setting: Setting): void {
       expect(target.metrics).toEqual({ ...NONE, handled: 4 });
     });
 
-    it("of messages that are too large for the kernel that they are for", async () => {
+    it("of messages that are too large for their kernel", async () => {
       await using runtime = await create();
       const relay = await start(setting, runtime, "relay");
       const target = await start(setting, runtime, "echo", { id: "target", payloadBytes: 8 });
@@ -169,7 +169,7 @@ export function counts(setting: Setting): void {
       expect(target.metrics).toEqual({ ...NONE, handled: 1 });
     });
 
-    it("a shutdown waits for what kernels have sent each other, and says what it handled", async () => {
+    it("a shutdown handles messages between kernels, and counts them", async () => {
       const runtime = await create();
       const relay = await start(setting, runtime, "relay");
       const target = await start(setting, runtime, "counter", { id: "target" });

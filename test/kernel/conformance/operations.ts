@@ -1,7 +1,7 @@
 /** A body that does atomic operations on its state: as a handler and in WGSL. */
 import type { Handler } from "../../../src/kernel/index.ts";
 
-/** What a word becomes, by the names that WGSL has for the operations; a message's type is the place among them. */
+/** The new word, by the operation's name in WGSL. A message's type is the operation's index. */
 export const operations: Record<string, (word: number, value: number, expected: number) => number> = {
   load: (word) => word,
   store: (_, value) => value,
@@ -25,10 +25,10 @@ export const operations: Record<string, (word: number, value: number, expected: 
 };
 export const NAMES = Object.keys(operations);
 
-/** The words of a message: which word, the value of the first of so many invocations, what is expected there. */
+/** The words of a message: index of the word, value of the first invocation, number of invocations, expected word. */
 export const PARTS = { index: 0, value: 1, invocations: 2, expected: 3 } as const;
 
-/** Replies with the word as it was before, and as it is then. In a handler nobody comes between a read and a write. */
+/** Replies with the old and the new word. A handler's operations are atomic, because it runs alone. */
 export const atomics: Handler = ({ type, payload }, { state }) => {
   const given = new Uint32Array(payload.slice().buffer);
   const words = new Uint32Array(state.buffer, state.byteOffset, state.byteLength / 4);

@@ -1,4 +1,4 @@
-/** Queues that are full: nothing is lost, and whoever sends learns of it. */
+/** Full queues: no message is lost without an error for its sender. */
 import { describe, expect, test } from "bun:test";
 import { settled } from "../../channel/conformance/sending.ts";
 import { failure, random } from "../../channel/support.ts";
@@ -9,7 +9,7 @@ export function queues(setting: Setting): void {
   const { create } = setting;
 
   describe("full queues", () => {
-    test("while no reply has room, messages wait in the input, and then there", async () => {
+    test("messages wait in the input while replies are full, and then for the input", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 4, outputCapacity: 1 });
       await block(kernel);
@@ -27,7 +27,7 @@ export function queues(setting: Setting): void {
       expect(kernel.metrics).toMatchObject({ pending: 0, replies: 0 });
     });
 
-    test("nobody overtakes those who wait for room", async () => {
+    test("a send does not overtake waiting sends", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 1, outputCapacity: 1 });
       await block(kernel);
@@ -38,7 +38,7 @@ export function queues(setting: Setting): void {
       await Promise.all(sends);
     });
 
-    test("a send, or a call, that found no room in time was not sent", async () => {
+    test("a send or a call with TIMEOUT for a full input was not sent", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 1, outputCapacity: 1 });
       await block(kernel);
@@ -53,7 +53,7 @@ export function queues(setting: Setting): void {
       expect(kernel.tryReceive()).toBeNull();
     });
 
-    test("more calls at once than any queue has room for", async () => {
+    test("more concurrent calls than the queues' capacity are all answered", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 8, outputCapacity: 8 });
       const calls = Array.from({ length: 500 }, (_, i) => kernel.call({ payload: words(i) }));
@@ -61,7 +61,7 @@ export function queues(setting: Setting): void {
       expect(replies.map(({ payload }) => word(payload))).toEqual(replies.map((_, i) => i));
     });
 
-    test("many at once, in order and each its own, whatever room there is", async () => {
+    test("many concurrent calls get their own replies in order, at all capacities", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 8, outputCapacity: 4 });
       const payloads = Array.from({ length: 100 }, (_, i) => words(...Array(i % 7).fill(i)));
@@ -83,7 +83,7 @@ export function queues(setting: Setting): void {
       expect(kernel.tryReceive()).toBeNull();
     });
 
-    test("calls, sends and receives of several at once: each message is answered once", async () => {
+    test("concurrent calls, sends and receives: each message is answered once", async () => {
       await using runtime = await create();
       const next = random(17);
       const kernels = await Promise.all(
@@ -119,7 +119,7 @@ export function queues(setting: Setting): void {
       );
     });
 
-    test("a sender that is faster than the receiver", async () => {
+    test("a sender that is faster than the receiver loses no message", async () => {
       await using runtime = await create();
       const kernel = await start(setting, runtime, "echo", { inputCapacity: 4, outputCapacity: 2 });
       const count = 300;

@@ -24,7 +24,7 @@ export function structs({ create, source }: Setting): void {
   }
 
   describe("messages of structs", () => {
-    test("a value is sent and called with, and a value comes back", async () => {
+    test("send and call take values, and receive and call give values", async () => {
       await using runtime = await create();
       const kernel = await mover(runtime);
       const { payload } = await kernel.call({ payload: motion });
@@ -40,7 +40,7 @@ export function structs({ create, source }: Setting): void {
       expect(waiting.payload).toEqual(moved as never);
     });
 
-    test("bytes are sent as they are, from another kernel too", async () => {
+    test("bytes are sent unchanged, also from another kernel", async () => {
       await using runtime = await create();
       const kernel = await mover(runtime);
       expect((await kernel.call({ payload: Motion.pack(motion) })).payload).toEqual(moved as never);
@@ -48,7 +48,7 @@ export function structs({ create, source }: Setting): void {
       expect((await kernel.receive()).payload).toEqual(moved as never);
     });
 
-    test("a value that is none is refused with the member's name, and the kernel goes on", async () => {
+    test("an invalid value is refused with the member's name, and the kernel goes on", async () => {
       await using runtime = await create();
       const kernel = await mover(runtime);
       for (const [wrong, named] of [
@@ -81,7 +81,7 @@ export function structs({ create, source }: Setting): void {
     test("a reply that is too short for its struct rejects the call", async () => {
       await using runtime = await create();
       const kernel = await runtime.launch("echo", { source: source("echo") as never, request: Motion, reply: Moved });
-      // An echo of bytes knows no structs: on the cpu it gives the value back as it came, which is no Moved.
+      // The echo replies with the bytes of a Motion, which are too few for a Moved.
       await kernel.activate();
       const failed = kernel.call({ payload: motion });
       const error = await failed.then(
@@ -92,7 +92,7 @@ export function structs({ create, source }: Setting): void {
       expect(error.message).toContain("Moved");
     });
 
-    test("launch: payloads have room for the structs, and what is no struct is refused", async () => {
+    test("launch makes payloads as large as the structs, and refuses other values than structs", async () => {
       await using runtime = await create();
       const options = { source: source("move") as never, request: Motion, reply: Moved };
       await failure("INVALID_ARGUMENT", () => runtime.launch("k", { ...options, payloadBytes: Moved.size - 4 }));

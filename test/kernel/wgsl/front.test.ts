@@ -1,4 +1,4 @@
-/** The front end alone: what a user's part becomes, what is refused, and what errors say. */
+/** The front end: the changed text of a user's part, refusals, and naga's reports. */
 import { describe, expect, test } from "bun:test";
 import type { Target } from "../../../src/kernel/wgsl/extensions.ts";
 import { BUILT_IN, Front, PREFIX } from "../../../src/kernel/wgsl/front.ts";
@@ -10,7 +10,7 @@ const PROVIDED = new Map([
   ["Push", "lf_s_"],
 ]);
 const front = (text: string) => new Front(text, { provided: PROVIDED, extensions: ["f16", "subgroups"], target });
-/** What naga is given, with one blank for many. */
+/** The text for naga, with single blanks. */
 const given = (text: string) => front(text).text.replaceAll(PREFIX, "°").replace(/ +/g, " ").trim();
 
 function fault(text: string): string {
@@ -28,11 +28,7 @@ describe("names that the user's part declares", () => {
     ["a function", "fn min(a: u32) -> u32 { return min(a); }", "fn °min(a: u32) -> u32 { return °min(a); }"],
     ["a type", "struct vec4 { a: u32 } alias f = vec4;", "struct °vec4 { a: u32 } alias °f = °vec4;"],
     ["a value", "const n = 1; var<private> m = n;", "const °n = 1; var<private> °m = °n;"],
-    [
-      "also where they are of a local",
-      "const n = 1; fn f(n: u32) { let f = n; }",
-      "const °n = 1; fn °f(°n: u32) { let °f = °n; }",
-    ],
+    ["also as locals", "const n = 1; fn f(n: u32) { let f = n; }", "const °n = 1; fn °f(°n: u32) { let °f = °n; }"],
     [
       "not as members",
       "const a = 1; struct S { a: u32, @size(a) b: u32 } fn f(s: S) { let x = s.a + s . a; }",
@@ -60,13 +56,13 @@ describe("names that the user's part declares", () => {
   for (const [name, text, want] of cases) test(`get a prefix: ${name}`, () => expect(given(text)).toBe(want));
 });
 
-test("every break becomes the one that naga knows, and comments blanks", () => {
+test("line breaks become \\n, and comments become blanks", () => {
   const made = front("//a\r\n/*\u2028*/fn f(){}//\u0085\v\f\r");
   expect(made.text).toBe(`   \n  \n  fn ${PREFIX}f(){}  \n\n\n\n`);
   expect(made.lines).toBe(7);
 });
 
-describe("an endless loop at the end of a function that gives something", () => {
+describe("an endless loop at the end of a function with a result", () => {
   const cases: [string, string, string][] = [
     ["a loop", "fn f() -> u32 { loop { if a { return 1u; } } }", "loop { if a { return 1u; } } return u32();}"],
     [
@@ -76,7 +72,7 @@ describe("an endless loop at the end of a function that gives something", () => 
     ],
     ["one in a branch", "fn f() -> u32 { if a { loop { } } else { return 1u; } }", "{ loop { } return u32();} else"],
     [
-      "one with a switch and a loop that are left",
+      "a loop with a switch and a loop that breaks leave",
       "fn f() -> u32 { loop { switch a { default { break; } } while b { break; } } }",
       "} } return u32();}",
     ],
@@ -99,7 +95,7 @@ describe("an endless loop at the end of a function that gives something", () => 
   }
 });
 
-test("attributes that turn warnings off are left out", () => {
+test("diagnostic attributes are left out", () => {
   expect(given("@diagnostic(off, a.b) @must_use fn f() -> u32 { @diagnostic(off, c) if d { } }")).toBe(
     "@must_use fn °f() -> u32 { if d { } }",
   );
@@ -123,7 +119,7 @@ describe("overrides", () => {
   });
 });
 
-test("replaced built-in functions are the library's, unless the user has them", () => {
+test("replaced built-in functions are the library's, unless the user declares them", () => {
   const made = front("fn f() { let a = pack4xU8(vec4(1u)); let b = a.pack4xU8; }");
   expect(made.text).toContain(`${BUILT_IN}pack4xU8(vec4`);
   expect(made.text).toContain("a.pack4xU8");
@@ -131,7 +127,7 @@ test("replaced built-in functions are the library's, unless the user has them", 
   expect(front("fn pack4xU8() {}").used.size).toBe(0);
 });
 
-test("what structs give has their prefix, unless the user has it", () => {
+test("names of structs have their prefix, unless the user declares them", () => {
   const made = front("fn f(a: Push) -> Push { return Push(a.Push); } struct S { Push: u32 }");
   expect(made.text).toContain("f(a: lf_s_Push) -> lf_s_Push { return lf_s_Push(a.Push); } struct");
   expect(made.text).toContain("{ Push: u32 }");
@@ -139,12 +135,12 @@ test("what structs give has their prefix, unless the user has it", () => {
   expect(front("struct Push { a: u32 } fn f(a: Push) {}").used.size).toBe(0);
 });
 
-describe("what is refused", () => {
+describe("refused are", () => {
   const cases: [string, string, string][] = [
     ["a buffer", "\n@group(0) @binding(0) var<storage> a: u32;", "a resource of its own in line 2: @group"],
     ["a buffer, in pieces", "@\n/*\n*/group(0) var x: u32;", "a resource of its own in line 3: @group"],
     [
-      "a buffer without a place",
+      "a buffer without a binding",
       "var<storage, read_write> a: u32;",
       "a resource of its own in line 1: var<storage,read_write> a",
     ],
@@ -161,7 +157,7 @@ describe("what is refused", () => {
     ["naga's own entry points", "@task fn a() {}", "an entry point, or a part of one in line 1: @task"],
     ["the library's names", "fn a() { /* // */ lf_x(); }", "a name of the library's own in line 1: lf_x"],
     [
-      "the library's names, behind every break",
+      "the library's names, behind each kind of line break",
       "// a\u2028 fn f() { LfX(); }",
       "a name of the library's own in line 2: LfX",
     ],
@@ -183,10 +179,10 @@ describe("what is refused", () => {
   for (const [name, text, want] of cases) test(name, () => expect(fault(text)).toBe(want));
 });
 
-describe("naga's words", () => {
+describe("naga's reports", () => {
   const source = "/* é日 */ const min = 1;\n\tfn f() { /*日*/ let a = min + nope + min; }";
   const made = front(source);
-  test("have the user's names, columns and marks", () => {
+  test("have the user's names, columns and carets", () => {
     const line = made.text.split("\n")[1] as string;
     const column = line.indexOf("nope");
     const report = [

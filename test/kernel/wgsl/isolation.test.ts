@@ -1,4 +1,4 @@
-/** Bodies that reach for what is not theirs: another kernel's state, the library's buffers and functions. */
+/** Hostile bodies that try to reach another kernel's state, and the library's buffers and functions. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { LavaFlowError } from "../../../src/errors.ts";
 import { GpuDevice } from "../../../src/gpu/device.ts";
@@ -9,14 +9,14 @@ import { Bare, type Launched, words, wordsOf } from "../port.ts";
 /** A software device compiles a body for half a second, and more on a busy machine. */
 setDefaultTimeout(120_000);
 
-/** What overwrites all states, where it gets at the memory that has them. */
+/** Declares the memory of all states, and overwrites it. */
 const SCAN = (memory: string) =>
   `fn scan() { for (var i = 0u; i < arrayLength(&${memory}); i++) { ${memory}[i] = 0xdeadu; } }`;
 const CALL = "fn on_message(m: Message) { scan(); reply(4u); }";
 const BREAKS = ["\n", "\v", "\f", "\r", "\r\n", "\u0085", "\u2028", "\u2029"];
 const STORE = "var<storage, read_write> words: array<u32>;";
 
-/** Each with the line that the refusal names. */
+/** Refused bodies, with the line of the refusal. */
 const REFUSED: [string, string, number][] = [
   ["the library's buffer", `${CALL}\n${SCAN("lf_store")}`, 2],
   ["behind a comment of a block with // in it", `${CALL}\n/* // */ ${SCAN("lf_store")}`, 2],
@@ -33,7 +33,7 @@ const REFUSED: [string, string, number][] = [
   ["by a constant of the library's", `${CALL}\nfn scan() { let k = LF_FUEL; }`, 2],
   ["the fuel", "fn on_message(m: Message) {\n loop { lf_fuel = vec2(1u, 1u); } }", 2],
   [
-    "the fuel, as a local of its name",
+    "a local with the name of the fuel",
     "fn on_message(m: Message) {\n var lf_fuel = vec2(1u, 1u); loop { lf_fuel.x = 1u; } }",
     2,
   ],
@@ -44,13 +44,13 @@ const REFUSED: [string, string, number][] = [
     1,
   ],
   ["the prefix of names", "fn on_message(m: Message) {}\nfn lf_u_on_message() {}", 2],
-  ["a buffer at the place of the library's", `\n@group(0) @binding(2) ${STORE}\n${SCAN("words")} ${CALL}`, 2],
+  ["a buffer with the binding of the library's", `\n@group(0) @binding(2) ${STORE}\n${SCAN("words")} ${CALL}`, 2],
   [
     "the same with comments and breaks",
     `\n@/* // */group/*\r*/(0)\u2028@\tbinding(2) ${STORE} ${SCAN("words")} ${CALL}`,
     2,
   ],
-  ["the same without a place", `\n\n${STORE} ${SCAN("words")} ${CALL}`, 3],
+  ["the same without a binding", `\n\n${STORE} ${SCAN("words")} ${CALL}`, 3],
   [
     "the same behind an alias",
     `alias A = array<u32>;\nvar < storage , read_write > words : A; ${SCAN("words")} ${CALL}`,
@@ -76,7 +76,7 @@ const REFUSED: [string, string, number][] = [
   ["a null character", `${CALL} fn scan() {}\n\0${SCAN("lf_store")}`, 2],
 ];
 
-/** They are taken, and reach nothing. */
+/** Accepted bodies, which change no other kernel's memory. */
 const HARMLESS: [string, string][] = [
   [
     "names of the library's functions",
@@ -84,24 +84,24 @@ const HARMLESS: [string, string][] = [
     fn on_message(m: Message) { set_state(0u, 1u); set_reply(0u, state(0u)); reply(4u); }`,
   ],
   [
-    "a clamp that does not",
+    "a clamp without effect",
     `fn min(a: u32, b: u32) -> u32 { return a; } fn select(a: u32, b: u32, c: bool) -> u32 { return b; }
     fn arrayLength(a: ptr<function, u32>) -> u32 { return 0xffffffffu; }
     fn on_message(m: Message) { for (var i = 0u; i < 5000u; i++) { set_reply(i, 0xdeadu); set_state(i + 16u, 0xdeadu); set_out(i, 0xdeadu); }
       set_reply(0u, 7u); reply(0xffffffffu); }`,
   ],
   [
-    "barriers that are none",
+    "barriers without effect",
     `fn workgroupBarrier() {} fn storageBarrier() {} fn workgroupUniformLoad(a: u32) -> u32 { return 0u; }
     fn on_message(m: Message) { workgroupBarrier(); storageBarrier(); set_reply(0u, 7u + workgroupUniformLoad(1u)); reply(4u); }`,
   ],
   [
-    "types that are others",
+    "redeclared types",
     `alias u32 = i32; struct vec4 { a: f32 } struct array { b: f32 } struct atomic { c: f32 }
     fn on_message(m: Message) { set_reply(bitcast<vec2u>(vec2<u32>(0, 0)).x, bitcast<vec2u>(vec2<u32>(7, 0)).x); reply(vec2u(4, 0).x); }`,
   ],
   [
-    "an index beyond everything",
+    "an index beyond all memory",
     `var<private> own: array<u32, 4>; var<workgroup> all: array<u32, 4>;
     fn at(p: ptr<private, array<u32, 4>>, i: u32) { (*p)[i] = 0xdeadu; }
     fn on_message(m: Message) { for (var i = 0u; i < 9000u; i++) { own[i * 77u] = 0xdeadu; all[0u - i] = 0xdeadu; at(&own, i * 1001u); }
@@ -116,7 +116,7 @@ async function refusal(made: Promise<unknown>): Promise<LavaFlowError> {
   return error;
 }
 
-describe("is refused, with the line", () => {
+describe("refused with the line:", () => {
   for (const [name, wgsl, line] of REFUSED) {
     test(name, async () => {
       const { message } = await refusal(toKernel(wgsl, 1, "the thief"));
@@ -144,7 +144,7 @@ describe.skipIf(!vulkan)("on a device", () => {
   });
 
   for (const [name, wgsl] of HARMLESS) {
-    test(`reaches nothing: ${name}`, async () => {
+    test(`changes no other kernel: ${name}`, async () => {
       const kept = Array.from({ length: 16 }, (_, i) => 0xc0ffee00 + i);
       await bare.call(victim, words(...kept));
       const thief = await bare.launch(wgsl);

@@ -1,4 +1,4 @@
-/** The lexer: against the rules of WGSL, and over random rows of tokens. */
+/** The lexer: compared with the rules of WGSL, and on random sequences of tokens. */
 import { describe, expect, test } from "bun:test";
 import { Fault, type Token, type TokenKind, tokensOf } from "../../../src/kernel/wgsl/lexer.ts";
 import { random, seed } from "../../channel/support.ts";
@@ -14,11 +14,11 @@ const fault = (text: string): string => {
   throw new Error(`no fault: ${text}`);
 };
 
-/** Every break of WGSL, by its name. */
+/** All line breaks of WGSL. */
 const BREAKS = ["\n", "\v", "\f", "\r", "\r\n", "\u0085", "\u2028", "\u2029"];
 
 describe("comments", () => {
-  test("of a line end at every line break of WGSL", () => {
+  test("of a line end at each line break of WGSL", () => {
     for (const end of BREAKS) {
       const tokens = tokensOf(`a // b${end}c`);
       expect(tokens.map(({ text }) => text)).toEqual(["a", " ", "// b", end, "c"]);
@@ -26,7 +26,7 @@ describe("comments", () => {
     }
   });
 
-  test("of a block may be nested, and know no comments of lines", () => {
+  test("of a block may be nested, and contain no line comments", () => {
     expect(kinds("/* // */a")).toEqual(["comment /* // */", "name a"]);
     expect(kinds("/* /* */ // */a")).toEqual(["comment /* /* */ // */", "name a"]);
     expect(kinds("/**/a/*/**/b*/c")).toEqual(["comment /**/", "name a", "comment /*/**/b*/", "name c"]);
@@ -34,17 +34,17 @@ describe("comments", () => {
     expect(kinds("// /* \na")).toEqual(["comment // /* ", "break \n", "name a"]);
   });
 
-  test("of a block that do not end are a fault in the line where they begin", () => {
+  test("of a block without an end are a fault in their first line", () => {
     expect(fault("\n/* /* */\n\n")).toBe("a comment without an end in line 2: /*");
   });
 
-  test("of a block count the lines in them", () => {
+  test("of a block count their lines", () => {
     for (const end of BREAKS) expect(tokensOf(`/*${end}${end}*/ a`).at(-1)).toMatchObject({ text: "a", line: 3 });
   });
 });
 
 describe("names", () => {
-  test("are those of Unicode", () => {
+  test("follow Unicode", () => {
     for (const name of ["a", "_a", "a_", "é", "中文", "π2", "Δt", "A1_", "_1", "𝐱"]) {
       expect(kinds(name)).toEqual([`name ${name}`]);
     }
@@ -62,18 +62,18 @@ describe("names", () => {
 
 describe("numbers", () => {
   const good = `0 1 12i 7u 0u 3f 4h 0x1F 0XaBu 0xfi 1.5 .5 1. 1.5f 1e3 1.e-3h .5E+2f 1e3f 0x1.8 0x1.8p3 0x.8p-1f 0x1p4h 0x1.p+2 00.5`;
-  test("of every form are one token", () => {
+  test("of each form are one token", () => {
     for (const text of good.split(" ")) expect(kinds(text)).toEqual([`number ${text}`]);
   });
 
-  test("of no form of WGSL are faults", () => {
+  test("of other forms are faults", () => {
     for (const text of ["7li", "7lu", "1.0lf", "012", "1ui", "0x", "1e", "0x1.8f1x", "1.5u", "3d", "1_000", "1.x"]) {
       expect(fault(text)).toBe(`a number that WGSL does not have in line 1: ${text}`);
     }
   });
 });
 
-/** Random rows, whose tokens are known. */
+/** Random sequences of known tokens. */
 class Rows {
   readonly #next: () => number;
 
@@ -91,7 +91,7 @@ class Rows {
         ? this.#comment(depth + 1)
         : this.#pick(["//", " ", "fn f", "*", "é", ...BREAKS, "@", "日", "{", "'"]),
     );
-    // A star or a slash beside the comment's own ends would be one with it.
+    // Blanks: a star or a slash next to the comment's ends would change them.
     return `/* ${inner.join(" ")} */`;
   }
 
@@ -111,13 +111,13 @@ class Rows {
       else if (kind === "number") tokens.push([kind, this.#pick(["0", "1u", "0x1.8p3f", ".5", "1.", "2e-3h", "9i"])]);
       else
         tokens.push([kind, this.#pick(["->", "&&", "+=", "<", ">", "(", ")", "{", "}", "@", ".", ";", "_", "/", "*"])]);
-      // One that a blank, or a break behind a comment of a line, keeps from the next one.
+      // A separator: a blank, a comment, or a break, which must follow a line comment.
       const between = this.#apart();
       if (between[0] === "blank") tokens.push(between);
       else tokens.push(["blank", " "], between);
       if (between[1].startsWith("//")) tokens.push(["break", this.#pick(BREAKS)]);
       const last = tokens.at(-1) as [TokenKind, string];
-      // CR and LF are one break, and blanks in a row are one token.
+      // CR and LF are one break, and adjacent blanks are one token.
       if (last[1] === "\r") last[1] = "\r\n";
       if (last[0] === "blank") tokens.push(["symbol", ";"]);
     }
@@ -125,7 +125,7 @@ class Rows {
   }
 }
 
-test("random rows of tokens are found as they were made", () => {
+test("random sequences of tokens are found again", () => {
   const rows = new Rows(seed("rows of tokens"));
   for (let round = 0; round < 400; round++) {
     const row = rows.row(60);
@@ -139,7 +139,7 @@ test("random rows of tokens are found as they were made", () => {
   }
 });
 
-test("random text is tokens without a gap, or a fault with a line", () => {
+test("random text gives tokens for every character, or a fault with a line", () => {
   const next = random(seed("random text"));
   const parts = [
     "/*",

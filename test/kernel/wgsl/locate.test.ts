@@ -1,9 +1,9 @@
-/** Lines of what naga refuses without a place. */
+/** Lines of errors that naga reports without a position. */
 import { describe, expect, test } from "bun:test";
 import { toKernel } from "../../../src/kernel/shader/shader.ts";
 import { failure } from "../../channel/support.ts";
 
-/** Each with a wrong statement, and its line. What stands around it is right. */
+/** Bodies with one invalid statement, and its line. */
 const REFUSED: [string, string, number][] = [
   ["an index into a number", "fn on_message() {\n var r = 0u;\n r = r[1];\n reply(4u); }", 3],
   ["a member of an index into a number", "fn on_message() {\n let r = 0u;\n reply(r[0].x); }", 3],
@@ -49,7 +49,7 @@ fn on_message() {\n reply(g(f()).x);\n }`,
   ],
 ];
 
-describe("naga names no place, and the line is found", () => {
+describe("the line of an error without a position is found:", () => {
   for (const [name, wgsl, line] of REFUSED) {
     test(name, async () => {
       const { message } = await failure("SHADER_INVALID", () => toKernel(wgsl, 1, "it"));
@@ -58,7 +58,7 @@ describe("naga names no place, and the line is found", () => {
     });
   }
 
-  test("outside of functions there is none", async () => {
+  test("an error outside of functions has no line", async () => {
     const wgsl = "var<private> a: array<u32, 642289353u>;\nfn on_message() {\n}";
     expect((await failure("SHADER_INVALID", () => toKernel(wgsl, 1, "it"))).message).not.toContain("in line");
   });

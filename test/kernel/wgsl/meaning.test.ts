@@ -1,6 +1,6 @@
 /**
- * What statements of WGSL come to, by the rules of its specification, on a device: those that random bodies (test/bodies) do not
- * have. A body of many functions, one for each row, is a kernel; `message.kind` says which of them answers.
+ * The results of statements by the rules of WGSL's specification, on a device: of statements that random bodies
+ * (test/bodies) do not have. A kernel's body has one function for each row; `message.kind` selects the function.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../../src/gpu/device.ts";
@@ -11,10 +11,13 @@ import { Bare, words, wordsOf } from "../port.ts";
 setDefaultTimeout(240_000);
 
 const PAYLOAD = words(3, 0, 0xffffffff, 0x80000000, 7);
-/** Functions of one kernel: more of them compile faster than one at a time, and a function's variables have room. */
+/** Functions of one kernel: together they compile faster than one at a time, and they fit the limits of a body. */
 const TOGETHER = 24;
 
-/** Name, declarations, statements that set r, which is 0, and what it has to be. Names that end in 1 become the row's own. */
+/**
+ * Name, declarations, statements that set r, which is 0 at first, and the expected r. Names that end in 1 are made
+ * unique.
+ */
 const ROWS = `
 compound order ¦ var<private> a1: u32; fn f1() -> u32 { a1 = 100u; return 1u; } ¦ a1 = 5u; a1 += f1(); r = a1; ¦ 6
 compound order member ¦ var<private> a1: vec2u; fn f1() -> u32 { a1.x = 100u; return 1u; } ¦ a1.x = 5u; a1.x -= f1(); r = a1.x; ¦ 4
@@ -174,7 +177,7 @@ const rows = ROWS.trim()
 describe.skipIf(!vulkan)("statements", () => {
   for (let from = 0; from < rows.length; from += TOGETHER) {
     const some = rows.slice(from, from + TOGETHER);
-    test(`come to what the specification says: ${some[0]?.name} to ${some.at(-1)?.name}`, async () => {
+    test(`have the specified results: ${some[0]?.name} to ${some.at(-1)?.name}`, async () => {
       const functions = some.map(
         ({ declarations, statements }, kind) =>
           `${declarations}\nfn row_${kind}_(message: Message) -> u32 { var r = 0u; ${statements} return r; }`,

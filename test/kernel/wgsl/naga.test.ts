@@ -1,4 +1,4 @@
-/** naga's instance: it can be thrown away, its stack is large, and nothing of what it refuses stays. */
+/** naga's instance: it is replaced after a crash, its stack is large, and refused modules are freed. */
 import { describe, expect, test } from "bun:test";
 import { NagaCrash, NagaRefusal, naga } from "../../../src/kernel/wgsl/naga.ts";
 import { withStack } from "../../../src/kernel/wgsl/stack.ts";
@@ -30,7 +30,7 @@ test("an instance that has panicked is not used again", async () => {
   expect(await naga()).toBe(second);
 });
 
-test("one that has refused is used again, and keeps nothing", async () => {
+test("an instance that has refused a module is used again, and frees the module", async () => {
   const translator = await naga();
   for (const [source, text] of [
     ["fn f( {", /expected/],
@@ -46,14 +46,14 @@ test("one that has refused is used again, and keeps nothing", async () => {
   expect(await naga()).toBe(translator);
 });
 
-test("what goes too deep says so", async () => {
+test("isTooDeep is true for a crash by too many levels", async () => {
   const translator = await naga();
   const deep = MAIN(`o[0] = ${"~".repeat(100_000)}o[1];`);
   expect(thrown(() => translator.wgslToSpirv(deep, { debug: true }))).toMatchObject({ isTooDeep: true });
   expect((await naga()).wgslToSpirv(GOOD, { debug: true }).length).toBeGreaterThan(0);
 }, 60_000);
 
-test("names are in what is translated for debugging, and only there", async () => {
+test("only SPIR-V with debug information has names", async () => {
   const translator = await naga();
   const has = (debug: boolean) => {
     const words = translator.wgslToSpirv(MAIN("var some_name = o[1]; o[0] = some_name;"), { debug });
@@ -62,7 +62,7 @@ test("names are in what is translated for debugging, and only there", async () =
   expect([has(true), has(false)]).toEqual([true, false]);
 });
 
-test("MSL is made of SPIR-V", async () => {
+test("SPIR-V is translated to MSL", async () => {
   const translator = await naga();
   const text = translator.spirvToMsl(translator.wgslToSpirv(GOOD, { debug: false }), [2, 4]);
   expect(text).toContain("#include <metal_stdlib>");
@@ -70,12 +70,12 @@ test("MSL is made of SPIR-V", async () => {
 });
 
 describe("a larger stack", () => {
-  /** A module of WebAssembly with a memory of `pages` and globals; its sections as the specification has them. */
+  /** A WebAssembly module with a memory of `pages` pages, and globals. */
   const module = (memory: number[], globals: number[]) =>
     Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, memory.length, ...memory, 6, globals.length, ...globals]);
   const GLOBAL = [1, 0x7f, 1, 0x41, 0x80, 0x80, 0xc0, 0, 0x0b]; // 1 MiB
 
-  test("lies behind the memory, and the pointer begins at its end", () => {
+  test("lies behind the initial memory, and the stack pointer starts at its top", () => {
     const made = withStack(module([1, 0, 17], GLOBAL));
     expect(WebAssembly.validate(made)).toBe(true);
     // 17 + 1024 pages, and the same in bytes, with a sign.

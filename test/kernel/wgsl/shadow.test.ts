@@ -1,4 +1,4 @@
-/** A body's own declarations with names that WGSL or the library has: they work for the body, and change nothing else. */
+/** A body's declarations with names of WGSL or the library: they apply to the body only. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../../src/gpu/device.ts";
 import { toKernel } from "../../../src/kernel/shader/shader.ts";
@@ -10,7 +10,7 @@ setDefaultTimeout(120_000);
 
 const list = (text: string) => text.trim().split(/\s+/);
 
-/** Of WGSL, sections 6 and 17, that compute shaders have. */
+/** Predeclared names of compute shaders (WGSL, sections 6 and 17). */
 const FUNCTIONS = list(`
   bitcast all any select arrayLength abs acos acosh asin asinh atan atanh atan2 ceil clamp cos cosh countLeadingZeros
   countOneBits countTrailingZeros cross degrees determinant distance dot dot4U8Packed dot4I8Packed exp exp2 extractBits
@@ -23,13 +23,13 @@ const FUNCTIONS = list(`
 const TYPES = list(`
   bool i32 f32 f16 vec2 vec3 vec4 vec2i vec3i vec4i vec2u vec3u vec4u vec2f vec3f vec4f mat2x2 mat2x3 mat2x4 mat3x2 mat3x3
   mat3x4 mat4x2 mat4x3 mat4x4 mat2x2f mat3x3f mat4x4f array atomic ptr sampler texture_2d i64 f64 u64`);
-/** Those of the library that a body uses, and names that only it has. */
+/** The library's names: those for bodies, and internal ones. */
 const LIBRARY = list(`
   payload payload_f32 state state_f32 set_state set_state_f32 set_reply_f32 set_out set_out_f32 send_to
   state_atomic_add state_atomic_max_i32 main message ring body
   thread turn read write read_write storage uniform private function workgroup`);
 
-/** What a body with all of these names, and every invocation of its workgroup, replies: 64 words that the body makes of one. */
+/** The reply of a body with all of these names: 64 words that its invocations compute from one word. */
 const PROBE = (declarations: string, value: string) => `${declarations}
   fn on_message(m: Message) {
     var sum = 0u;
@@ -59,13 +59,13 @@ describe.skipIf(!vulkan)("on a device", () => {
     await kernel.kernel.close();
   }
 
-  test("every predeclared function may be the body's own", async () => {
+  test("a body may declare every predeclared function", async () => {
     const own = FUNCTIONS.map((name, i) => `fn ${name}(a: u32, b: u32) -> u32 { return a + ${i}u * b; }`);
     const sum = FUNCTIONS.map((name) => `${name}(1u, 2u)`).join(" + ");
     await replies(PROBE(own.join("\n"), sum), FUNCTIONS.length ** 2);
   });
 
-  test("every predeclared type may be the body's own", async () => {
+  test("a body may declare every predeclared type", async () => {
     const own = TYPES.map(
       (name, i) => `struct ${name} { a: u32, b: u32 } fn of_${i}() -> u32 { return ${name}(${i}u, 1u).a; }`,
     );
@@ -73,7 +73,7 @@ describe.skipIf(!vulkan)("on a device", () => {
     await replies(PROBE(own.join("\n"), sum), (TYPES.length * (TYPES.length - 1)) / 2);
   });
 
-  test("u32 may be the body's own", async () => {
+  test("a body may declare u32", async () => {
     await replies(
       "alias u32 = i32; fn f(a: u32) -> u32 { return a - 1; }\n" +
         PROBE("", "bitcast<vec2u>(vec2<u32>(f(0), 0)).x & 7"),
@@ -81,24 +81,24 @@ describe.skipIf(!vulkan)("on a device", () => {
     );
   });
 
-  test("every name of the library's may be the body's own", async () => {
+  test("a body may declare every name of the library's functions", async () => {
     const own = LIBRARY.map((name, i) => `const ${name} = ${i}u;`);
     await replies(PROBE(own.join("\n"), LIBRARY.join(" + ")), (LIBRARY.length * (LIBRARY.length - 1)) / 2);
   });
 
-  test("a reply stays within its bound, whatever min is", async () => {
+  test("a reply stays within its limit where a body declares min", async () => {
     const thief = await bare.launch(`
       fn min(a: u32, b: u32) -> u32 { return a; }
       fn on_message(m: Message) { for (var i = 0u; i < 64u; i++) { set_reply(i, 0x41414141u); } reply(65536u); }`);
     expect((await bare.call(thief, words(1))).payload.length).toBe(256);
   });
 
-  test("one of them may be the body's own beside the others", async () => {
+  test("a body may declare one packed function and use the others", async () => {
     const own = "fn unpack4xU8(e: u32) -> vec4<u32> { return vec4(7u); }";
     await replies(PROBE(own, "dot4U8Packed(0x01020304u, 0x02020202u) + unpack4xU8(1u).x"), 20 + 7);
   });
 
-  test("built-in functions of four integers in a word", async () => {
+  test("packed built-in functions give the specified results", async () => {
     const kernel = await bare.launch(`fn on_message(m: Message) {
       let a = payload(0u); let b = payload(1u);
       let u = vec4(a, b, a >> 8u, b >> 16u); let i = bitcast<vec4<i32>>(u);
@@ -136,7 +136,7 @@ describe.skipIf(!vulkan)("on a device", () => {
   validationIsSilent();
 });
 
-test("one name after the other is translated", async () => {
+test("bodies that declare a name each are translated", async () => {
   for (const name of [...FUNCTIONS, ...TYPES, ...LIBRARY]) {
     await toKernel(
       `fn ${name}(a: u32) -> u32 { return a; } fn on_message(m: Message) { set_reply(0u, ${name}(7u)); }`,

@@ -1,4 +1,4 @@
-/** Large bodies: what is done for each of their parts does not grow with the whole. */
+/** Large bodies: the work for each part does not grow with the whole. */
 import { describe, expect, spyOn, test } from "bun:test";
 // @ts-expect-error: its types are those of its exports; with this attribute it is a path.
 import wasm from "../../../node_modules/naga-wasm/dist/wasm/naga_bg.wasm" with { type: "file" };
@@ -15,10 +15,10 @@ import { failure } from "../../channel/support.ts";
 
 const repeat = (count: number, of: (i: number) => string) => Array.from({ length: count }, (_, i) => of(i)).join(" ");
 
-describe("naga's steps to an expression", () => {
+describe("naga's steps to a new expression", () => {
   const read = async () => new Uint8Array(await Bun.file(wasm).arrayBuffer());
 
-  test("are one: the loop is where it is looked for", async () => {
+  test("become one: naga's module has the loop", async () => {
     const before = await read();
     const after = withSteps(before);
     const changed = [...after.keys()].filter((at) => after[at] !== before[at]);
@@ -27,7 +27,7 @@ describe("naga's steps to an expression", () => {
     expect(withSteps(after)).toEqual(after);
   });
 
-  test("lead to the same expressions", async () => {
+  test("reach the same expressions", async () => {
     const [slow, fast] = await Promise.all(
       [await read(), withSteps(await read())].map(
         async (module) => new Naga(await WebAssembly.compile(withStack(module))),
@@ -43,8 +43,8 @@ describe("naga's steps to an expression", () => {
   });
 });
 
-describe("loops that nothing leaves", () => {
-  /** How often tokens are read. */
+describe("endless loops", () => {
+  /** Counts the reads of tokens. */
   function reads(text: string): { reads: number; tokens: number; found: number } {
     const module = moduleOf(tokensOf(text));
     let reads = 0;
@@ -69,13 +69,13 @@ describe("loops that nothing leaves", () => {
       COUNT,
     ],
     [
-      "words that begin loops",
+      "keywords of loops",
       `fn f() -> u32 { ${repeat(COUNT, () => "loop")} loop { ${repeat(COUNT, () => "while")} } }`,
       1,
     ],
   ];
   for (const [name, text, found] of cases) {
-    test(`are found with some reads of each token: ${name}`, () => {
+    test(`are found with a constant number of reads of each token: ${name}`, () => {
       const counted = reads(text);
       expect(counted.found).toBe(found);
       expect(counted.reads).toBeLessThan(10 * counted.tokens);
@@ -83,7 +83,7 @@ describe("loops that nothing leaves", () => {
   }
 });
 
-test("marks below a long line are moved with some looks at each of its characters", () => {
+test("carets below a long line are moved with a constant number of reads of each character", () => {
   const COUNT = 2000;
   const front = new Front(`fn f() {} fn g() { ${repeat(COUNT, () => "f();")} nope(); }`, {
     provided: new Map(),
@@ -110,7 +110,7 @@ test("marks below a long line are moved with some looks at each of its character
   expect(measured).toBeLessThan(5 * front.text.length);
 });
 
-test("a function may have thousands of loops: their bounds take no room", async () => {
+test("thousands of loops in a function do not count towards its memory limit", async () => {
   const { spirv } = await toKernel(
     `fn on_message(m: Message) { var x = 1u; ${repeat(1500, (i) => `while x < ${i}u { x *= 2u; }`)} set_reply(0u, x); }`,
     1,
@@ -119,7 +119,7 @@ test("a function may have thousands of loops: their bounds take no room", async 
   expect(spirv.length).toBeGreaterThan(1500);
 });
 
-test("calls that come to more than a driver can write out are refused, with the line", async () => {
+test("too many instructions after inlining are refused with the line", async () => {
   const doubling = (levels: number) =>
     `fn f0(a: u32) -> u32 { return a + 1u; }
 ${Array.from({ length: levels }, (_, i) => `fn f${i + 1}(a: u32) -> u32 { return f${i}(a) + f${i}(a + 1u); }`).join("\n")}

@@ -1,4 +1,4 @@
-/** What structs give a body, beside what the body declares: neither can reach the other. */
+/** Names of structs and of a body are separate. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { KernelRuntime, type Struct, struct } from "../../../src/kernel/index.ts";
 import { toKernel } from "../../../src/kernel/shader/shader.ts";
@@ -13,7 +13,7 @@ setDefaultTimeout(120_000);
 const Part = struct("Part", { at: "vec3f", count: "i32" });
 const Push = struct("Push", { part: Part, list: array("u32", 3), sign: "i32", weight: "f32" });
 const push = { part: { at: [1, -2, 0.5], count: -7 }, list: [4, 5, 4_000_000_000], sign: -1, weight: 0.25 } as const;
-/** It moves what it is sent by one, each number. */
+/** Adds 1 to each number of its message. */
 const moved = {
   part: { at: [2, -1, 1.5], count: -6 },
   list: Uint32Array.of(5, 6, 4_000_000_001),
@@ -21,7 +21,7 @@ const moved = {
   weight: 1.25,
 };
 
-/** By the names that a body may give its own things; what they are to it is not what the accessors need. */
+/** Declarations of a body with names that the accessors use for other things. */
 const SHADOWING: [string, string, string][] = [
   [
     "types",
@@ -66,7 +66,7 @@ describe.skipIf(!vulkan)("on a device", () => {
   }
 
   for (const [name, declarations, statements] of SHADOWING) {
-    test(`a body's own ${name} are not those of the accessors`, async () => {
+    test(`a body's ${name} do not change the accessors`, async () => {
       const state = name.includes("structs") ? "push" : "state_Push(1u)";
       expect(await answer(BODY(declarations, statements).replace("state_Push_again(1u)", state))).toEqual(
         moved as never,
@@ -74,7 +74,7 @@ describe.skipIf(!vulkan)("on a device", () => {
     });
   }
 
-  test("structs and members may have names that WGSL and the library have", async () => {
+  test("structs and members may have names of WGSL and of the library", async () => {
     await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
     const f32 = struct("f32", { bitcast: "i32", vec3: "vec3f" });
     const select = struct("select", { f32, u32: array("u32", 2), payload: "f32", lf_store: "u32" });
@@ -97,7 +97,7 @@ describe.skipIf(!vulkan)("on a device", () => {
     expect((await kernel.call({ payload })).payload).toEqual({ bitcast: 315, vec3: [2, 4, 6] });
   });
 
-  test("a struct that is larger than a function's variables is a message all the same", async () => {
+  test("a struct larger than the memory limit of a function's variables can be a message", async () => {
     await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
     const Large = struct("Large", { words: array("u32", 3000) });
     const source = {
@@ -119,7 +119,7 @@ describe("a body with structs", () => {
   const made = (wgsl: string, ...structs: Struct[]) =>
     toKernel(wgsl, 1, "it", undefined, undefined, new StructLibrary(structs as never));
 
-  test("is translated with those functions that it names, and what they call", async () => {
+  test("is translated with the functions that it names and those that they call", async () => {
     const size = async (wgsl: string) => (await made(`fn on_message() { ${wgsl} }`, Push as never)).spirv.length;
     const none = await size("");
     const inner = await size("_ = payload_Part(0u);");
@@ -130,7 +130,7 @@ describe("a body with structs", () => {
     expect(await size("var state_Push = 1u; state_Push++;")).toBeGreaterThan(none);
   });
 
-  test("has its own names in what naga says of it, and its own lines", async () => {
+  test("has its own names and lines in naga's reports", async () => {
     const wgsl = "fn on_message(message: Message) {\n  let a = payload_Push(0u);\n  let b: Part = a;\n}";
     const { message } = await failure("SHADER_INVALID", () => made(wgsl, Push as never));
     expect(message).toContain("wgsl:3:7");
@@ -143,14 +143,14 @@ describe("a body with structs", () => {
     expect(wrong.message).not.toContain("lf_");
   });
 
-  test("can't name the library's part of them", async () => {
+  test("can't use the prefix of structs", async () => {
     for (const name of ["lf_s_payload_Push(0u)", "lf_s_Push()"]) {
       const error = await failure("SHADER_INVALID", () => made(`fn on_message() {\n _ = ${name}; }`, Push as never));
       expect(error.message).toContain("a name of the library's own in line 2");
     }
   });
 
-  test("is refused where a struct has a name that WGSL reserves; a handler is not", async () => {
+  test("is refused for a struct with a reserved name; a handler is not", async () => {
     await using runtime = await KernelRuntime.create({ backend: "cpu" });
     for (const [refused, text] of [
       [struct("A", { target: "u32" }), '"target"'],
