@@ -15,12 +15,8 @@ const LEFT: Record<string, string> = {
     "bell, bells, beside, bulk, lane, lanes, mail, mark, marks, meet, nobody, piece, pieces, place, room, settle, so many, way",
   "src/channel": "barred, bell, lane, let go, look, piece, place, room, settle, way",
   "src/native": "bell, foreign, look, piece, room, settle",
-  "test/bodies": "lane, nobody, place, places",
   "test/channel": "way",
-  "test/kernel": "beside, home, mark, nobody, piece, pieces, place, so many, somebody, terms, whoever",
   "test/mpi": "beside, boards, look",
-  "test/process": "beside, look, nobody, place",
-  "test/random": "room, whoever",
 };
 
 const left = new Set(

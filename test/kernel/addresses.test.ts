@@ -1,17 +1,17 @@
-/** Numbers and names of kernels: a long run leaves nothing of those that are gone. */
+/** Numbers and names of kernels: removed kernels leave no entries. */
 import { expect, test } from "bun:test";
 import { Addresses } from "../../src/kernel/base/addresses.ts";
 import { Fifo } from "../../src/native/fifo.ts";
 import { random } from "../channel/support.ts";
 
-test("a number is given once, and its name goes with it", () => {
+test("a number is given once, and has no name after its kernel was removed", () => {
   const addresses = new Addresses();
   const first = addresses.add("k");
   expect([first, addresses.nameOf(first), addresses.numberOf("k")]).toEqual([1, "k", 1]);
   addresses.remove(first);
   expect([addresses.nameOf(first), addresses.numberOf("k")]).toEqual(["#1", undefined]);
   expect(addresses.add("k")).toBe(2);
-  // What was removed does not take the next one's name away.
+  // A second removal does not remove the name's new number.
   addresses.remove(first);
   expect(addresses.numberOf("k")).toBe(2);
   expect(addresses.nameOf(0)).toBe("host");
@@ -31,12 +31,12 @@ test("the newest 4,096 kernels of other runtimes keep their numbers", () => {
   expect(addresses.nameOf(kernel)).toBe("k");
 });
 
-test("a queue gives what it got, in order, whatever its length", () => {
+test("a Fifo keeps the order at every length", () => {
   const queue = new Fifo<number>();
   const plain: number[] = [];
   const next = random(11);
   for (let i = 0; i < 20_000; i++) {
-    // Longer and longer at first, then shorter.
+    // The queue grows in the first half and shrinks in the second.
     if (next() < (i < 10_000 ? 0.6 : 0.4)) {
       queue.push(i);
       plain.push(i);

@@ -1,4 +1,4 @@
-/** Bodies of kernels on a GPU, over a device that compiles at once and does not look at the signal. */
+/** Bodies of kernels on a GPU, over a device that compiles at once and ignores the signal. */
 import { expect, test } from "bun:test";
 import type { KernelSpec } from "../../src/kernel/backend/backend.ts";
 import { Bodies } from "../../src/kernel/backend/bodies.ts";

@@ -1,4 +1,4 @@
-/** A browser without a screen, told what to do as https://www.w3.org/TR/webdriver2/ says. */
+/** A headless browser, controlled through https://www.w3.org/TR/webdriver2/. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export const chromium = requires(
   `${driver === null ? "chromedriver" : "chromium"} is not on the path`,
 );
 
-/** The key of an element in what a driver answers. */
+/** The key of an element's id in a driver's answers. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
 export class Browser implements AsyncDisposable {
@@ -60,13 +60,13 @@ export class Browser implements AsyncDisposable {
     await this.#ask("POST", `${this.#session}/url`, { url });
   }
 
-  /** The body of a function, and what it returns. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the page's script gives
+  /** Runs the body of a function in the page and returns its result. */
+  // biome-ignore lint/suspicious/noExplicitAny: the script may return any value
   run(script: string, ...args: unknown[]): Promise<any> {
     return this.#ask("POST", `${this.#session}/execute/sync`, { script, args });
   }
 
-  /** Asks the page again and again, until it says something that is true. */
+  /** Runs a script until its result is truthy; returns the result. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async until(script: string, ...args: unknown[]): Promise<any> {
     const limit = performance.now() + 30_000;
@@ -77,7 +77,7 @@ export class Browser implements AsyncDisposable {
     }
   }
 
-  /** Presses the mouse at a place of an element, counted from its middle. */
+  /** Clicks on an element, at an offset from its centre. */
   async click(selector: string, x: number, y: number): Promise<void> {
     const origin = await this.#ask("POST", `${this.#session}/element`, { using: "css selector", value: selector });
     const actions = [
@@ -88,7 +88,7 @@ export class Browser implements AsyncDisposable {
     await this.#ask("POST", `${this.#session}/actions`, { actions: [{ type: "pointer", id: "mouse", actions }] });
   }
 
-  /** A PNG. */
+  /** The screenshot, a PNG. */
   async screenshot(): Promise<Buffer> {
     return Buffer.from(await this.#ask("GET", `${this.#session}/screenshot`), "base64");
   }
@@ -109,7 +109,7 @@ export class Browser implements AsyncDisposable {
   }
 }
 
-/** It says on which port it listens, once it does. */
+/** The port that the driver prints when it listens. */
 async function portOf(output: ReadableStream<Uint8Array>): Promise<string> {
   let said = "";
   const decoder = new TextDecoder();

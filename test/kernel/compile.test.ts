@@ -1,4 +1,6 @@
-/** A driver that takes its time over a shader: the event loop turns, other kernels answer, and a launch can be given up. */
+/**
+ * A shader that the driver compiles for seconds: the event loop turns, other kernels answer, launches can be aborted.
+ */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -33,7 +35,7 @@ describe.skipIf(!vulkan || !inSoftware)("while the driver compiles a large body"
     expect(turns).toBeGreaterThan(10);
   });
 
-  test("other kernels answer, and a launch that is given up leaves its id free", async () => {
+  test("other kernels answer, and an aborted launch leaves its id free", async () => {
     const wgsl = "fn on_message(m: Message) { set_reply(0u, payload(0u)); reply(4u); }";
     const echo = await runtime.launch("echo", { source: { wgsl } });
     await echo.activate();

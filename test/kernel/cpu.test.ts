@@ -1,4 +1,4 @@
-/** Kernels on the CPU do all that kernels have to, in this thread and in Workers; and what handlers can do wrong. */
+/** The conformance suite on the CPU, on this thread and in Workers; and handlers that fail. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Handler, type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
 import { eventually, failure, PATIENT } from "../channel/support.ts";
@@ -26,7 +26,7 @@ async function active(runtime: KernelRuntime, id: string, handler: Handler, opti
 }
 
 test.each(lying(64).filter(([, view]) => view instanceof Uint8Array))(
-  "%s that says something else is a message of what it is, and a reply",
+  "%s with overridden properties is sent and replied by its real bytes",
   async (_, view) => {
     await using runtime = await create();
     const got: number[][] = [];
@@ -41,7 +41,7 @@ test.each(lying(64).filter(([, view]) => view instanceof Uint8Array))(
 );
 
 describe("a handler that fails", () => {
-  test("by throwing: the call learns why, and the next message is handled", async () => {
+  test("by throwing rejects the call with its error, and the next message is handled", async () => {
     await using runtime = await create();
     const kernel = await active(runtime, "k", ({ payload }) => {
       if (word(payload) === 13) throw new RangeError("thirteen");
@@ -52,7 +52,7 @@ describe("a handler that fails", () => {
     expect(error.cause).toBeInstanceOf(RangeError);
     expect(error.message).toContain("thirteen");
     expect(word((await good).payload)).toBe(14);
-    // Who only sent does not wait for an answer: it is counted.
+    // A message without a call is only counted.
     await kernel.send({ payload: words(13) });
     await kernel.call({ payload: words(1) });
     expect(kernel.metrics).toMatchObject({ errors: 2, lastError: { code: "HANDLER_FAILED" } });
@@ -74,7 +74,7 @@ describe("a handler that fails", () => {
     });
   }
 
-  test("by being async: the call is refused, and what the promise comes to concerns nobody else", async () => {
+  test("by being async rejects the call, and the promise's rejection is handled", async () => {
     await using runtime = await create();
     const unhandled: unknown[] = [];
     const note = (error: unknown) => unhandled.push(error);
@@ -95,7 +95,7 @@ describe("a handler that fails", () => {
     }
   });
 
-  test("by sending where it can't", async () => {
+  test("by an invalid sendTo throws in the handler", async () => {
     await using runtime = await create();
     const target = await active(runtime, "target", handlers.echo, { inputCapacity: 1, outputCapacity: 1 });
     const codes: unknown[] = [];
@@ -108,7 +108,7 @@ describe("a handler that fails", () => {
       }
     };
     const kernel = await active(runtime, "k", ({ payload }, { sendTo }) => {
-      attempt(() => sendTo("nobody", payload));
+      attempt(() => sendTo("absent", payload));
       attempt(() => sendTo("a/b/c", payload));
       attempt(() => sendTo("target", "text" as never));
       attempt(() => sendTo("target", new Uint8Array(300)));
@@ -133,7 +133,7 @@ describe("the event loop", () => {
   /** Sends itself each message that it gets. */
   const restless: Handler = ({ payload }, { sendTo }) => sendTo("restless", payload);
 
-  test("goes round while a kernel sends to itself for ever, and other kernels are served", async () => {
+  test("turns while a kernel sends to itself without end, and other kernels are served", async () => {
     await using runtime = await create();
     const kernel = await active(runtime, "restless", restless);
     const echo = await active(runtime, "echo", handlers.echo);
@@ -146,7 +146,7 @@ describe("the event loop", () => {
     expect(await kernel.terminate()).toEqual({ drained: 0, rejected: 1 });
   });
 
-  test("goes round while somebody calls again as soon as there is an answer", async () => {
+  test("turns while a caller calls again after each answer", async () => {
     await using runtime = await create();
     const echo = await active(runtime, "echo", handlers.echo);
     let over = false;
@@ -158,14 +158,14 @@ describe("the event loop", () => {
     expect(calls).toBeGreaterThan(0);
   });
 
-  test("a shutdown does not wait for ever for such kernels", async () => {
+  test("a shutdown ends kernels that always have messages", async () => {
     const runtime = await create();
     const kernel = await active(runtime, "restless", restless);
     await kernel.send({ payload: words(1) });
     expect((await runtime.shutdown({ drainMs: 20 })).rejected).toBe(1);
   });
 
-  test("a handler may change its own kernel's state", async () => {
+  test("a handler may deactivate and terminate its own kernel", async () => {
     await using runtime = await create();
     let ended: Promise<unknown> | undefined;
     const kernel: Kernel = await active(runtime, "k", ({ payload }) => {
@@ -178,7 +178,7 @@ describe("the event loop", () => {
   });
 });
 
-test("a long run keeps nothing of kernels that are gone, of calls that gave up and of messages to nobody", async () => {
+test("ended kernels, ended calls and undelivered messages leave no memory", async () => {
   await using runtime = await create({ k2k: { deliveryTimeoutMs: 0 } });
   const gone: WeakRef<object>[] = [];
   const silent = await active(runtime, "silent", handlers.silent);
@@ -186,7 +186,7 @@ test("a long run keeps nothing of kernels that are gone, of calls that gave up a
     const kernel = await active(runtime, `k${i % 7}`, handlers.echo);
     const call = kernel.call({ payload: words(i) });
     const late = failure("NO_REPLY", () => silent.call({ payload: words(i) }));
-    const lost = runtime.k2k!.send("host", `nobody${i}`, words(i));
+    const lost = runtime.k2k!.send("host", `absent${i}`, words(i));
     gone.push(new WeakRef(kernel), new WeakRef(call), new WeakRef(late), new WeakRef(lost));
     await Promise.all([call, late, lost]);
     await kernel.terminate();

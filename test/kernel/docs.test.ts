@@ -1,5 +1,5 @@
 /**
- * docs/kernels.md and the README's kernels: the programs run as they stand there, and every piece of code on the page is a
+ * docs/kernels.md and the README's kernels: the programs run as printed, and every code block of the page is a
  * part of one of them.
  */
 import { describe, expect, test } from "bun:test";
@@ -15,7 +15,7 @@ privateDirectory();
 
 const EXAMPLES = join(ROOT, "docs/examples");
 
-/** Without the spaces at both ends of each line: a piece may be indented otherwise than in its program. */
+/** A text without the spaces at both ends of each line: a block may be indented otherwise than in its program. */
 const plain = (text: string) =>
   text
     .split("\n")
@@ -40,7 +40,7 @@ describe("the README's kernels", () => {
   const [, ...lines] = readFileSync(join(EXAMPLES, "relay.ts"), "utf8").split("\n");
   const output = /^```text\n([^`]*)```$/m.exec(readme.split(lines.join("\n"))[1] ?? "")?.[1]?.trim();
 
-  test("are docs/examples/relay.ts, and print what it says there", async () => {
+  test("are docs/examples/relay.ts, and print the README's output", async () => {
     expect(output).toEndWith("on vulkan");
     expect(await run("relay", ["cpu"])).toEqual([(output as string).replace("vulkan", "cpu")]);
   }, 120_000);
@@ -55,13 +55,13 @@ describe("the README's kernels", () => {
 });
 
 describe("docs/kernels.md", () => {
-  test("every piece of code is a part of a program in docs/examples", () => {
+  test("every code block is a part of a program in docs/examples", () => {
     const files = [...new Glob("**/*.ts").scanSync(EXAMPLES)];
     const programs = files.map((name) => plain(readFileSync(join(EXAMPLES, name), "utf8")));
     const page = readFileSync(join(ROOT, "docs/kernels.md"), "utf8");
-    const pieces = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => plain(code as string));
-    expect(pieces.length).toBeGreaterThan(10);
-    expect(pieces.filter((piece) => !programs.some((program) => program.includes(piece)))).toEqual([]);
+    const blocks = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => plain(code as string));
+    expect(blocks.length).toBeGreaterThan(10);
+    expect(blocks.filter((block) => !programs.some((program) => program.includes(block)))).toEqual([]);
   });
 
   const TOUR = [
@@ -115,7 +115,7 @@ describe("docs/kernels.md", () => {
       expect(alone).toHaveLength(8);
       expect(both.map((lines) => lines.length)).toEqual([4, 4]);
       expect(both.flat().sort()).toEqual(alone.sort());
-      // Nearer to the hot side it is warmer, and the plate is as warm in the south as in the north.
+      // Temperatures fall with the distance from the hot side, and are symmetric in north and south.
       const warm = alone.map((line) => Number(line.split(" ")[2]));
       expect(warm[0]).toBeGreaterThan(warm[1] as number);
       expect(warm[0]).toBeCloseTo(warm[4] as number, 3);

@@ -1,4 +1,4 @@
-/** The bytes of a message, and what is said of bytes that are none. */
+/** The bytes of a message, and the errors for invalid bytes. */
 import { describe, expect, test } from "bun:test";
 import { checkHeader, pack, unpack } from "../../src/kernel/base/envelope.ts";
 import { writeHeader } from "../../src/kernel/base/header.ts";
@@ -17,7 +17,7 @@ const message: Message = {
   deadlineMicros: 1_700_000_000_999_999,
 };
 
-test("each field is where the layout says", () => {
+test("each field has the offset of the layout", () => {
   const view = new DataView(pack(message).buffer);
   expect(view.byteLength).toBe(256 + 9);
   const u64 = (at: number) => view.getBigUint64(at, true);
@@ -41,7 +41,7 @@ test("a message is unpacked from bytes at any address", () => {
   }
 });
 
-test("what was packed is unpacked, whatever its size", () => {
+test("messages of all sizes are unpacked as they were packed", () => {
   expect(unpack(pack(message))).toEqual(message);
   for (const size of [0, 1, 255, 256, 70_000]) {
     const other: Message = { ...message, payload: new Uint8Array(size).fill(size), priority: 0, deadlineMicros: 0 };
@@ -49,7 +49,7 @@ test("what was packed is unpacked, whatever its size", () => {
   }
 });
 
-test("a header somewhere in a ring: nothing around it is touched", () => {
+test("writeHeader changes no word around the header", () => {
   const bytes = new Uint8Array(1024).fill(0xaa);
   writeHeader(new Uint32Array(bytes.buffer), 384 / 4, message);
   const { payload, ...rest } = message;
@@ -58,7 +58,7 @@ test("a header somewhere in a ring: nothing around it is touched", () => {
   expect(bytes.subarray(384 + 128).every((byte) => byte === 0xaa)).toBe(true);
 });
 
-describe("bytes from elsewhere", () => {
+describe("hostile bytes", () => {
   const wrong: [string, (view: DataView) => void, RegExp][] = [
     ["magic", (view) => view.setUint8(0, 0), /RINGKERN/],
     ["version", (view) => view.setUint32(8, 2, true), /version 2, not 1/],
@@ -79,7 +79,7 @@ describe("bytes from elsewhere", () => {
     ["deadline", (view) => view.setBigUint64(104, 2n ** 63n, true), /deadline/],
   ];
   for (const [name, spoil, words] of wrong) {
-    test(`a wrong ${name}`, async () => {
+    test(`with a wrong ${name} are CORRUPT_SEGMENT`, async () => {
       const bytes = pack(message);
       spoil(new DataView(bytes.buffer));
       const error = await failure("CORRUPT_SEGMENT", () => unpack(bytes));
@@ -87,12 +87,12 @@ describe("bytes from elsewhere", () => {
     });
   }
 
-  test("too few bytes", async () => {
+  test("that are too few are CORRUPT_SEGMENT", async () => {
     const bytes = pack(message);
     for (const size of [0, 8, 255]) await failure("CORRUPT_SEGMENT", () => unpack(bytes.subarray(0, size)));
   });
 
-  test("any bytes at all are a message or an error, never something else", async () => {
+  test("that are random are a message or CORRUPT_SEGMENT", async () => {
     const next = random(7);
     let refused = 0;
     for (let i = 0; i < 5000; i++) {

@@ -1,4 +1,4 @@
-/** Extensions of WGSL in bodies: 16-bit floats and subgroups, where the device has them; refused by their names where not. */
+/** Extensions of WGSL in bodies, f16 and subgroups: their results, and the refusals on devices without them. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice, type SubgroupOperation } from "../../src/gpu/device.ts";
 import { HaloExchange, KernelRuntime } from "../../src/kernel/index.ts";
@@ -36,7 +36,7 @@ afterAll(async () => {
 const bitsOf = (value: number) => new Uint32Array(Float32Array.of(value).buffer)[0] as number;
 
 describe.skipIf(!f16)("f16", () => {
-  test("sums and products are those of 16-bit floats", async () => {
+  test("sums and products have the precision of f16", async () => {
     const kernel = await bare.launch(`enable f16;
       fn on_message(m: Message) {
         let a = f16(payload_f32(0u));
@@ -54,7 +54,7 @@ describe.skipIf(!f16)("f16", () => {
     }
   });
 
-  test("in variables of all kinds, whose indices stay inside, and which count two bytes each", async () => {
+  test("in variables of all address spaces: indices are clamped, and an element counts two bytes", async () => {
     const kernel = await bare.launch(
       `enable f16;
       struct Pair { a: f16, b: vec3h }
@@ -91,7 +91,9 @@ describe.skipIf(!f16)("f16", () => {
   });
 });
 
-/** An operation of each thread's value `v`, with `id` and `size` of its subgroup; and of whose, by id, it is what. */
+/**
+ * An operation on each thread's value `v`, with `id` and `size` of its subgroup; and the expected result by the ids.
+ */
 type Operation = [wgsl: string, model: (all: readonly number[], id: number) => number | undefined];
 const sum = (all: readonly number[]) => all.reduce((a, b) => (a + b) >>> 0, 0);
 const product = (all: readonly number[]) => all.reduce((a, b) => Math.imul(a, b) >>> 0, 1);
@@ -135,7 +137,7 @@ const OPERATIONS: Partial<Record<SubgroupOperation, readonly Operation[]>> = {
     ["quadSwapDiagonal(v)", (all, id) => all[id ^ 3]],
   ],
 };
-/** Not a multiple of what GPUs have for a subgroup, 32 for example. */
+/** No multiple of common subgroup sizes, 32 for example. */
 const THREADS = 40;
 
 describe.skipIf(!subgroups)("subgroups", () => {
@@ -160,7 +162,7 @@ describe.skipIf(!subgroups)("subgroups", () => {
         );
         const next = random(THREADS);
         for (let round = 0; round < 3; round++) {
-          // Few of the first round's are odd, so that votes are not all the same.
+          // Few values of the first round are odd, so that votes differ.
           const values = Array.from({ length: THREADS }, () => (next() * 2 ** 32) >>> 0).map((v) =>
             round === 0 && next() < 0.9 ? (v & ~1) >>> 0 : v,
           );
@@ -205,7 +207,7 @@ describe.skipIf(!subgroups)("subgroups", () => {
   });
 });
 
-describe("what a device does not have", () => {
+describe("an extension that a device does not have", () => {
   const old: Target = { ...PLAIN, name: "GPU 7 (Old)" };
   const some: Target = { name: "GPU 8 (Some)", f16: true, subgroups: ["basic", "vote"], subgroupF16: false };
   const body = (statement: string) => `fn on_message(m: Message) {\n ${statement} }`;
@@ -240,7 +242,7 @@ describe("what a device does not have", () => {
     });
   }
 
-  test("is not needed by a body that only enables it, however that is written", async () => {
+  test("is accepted in a body that only enables it, in every form of the directive", async () => {
     const all: Target = { ...some, subgroups: ["basic", "vote", "arithmetic"] };
     for (const directives of [
       "enable f16;",

@@ -1,4 +1,4 @@
-/** Bad luck with the GPU that kernels run on: Vulkan is the system's, with failures on demand (shim/test/support). */
+/** Kernels on a GPU whose driver fails: the system's Vulkan, with failures on demand (shim/test/support). */
 import { describe, expect, test } from "bun:test";
 import { PATIENT } from "../cli/cli.ts";
 import { faultLibrary, scenario } from "../gpu/fault.ts";
@@ -22,7 +22,7 @@ interface After {
 }
 
 describe.skipIf(!usable)("kernels on a GPU that fails", () => {
-  // Swallowed work never ends: then whoever looks for its end learns of the loss.
+  // The submission is swallowed and never ends: the query and the wait for its end report the loss.
   const lost = "vkQueueSubmit=0,vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4";
   for (const [name, fault, text, again] of [
     ["lost at a submission", "vkQueueSubmit=-4", /vkQueueSubmit|lost/i, 0],
@@ -32,7 +32,7 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
     ["lost while the next one waits", "vkGetSemaphoreCounterValue=-4,vkWaitSemaphores=-4", /lost/i, 6],
   ] as const) {
     test(
-      `${name}: all kernels learn of it, and closing works`,
+      `${name}: every kernel fails with the reason, and closing works`,
       async () => {
         const [before, one, other, after] = (await run("fails", { fault, again })) as [
           unknown,
@@ -59,7 +59,7 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
   }
 
   test(
-    "that gets nothing done for 10 s: the kernel that it works for is ended, and nobody waits to stop or close",
+    "that ends no submission for 10 s: its kernel fails, and deactivating and closing do not wait",
     async () => {
       const [before, one, other, after] = (await run("away", {})) as [unknown, Outcome[], Outcome[], unknown];
       expect(before).toEqual([[1], [2]]);
@@ -79,7 +79,7 @@ describe.skipIf(!usable)("kernels on a GPU that fails", () => {
   );
 
   test(
-    "that has no memory left: an error for who asks, and no harm for who has some",
+    "without free memory: a launch and a create reject, and launched kernels go on",
     async () => {
       const [opened, launched, answer] = (await run("short", { fault: "vkAllocateMemory=-2" })) as [
         Outcome,

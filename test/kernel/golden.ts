@@ -1,4 +1,4 @@
-/** Texts that are held by files: LAVA_FLOW_GOLDEN=write writes them anew, to be read before they are committed. */
+/** Compares texts with golden files. LAVA_FLOW_GOLDEN=write rewrites the files: review them before a commit. */
 import { expect } from "bun:test";
 import { join } from "node:path";
 

@@ -1,39 +1,42 @@
-/** Grids of tiles for tests: what is in them, and what ought to be. */
+/** Grids of tiles for tests: their content before and after an exchange. */
 import type { HaloExchange, HaloGrid } from "../../src/kernel/index.ts";
 
-type Place = [number, number, number];
-/** What a cell of the whole grid has. */
-export type Cells = (place: Place) => number;
+type Coordinates = [number, number, number];
+/** The value of a cell, by its coordinates in the whole grid. */
+export type Cells = (at: Coordinates) => number;
 
-/** What no cell has: a ghost with it was not written. */
+/** The value of ghosts that were not written. No cell has it. */
 export const UNTOUCHED = -1;
 
-const triple = (sides: readonly number[], otherwise: number): Place => [
+const triple = (sides: readonly number[], otherwise: number): Coordinates => [
   sides[0] as number,
   sides[1] as number,
   sides[2] ?? otherwise,
 ];
 
-/** Sides of a grid in cells, of its tiles, of their borders, and of both together. */
+/** Sides along x, y and z: of the grid in tiles; in cells: of a tile, its border, both together, and the whole grid. */
 export function measures({ grid, tile, halo }: HaloGrid) {
   const [tiles, cells] = [triple(grid, 1), triple(tile, 1)];
-  const border: Place = [halo, halo, grid.length === 3 ? halo : 0];
-  const extent = cells.map((side, axis) => side + 2 * border[axis]!) as Place;
-  const whole = cells.map((side, axis) => side * tiles[axis]!) as Place;
+  const border: Coordinates = [halo, halo, grid.length === 3 ? halo : 0];
+  const extent = cells.map((side, axis) => side + 2 * border[axis]!) as Coordinates;
+  const whole = cells.map((side, axis) => side * tiles[axis]!) as Coordinates;
   return { tiles, cells, border, extent, whole };
 }
 
-/** Each cell of a tile with its border: where it is in the whole grid, which it may lie outside of, and whether it is a ghost. */
-function* cellsOf(config: HaloGrid, tile: number): Generator<{ index: number; place: Place; ghost: boolean }> {
+/**
+ * The cells of a tile and of its border: index, coordinates in the whole grid or outside of it, and whether it is a
+ * ghost.
+ */
+function* cellsOf(config: HaloGrid, tile: number): Generator<{ index: number; at: Coordinates; ghost: boolean }> {
   const { tiles, cells, border, extent } = measures(config);
-  const at = [tile % tiles[0], Math.floor(tile / tiles[0]) % tiles[1], Math.floor(tile / (tiles[0] * tiles[1]))];
+  const tileAt = [tile % tiles[0], Math.floor(tile / tiles[0]) % tiles[1], Math.floor(tile / (tiles[0] * tiles[1]))];
   let index = 0;
   for (let z = 0; z < extent[2]; z++) {
     for (let y = 0; y < extent[1]; y++) {
       for (let x = 0; x < extent[0]; x++) {
         const inside = [x - border[0], y - border[1], z - border[2]];
-        const place = inside.map((each, axis) => each + at[axis]! * cells[axis]!) as Place;
-        yield { index: index++, place, ghost: inside.some((each, axis) => each < 0 || each >= cells[axis]!) };
+        const at = inside.map((each, axis) => each + tileAt[axis]! * cells[axis]!) as Coordinates;
+        yield { index: index++, at, ghost: inside.some((each, axis) => each < 0 || each >= cells[axis]!) };
       }
     }
   }
@@ -42,20 +45,22 @@ function* cellsOf(config: HaloGrid, tile: number): Generator<{ index: number; pl
 const arrayOf = (config: HaloGrid, length: number) =>
   config.elementBytes === 8 ? new Float64Array(length) : new Float32Array(length);
 
-/** The bytes of a tile that has `cells`, and ghosts that nobody wrote. */
+/** The bytes of a tile that has `cells`, and ghosts that were not written. */
 export function contentOf(config: HaloGrid, tile: number, cells: Cells): Float32Array | Float64Array {
   const { extent } = measures(config);
   const content = arrayOf(config, extent[0] * extent[1] * extent[2]);
-  for (const { index, place, ghost } of cellsOf(config, tile)) content[index] = ghost ? UNTOUCHED : cells(place);
+  for (const { index, at, ghost } of cellsOf(config, tile)) content[index] = ghost ? UNTOUCHED : cells(at);
   return content;
 }
 
-/** The same as it has to be after an exchange. */
+/** The bytes of the tile that are expected after an exchange. */
 export function exchanged(config: HaloGrid, tile: number, cells: Cells): Float32Array | Float64Array {
   const { extent, whole } = measures(config);
   const content = arrayOf(config, extent[0] * extent[1] * extent[2]);
-  for (const { index, place } of cellsOf(config, tile)) {
-    const wrapped = place.map((each, axis) => (config.periodic ? (each + whole[axis]!) % whole[axis]! : each)) as Place;
+  for (const { index, at } of cellsOf(config, tile)) {
+    const wrapped = at.map((each, axis) =>
+      config.periodic ? (each + whole[axis]!) % whole[axis]! : each,
+    ) as Coordinates;
     const outside = wrapped.some((each, axis) => each < 0 || each >= whole[axis]!);
     content[index] = outside ? UNTOUCHED : cells(wrapped);
   }
@@ -77,7 +82,7 @@ export async function read(
   return content;
 }
 
-/** Whole numbers, which 4 bytes hold exactly: another one for each place. */
+/** Whole numbers below 2^24, which an f32 holds exactly; they depend on all coordinates. */
 export const scattered =
   (seed: number): Cells =>
   ([x, y, z]) => {
@@ -86,7 +91,7 @@ export const scattered =
     return (word ^ (word >>> 13)) & 0xffffff;
   };
 
-/** Fails with the first cell that is not the same, by its bits. */
+/** Throws an error with the first cell that differs, compared by its bits. */
 export function expectCells(
   actual: Float32Array | Float64Array,
   expected: Float32Array | Float64Array,

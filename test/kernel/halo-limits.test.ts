@@ -1,4 +1,7 @@
-/** Calls of exchanges and stencils that are given up: what goes on, what is not begun, and what other ranks notice. */
+/**
+ * Exchanges and stencils after TIMEOUT or ABORTED: work that goes on, steps that are not begun, and effects on other
+ * ranks.
+ */
 import { describe, expect, test } from "bun:test";
 import { HaloExchange, type HaloGrid, KernelRuntime, type Stencil } from "../../src/kernel/index.ts";
 import { failure, held, privateDirectory, unique } from "../channel/support.ts";
@@ -12,10 +15,10 @@ const BACKENDS = [
   { backend: "vulkan", there: vulkan },
 ] as const;
 
-/** Two tiles, which two ranks of this process can share out. */
+/** Two tiles, for one or two ranks of this process. */
 const CONFIG: HaloGrid = { grid: [2, 1], tile: [6, 4], halo: 1, periodic: true };
 
-/** Each cell becomes one more. */
+/** Adds 1 to each cell. */
 const STENCIL = {
   wgsl: "fn cell() -> f32 { return at(0, 0) + 1.0; }",
   handler: ({
@@ -33,7 +36,7 @@ const STENCIL = {
   },
 };
 
-/** Rejects with ABORTED though `call` was begun. */
+/** Aborts `call` after its beginning, and expects ABORTED. */
 async function abortedAfter(call: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const caller = new AbortController();
   const waiting = call(caller.signal);
@@ -59,7 +62,7 @@ for (const { backend, there } of BACKENDS) {
       for (const stencil of stencils) expect(stencil.steps).toBe(steps);
     }
 
-    test("create that is given up while another rank is awaited leaves nothing open", async () => {
+    test("an aborted create closes its channels and its memory", async () => {
       await using runtime = await create();
       const options = { name: unique("halo"), rank: 0, owner: (tile: number) => tile };
       await failure("ABORTED", () => HaloExchange.create(runtime, CONFIG, { ...options, ...ABORTED }));
@@ -68,14 +71,14 @@ for (const { backend, there } of BACKENDS) {
       await abortedAfter((signal) => HaloExchange.create(runtime, CONFIG, { ...options, signal }));
       await failure("TIMEOUT", () => HaloExchange.create(runtime, CONFIG, { ...options, timeoutMs: 20 }));
       expect(held().descriptors).toBeLessThanOrEqual(before.descriptors);
-      // The name is free.
+      // The name can be used again.
       const ranks = await Promise.all(
         [0, 1].map((rank) => HaloExchange.create(runtime, CONFIG, { ...options, rank, timeoutMs: 30_000 })),
       );
       await Promise.all(ranks.map((each) => each.close()));
     });
 
-    test("an exchange that is given up goes on, and the next call begins after it", async () => {
+    test("an aborted exchange goes on, and the next call begins after it", async () => {
       await using runtime = await create();
       const [one, two] = (await bothRanks(runtime)) as [HaloExchange, HaloExchange];
       await using _one = one;
@@ -94,7 +97,7 @@ for (const { backend, there } of BACKENDS) {
       await Promise.all([one.exchange(), two.exchange()]);
     });
 
-    test("steps that are not begun are left, and another rank waits for them", async () => {
+    test("an aborted step begins no other step, and another rank waits for it", async () => {
       await using runtime = await create();
       const both = await bothRanks(runtime);
       const stencils = await Promise.all(both.map((each) => each.stencil(STENCIL)));
@@ -110,7 +113,7 @@ for (const { backend, there } of BACKENDS) {
       await Promise.all(both.map((each) => each.close()));
     });
 
-    test("steps of one process end soon after their caller has given up", async () => {
+    test("steps of one process end soon after an abort", async () => {
       await using runtime = await create();
       await using exchange = await HaloExchange.create(runtime, CONFIG);
       const stencil = await exchange.stencil(STENCIL);
@@ -125,7 +128,7 @@ for (const { backend, there } of BACKENDS) {
       expect(stencil.steps).toBe(steps + 3);
     });
 
-    test("a stencil that is given up is closed when it comes to be", async () => {
+    test("a stencil that is made after an abort is closed", async () => {
       await using runtime = await create();
       await using exchange = await HaloExchange.create(runtime, CONFIG);
       await failure("ABORTED", () => exchange.stencil({ ...STENCIL, ...ABORTED }));

@@ -1,5 +1,6 @@
 /**
- * Tiles that one memory does not hold: what a shader reaches differs from GPU to GPU, so the test says how much it is.
+ * Tiles that do not fit into one memory. The largest memory of a shader differs between GPUs, so the test sets the
+ * limit.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -65,13 +66,13 @@ for (const { name, there, make } of ENGINES) {
       );
     }
 
-    // Three tiles a memory; and one, so that they are more than one dispatch reaches.
+    // Three tiles in a memory; and one, so that there are more memories than one dispatch can use.
     for (const [tiles, memories] of [
       [3, 7],
       [1, 20],
     ] as const) {
       test(`${memories} of ${tiles} tiles: halos, and a step`, async () => {
-        const cells: Cells = (place) => scattered(9)(place) % 64;
+        const cells: Cells = (at) => scattered(9)(at) % 64;
         const { layout, out, remoteSides, field } = await written(
           tileMemoryOf((tiles + 0.5) * tiling.tileBytes),
           cells,
@@ -113,7 +114,7 @@ for (const { name, there, make } of ENGINES) {
       });
     }
 
-    test("a tile that is larger than any memory", async () => {
+    test("a tile that is larger than a memory is refused", async () => {
       const { message } = await failure("INVALID_ARGUMENT", () =>
         written(tileMemoryOf(tiling.tileBytes - 1), scattered(1)),
       );

@@ -1,4 +1,4 @@
-/** Halos between processes: the same bits as in one, and what becomes of the others when one dies. */
+/** Halos between processes: the same bits as in one process, and the errors of the other ranks when one dies. */
 import { describe, expect, test } from "bun:test";
 import { Channel } from "../../src/index.ts";
 import { HaloExchange, type HaloGrid, KernelRuntime } from "../../src/kernel/index.ts";
@@ -12,7 +12,7 @@ privateDirectory();
 
 type Answer = { done?: unknown; code?: string; message?: string };
 
-/** Some processes with one grid. */
+/** Several processes with one grid. */
 class Ranks {
   readonly #peers: ProcessPeer[];
 
@@ -44,7 +44,7 @@ class Ranks {
     for (const peer of this.#peers) peer.tell(order);
   }
 
-  /** All do it, and say that it went well. */
+  /** Sends a command to all ranks and expects success. */
   async all(order: Order): Promise<unknown[]> {
     this.tell(order);
     return (await this.heard()).map((answer) => {
@@ -134,12 +134,12 @@ for (const { backend, there } of BACKENDS) {
     }
 
     test(
-      "the others learn of a death in the middle, and do not hang",
+      "a rank dies between the others: all of them get PEER_DIED",
       async () => {
         const config: HaloGrid = { grid: [8, 1], tile: [64, 64], halo: 1 };
         await using ranks = await Ranks.of(4, { backend, config });
         await ranks.all({ do: "exchange", times: 3 });
-        // A row of tiles: rank 0's neighbours are 1 and 3, and rank 2 learns of its death from them alone.
+        // A row of tiles: only ranks 1 and 3 are neighbours of rank 0, and they report its death to rank 2.
         ranks.tell({ do: "exchange", times: 1_000_000 });
         await ranks.peers[0]!.kill();
         for (const peer of ranks.peers.slice(1)) {
@@ -192,7 +192,7 @@ describe("two ranks in one process", () => {
     return exchanges as [HaloExchange, HaloExchange];
   }
 
-  test("closing one that waits for the other, and what the other is told", async () => {
+  test("close() ends a wait with CLOSED, and the other rank gets CHANNEL_CLOSED", async () => {
     const [one, two] = await both();
     const waiting = failure("CLOSED", () => one.exchange());
     await one.close();
@@ -201,14 +201,14 @@ describe("two ranks in one process", () => {
     await two.close();
   });
 
-  test("one that is kept waiting for too long says so, and goes on no more", async () => {
+  test("a rank that waits for too long rejects with TIMEOUT, also later", async () => {
     const [one, two] = await both(50);
     await failure("TIMEOUT", () => one.exchange());
     await failure("TIMEOUT", () => one.exchange());
     await Promise.all([one.close(), two.close()]);
   });
 
-  test("steps of both, ahead of each other", async () => {
+  test("both ranks take steps and exchange in different orders", async () => {
     const [one, two] = await both();
     const [first, second] = await Promise.all([one, two].map((each) => each.stencil(STENCILS.jacobi2d)));
     await Promise.all([
@@ -224,7 +224,7 @@ describe("two ranks in one process", () => {
   });
 });
 
-/** Takes the place of rank 1. */
+/** Connects with rank 0 as rank 1. */
 async function stand(name: string) {
   const [out, into] = await Promise.all([
     Channel.open(`${name}.1-0`, { role: "producer" }),
@@ -239,11 +239,11 @@ async function stand(name: string) {
   };
 }
 
-describe("ranks that do not fit each other", () => {
+describe("ranks with different grids", () => {
   const config: HaloGrid = { grid: [2, 2], tile: [6, 6], halo: 1 };
 
   test(
-    "are told the difference",
+    "get an error with the difference",
     async () => {
       const other: HaloGrid = { grid: [2, 2], tile: [6, 4], halo: 1, periodic: true };
       await using ranks = new Ranks([{}, { config: other }], { backend: "cpu", config });
@@ -258,9 +258,9 @@ describe("ranks that do not fit each other", () => {
   );
 
   test(
-    "and so are those with other owners",
+    "get an error for different owners",
     async () => {
-      // To rank 1, the third tile is rank 2's, who never comes.
+      // Rank 1's table gives the third tile to rank 2, which does not exist.
       const row: HaloGrid = { ...config, grid: [3, 1] };
       await using ranks = new Ranks([{ ranks: 2 }, { ranks: 3 }], { backend: "cpu", config: row });
       for (const { code, message } of await ranks.heard()) {
@@ -272,7 +272,7 @@ describe("ranks that do not fit each other", () => {
   );
 
   test(
-    "one that says what is no grid",
+    "an invalid description is CORRUPT_SEGMENT",
     async () => {
       for (const said of ["{", '"x"', '{"grid":2}', "x".repeat(5000)]) {
         const name = unique("hostile");
@@ -286,7 +286,7 @@ describe("ranks that do not fit each other", () => {
   );
 
   test(
-    "one that sends other halos than were agreed on",
+    "a frame of another size than agreed is CORRUPT_SEGMENT",
     async () => {
       const name = unique("hostile");
       await using ranks = new Ranks([{ ranks: 2, name }], { backend: "cpu", config });
@@ -305,7 +305,7 @@ describe("ranks that do not fit each other", () => {
   );
 
   test(
-    "one that never comes",
+    "a rank that never connects is TIMEOUT",
     async () => {
       await using ranks = new Ranks([{ ranks: 2, timeoutMs: 200 }], { backend: "cpu", config });
       expect((await ranks.heard())[0]!.code).toBe("TIMEOUT");

@@ -1,4 +1,4 @@
-/** The exchange of halos in one process, against a grid in one piece. */
+/** The exchange of halos in one process, compared with one whole grid. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
 import { HaloExchange, type HaloGrid, KernelRuntime } from "../../src/kernel/index.ts";
@@ -53,7 +53,7 @@ for (const { backend, there } of BACKENDS) {
 
     for (const { what, ...config } of SHAPES) test(what, () => check(config, 1));
 
-    test("shapes that chance picks", async () => {
+    test("random shapes", async () => {
       const next = random(seed(`shapes on ${backend}`));
       const whole = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
       for (let round = 0; round < 40; round++) {
@@ -74,14 +74,14 @@ for (const { backend, there } of BACKENDS) {
       }
     });
 
-    test("more tiles than there is memory for", async () => {
+    test("more tiles than fit into memory are refused", async () => {
       const config: HaloGrid = { grid: [1 << 11, 1 << 11], tile: [1 << 12, 1 << 12], halo: 0 };
       const code = backend === "cpu" ? "HOST_OUT_OF_MEMORY" : "GPU_OUT_OF_MEMORY";
       const { message } = await failure(code, () => HaloExchange.create(runtime, config));
       expect(message).toContain(String(2 ** 48));
     });
 
-    test("calls that nobody waits for keep their order", async () => {
+    test("calls that are not awaited keep their order", async () => {
       const config: HaloGrid = { grid: [2, 2], tile: [8, 8], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
       await write(exchange, config, scattered(7));
@@ -91,7 +91,7 @@ for (const { backend, there } of BACKENDS) {
       expect(exchange.stats.exchanges).toBe(4);
     });
 
-    test("closing while an exchange is under way", async () => {
+    test("close() ends an exchange in progress with CLOSED", async () => {
       const config: HaloGrid = { grid: [4, 4], tile: [64, 64], halo: 2, periodic: true };
       const exchange = await HaloExchange.create(runtime, config);
       const { tiles } = exchange;
@@ -103,7 +103,7 @@ for (const { backend, there } of BACKENDS) {
       await exchange.close();
     });
 
-    test("a tile is memory: it is read, written, filled and copied in parts, and no further than it reaches", async () => {
+    test("parts of a tile are read, written, filled and copied, within its bounds", async () => {
       const config: HaloGrid = { grid: [2, 1], tile: [4, 4], halo: 1 };
       await using exchange = await HaloExchange.create(runtime, config);
       const [one, other] = [exchange.tiles.get(0)!, exchange.tiles.get(1)!];
@@ -129,7 +129,7 @@ function codeOf(error: unknown): string {
 }
 
 describe("a tile in host memory", () => {
-  test("has views of its own, which end with it or with its exchange", async () => {
+  test("has views, which become empty when the tile or its exchange is closed", async () => {
     const runtime = await KernelRuntime.create({ backend: "cpu" });
     const exchange = await HaloExchange.create(runtime, { grid: [2, 1], tile: [4, 4], halo: 1, periodic: true });
     const [one, other] = [exchange.tiles.get(0)!, exchange.tiles.get(1)!];
@@ -141,7 +141,7 @@ describe("a tile in host memory", () => {
     expect(others[6]).toBe(3);
     one.close();
     expect([cells.length, others.length]).toEqual([0, 36]);
-    // What it showed is still the exchange's.
+    // The exchange still has the memory.
     await exchange.exchange();
     expect(others[6]).toBe(3);
     await exchange.close();
@@ -149,7 +149,7 @@ describe("a tile in host memory", () => {
     await runtime.shutdown();
   });
 
-  test("is sent as its bytes", async () => {
+  test("is sent as bytes", async () => {
     const runtime = await KernelRuntime.create({ backend: "cpu" });
     await using exchange = await HaloExchange.create(runtime, { grid: [2, 1], tile: [4, 4], halo: 1 });
     await using channel = await pair();
@@ -167,7 +167,7 @@ test.skipIf(!vulkan)("one dispatch copies the halos of all tiles on a GPU", asyn
   await using exchange = await HaloExchange.create(runtime, { grid: [5, 4], tile: [8, 8], halo: 2, periodic: true });
   const gpu = KernelRuntime.device(runtime)!;
   const memory = allocateGpu(gpu, 64, false, null);
-  /** What the queue has come to: it counts submissions. */
+  /** The timeline value of the queue, which counts submissions. */
   const count = () => {
     const value = new Float64Array(new ArrayBuffer(8));
     expect(native().lf_queue_fill(gpu.handle, memory.handle, 0, 64, 0, value)).toBe(1);
@@ -180,7 +180,7 @@ test.skipIf(!vulkan)("one dispatch copies the halos of all tiles on a GPU", asyn
   memory.close();
 });
 
-test.skipIf(!vulkan)("a tile on a GPU is sent by way of a copy, and the error says so", async () => {
+test.skipIf(!vulkan)("a tile on a GPU can only be sent through a copy, and the error says so", async () => {
   const runtime = await KernelRuntime.create({ backend: "vulkan", device });
   await using exchange = await HaloExchange.create(runtime, { grid: [2, 1], tile: [4, 4], halo: 1 });
   using allocator = newAllocator();
@@ -195,7 +195,7 @@ test.skipIf(!vulkan)("a tile on a GPU is sent by way of a copy, and the error sa
   await runtime.shutdown();
 });
 
-describe("grids that do not fit", () => {
+describe("invalid grids", () => {
   let runtime: KernelRuntime;
   beforeAll(async () => {
     runtime = await KernelRuntime.create({ backend: "cpu" });
@@ -217,7 +217,7 @@ describe("grids that do not fit", () => {
     await refused(null);
   });
 
-  test("and so are ranks and owners", async () => {
+  test("invalid ranks and owners are refused", async () => {
     const config = { grid: [2, 2], tile: [4, 4], halo: 1 };
     expect((await refused(config, { owner: () => -1 })).message).toContain("owner(0) is -1");
     expect((await refused(config, { owner: () => 1 })).message).toContain("rank 0 owns none of the 4 tiles");

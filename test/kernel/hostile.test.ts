@@ -1,4 +1,4 @@
-/** Memory that host and GPU share says what can't be: nothing of it is believed, and no other kernel is harmed. */
+/** Invalid values in memory that host and GPU share: the kernel fails, and other kernels go on. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -14,7 +14,7 @@ import { Watched } from "./watched.ts";
 setDefaultTimeout(60_000);
 
 const ECHO = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
-const MARK = 0x5ca1ab1e;
+const PATTERN = 0x5ca1ab1e;
 
 describe.skipIf(!vulkan)("shared memory", () => {
   let gpu: GpuDevice;
@@ -33,24 +33,24 @@ describe.skipIf(!vulkan)("shared memory", () => {
     gpu.release();
   });
 
-  test("a message that changes after it was sent is not handled, and reported", async () => {
+  test("a message that changes after its send is dropped and reported", async () => {
     const kernel = await bare.launch(ECHO);
-    bare.send(kernel, words(MARK), { correlationId: 6, source: 8, id: 70 });
+    bare.send(kernel, words(PATTERN), { correlationId: 6, source: 8, id: 70 });
     const upload = watched.words("upload");
-    upload[upload.indexOf(MARK)] = MARK ^ 1;
+    upload[upload.indexOf(PATTERN)] = PATTERN ^ 1;
     await kernel.port.until(() => kernel.port.drops.length > 0);
     expect(kernel.port.drops).toEqual([{ id: 70, correlationId: 6, source: 8, reason: "checksum" }]);
     expect(wordsOf(await bare.call(kernel, words(3)))).toEqual([3]);
     await kernel.kernel.close();
   });
 
-  test("so is a reply that changes before it is read", async () => {
+  test("a reply that changes before it is read is dropped and reported", async () => {
     const kernel = await bare.launch(ECHO);
     watched.onEnd = () => {
       const readback = watched.words("readback");
-      readback[readback.indexOf(MARK + 1)] = 0;
+      readback[readback.indexOf(PATTERN + 1)] = 0;
     };
-    bare.send(kernel, words(MARK + 1), { correlationId: 9 });
+    bare.send(kernel, words(PATTERN + 1), { correlationId: 9 });
     await kernel.port.until(() => kernel.port.drops.length > 0);
     watched.onEnd = () => {};
     expect(kernel.port.drops).toMatchObject([{ correlationId: 9, source: kernel.spec.number, reason: "checksum" }]);
@@ -58,7 +58,7 @@ describe.skipIf(!vulkan)("shared memory", () => {
     await kernel.kernel.close();
   });
 
-  /** The report of a kernel, whose control block says where it is. */
+  /** The offset of a kernel's report, from its control block. */
   function reportOf({ spec }: Launched): number {
     const upload = watched.words("upload");
     const at = upload.findIndex((word, i) => word === spec.number && i % 64 === CONTROL.NUMBER);
@@ -71,7 +71,7 @@ describe.skipIf(!vulkan)("shared memory", () => {
     ["it put out less than nothing", (all, at) => void (all[at + REPORT.OUT_HEAD] = 0xffffffff), /put out 4294967295/],
     ["it did not run", (all, at) => void (all[at + REPORT.SERIAL] = 0), /wrote no report/],
     [
-      "an output is none",
+      "an output is no message",
       (all, at) => void (all[all.indexOf(MAGIC_LOW, at)] = 0),
       /begins with .*, which is not RINGKERN/,
     ],
@@ -86,13 +86,13 @@ describe.skipIf(!vulkan)("shared memory", () => {
       /a message of kernel 1 from kernel/,
     ],
     [
-      "an output comes from the future",
+      "an output has a timestamp of the future",
       (all, at) => void (all[all.indexOf(MAGIC_LOW, at) + HEADER.STAMP + 1] = 0xfffff),
       /an invalid timestamp: CLOCK_DRIFT/,
     ],
   ];
   for (const [name, tamper, text] of wrong) {
-    test(`${name}: the kernel is ended with the reason, and others go on`, async () => {
+    test(`${name}: the kernel fails with the reason, and others go on`, async () => {
       const kernel = await bare.launch(ECHO);
       const report = reportOf(kernel);
       watched.onEnd = () => tamper(watched.words("readback"), report);

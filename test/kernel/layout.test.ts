@@ -1,4 +1,4 @@
-/** The bytes that host and shaders share: where RingKernel has them, and what both really write there. */
+/** The bytes that host and shaders share: compared with RingKernel's offsets, and with the bytes that both write. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -26,7 +26,7 @@ setDefaultTimeout(60_000);
 const bytes = (fields: Record<string, number>) =>
   Object.fromEntries(Object.entries(fields).map(([name, word]) => [name, word * 4]));
 
-/** RingKernel's own numbers, as its sources have them: offsets in bytes. */
+/** The offsets of RingKernel's sources, in bytes. */
 const RINGKERNEL_HEADER = {
   ...{ MAGIC: 0, VERSION: 8, FLAGS: 12, ID: 16, CORRELATION: 24, SOURCE: 32, DESTINATION: 40, TYPE: 48, PRIORITY: 56 },
   ...{ SIZE: 64, CRC: 72, STAMP: 80, DEADLINE: 104, WORDS: 256 },
@@ -101,7 +101,7 @@ const MESSAGE = {
   ...{ source: 9, destination: 0, timestamp: { physicalMicros: 2 ** 51 + 1, logical: 4095, nodeId: 2 ** 36 + 2 } },
 };
 
-test("a message is what it was after its way through the bytes", () => {
+test("a message that was written to a slot is read unchanged", () => {
   const words = new Uint32Array(1024);
   const all = new Uint8Array(words.buffer);
   for (const size of [0, 1, 4, 63, 300]) {
@@ -122,7 +122,7 @@ test("a message is what it was after its way through the bytes", () => {
   }
 });
 
-test("what no kernel can have written is not taken for a message", () => {
+test("an output that the kernel can't have written is refused", () => {
   const words = new Uint32Array(256);
   const all = new Uint8Array(words.buffer);
   const wrong: [number, number, RegExp][] = [
@@ -142,7 +142,7 @@ test("what no kernel can have written is not taken for a message", () => {
   }
 });
 
-test.skipIf(!vulkan)("what a GPU writes into a control block and an output stands in its place", async () => {
+test.skipIf(!vulkan)("a GPU writes a control block and an output at these offsets", async () => {
   const gpu = GpuDevice.open(device);
   const watched = new Watched(new VulkanCompute(gpu.retain()));
   const clock = new HybridLogicalClock({ nodeId: 7 });

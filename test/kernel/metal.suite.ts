@@ -1,4 +1,4 @@
-/** What every backend has to do, on Metal: run by metal-rings.test.ts in a process that has the stand-in. */
+/** The conformance suite on Metal: run by metal-rings.test.ts in a process with the stand-in. */
 import { expect, test } from "bun:test";
 import { type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
 import { failure } from "../channel/support.ts";
@@ -19,7 +19,7 @@ async function active(runtime: KernelRuntime, id: string, body: string): Promise
   return kernel;
 }
 
-test("the guards are in the MSL too: indices stay inside, and loops come to an end", async () => {
+test("the MSL has the guards: indices stay within bounds, and loops end", async () => {
   await using runtime = await KernelRuntime.create({ backend: "metal" });
   const wild = await active(runtime, "wild", "var l: array<u32, 4>; l[payload(0u)] = 5u; let result = l[3];");
   expect(word((await wild.call({ payload: words(0x7fffffff) })).payload)).toBe(5);

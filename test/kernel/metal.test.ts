@@ -1,7 +1,7 @@
 /**
- * The host code of Metal against a stand-in for Apple's libraries that writes down every message. NOTHING HERE HAS RUN ON A
- * MAC: these tests say that Metal is asked for the right things in the right order, that what it refuses becomes the right
- * error, and that nothing is left. What a GPU of Apple's makes of it they can't say.
+ * The host code of Metal against a stand-in for Apple's libraries that writes down every message. NOTHING HERE HAS RUN
+ * ON A MAC: these tests say that Metal is asked for the right things in the right order, that what it refuses becomes
+ * the right error, and that every object is released. They do not show the effect on Apple's GPUs.
  */
 import { describe, expect, test } from "bun:test";
 import { MetalDevice, metalUnavailable } from "../../src/kernel/backend/metal.ts";
@@ -18,7 +18,7 @@ const reasonWith = (value: string) =>
 describe.skipIf(!requires("no-metal", process.platform !== "darwin", "this system has Metal"))(
   "where there is no Metal",
   () => {
-    test("the reason is told, and opening says it", () => {
+    test("metalUnavailable gives the reason, and opening rejects with it", () => {
       expect(metalUnavailable()).toContain("Metal is a part of macOS");
       expect(failureOf(() => new MetalDevice())).toMatchObject({
         code: "BACKEND_UNAVAILABLE",
@@ -26,7 +26,7 @@ describe.skipIf(!requires("no-metal", process.platform !== "darwin", "this syste
       });
     });
 
-    test("nor is there one in a library that is switched off, not there, or another one", async () => {
+    test("a library that is switched off, missing or of another kind is the reason", async () => {
       expect(await reasonWith("off")).toBe('LAVA_FLOW_METAL is "off"');
       expect(await reasonWith("/nowhere/metal.so")).toContain("/nowhere/metal.so");
       if (linux) expect(await reasonWith("libm.so.6")).toBe("the library for Metal has no objc_getClass");
@@ -45,7 +45,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     if (!found) throw new Error(`there is no situation ${name}`);
     return found;
   };
-  /** What was said between two messages, without the objects' numbers. */
+  /** The recorded messages between two positions, without the objects' numbers. */
   const between = (record: string[], from: string, to: string) => {
     const plain = record.map((line) => line.replace(/\b([A-Za-z]+)\d+(?= |$)/g, "$1"));
     return plain.slice(
@@ -54,7 +54,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     );
   };
 
-  test("nothing that Apple's documentation forbids was done, and nothing was left, whatever failed", async () => {
+  test("no call that Apple's documentation forbids was made, and every object was released, after each failure", async () => {
     const { outcomes, wrong } = await all();
     const notes = Object.values(outcomes).flatMap(({ record }) => record.filter((line) => line.startsWith("WRONG")));
     expect({ wrong, notes }).toEqual({ wrong: 0, notes: [] });
@@ -63,12 +63,12 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     expect(Object.keys(outcomes).length).toBeGreaterThan(25);
   });
 
-  test("a device that is there is viable, and one that is not is the reason", async () => {
+  test("Metal is viable with a device; a missing device is the reason", async () => {
     expect((await outcome("viable")).value).toBeNull();
     expect((await outcome("no device at all")).value).toBe("Metal has no device here");
   });
 
-  test("a device, a pipeline and memory: each object is made once, and released once", async () => {
+  test("each object of a device, a pipeline and a memory is made once and released once", async () => {
     const { value, record } = await outcome("rig");
     expect(value).toEqual(["Stand-in GPU", 2 ** 32 - 4]);
     expect(record.map((line) => line.replace(/\d+(?= |$)/g, ""))).toEqual([
@@ -92,7 +92,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
       ...["pipeline release", "buffer release", "buffer release", "event release", "queue release", "device release"],
     ]);
     expect(record).toContainEqual(expect.stringContaining("newCommandQueueWithMaxCommandBufferCount:64 "));
-    // Shared (0) what the host sees, private (2 << 4) the GPU's own; UTF-8 is 4.
+    // Storage modes: shared (0) for mapped memory, private (2 << 4) for the others. The encoding UTF-8 is 4.
     expect(record).toContainEqual(expect.stringContaining("newBufferWithLength:4096 options:0 "));
     expect(record).toContainEqual(expect.stringContaining("newBufferWithLength:1024 options:32 "));
     expect(record).toContainEqual(expect.stringContaining("initWithBytes:length:5 encoding:4"));
@@ -103,7 +103,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     expect((await outcome("copied")).value).toEqual([0, 0, 0, 0, 3, 3, 3, 3, 0, 0, 0, 0, 3, 3, 3, 3, 0, 0]);
   });
 
-  test("steps are encoded in their order, with a barrier before each that is not beside the one before it", async () => {
+  test("steps are encoded in order, with a barrier before each step without noBarrier", async () => {
     const { record } = await outcome("steps");
     const BOUND = [
       "compute setComputePipelineState:pipeline",
@@ -128,7 +128,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
       "blit copyFromBuffer:buffer sourceOffset:0 toBuffer:buffer destinationOffset:128 size:512",
       "blit endEncoding",
       "commands computeCommandEncoderWithDispatchType:1 -> compute",
-      // A dispatch of no workgroups is none; its barrier stays.
+      // A dispatch of no workgroups is left out; its barrier stays.
       "compute memoryBarrierWithScope:1",
       ...BOUND,
       "compute setBytes:7,8 length:8 atIndex:2",
@@ -139,7 +139,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     ]);
   });
 
-  test("each pipeline has its own bindings, whatever the one before it had in their place", async () => {
+  test("a pipeline gets its own bindings behind another pipeline", async () => {
     const { record } = await outcome("two pipelines");
     expect(between(record, "setComputePipelineState", "endEncoding")).toEqual([
       "compute setComputePipelineState:pipeline",
@@ -156,7 +156,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     ]);
   });
 
-  test("the event's value tells of the end, in order", async () => {
+  test("the event reaches the values of submissions in order", async () => {
     expect((await outcome("under way")).value).toEqual([
       [false, false],
       [true, false],
@@ -168,15 +168,15 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     });
   });
 
-  test("as many are under way as the queue has command buffers; then there is no room until one has ended", async () => {
+  test("the queue is full with all its command buffers in flight, until one has ended", async () => {
     expect((await outcome("full")).value).toEqual([64, 0, 65]);
   });
 
-  test("what is closed while the GPU works stays until that has ended", async () => {
+  test("an object that is closed during a submission stays until its end", async () => {
     expect((await outcome("closed while the GPU works")).value).toBe(true);
   });
 
-  test("a submission that fails is a lost device with Metal's words, and stays one", async () => {
+  test("a failed submission is GPU_DEVICE_LOST with Metal's text, and so are all later calls", async () => {
     expect((await outcome("the GPU fails")).error).toEqual({
       ...{ code: "GPU_DEVICE_LOST", api: "MTLCommandBuffer", status: 9 },
       reason: "Stand-in GPU: words about commit",
@@ -208,14 +208,14 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     expect(error).toMatchObject({ code, reason: expect.stringContaining(reason) });
   });
 
-  test("Metal's own number of a failure is told", async () => {
+  test("the error has Metal's number of the failure", async () => {
     expect((await outcome("fault newLibraryWithSource:options:error:")).error).toMatchObject({
       api: "newLibraryWithSource:options:error:",
       status: 3,
     });
   });
 
-  test("limits of the device are refused with their numbers", async () => {
+  test("requests above the device's limits are refused with the limits", async () => {
     expect((await outcome("too much memory")).error).toMatchObject({
       code: "GPU_OUT_OF_MEMORY",
       reason: "a buffer of Stand-in GPU has at most 4294967296 bytes, not 4294967300",
@@ -231,7 +231,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     expect((await outcome("another device's")).value).toEqual(["INVALID_ARGUMENT", "INVALID_ARGUMENT"]);
   });
 
-  test("arguments that can't be right never reach Metal", async () => {
+  test("invalid arguments do not reach Metal", async () => {
     const { value, record } = await outcome("bad arguments");
     const CLOSED = ["a closed memory", "no pipeline", "no device", "another kind of handle", "closed twice"];
     const RIGHT = ["right", "groups at the edge"];

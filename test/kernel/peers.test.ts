@@ -20,14 +20,14 @@ afterAll(async () => {
 });
 
 describe.skipIf(!vulkan)("kernels that message each other", () => {
-  /** Passes a count on until it is 0, then tells the host the sum of what it passed. */
+  /** Passes a count on until it is 0, and then sends the host the sum of the counts that it passed. */
   const HOP = `fn on_message(message: Message) {
     if (payload(0u) == 0u) { set_reply(0u, message.source); reply(4u); return; }
     set_out(0u, payload(0u) - 1u);
     if (!send_to(0u, 4u)) { set_reply(0u, 0xffffffffu); reply(4u); }
   }`;
 
-  test("a ring, many times around, without the host", async () => {
+  test("a message goes many times around a ring without the host", async () => {
     const ring = [];
     for (let i = 0; i < 5; i++) ring.push(await bare.launch(HOP));
     for (const [i, { kernel }] of ring.entries()) kernel.setRoute(0, ring[(i + 1) % 5]!.spec.number);
@@ -40,7 +40,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     expect(bare.backend.metrics.dispatches).toBeLessThan(200);
   });
 
-  test("a route that leads to a kernel elsewhere goes through the host", async () => {
+  test("a message to a kernel of another runtime goes through the host", async () => {
     const from = await bare.launch(HOP);
     from.kernel.setRoute(0, 4711);
     bare.send(from, words(3));
@@ -50,9 +50,9 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     expect(wordsOf(await bare.call(from, words(3)))).toEqual([0xffffffff]);
   });
 
-  /** Tells the host the sum of all that it got, with each message. */
+  /** Sends the host the sum of all received words, with each message. */
   const SUM = `fn on_message(message: Message) { set_state(0u, state(0u) + payload(0u)); set_reply(0u, state(0u)); reply(4u); }`;
-  /** Sends its payload to each of so many routes; tells the host how many took it. */
+  /** Sends its payload to each of its routes; replies with the number that accepted it. */
   const SPREAD = `fn on_message(message: Message) {
     var taken = 0u;
     set_out(0u, payload(0u));
@@ -60,7 +60,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     set_reply(0u, taken); reply(4u);
   }`;
 
-  test("one to many, and many to one: nothing is lost, and each learns of it in order", async () => {
+  test("one kernel sends to many, and many to one, in order and without loss", async () => {
     const sinks = [];
     for (let i = 0; i < 6; i++) sinks.push(await bare.launch(SUM));
     const sources = [];
@@ -78,7 +78,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     for (const { kernel } of [...sinks, ...sources]) expect(await kernel.close()).toBe(0);
   });
 
-  test("a full inbox is said to be full, what is in it is handled, and then there is room again", async () => {
+  test("send_to is false for a full inbox, and true again when its messages were handled", async () => {
     const sink = await bare.launch(SUM, { inputCapacity: 4, isActive: false });
     const source = await bare.launch(SPREAD, { routeCount: 6 });
     for (let route = 0; route < 6; route++) source.kernel.setRoute(route, sink.spec.number);
@@ -90,7 +90,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     for (const sum of [14, 24, 34]) expect(wordsOf(await sink.port.receive())).toEqual([sum]);
   });
 
-  test("without room for replies a peer keeps its inbox; what is left when it closes is counted", async () => {
+  test("a peer without credits for replies keeps its inbox; close() counts the messages left", async () => {
     const sink = await bare.launch(SUM);
     const source = await bare.launch(SPREAD);
     for (let route = 0; route < 4; route++) source.kernel.setRoute(route, sink.spec.number);
@@ -102,13 +102,13 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     await sink.port.until(() => sink.port.messages.length === 3);
     expect(sink.port.messages.map(wordsOf)).toEqual([[1], [2], [3]]);
     expect(await sink.kernel.close()).toBe(1);
-    // Its route leads to the host now, which knows what has become of it.
+    // The destination was closed: the message goes to the host, which counts it.
     bare.send(source, words(7, 1));
     await source.port.until(() => source.port.messages.length === 3);
     expect(source.port.messages.slice(1).map(({ destination }) => destination)).toEqual([sink.spec.number, 0]);
   });
 
-  test("a message of higher priority from the host goes before those in the inbox", async () => {
+  test("a message of higher priority from the host is handled before those in the inbox", async () => {
     const sink = await bare.launch(`fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }`, {
       isActive: false,
     });
@@ -124,7 +124,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     expect(came).toEqual([5, 1, 2, 4, 3]);
   });
 
-  test("a destination that is launched later is found; one with smaller payloads takes only what fits", async () => {
+  test("a destination may be launched later; one with smaller payloads accepts only payloads that fit", async () => {
     const source = await bare.launch(HOP, { payloadBytes: 64 });
     const number = source.spec.number + 1;
     source.kernel.setRoute(0, number);
@@ -135,10 +135,10 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     expect(wordsOf(await bare.call(source, words(2)))).toEqual([0xffffffff]);
   });
 
-  test("a crowd with small inboxes: what was taken arrives, once, and nothing else does", async () => {
+  test("many kernels with small inboxes: each accepted message arrives once", async () => {
     /**
-     * Word 0: how often it is passed on yet; each time to two others. Word 1 is random, so that the sum of those that were
-     * handled tells one that was lost from one that came twice. A word of 0xffffffff asks for the counts and sums.
+     * Word 0: how often it is passed on yet; each time to two others. Word 1 is random, so that the sum of those that
+     * were handled tells one that was lost from one that came twice. A word of 0xffffffff asks for the counts and sums.
      */
     const crowd = (salt: number) => `fn on_message(message: Message) {
       if (payload(0u) == 0xffffffffu) { for (var i = 0u; i < 4u; i++) { set_reply(i, state(i)); } reply(16u); return; }
@@ -161,7 +161,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
       for (let route = 0; route < 5; route++)
         kernel.setRoute(route, kernels[(i * 7 + route * 11 + 1) % 40]!.spec.number);
     }
-    /** Of all: messages handled and the sum of their tokens, messages that another took and the sum of theirs. */
+    /** Sums over all kernels: handled messages and their tokens, accepted messages and their tokens. */
     const counted = async () => {
       const totals = new Uint32Array(4);
       for (const each of kernels) {
@@ -171,7 +171,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     };
     for (let round = 1; round <= 3; round++) {
       for (const each of kernels.slice(0, 10)) bare.send(each, words(7, round));
-      // Until nothing has moved in three looks: the kernels are not asked at one moment.
+      // Until three polls gave equal sums: the kernels are not polled at one moment.
       let [now, quiet] = [await counted(), 0];
       while (quiet < 3) {
         const before = now;
@@ -186,7 +186,7 @@ describe.skipIf(!vulkan)("kernels that message each other", () => {
     for (const { kernel } of kernels) expect(await kernel.close()).toBe(0);
   });
 
-  test("a ring without an end leaves the event loop its turns, and ends when it is deactivated", async () => {
+  test("an endless ring does not block the event loop, and stops when a kernel is deactivated", async () => {
     const ring = [];
     for (let i = 0; i < 3; i++) ring.push(await bare.launch(HOP));
     for (const [i, { kernel }] of ring.entries()) kernel.setRoute(0, ring[(i + 1) % 3]!.spec.number);

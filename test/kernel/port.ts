@@ -1,4 +1,4 @@
-/** A port of the tests' own: what a runtime would be to a backend's kernel. */
+/** A port for tests: the events of a backend's kernel without a runtime. */
 
 import type { LavaFlowError } from "../../src/errors.ts";
 import type { GpuDevice } from "../../src/gpu/device.ts";
@@ -10,9 +10,9 @@ import type { Message, Priority } from "../../src/kernel/base/message.ts";
 
 type Dropped = { id: number; correlationId: number; source: number; reason: "deadline" | "checksum" };
 
-/** Keeps what comes, in its order, and lets a test wait for it. */
+/** Records events in their order, and lets a test wait for them. */
 export class Port implements KernelPort {
-  /** How many messages it has room for, in all. */
+  /** Messages that may wait to be received. */
   capacity = 1024;
   readonly messages: Message[] = [];
   readonly drops: Dropped[] = [];
@@ -51,7 +51,7 @@ export class Port implements KernelPort {
     this.#wake();
   }
 
-  /** Resolves when `condition` holds; it is looked at whenever something comes. */
+  /** Resolves when `condition` holds. Each event evaluates it. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -90,7 +90,7 @@ export class Bare implements AsyncDisposable {
 
   static async open(device: GpuDevice): Promise<Bare> {
     const clock = new HybridLogicalClock({ nodeId: 7 });
-    // test/kernel/metal-rings.test.ts has the tests run on the other one.
+    // test/kernel/metal-rings.test.ts runs the tests on the software Metal.
     const backend = process.env.LAVA_FLOW_METAL ? await openMetal(clock) : await openVulkan(device, clock);
     return Bare.over(backend, clock);
   }
@@ -99,7 +99,7 @@ export class Bare implements AsyncDisposable {
     return new Bare(backend, clock);
   }
 
-  /** Active, unless `isActive` is false. */
+  /** Launches a kernel, and activates it unless `isActive` is false. */
   async launch(wgsl: string, more: Partial<KernelSpec> & { isActive?: boolean } = {}): Promise<Launched> {
     const { isActive = true, ...rest } = more;
     const number = ++this.#numbers;

@@ -11,7 +11,9 @@ import { Watched } from "./watched.ts";
 
 setDefaultTimeout(60_000);
 
-/** Replies how often it was called, and what it was given: a message that is handled twice, or never, changes the first. */
+/**
+ * Replies with its number of calls and with its payload: a message that is handled twice or never changes the first.
+ */
 const COUNT = `fn on_message(message: Message) {
   set_state(0u, state(0u) + 1u);
   set_reply(0u, state(0u)); set_reply(1u, payload(0u)); reply(8u);

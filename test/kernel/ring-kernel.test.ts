@@ -1,4 +1,4 @@
-/** A kernel over a backend that does as the test says: what a device may do and the CPU never does. */
+/** A kernel over a simulated backend, for events that a device can cause and the CPU can't. */
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/index.ts";
 import type { BackendKernel } from "../../src/kernel/backend/backend.ts";
@@ -13,9 +13,9 @@ import { word, words } from "./support.ts";
 const clock = new HybridLogicalClock({ nodeId: 1 });
 
 class Stage {
-  /** What the backend was given. */
+  /** Messages that the backend accepted. */
   readonly sent: Message[] = [];
-  /** How many of them it takes before it is full. */
+  /** Messages that the backend accepts before it is full. */
   capacity = Number.POSITIVE_INFINITY;
   readonly said: string[] = [];
   readonly carried: (Message & { from: string })[] = [];
@@ -27,7 +27,7 @@ class Stage {
 
   constructor({ outputCapacity = 4 } = {}) {
     const plan = { payloadBytes: 16, outputCapacity, request: null, reply: null } as never;
-    const home: KernelOwner = {
+    const owner: KernelOwner = {
       clock,
       calls: new Calls(),
       nextId: () => ++this.#ids,
@@ -37,7 +37,7 @@ class Stage {
       activated: () => this.said.push("activated"),
       ended: () => this.ended++,
     };
-    this.kernel = new RingKernel("k", 1, plan, home, {});
+    this.kernel = new RingKernel("k", 1, plan, owner, {});
   }
 
   readonly backend: BackendKernel = {
@@ -76,8 +76,8 @@ class Stage {
 
 const lost = new LavaFlowError("GPU_DEVICE_LOST", "it is gone");
 
-describe("what the backend says of messages", () => {
-  test("a checksum that was wrong", async () => {
+describe("events of messages", () => {
+  test("a wrong checksum rejects the call with CORRUPT_SEGMENT", async () => {
     const { kernel, sent } = await new Stage().start();
     const call = failure("CORRUPT_SEGMENT", () => kernel.call({ payload: words(1) }));
     kernel.port.dropped(sent[0]!, "checksum");
@@ -87,7 +87,7 @@ describe("what the backend says of messages", () => {
     expect(kernel.metrics).toMatchObject({ corrupt: 2, expired: 0 });
   });
 
-  test("a deadline that has passed ends the call before its own time is over", async () => {
+  test("a passed deadline rejects the call before its timeout", async () => {
     const { kernel, sent } = await new Stage().start();
     const call = failure("TIMEOUT", () => kernel.call({ payload: words(1), deadlineMs: 60_000 }));
     kernel.port.dropped(sent[0]!, "deadline");
@@ -95,7 +95,7 @@ describe("what the backend says of messages", () => {
     expect(kernel.metrics.expired).toBe(1);
   });
 
-  test("a reply to a call that has given up is nobody's; one to a user's own id can be received", async () => {
+  test("a reply to a call that is over is dropped; with a user's correlation id, receive() gets it", async () => {
     const stage = await new Stage().start();
     const { kernel, sent } = stage;
     await failure("TIMEOUT", () => kernel.call({ payload: words(1) }, { timeoutMs: 1 }));
@@ -106,7 +106,7 @@ describe("what the backend says of messages", () => {
     expect(kernel.tryReceive()).toBeNull();
   });
 
-  test("a message for another kernel is carried on, whatever waits here", async () => {
+  test("a message for another kernel is carried on without credits for replies", async () => {
     const stage = await new Stage().start();
     const receive = stage.kernel.receive();
     stage.reply({ correlationId: 0 }, words(5), 9);
@@ -118,7 +118,7 @@ describe("what the backend says of messages", () => {
     expect(stage.carried.length).toBe(1);
   });
 
-  test("room for replies, and that there is some again", async () => {
+  test("credits decrease with waiting replies, and the backend is resumed when they grow", async () => {
     const stage = await new Stage({ outputCapacity: 2 }).start();
     const { kernel, said } = stage;
     for (let i = 0; i < 2; i++) stage.reply({ correlationId: 0 }, words(i));
@@ -129,7 +129,7 @@ describe("what the backend says of messages", () => {
     expect(kernel.port.credits).toBe(2);
   });
 
-  test("room in the input lets those in who wait for it, in order", async () => {
+  test("capacity in the input lets waiting messages in, in order", async () => {
     const stage = await new Stage().start();
     const { kernel, sent } = stage;
     stage.capacity = 0;
@@ -151,7 +151,7 @@ describe("what the backend says of messages", () => {
 });
 
 describe("a device that fails", () => {
-  test("whoever waits is told why, and nothing is asked of it any more", async () => {
+  test("waiting calls reject with the error, and the backend is only closed", async () => {
     const stage = await new Stage().start();
     const { kernel, said } = stage;
     stage.capacity = 1;
@@ -170,7 +170,7 @@ describe("a device that fails", () => {
     expect(said).toEqual(["activate", "activated", "close"]);
   });
 
-  test("before it was launched: the launch fails", async () => {
+  test("a failure before the launch has resolved rejects the launch", async () => {
     const stage = new Stage();
     stage.kernel.port.failed(lost);
     expect(stage.kernel.state).toBe("created");
@@ -179,7 +179,7 @@ describe("a device that fails", () => {
     expect(stage.said).toEqual(["close"]);
   });
 
-  test("while it is being deactivated, and while it drains", async () => {
+  test("a failure while the kernel is deactivated or drains ends it", async () => {
     const resting = Promise.withResolvers<void>();
     const stage = await new Stage().start();
     stage.resting = resting.promise;

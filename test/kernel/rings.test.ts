@@ -1,11 +1,11 @@
-/** What lies under the rings and needs no GPU: ranges of memory, and the order of what waits. */
+/** Parts of the rings without a GPU: arenas, and the priority queue. */
 import { describe, expect, test } from "bun:test";
 import { Arena, type Range } from "../../src/kernel/backend/arena.ts";
 import type { ComputeDevice, ComputeMemory } from "../../src/kernel/backend/compute.ts";
 import { PriorityQueue } from "../../src/kernel/backend/priority.ts";
 import { PLAIN } from "../../src/kernel/wgsl/extensions.ts";
 
-/** A device that has memory and copies it, and nothing else. */
+/** A device that only allocates and copies memory. */
 function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<ComputeMemory> } {
   const open = new Set<ComputeMemory>();
   const device: ComputeDevice = {
@@ -43,7 +43,7 @@ function memoryOnly(memoryMaxBytes: number): { device: ComputeDevice; open: Set<
 }
 
 describe("an arena", () => {
-  test("its ranges do not overlap, keep what is in them when it grows, and are used again", async () => {
+  test("has disjoint ranges, which keep their content when it grows, and are reused", async () => {
     const { device, open } = memoryOnly(2 ** 24);
     const arena = await Arena.open(device, "upload");
     const taken = new Map<Range, number>();
@@ -51,8 +51,8 @@ describe("an arena", () => {
     const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
     for (let i = 0; i < 2000; i++) {
       if (taken.size > 0 && random(5) < 2) {
-        const [range, mark] = [...taken][random(taken.size)] as [Range, number];
-        for (const at of [range.at, range.at + range.size - 1]) expect(arena.words[at]).toBe(mark);
+        const [range, tag] = [...taken][random(taken.size)] as [Range, number];
+        for (const at of [range.at, range.at + range.size - 1]) expect(arena.words[at]).toBe(tag);
         arena.release(range);
         taken.delete(range);
       } else {
@@ -62,11 +62,11 @@ describe("an arena", () => {
         taken.set(range, i);
       }
     }
-    for (const [range, mark] of taken) {
-      for (let at = range.at; at < range.at + range.size; at++) if (arena.words[at] !== mark) throw new Error(`${at}`);
+    for (const [range, tag] of taken) {
+      for (let at = range.at; at < range.at + range.size; at++) if (arena.words[at] !== tag) throw new Error(`${at}`);
       arena.release(range);
     }
-    // All of it is one range again.
+    // The whole arena is one free range again.
     const size = arena.memory.sizeBytes / 4;
     expect(await arena.acquire(size)).toEqual({ at: 0, size });
     expect(open.size).toBe(1);
@@ -74,7 +74,7 @@ describe("an arena", () => {
     expect(open.size).toBe(0);
   });
 
-  test("keeps what is written while it grows", async () => {
+  test("keeps writes during its growth", async () => {
     const { device } = memoryOnly(2 ** 24);
     const arena = await Arena.open(device, "upload");
     const range = await arena.acquire(64);
@@ -90,7 +90,7 @@ describe("an arena", () => {
     expect([...arena.words.subarray(range.at, range.at + 3)]).toEqual([1, 2, 0]);
   });
 
-  test("does not grow beyond what a shader reaches, and is as it was then", async () => {
+  test("does not grow beyond the device's limit, and is unchanged after the error", async () => {
     const arena = await Arena.open(memoryOnly(2 ** 20).device, "upload");
     const first = await arena.acquire(2 ** 15);
     arena.words[first.at] = 7;
@@ -101,7 +101,7 @@ describe("an arena", () => {
     expect((await arena.acquire(2 ** 17)).size).toBe(2 ** 17);
   });
 
-  test("an allocation that fails leaves it as it was", async () => {
+  test("is unchanged after a failed allocation", async () => {
     const { device, open } = memoryOnly(2 ** 24);
     const arena = await Arena.open(device, "upload");
     const { submit } = device;
@@ -115,7 +115,7 @@ describe("an arena", () => {
   });
 });
 
-test("what waits is taken by priority, then by age, however it is cut up", () => {
+test("a priority queue gives messages by priority, then by age, in parts of any size", () => {
   const queue = new PriorityQueue(16);
   const orders = new Uint32Array(16);
   const slots = new Map<number, { priority: number; age: number }>();
@@ -140,7 +140,7 @@ test("what waits is taken by priority, then by age, however it is cut up", () =>
     const inOrder = Array.from(orders.subarray(0, count), (slot) => slots.get(slot)!);
     const sorted = inOrder.toSorted((a, b) => b.priority - a.priority || a.age - b.age);
     expect(inOrder).toEqual(sorted);
-    // What comes meanwhile is not among those that were ordered.
+    // Messages that are added after `order` are not taken.
     const late = queue.add(3);
     if (late >= 0) slots.set(late, { priority: 3, age: age++ });
     const taken = random(count + 1);

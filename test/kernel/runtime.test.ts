@@ -1,4 +1,4 @@
-/** What a runtime can be made with, and what it says of the rest. */
+/** The options of a runtime, and the errors for invalid ones. */
 import { describe, expect, test } from "bun:test";
 import { listGpus } from "../../src/gpu/device.ts";
 import { metalUnavailable } from "../../src/kernel/backend/metal.ts";
@@ -7,7 +7,7 @@ import { failure } from "../channel/support.ts";
 import { requires } from "../requires.ts";
 
 describe("create", () => {
-  test("auto takes the first that works, and says why not those before it", async () => {
+  test("auto takes the first backend that works, and gives the reasons of those before it", async () => {
     await using runtime = await KernelRuntime.create();
     const passed = ["metal", "vulkan", "cpu"].slice(0, ["metal", "vulkan", "cpu"].indexOf(runtime.backend));
     expect(runtime.rejected.map(({ backend }) => backend)).toEqual(passed as never[]);
@@ -15,12 +15,12 @@ describe("create", () => {
     expect(KernelRuntime.device(runtime)?.info.type).not.toBe("cpu");
 
     if (runtime.backend !== "cpu") return;
-    // WGSL alone runs on no processor: who did not ask for one is told how it came to that.
+    // WGSL does not run on the cpu: the error says why auto chose the cpu.
     const error = await failure("INVALID_ARGUMENT", () => runtime.launch("k", { source: { wgsl: "…" } }));
     for (const { reason } of runtime.rejected) expect(error.message).toContain(reason);
   });
 
-  test("a backend that is named, and can't run here, is refused with the reason", async () => {
+  test("a named backend that does not work here is refused with the reason", async () => {
     const cuda = await failure("BACKEND_UNAVAILABLE", () => KernelRuntime.create({ backend: "cuda" as Backend }));
     expect(cuda.message).toContain("not written yet");
     const device = listGpus().length;
@@ -29,14 +29,14 @@ describe("create", () => {
   });
 
   test.skipIf(!requires("no-metal", metalUnavailable() !== null, "this system has Metal"))(
-    "Metal is refused with the reason where it is not there",
+    "Metal is refused with the reason on systems without it",
     async () => {
       const error = await failure("BACKEND_UNAVAILABLE", () => KernelRuntime.create({ backend: "metal" }));
       expect(error.message).toMatch(process.platform === "darwin" ? /Metal/ : /macOS/);
     },
   );
 
-  test("arguments that can't be", async () => {
+  test("invalid arguments are refused", async () => {
     for (const wrong of [
       null,
       5,
@@ -78,7 +78,7 @@ describe("neighbours", () => {
     ]);
   });
 
-  test("of a place that is not in the grid", async () => {
+  test("of a cell outside of the grid are refused", async () => {
     await failure("INVALID_ARGUMENT", () => neighbours2d([3, 0], [3, 3], name));
     await failure("INVALID_ARGUMENT", () => neighbours2d([0, -1], [3, 3], name));
     await failure("INVALID_ARGUMENT", () => neighbours2d([0, 0.5], [3, 3], name));

@@ -1,6 +1,6 @@
 /**
- * What a body on a GPU sends beside what send_to sends: each invocation something of its own, and to a message's source. And
- * what its variables hold from message to message.
+ * Bodies on a GPU: send_with for each invocation, and reply_to; and the
+ * values of module variables from message to message.
  */
 import { describe, expect, test } from "bun:test";
 import { type Kernel, KernelRuntime } from "../../src/kernel/index.ts";
@@ -21,7 +21,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
     return kernel;
   }
 
-  test("each invocation sends words of its own to a kernel of its own", async () => {
+  test("each invocation sends separate words to a separate kernel", async () => {
     await using runtime = await create("scatter");
     const sinks = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((i) => active(runtime, `sink${i}`, ECHO)));
     const scatter = `fn on_message(m: Message) {
@@ -34,7 +34,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
     expect(got).toEqual([100, 101, 102, 103, 104, 105, 106, 107]);
   });
 
-  test("variables of a body begin anew with each submission, and keep their values from message to message in it", async () => {
+  test("module variables are reset in each submission, and kept from message to message within it", async () => {
     await using runtime = await create("variables");
     const counting = `var<private> own: u32 = 5u;
       var<workgroup> all: u32;
@@ -47,13 +47,13 @@ describe.skipIf(!vulkan)("on a GPU", () => {
       }`;
     const kernel = await active(runtime, "counting", counting);
     for (let i = 0; i < 3; i++) expect((await kernel.call({ payload: words(0) })).payload).toEqual(words(6, 1));
-    // These three go together.
+    // These three messages go into one submission.
     const calls = [0, 1, 2].map(() => kernel.call({ payload: words(0) }));
     const replies = await Promise.all(calls);
     expect(replies.map(({ payload }) => payload)).toEqual([words(6, 1), words(7, 2), words(8, 3)]);
   });
 
-  test("a body sends no words beyond its payload's", async () => {
+  test("a body can't send words beyond its payload", async () => {
     await using runtime = await create("ends");
     const sizes = "fn on_message(m: Message) { set_reply(0u, m.bytes); reply(4u); }";
     const sink = await active(runtime, "sink", sizes);
@@ -72,7 +72,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
     }
   });
 
-  test("reply_to: the kernel that asked, of this runtime and of another one, and the program", async () => {
+  test("reply_to reaches a kernel of this runtime, of another one, and the program", async () => {
     await using here = await create("here");
     await using there = await create("there");
     await Promise.all([here.k2k!.connect("there"), there.k2k!.connect("here")]);
@@ -80,7 +80,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
       set_out(0u, 2u * payload(0u));
       set_reply(0u, select(0u, 1u, reply_to(message.source, 4u)));
     }`;
-    // Asks, and answers whoever called it when it is answered itself.
+    // Sends a question, and answers its own caller when the answer arrives.
     const client = `fn on_message(message: Message) {
       if (message.source == 0u) { set_out(0u, payload(0u)); _ = send_to(0u, 4u); return; }
       set_reply(0u, payload(0u) + 1u);
@@ -95,9 +95,9 @@ describe.skipIf(!vulkan)("on a GPU", () => {
     const farClient = await active(here, "far", client, { routes: ["there/server"] });
     await farClient.send({ payload: words(6) });
     expect(word((await farClient.receive()).payload)).toBe(13);
-    // The call goes there and back, and its answer takes the same way in reverse.
+    // The call crosses both runtimes, and its answer crosses them in reverse.
     expect(word((await farClient.call({ payload: words(8) })).payload)).toBe(17);
-    // Nobody has this number.
+    // No kernel has this number.
     const lost = "fn on_message(message: Message) { set_reply(0u, select(0u, 1u, reply_to(77777u, 4u))); }";
     const losing = await active(here, "lost", lost);
     await failure("NO_REPLY", () => losing.call({ payload: words(7) }));

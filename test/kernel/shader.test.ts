@@ -1,4 +1,4 @@
-/** WGSL on its way to a device: what is refused, and where it says the fault is. */
+/** The translation of WGSL: refusals, and the lines that they name. */
 import { describe, expect, test } from "bun:test";
 import { LavaFlowError } from "../../src/errors.ts";
 import { PUSH } from "../../src/kernel/shader/layout.ts";
@@ -20,13 +20,13 @@ describe("a body that is refused", () => {
     ["knows a name that is not there", "fn on_message(message: Message) {\n\n  foo(1u);\n}", /wgsl:3:3/],
     ["calls itself", "fn f() { f(); }\nfn on_message(message: Message) { f(); }", /wgsl:1:/],
     [
-      "has an index that can't be right",
+      "has a constant index beyond its array",
       `fn on_message(message: Message) { var l: array<u32, 2>; l[2] = 1u; }`,
       /wgsl:1:/,
     ],
     ["has no on_message", "fn on_messages(message: Message) {}", /no function on_message/],
     [
-      "has it in a comment only",
+      "has on_message in a comment only",
       "// fn on_message(message: Message) {}\n/* fn on_message( /* */ */",
       /no function on_message/,
     ],
@@ -64,7 +64,7 @@ describe("a body that is refused", () => {
   });
 });
 
-describe("a body that is taken", () => {
+describe("a valid body", () => {
   test("is translated once for each size of its workgroup", async () => {
     const made = toKernel(GOOD, 4, "one");
     expect(toKernel(GOOD, 4, "two")).toBe(made);
@@ -74,7 +74,7 @@ describe("a body that is taken", () => {
     expect(await made).toMatchObject({ workgroupSize: 4, buffers: 4, pushWords: PUSH.WORDS });
   });
 
-  test("one that was refused is looked at again", async () => {
+  test("is translated again after a refusal", async () => {
     const first = toKernel("nonsense", 1, "a");
     await refusal(first);
     expect(toKernel("nonsense", 1, "a")).not.toBe(first);
@@ -82,19 +82,19 @@ describe("a body that is taken", () => {
   });
 });
 
-test("a module of one's own is translated as it is", async () => {
+test("a module of the library is translated unchanged", async () => {
   const words = await toSpirv("@compute @workgroup_size(1) fn main() {}", "mine");
   expect(words[0]).toBe(0x07230203);
   await refusal(toSpirv("@compute @workgroup_size(1) fn main() { x(); }", "mine"));
 });
 
-describe("what naga does not survive", () => {
+describe("a body that crashes naga", () => {
   const pointer =
     "fn f(p: ptr<function, u32>) { *p = 1u; }\nfn on_message(m: Message) {\n var a: array<u32, 2>; f(&a[1]); }";
-  const sum = (terms: number) =>
-    `fn on_message(m: Message) { let a = 1;\n set_reply(0u, ${Array(terms).fill("payload(1u)").join(" + ")}); }`;
+  const sum = (count: number) =>
+    `fn on_message(m: Message) { let a = 1;\n set_reply(0u, ${Array(count).fill("payload(1u)").join(" + ")}); }`;
 
-  test("is refused with its line, and the next body is taken", async () => {
+  test("is refused with its line, and the next body is translated", async () => {
     for (let round = 0; round < 3; round++) {
       const error = await refusal(toKernel(pointer, 1, "mine"));
       expect(error.message).toContain("&a[1] in line 3 is a pointer to a part of a variable");
@@ -102,12 +102,12 @@ describe("what naga does not survive", () => {
     }
   });
 
-  test("is refused where it is a sum of too many terms, and the next body is taken", async () => {
+  test("is refused for a sum of too many terms, and the next body is translated", async () => {
     expect((await refusal(toKernel(sum(50_000), 1, "mine"))).message).toContain("line 2 has too many levels");
     await toKernel(`${GOOD} // and then`, 1, "mine");
   }, 60_000);
 
-  test("is refused where the pointer is made of another one", async () => {
+  test("is refused for a pointer that is made of another pointer", async () => {
     const { message } = await refusal(
       toKernel(
         `fn g(p: ptr<function, u32>) { *p = 1u; }
@@ -121,7 +121,7 @@ describe("what naga does not survive", () => {
     expect(message).toContain("&(*p)[1] in line 3");
   });
 
-  test("is not a sum of some thousand terms", async () => {
+  test("has more than some thousand terms in a sum", async () => {
     await toKernel(sum(4000), 1, "mine");
   });
 });

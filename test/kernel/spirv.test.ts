@@ -1,4 +1,4 @@
-/** The guards: on what naga writes, and with bodies that do their worst on a GPU beside others. */
+/** The guards: on naga's SPIR-V, and with hostile bodies on a GPU together with other kernels. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { parseSpirv, translate, validate } from "naga-wasm";
 import { GpuDevice } from "../../src/gpu/device.ts";
@@ -14,7 +14,7 @@ setDefaultTimeout(60_000);
 const spirvOf = (source: string) =>
   translate({ from: "wgsl", source, to: "spirv", options: { flags: { debug: true } } });
 
-/** Validates it, and gives it back as WGSL: as text that can be looked at. */
+/** Validates a module and translates it to WGSL. */
 function textOf(spirv: Uint32Array): string {
   using module = parseSpirv(spirv);
   using _ = validate(module);
@@ -29,7 +29,7 @@ const IN_MAIN = (body: string) => `
   var<private> own: array<array<u32, 2>, 3>;
   @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3<u32>) { lf_fuel.x = 1u; ${body} }`;
 
-describe("what the guards write", () => {
+describe("the guards", () => {
   const cases: [string, string, number][] = [
     ["an array of a function", "var l: array<u32, 5>; l[id.x] = 1u; a[0] = l[id.y];", 3],
     ["a module's array, twice indexed", "own[id.x][id.y] = 1u;", 2],
@@ -42,7 +42,7 @@ describe("what the guards write", () => {
     ["a pointer that is passed on", "let p = &own[id.x]; (*p)[id.y] = 3u;", 2],
   ];
   for (const [name, body, count] of cases) {
-    test(`clamps ${name}`, () => {
+    test(`clamp ${name}`, () => {
       const plain = spirvOf(IN_MAIN(body));
       const selects = (spirv: Uint32Array) => textOf(spirv).split("select(").length - 1;
       const before = selects(plain);
@@ -50,7 +50,7 @@ describe("what the guards write", () => {
     });
   }
 
-  test("keeps barriers within the workgroup, in functions that are trusted too", () => {
+  test("keep barriers within the workgroup, also in trusted functions", () => {
     const BARRIER = 224;
     const plain = spirvOf(IN_MAIN("storageBarrier(); a[0] = 1u; workgroupBarrier();"));
     const scopes = (spirv: Uint32Array) => {
@@ -66,7 +66,7 @@ describe("what the guards write", () => {
     expect(scopes(guarded(plain, "lf_fuel", new Set(["main"])))).toEqual(["workgroup", "workgroup"]);
   });
 
-  test("leaves indices alone in functions that are trusted", () => {
+  test("do not clamp indices in trusted functions", () => {
     const source = `
       @group(0) @binding(0) var<storage, read_write> words: array<u32>;
       var<private> lf_fuel: vec2<u32>;
@@ -78,12 +78,12 @@ describe("what the guards write", () => {
     expect([clamps([]), clamps(["ours"]), clamps(["ours", "theirs"])]).toEqual([2, 1, 0]);
   });
 
-  test("leaves alone what is known to be inside", () => {
+  test("do not clamp constant indices within bounds", () => {
     const plain = spirvOf(IN_MAIN("var l: array<u32, 5>; l[4] = 1u; own[2][1] = l[0];"));
     expect(guarded(plain, "lf_fuel").length).toBe(plain.length);
   });
 
-  test("lets every loop count the fuel down, whatever its kind", () => {
+  test("make loops of every kind count the fuel down", () => {
     const body = `
       for (var i = 0u; i < id.x; i++) { for (var k = 0u; k < i; k++) { if (a[k] == 3u) { continue; } a[k] += i; } }
       while (a[1] < 3u) { a[1] += 1u; }
@@ -92,11 +92,11 @@ describe("what the guards write", () => {
     const plain = spirvOf(IN_MAIN(body));
     expect(textOf(plain).split("lf_fuel").length - 1).toBe(2); // its declaration, and the one use above
     const text = textOf(guarded(plain, "lf_fuel"));
-    // Each of five loops looks at it and takes one away.
+    // Each of five loops reads the fuel and subtracts 1.
     expect(text.split("lf_fuel").length - 1).toBe(2 + 5 * 2);
   });
 
-  test("a kernel's whole module stays valid", async () => {
+  test("keep a kernel's whole module valid", async () => {
     const module = await toKernel(
       "fn on_message(message: Message) { set_out(0u, 1u); _ = send_to(0u, 4u); }",
       64,
@@ -105,7 +105,7 @@ describe("what the guards write", () => {
     expect(textOf(module.spirv)).toContain("lf_fuel");
   });
 
-  test("refuses what is not whole, and what devices are not opened with", () => {
+  test("refuse incomplete modules, and capabilities that devices do not have", () => {
     const plain = spirvOf(IN_MAIN("a[0] = 1u;"));
     expect(() => guarded(plain.subarray(0, plain.length - 4), "lf_fuel")).toThrow(/SHADER_INVALID/);
     expect(() => guarded(spirvOf(IN_MAIN("loop {}")), "no_such_name")).toThrow(/no_such_name/);
@@ -117,7 +117,7 @@ describe("what the guards write", () => {
 
 const ECHO = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
 
-describe.skipIf(!vulkan)("bodies that do their worst", () => {
+describe.skipIf(!vulkan)("hostile bodies", () => {
   let gpu: GpuDevice;
   let bare: Bare;
   beforeAll(async () => {
@@ -129,7 +129,7 @@ describe.skipIf(!vulkan)("bodies that do their worst", () => {
     gpu.release();
   });
 
-  test("an index beyond reaches the last element, wherever the array is", async () => {
+  test("an index beyond an array's end reaches the last element, in every address space", async () => {
     const wild = await bare.launch(`
       var<workgroup> w: array<u32, 4>;
       var<private> p: array<u32, 4>;
@@ -171,7 +171,7 @@ describe.skipIf(!vulkan)("bodies that do their worst", () => {
     "a function that is called again and again": "loop { spin(); }",
   };
   for (const [name, body] of Object.entries(endless)) {
-    test(`${name} without an end: the kernel ends with the reason, the device and others live`, async () => {
+    test(`${name} without an end: the kernel fails with the reason, and others go on`, async () => {
       const echo = await bare.launch(ECHO);
       const stuck = await bare.launch(`fn spin() { for (var i = 0u; i < 10u; i++) { set_state(1u, i); } }
           fn on_message(message: Message) { ${body} reply(4u); }`);
@@ -190,7 +190,7 @@ describe.skipIf(!vulkan)("bodies that do their worst", () => {
     }, 120_000);
   }
 
-  test("many messages with much work: a kernel stops in between, and goes on", async () => {
+  test("a kernel with many long messages pauses between submissions", async () => {
     const SOFTWARE_ROUNDS = 65_535;
     const { pause } = roundsFor(gpu.info.type === "cpu" ? SOFTWARE_ROUNDS : Number.POSITIVE_INFINITY);
     const rounds = Math.ceil(pause / 4);

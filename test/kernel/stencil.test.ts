@@ -1,4 +1,4 @@
-/** Stencils on tiles of one process, against a grid in one piece computed in 8 bytes. */
+/** Stencils on tiles of one process, compared with one whole grid that is computed in f64. */
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { Program } from "../../src/kernel/halo/program.ts";
 import { HaloExchange, type HaloGrid, KernelRuntime, type StencilOptions } from "../../src/kernel/index.ts";
@@ -9,7 +9,7 @@ import { type Cells, measures, read, scattered, write } from "./grids.ts";
 
 const { jacobi2d, wave3d, wide2d } = STENCILS;
 
-/** A grid in one piece, with a border as wide as the halo: the ghosts beyond fixed borders stay as they are. */
+/** A whole grid with a border as wide as the halo. The ghosts at fixed borders stay unchanged. */
 class Reference {
   readonly #config: HaloGrid;
   readonly #extent: [number, number, number];
@@ -27,19 +27,19 @@ class Reference {
   #filled(cells: Cells): Float64Array {
     const { whole, border } = measures(this.#config);
     const filled = new Float64Array(this.#extent[0] * this.#extent[1] * this.#extent[2]);
-    this.#each((at, place) => {
-      const inside = place.map((each, axis) => each - border[axis]!) as [number, number, number];
+    this.#each((at, cell) => {
+      const inside = cell.map((each, axis) => each - border[axis]!) as [number, number, number];
       filled[at] = inside.every((each, axis) => each >= 0 && each < whole[axis]!) ? cells(inside) : -1;
     });
     return filled;
   }
 
-  #each(visit: (at: number, place: [number, number, number]) => void): void {
+  #each(visit: (at: number, cell: [number, number, number]) => void): void {
     const [x, y, z] = this.#extent;
     for (let at = 0; at < x * y * z; at++) visit(at, [at % x, Math.floor(at / x) % y, Math.floor(at / (x * y))]);
   }
 
-  /** Each cell by its own index, and its neighbours by theirs. */
+  /** Computes each cell; the function gets its index. */
   step(
     handler: NonNullable<StencilOptions<string>["handler"]>,
     parameters: Record<string, number>,
@@ -49,14 +49,14 @@ class Reference {
     const [width, height] = this.#extent;
     if (this.#config.periodic) {
       const before = this.#now.slice();
-      this.#each((at, place) => {
-        const from = place.map((each, axis) => border[axis]! + ((each - border[axis]! + whole[axis]!) % whole[axis]!));
+      this.#each((at, cell) => {
+        const from = cell.map((each, axis) => border[axis]! + ((each - border[axis]! + whole[axis]!) % whole[axis]!));
         this.#now[at] = before[(from[2]! * height + from[1]!) * width + from[0]!]!;
       });
     }
     const next = this.#before;
-    this.#each((at, place) => {
-      const [x, y, z] = place.map((each, axis) => each - border[axis]!) as [number, number, number];
+    this.#each((at, cell) => {
+      const [x, y, z] = cell.map((each, axis) => each - border[axis]!) as [number, number, number];
       if (![x, y, z].every((each, axis) => each >= 0 && each < whole[axis]!)) return;
       const row = { row: width, plane: width * height, x, y, z, steps, parameters };
       handler({ now: this.#now, next, from: at, to: at + 1, ...row });
@@ -73,8 +73,8 @@ class Reference {
 
 const small =
   (salt: number): Cells =>
-  (place) =>
-    scattered(salt)(place) % 64;
+  (cell) =>
+    scattered(salt)(cell) % 64;
 
 // biome-ignore lint/suspicious/noExplicitAny: stencils with parameters of any names
 const CASES: { what: string; config: HaloGrid; stencil: StencilOptions<any>; steps: number }[] = [
@@ -148,14 +148,14 @@ for (const { backend, there } of BACKENDS) {
             for (let z = 0; z < sides[2]; z++) {
               for (let y = 0; y < sides[1]; y++) {
                 for (let x = 0; x < sides[0]; x++) {
-                  const place: [number, number, number] = [
+                  const cell: [number, number, number] = [
                     at[0]! * sides[0] + x,
                     at[1]! * sides[1] + y,
                     at[2]! * sides[2] + z,
                   ];
                   const index = ((z + border[2]) * extent[1] + y + border[1]) * extent[0] + x + border[0];
-                  if (content[index] !== reference.at(place)) {
-                    throw new Error(`cell ${place} is ${content[index]}, not ${reference.at(place)}`);
+                  if (content[index] !== reference.at(cell)) {
+                    throw new Error(`cell ${cell} is ${content[index]}, not ${reference.at(cell)}`);
                   }
                 }
               }
@@ -165,7 +165,7 @@ for (const { backend, there } of BACKENDS) {
       }
     }
 
-    test("what was one step earlier is kept, and can be made the same again", async () => {
+    test("the previous step is kept, and rest() makes it equal to the tiles", async () => {
       const config: HaloGrid = { grid: [2, 1], tile: [4, 4], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
       await write(exchange, config, scattered(5));
@@ -182,7 +182,7 @@ for (const { backend, there } of BACKENDS) {
       expect([...kept]).toEqual([...(await read(exchange, config, 1))]);
     });
 
-    test("integer parameters arrive as they are, whole", async () => {
+    test("integer parameters have all 32 bits", async () => {
       const config: HaloGrid = { grid: [1, 1], tile: [4, 2], halo: 1 };
       await using exchange = await HaloExchange.create(runtime, config);
       // 2^24 + 1 is no f32. Each cell becomes 8 bits of one of the numbers.
@@ -213,7 +213,7 @@ for (const { backend, there } of BACKENDS) {
       }
     });
 
-    test("parameters count from the next call on", async () => {
+    test("changed parameters are used from the next call on", async () => {
       const config: HaloGrid = { grid: [1, 1], tile: [4, 4], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
       const stencil = await exchange.stencil({
@@ -231,7 +231,7 @@ for (const { backend, there } of BACKENDS) {
       expect(() => stencil.step()).toThrow("parameters.more");
     });
 
-    test("more steps than are handed over at once, in order with exchanges", async () => {
+    test("more steps than are in flight at a time run in order with exchanges", async () => {
       const config: HaloGrid = { grid: [2, 2], tile: [4, 4], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
       const stencil = await exchange.stencil({
@@ -247,7 +247,7 @@ for (const { backend, there } of BACKENDS) {
       for (const count of [-1, 0.5, Number.NaN]) expect(() => stencil.step(count)).toThrow("count");
     });
 
-    test("two stencils take turns on the same tiles", async () => {
+    test("two stencils alternate on the same tiles", async () => {
       const config: HaloGrid = { grid: [2, 1], tile: [8, 4], halo: 1, periodic: true };
       await using exchange = await HaloExchange.create(runtime, config);
       const add = (more: number): StencilOptions => ({
@@ -263,7 +263,7 @@ for (const { backend, there } of BACKENDS) {
       expect((await read(exchange, config, 0))[11]).toBe(2 * (2 * 1 + 5) + 1);
     });
 
-    test("closing while steps are under way", async () => {
+    test("close() ends steps in progress with CLOSED", async () => {
       const config: HaloGrid = { grid: [2, 2], tile: [128, 128], halo: 1, periodic: true };
       const exchange = await HaloExchange.create(runtime, config);
       const stencil = await exchange.stencil(jacobi2d);
@@ -275,7 +275,7 @@ for (const { backend, there } of BACKENDS) {
       await failure("CLOSED", () => exchange.stencil(jacobi2d));
     });
 
-    test("options that can't be", async () => {
+    test("invalid options are refused", async () => {
       await using exchange = await HaloExchange.create(runtime, { grid: [1, 1], tile: [4, 4], halo: 1 });
       const refused = (options: unknown) =>
         failure("INVALID_ARGUMENT", () => exchange.stencil(options as StencilOptions));
@@ -317,11 +317,11 @@ describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
       exchange.stencil({ wgsl: "fn cel() -> f32 { return 1.0; }" }),
     );
     expect(missing.message).toContain("no function `cell() -> f32`");
-    // It is none the worse for it.
+    // The exchange stays usable.
     await exchange.exchange();
   });
 
-  test("reads nothing beyond the halo, wherever it looks", async () => {
+  test("reads NaN beyond the halo", async () => {
     await using exchange = await HaloExchange.create(runtime, grid);
     await write(exchange, grid, () => 3);
     const stencil = await exchange.stencil({
@@ -356,7 +356,7 @@ describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
     expect([...(await read(exchange, grid, 0)).subarray(9, 15)]).toEqual([0, 1, 2, 3, 4, 5].map((x) => x - 1 + 50));
   });
 
-  test("that naga does not survive is refused with its line, and the next one is taken", async () => {
+  test("that crashes naga is refused with its line, and the next one is accepted", async () => {
     await using exchange = await HaloExchange.create(runtime, grid);
     const wgsl = `struct S { a: f32 } fn add(p: ptr<function, f32>) { *p += 1.0; }
       fn cell() -> f32 { var s: S;
@@ -368,7 +368,7 @@ describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
     await exchange.stencil({ wgsl: "fn cell() -> f32 { return 1.0; }" });
   });
 
-  test("names of parameters that WGSL does not have are refused", async () => {
+  test("names of parameters that WGSL reserves are refused", async () => {
     await using exchange = await HaloExchange.create(runtime, grid);
     for (const name of ["loop", "get", "fn", "a__b"]) {
       const made = exchange.stencil({ wgsl: "fn cell() -> f32 { return 1.0; }", parameters: { [name]: 1 } });
@@ -385,7 +385,7 @@ describe.skipIf(!vulkan)("the WGSL of a stencil", () => {
 });
 
 describe("a handler", () => {
-  test("that throws ends the exchange with its error", async () => {
+  test("that throws ends the exchange with that error", async () => {
     const runtime = await KernelRuntime.create({ backend: "cpu" });
     await using exchange = await HaloExchange.create(runtime, { grid: [1, 1], tile: [4, 4], halo: 1 });
     const stencil = await exchange.stencil({
@@ -411,9 +411,9 @@ describe.skipIf(!vulkan)("a tile with a side longer than one dispatch reaches", 
       const flat = tile.length === 2;
       const config: HaloGrid = { grid: flat ? [1, 1] : [1, 1, 1], tile, halo: 1 };
       await using exchange = await HaloExchange.create(runtime, config);
-      const place = flat ? "position().y" : "position().y + position().z";
+      const position = flat ? "position().y" : "position().y + position().z";
       const stencil = await exchange.stencil({
-        wgsl: `fn cell() -> f32 { return at(${flat ? "0, 0" : "0, 0, 0"}) + f32(${place}) + 1.0; }`,
+        wgsl: `fn cell() -> f32 { return at(${flat ? "0, 0" : "0, 0, 0"}) + f32(${position}) + 1.0; }`,
       });
       await stencil.step(2);
       const content = await read(exchange, config, 0);
@@ -430,8 +430,8 @@ describe.skipIf(!vulkan)("a tile with a side longer than one dispatch reaches", 
   }
 });
 
-describe.skipIf(!vulkan)("a stencil that is made", () => {
-  test("has run, on no cells", async () => {
+describe.skipIf(!vulkan)("a new stencil", () => {
+  test("has run once, on no cells", async () => {
     await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
     const config: HaloGrid = { grid: [1, 1], tile: [8, 8], halo: 1 };
     await using exchange = await HaloExchange.create(runtime, config);
@@ -450,10 +450,10 @@ describe.skipIf(!vulkan)("a stencil that is made", () => {
   });
 });
 
-describe.skipIf(!vulkan)("a stencil that does its worst", () => {
+describe.skipIf(!vulkan)("a hostile stencil", () => {
   const config: HaloGrid = { grid: [1, 1], tile: [8, 8], halo: 1, periodic: true };
 
-  /** What all cells of the tile are after a step in which each is as `wgsl` says. */
+  /** The cells of the tile after a step with the body `wgsl`. */
   async function after(...sources: string[]): Promise<Set<number>[]> {
     await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
     await using exchange = await HaloExchange.create(runtime, config);
@@ -472,12 +472,12 @@ describe.skipIf(!vulkan)("a stencil that does its worst", () => {
     return seen;
   }
 
-  test("by a loop that does not end: its cells are NaN, and the next stencil is as any", async () => {
+  test("with an endless loop gets NaN cells, and the next stencil works", async () => {
     const endless = "fn cell() -> f32 { var i = 0u; loop { i += 1u; if (at(0, 0) > 1.0) { break; } } return f32(i); }";
     expect(await after(endless, "fn cell() -> f32 { return 3.0; }")).toEqual([new Set([Number.NaN]), new Set([3])]);
   }, 60_000);
 
-  test("by an index beyond its array: it stays inside", async () => {
+  test("with an index beyond its array reads the last element", async () => {
     const source = `fn cell() -> f32 {
       var l = array<f32, 4>(1.0, 1.0, 1.0, 1.0);
       let i = 0x7fffffffu - u32(at(0, 0));

@@ -1,4 +1,4 @@
-/** Layouts that TypeScript and WGSL have in common: by the specification's rules, by naga's, and by what a body reads. */
+/** Layouts of structs in TypeScript and WGSL: compared with the specification, with naga, and with a body on a GPU. */
 import { describe, expect, test } from "bun:test";
 import {
   type ArrayOf,
@@ -99,7 +99,7 @@ describe("offsets", () => {
 });
 
 describe("values", () => {
-  test("what is written is read, in a view and behind other bytes", () => {
+  test("read as they were written, also in a view and behind other bytes", () => {
     const next = random(7);
     for (let i = 0; i < 200; i++) {
       const made = randomStruct(next, `S${i}`);
@@ -115,7 +115,7 @@ describe("values", () => {
     }
   });
 
-  test("what can't be is refused", async () => {
+  test("that are invalid are refused with the member's path", async () => {
     for (const [name, members] of [
       ["a b", { a: "u32" }],
       ["_", { a: "u32" }],
@@ -141,7 +141,7 @@ describe("values", () => {
     expect((await failure("INVALID_ARGUMENT", launch)).message).toContain("Same");
   });
 
-  test("two that give a body one name are refused with it", async () => {
+  test("two structs that declare the same name are refused with the name", async () => {
     await using runtime = await KernelRuntime.create({ backend: "cpu" });
     const structs = [struct("A", { b_c: "u32" }), struct("A_b", { c: "u32" })];
     const launch = () => runtime.launch("k", { source: { handler: () => {} }, structs });
@@ -151,7 +151,7 @@ describe("values", () => {
 
 describe.skipIf(!vulkan)("on a GPU", () => {
   test(
-    "a body reads each number of a random struct where TypeScript wrote it, and the other way round",
+    "a body and TypeScript read each other's random structs",
     async () => {
       await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
       const next = random(2026);
@@ -189,7 +189,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
         const expected = new Uint8Array(4 * leaves.length);
         for (const [n, { type, of }] of leaves.entries()) put(expected, 4 * n, type, of(value));
         expect(numbers).toEqual(expected);
-        // Filled with other bytes before: the padding is 0 all the same.
+        // The memory has other bytes before: the padding becomes 0.
         const { payload: whole } = await kernel.call({ payload: expected, type: 1 });
         expect(whole).toEqual(made.pack(value));
         expect(made.unpack(whole)).toEqual(value);
@@ -200,7 +200,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
   );
 
   test(
-    "structs in a state, and in what a kernel sends",
+    "structs in the state and in sent messages",
     async () => {
       await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
       const Total = struct("Total", { sum: "vec3f", count: "u32" });
@@ -239,7 +239,7 @@ describe.skipIf(!vulkan)("on a GPU", () => {
   );
 
   test(
-    "invocations change members of a struct in the state at once",
+    "several invocations change members of a struct in the state at the same time",
     async () => {
       await using runtime = await KernelRuntime.create({ backend: "vulkan", device });
       const Bin = struct("Bin", { total: "u32", least: "i32" });
@@ -306,7 +306,7 @@ function randomValue(member: Member, next: () => number): unknown {
   if (member.startsWith("vec"))
     return Array.from({ length: Number(member[3]) }, () => randomValue(scalarOf(member), next));
   BITS.setUint32(0, next() * 2 ** 32);
-  // Whole numbers: a GPU may make another NaN of one, and 0 of a number that is very small.
+  // Whole numbers only: a GPU may change the bits of a NaN, and may flush denormals to 0.
   return member === "u32" ? BITS.getUint32(0) : member === "i32" ? BITS.getInt32(0) : BITS.getInt16(0);
 }
 
@@ -336,7 +336,7 @@ function put(bytes: Uint8Array, at: number, type: Leaf["type"], value: number): 
   else view.setUint32(at, value, true);
 }
 
-/** The structs in one. */
+/** A struct and its inner structs. */
 function within(member: Member): Struct[] {
   if (typeof member === "string") return [];
   if ("element" in member) return inside(member.element);
@@ -345,13 +345,13 @@ function within(member: Member): Struct[] {
 const inside = (member: Member): Struct[] =>
   typeof member === "object" && "members" in member ? [...within(member), member] : within(member);
 
-/** Without the functions: those are for a body, and need what the library adds. */
+/** The declarations only: the functions need the library's part of a body. */
 function declarations(made: Struct): string {
   const all = new Map([...within(made), made].map((each) => [each.name, each.wgsl.split("\n", 1)[0]]));
   return [...all.values()].join("\n");
 }
 
-/** What SPIR-V says of layouts: OpMemberDecorate (72) Offset (35), OpDecorate (71) ArrayStride (6). */
+/** Offsets and strides in SPIR-V: OpMemberDecorate (72) Offset (35), OpDecorate (71) ArrayStride (6). */
 function decorated(words: Uint32Array) {
   const offsets = new Map<number, number[]>();
   const strides: number[] = [];

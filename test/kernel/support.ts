@@ -1,4 +1,4 @@
-/** What tests of kernels share. */
+/** Functions that tests of kernels share. */
 
 import type { Kernel } from "../../src/kernel/index.ts";
 import { eventually } from "../channel/support.ts";

@@ -1,4 +1,4 @@
-/** Kernels that answer at once, and callers that call again at once: the event loop turns all the same. */
+/** Kernels that answer at once, and callers that call again at once, do not block the event loop. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { turnDue } from "../../src/native/turn.ts";
 import { device, newAllocator, vulkan } from "../gpu/support.ts";
 import { words } from "./support.ts";
 
-/** How long a loop goes on that the event loop does not interrupt: much longer than any share of its time. */
+/** Milliseconds of a loop that never yields to the event loop: much more than the time between two turns. */
 const STARVED_MS = 5000;
 
 const open: AsyncDisposable[] = [];
@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const each of open.splice(0)) await each[Symbol.asyncDispose]();
 });
 
-/** One that answers, and one that does not. */
+/** A kernel that replies, and one that does not. */
 async function kernels() {
   const runtime = await KernelRuntime.create({ backend: "cpu", k2k: true });
   open.push(runtime);
@@ -44,7 +44,7 @@ describe("the event loop turns while", () => {
     expect(await turnsMeanwhile(call)).toBe(true);
   });
 
-  test("there is always room, and always a reply", async () => {
+  test("sends never wait, and replies always do", async () => {
     const { echo, sink } = await kernels();
     expect(await turnsMeanwhile(() => sink.send({ payload: words(1) }))).toBe(true);
     const step = async () => {
@@ -55,14 +55,14 @@ describe("the event loop turns while", () => {
     expect(await turnsMeanwhile(step)).toBe(true);
   });
 
-  test("kernels are sent to by name", async () => {
+  test("kernels are sent to through the broker", async () => {
     const { runtime } = await kernels();
     expect(await turnsMeanwhile(() => runtime.k2k!.send("host", "sink", words(1)))).toBe(true);
   });
 });
 
 describe.skipIf(!vulkan)("the event loop turns while a GPU", () => {
-  test("answers before anybody sleeps", async () => {
+  test("answers during the busy-poll", async () => {
     const runtime = await KernelRuntime.create({ backend: "vulkan", device });
     open.push(runtime);
     const wgsl = "fn on_message(message: Message) { set_reply(0u, payload(0u)); reply(4u); }";
@@ -71,14 +71,14 @@ describe.skipIf(!vulkan)("the event loop turns while a GPU", () => {
     expect(await turnsMeanwhile(() => echo.call({ payload: words(1) }))).toBe(true);
   }, 60_000);
 
-  test("has done what it was given before anybody sleeps", async () => {
+  test("ends its submissions during the busy-poll", async () => {
     using allocator = newAllocator();
     using buffer = allocator.allocate(4096, { kind: "gpu", device });
     expect(await turnsMeanwhile(() => buffer.fill(1, 0, 4))).toBe(true);
   });
 });
 
-/** Whether the event loop turns for what resolves at once, when a turn is due. */
+/** Whether a call that could resolve at once waits for a turn of the event loop that is due. */
 async function turnsWhenDue(step: () => Promise<unknown>): Promise<boolean> {
   await new Promise(setImmediate);
   let turned = false;
@@ -89,17 +89,17 @@ async function turnsWhenDue(step: () => Promise<unknown>): Promise<boolean> {
 }
 
 describe("a turn that is due comes before", () => {
-  test("a send resolves for which there is room", async () => {
+  test("a send resolves that did not wait", async () => {
     const { sink } = await kernels();
     expect(await turnsWhenDue(() => sink.send({ payload: words(1) }))).toBe(true);
   });
 
-  test("several sends resolve for which there is room", async () => {
+  test("several sends resolve that did not wait", async () => {
     const { sink } = await kernels();
     expect(await turnsWhenDue(() => sink.sendMany([words(1)]))).toBe(true);
   });
 
-  test("a reply is received that is there", async () => {
+  test("a waiting reply is received", async () => {
     const { runtime, echo } = await kernels();
     await echo.send({ payload: words(1) });
     while (runtime.metrics.messagesProcessed < 1) await new Promise(setImmediate);
@@ -118,7 +118,7 @@ describe("a turn that is due comes before", () => {
   });
 });
 
-test("a reply of a Worker that comes while the thread is busy beyond the caller's time is no TIMEOUT", async () => {
+test("a Worker's reply that arrives while the thread is busy beyond the timeout is no TIMEOUT", async () => {
   const { runtime } = await kernels();
   const module = new URL("../process/kernel/touch.ts", import.meta.url);
   const touch = await runtime.launch("far", { source: { module } });
@@ -131,7 +131,7 @@ test("a reply of a Worker that comes while the thread is busy beyond the caller'
       const reply = touch.call({ payload }, { timeoutMs: 1 });
       await new Promise(setImmediate); // the message is on its way, and the limit is set
       for (const limit = performance.now() + 20_000; !existsSync(path); ) expect(performance.now()).toBeLessThan(limit);
-      // The reply leaves the Worker after that: this thread is busy for some time more.
+      // The Worker posts the reply after that, while this thread is still busy.
       for (const end = performance.now() + 10; performance.now() < end; );
       expect((await reply).payload).toEqual(payload);
     }
@@ -140,7 +140,7 @@ test("a reply of a Worker that comes while the thread is busy beyond the caller'
   }
 });
 
-test("a reply that comes while the thread is busy beyond the caller's time is no TIMEOUT", async () => {
+test("a reply that arrives while the thread is busy beyond the timeout is no TIMEOUT", async () => {
   const { echo } = await kernels();
   const reply = echo.call({ payload: words(5) }, { timeoutMs: 1 });
   for (const end = performance.now() + 20; performance.now() < end; );

@@ -1,4 +1,4 @@
-/** Kernels on Vulkan do all that kernels have to, and reach kernels of other runtimes. */
+/** The conformance suite on Vulkan, and messages to and from kernels of other runtimes. */
 import { describe, expect, test } from "bun:test";
 import { KernelRuntime, type RuntimeOptions } from "../../src/kernel/index.ts";
 import { PATIENT, privateDirectory } from "../channel/support.ts";

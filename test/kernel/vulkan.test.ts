@@ -1,4 +1,4 @@
-/** Kernels on a GPU, through the interface that the runtime uses. */
+/** Kernels on a GPU, through the interface of a backend. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { GpuDevice } from "../../src/gpu/device.ts";
 import { openRings } from "../../src/kernel/backend/gpu.ts";
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!vulkan)("one kernel", () => {
-  test("gets a message, with all that is said of it, and its reply has the correlation id", async () => {
+  test("gets a message with all its fields, and its reply has the correlation id", async () => {
     const told = await bare.launch(`fn on_message(message: Message) {
       set_reply(0u, message.kind); set_reply(1u, message.bytes); set_reply(2u, message.source); set_reply(3u, message.priority);
       set_reply(4u, message.thread); set_reply(5u, message.threads); set_reply(6u, message.correlation.x);
@@ -63,12 +63,12 @@ describe.skipIf(!vulkan)("one kernel", () => {
     });
   }
 
-  test("keeps its state from message to message, and it is 0 in the beginning", async () => {
+  test("has a state that is 0 at first and is kept from message to message", async () => {
     const count = await bare.launch(COUNT);
     for (const sum of [5, 10, 15]) expect(wordsOf(await bare.call(count, words(5)))).toEqual([sum]);
   });
 
-  test("one submission drains what waits, in the order of priority and age", async () => {
+  test("handles all waiting messages in one submission, by priority, then by age", async () => {
     const order = await bare.launch(ECHO);
     const before = bare.backend.metrics.dispatches;
     const priorities = [1, 0, 3, 2, 1, 3, 0, 2] as const;
@@ -82,7 +82,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(order.port.takenCount).toBe(8);
   });
 
-  test("a full input refuses, and takes more when it was drained", async () => {
+  test("refuses messages while its input is full", async () => {
     const small = await bare.launch(ECHO, { inputCapacity: 4, outputCapacity: 4, isActive: false });
     for (let i = 0; i < 4; i++) expect(bare.send(small, words(i))).toBe(true);
     expect(bare.send(small, words(4))).toBe(false);
@@ -91,7 +91,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(wordsOf(await bare.call(small, words(4)))).toEqual([4]);
   });
 
-  test("without room for a reply it handles nothing; room lets it go on", async () => {
+  test("handles nothing without credits for a reply", async () => {
     const held = await bare.launch(COUNT);
     held.port.capacity = 2;
     for (let i = 0; i < 5; i++) bare.send(held, words(1));
@@ -105,7 +105,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(held.port.messages.map(wordsOf)).toEqual([[1], [2], [3], [4], [5]]);
   });
 
-  test("a message that is too late is not handled, and reported", async () => {
+  test("reports a message after its deadline, and does not handle it", async () => {
     const count = await bare.launch(COUNT);
     const { physicalMicros } = bare.clock.tick();
     bare.send(count, words(1), { deadlineMicros: physicalMicros - 1, correlationId: 4, source: 3, id: 77 });
@@ -114,7 +114,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(count.port.drops).toEqual([{ id: 77, correlationId: 4, source: 3, reason: "deadline" }]);
   });
 
-  test("deactivated it leaves messages alone, and handles them when it is activated again", async () => {
+  test("keeps messages while it is deactivated", async () => {
     const count = await bare.launch(COUNT);
     await bare.call(count, words(1));
     await count.kernel.deactivate();
@@ -125,7 +125,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(wordsOf(await count.port.receive())).toEqual([2]);
   });
 
-  test("closed it says what it had not handled, and its memory is used again", async () => {
+  test("returns the number of unhandled messages from close(), and its memory is reused", async () => {
     const idle = await bare.launch(COUNT, { isActive: false, payloadBytes: 4096, inputCapacity: 128 });
     for (let i = 0; i < 3; i++) bare.send(idle, words(9));
     expect(await idle.kernel.close()).toBe(3);
@@ -134,7 +134,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(idle.port.messages).toEqual([]);
   });
 
-  test("what can't be launched is refused, and leaves nothing behind", async () => {
+  test("releases its memory after a failed launch", async () => {
     const beyond = 2 ** Math.ceil(Math.log2(gpu.info.storageMaxBytes / 256 + 1));
     const attempts: [string, RegExp, Parameters<Bare["launch"]>[1], string?][] = [
       ["GPU_OUT_OF_MEMORY", /shaders reach/, { inputCapacity: beyond }],
@@ -151,14 +151,14 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(wordsOf(await bare.call(await bare.launch(ECHO), words(6)))).toEqual([6]);
   });
 
-  test("what is beyond its payloads or its table is refused before anything is written", async () => {
+  test("refuses too large payloads and unknown routes before it writes", async () => {
     const small = await bare.launch(ECHO, { stateBytes: 0, payloadBytes: 4, routeCount: 1, isActive: false });
     expect(() => bare.send(small, new Uint8Array(5))).toThrow(/INVALID_ARGUMENT.* 5.*at most 4/);
     for (const route of [-1, 1, 0.5]) expect(() => small.kernel.setRoute(route, 1)).toThrow(/INVALID_ARGUMENT.*route/);
     expect(small.kernel.pending).toBe(0);
   });
 
-  test("a kernel without state, payload or routes counts all the same", async () => {
+  test("may have no state, no payload and no routes", async () => {
     const none = await bare.launch(
       "fn on_message(message: Message) { if (send_to(0u, 0u)) { return; } reply(state(0u)); }",
       {
@@ -168,7 +168,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     for (let i = 0; i < 3; i++) expect((await bare.call(none, new Uint8Array())).payload.length).toBe(0);
   });
 
-  test("what is sent while memory grows for others is handled", async () => {
+  test("handles messages that are sent while the memory grows", async () => {
     const count = await bare.launch(COUNT, { inputCapacity: 1024, outputCapacity: 1024, isActive: false });
     let sent = 0;
     for (let i = 0; i < 3; i++) {
@@ -187,7 +187,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
     expect(wordsOf(count.port.messages.at(-1)!)).toEqual([sent]);
   });
 
-  test("many kernels, of several bodies, in one submission; memory grows meanwhile", async () => {
+  test("shares a submission with many kernels of several bodies while the memory grows", async () => {
     const all = [];
     for (let i = 0; i < 60; i++) {
       const wgsl = `fn on_message(message: Message) { set_reply(0u, payload(0u) * ${1 + (i % 3)}u); reply(4u); }`;
@@ -202,7 +202,7 @@ describe.skipIf(!vulkan)("one kernel", () => {
 });
 
 describe.skipIf(!vulkan)("several backends", () => {
-  test("on one GPU do not disturb each other, and each closes by itself", async () => {
+  test("on one GPU are independent, and close independently", async () => {
     const second = await Bare.open(gpu);
     const [one, other] = [await bare.launch(COUNT), await second.launch(COUNT)];
     for (let i = 1; i <= 20; i++) {
@@ -213,7 +213,7 @@ describe.skipIf(!vulkan)("several backends", () => {
     second.send(other, words(2));
     await second[Symbol.asyncDispose]();
     expect(wordsOf(await one.port.receive())).toEqual([21]);
-    // What was launched there does nothing any more, and is closed without harm.
+    // Kernels of the closed backend do nothing, and can be closed.
     expect(second.send(other, words(2))).toBe(false);
     await other.kernel.deactivate();
     expect(await other.kernel.close()).toBeLessThanOrEqual(1);
@@ -221,7 +221,7 @@ describe.skipIf(!vulkan)("several backends", () => {
     expect(await second.launch(COUNT).catch(({ code }) => code)).toBe("CLOSED");
   });
 
-  test("kernels of one body and one size have one pipeline, which stays for who comes later", async () => {
+  test("kernels with the same body share a pipeline, which stays for later launches", async () => {
     const watched = new Watched(new VulkanCompute(gpu.retain()));
     const clock = new HybridLogicalClock({ nodeId: 9 });
     await using own = Bare.over(await openRings(watched, clock), clock);
@@ -235,7 +235,7 @@ describe.skipIf(!vulkan)("several backends", () => {
     expect(watched.counts.pipelines).toBe(3);
   });
 
-  test("one that is closed while its kernels message each other comes to an end", async () => {
+  test("close() ends kernels that message each other", async () => {
     const second = await Bare.open(gpu);
     const body = "fn on_message(message: Message) { _ = send_to(0u, 0u); }";
     const ring = [await second.launch(body), await second.launch(body)];

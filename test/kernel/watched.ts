@@ -1,4 +1,4 @@
-/** A device whose memory a test looks into, and writes into where a broken one would. */
+/** A device whose memory a test reads, and changes as a broken device would. */
 import type {
   ComputeDevice,
   ComputeMemory,
@@ -13,9 +13,9 @@ export class Watched implements ComputeDevice {
   readonly memoryMaxBytes: number;
   readonly loopRoundsMax: number;
   readonly target: ComputeDevice["target"];
-  /** What happens when a submission has ended, before its end is seen. */
+  /** Called at the end of a submission, before the backend sees the end. */
   onEnd: () => void = () => {};
-  /** Submissions, armed submissions, those found still armed, and pipelines. */
+  /** Counts of submissions, armed submissions, those that isArmed found armed, and pipelines. */
   readonly counts = { submitted: 0, armed: 0, found: 0, pipelines: 0 };
   /** The value of the last armed submission. */
   last = 0;
@@ -30,7 +30,7 @@ export class Watched implements ComputeDevice {
     this.target = inner.target;
   }
 
-  /** All that is mapped for the use, as words. */
+  /** The words of the last memory of a use. */
   words(use: "upload" | "readback"): Uint32Array {
     const { buffer, byteOffset, length } = this.#memories.get(use)!.bytes!;
     return new Uint32Array(buffer, byteOffset, length / 4);

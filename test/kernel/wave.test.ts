@@ -1,4 +1,4 @@
-/** docs/examples/wave.ts: its picture, by one process and by four, and its page in a browser. */
+/** docs/examples/wave.ts: its picture, made by one process and by four, and its page in a browser. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ async function paint(png: string, ...args: (string | number)[]): Promise<string>
   return out;
 }
 
-/** The lines of a PNG of three bytes a pixel without filters, as the example writes them. */
+/** The lines of a PNG with three bytes a pixel and no filters, the form that the example writes. */
 function decode(png: string): { side: number; lines: Buffer } {
   const file = readFileSync(join(folder, png));
   expect(file.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
@@ -87,7 +87,7 @@ test("calm water stays calm", async () => {
   expect(colours.size).toBe(2); // of the water and of the wall
 });
 
-test("options that can't be are said to be so", async () => {
+test("invalid options are refused with an error", async () => {
   for (const [option, value] of [
     ["--processes", 0],
     ["--size", 30],
@@ -102,7 +102,7 @@ test("options that can't be are said to be so", async () => {
 
 describe.skipIf(!chromium)("the page", () => {
   test(
-    "shows the pool, and a click drops a stone",
+    "shows the pool, and a click drops a stone into it",
     async () => {
       await using browser = await Browser.open();
       await using example = start(
@@ -124,7 +124,7 @@ describe.skipIf(!chromium)("the page", () => {
       await browser.until(colours.replace("return", "return 50 <"));
       const shot = process.env.LAVA_FLOW_SCREENSHOT;
       if (shot) await Bun.write(shot, await browser.screenshot());
-      // What is no stone is no stone, and nothing ends because of it.
+      // Invalid requests drop no stone and do not end the server.
       const socket = new WebSocket(`${url.replace("http", "ws")}live`);
       await new Promise((resolve) => socket.addEventListener("open", resolve));
       for (const text of ["{", '{"x":2,"y":0}', '{"x":"a"}', "null", "x".repeat(1000)]) socket.send(text);
@@ -143,7 +143,7 @@ describe.skipIf(!chromium)("the page", () => {
   );
 });
 
-/** What the example says of where to look. */
+/** The address that the example prints. */
 async function urlOf(output: ReadableStream<Uint8Array>): Promise<string> {
   const reader = output.getReader();
   const decoder = new TextDecoder();

@@ -1,4 +1,4 @@
-/** Kernels in Workers: what goes wrong in there is told out here, and nothing waits for what will not come. */
+/** Kernels in Workers: failures in a Worker reject the waiting calls, and no call waits without end. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,10 +25,10 @@ async function wayward(): Promise<Kernel> {
   return kernel;
 }
 
-test("a handler that throws: the call learns why, and the next message is handled", async () => {
+test("a handler that throws rejects the call with its error, and the next message is handled", async () => {
   await using kernel = await wayward();
   const error = await failure("HANDLER_FAILED", () => kernel.call(text("throw")));
-  expect(error.message).toContain("as it was told");
+  expect(error.message).toContain("as the message said");
   await failure("NO_REPLY", () => kernel.call(text("ok")));
   expect(kernel.metrics.errors).toBe(1);
   expect(kernel.state).toBe("active");
@@ -38,7 +38,7 @@ for (const [deed, words_] of [
   ["exit", /Worker/],
   ["crash", /later/],
 ] as const) {
-  test(`a Worker that is gone (${deed}): whoever waits is told, and the kernel has ended`, async () => {
+  test(`a Worker that ended (${deed}): waiting calls reject, and the kernel has ended`, async () => {
     const kernel = await wayward();
     await kernel.send(text(deed));
     const waiting = [kernel.receive(), kernel.receive()].map((each) => failure("BACKEND_UNAVAILABLE", () => each));
@@ -59,7 +59,7 @@ test("a module by its path", async () => {
   await kernel.terminate();
 });
 
-test("a handler that never comes back is ended with its kernel", async () => {
+test("a handler that never returns ends with its kernel", async () => {
   const kernel = await wayward();
   const waiting = failure("KERNEL_NOT_ACTIVE", () => kernel.call(text("spin")));
   expect(kernel.metrics.pending).toBe(1); // the Worker has it
@@ -67,13 +67,13 @@ test("a handler that never comes back is ended with its kernel", async () => {
   await waiting;
 });
 
-describe("a Worker that says what it can't say", () => {
+describe("a Worker that posts an invalid message", () => {
   for (const deed of [
-    "no word",
-    "nothing",
-    "a result that is none",
+    "no report",
+    "null",
+    "an invalid result",
     "no result",
-    "a message to nobody",
+    "a message without destination",
     "a message without payload",
     "a reply that is no envelope",
   ]) {
@@ -85,7 +85,7 @@ describe("a Worker that says what it can't say", () => {
   }
 });
 
-test("a Worker that answers twice", async () => {
+test("a Worker that posts two results for one message fails", async () => {
   const kernel = await wayward();
   await failure("CORRUPT_SEGMENT", async () => {
     await kernel.send(text("two results"));
@@ -109,7 +109,7 @@ describe("a module that can't be used", () => {
   }
 });
 
-test("its messages to others, and those that can't be delivered", async () => {
+test("messages to other kernels are delivered, or count as rejected", async () => {
   const echo = await runtime.launch("echo", { source: { handler: handlers.echo } });
   await echo.activate();
   await using kernel = await wayward();
@@ -121,7 +121,7 @@ test("its messages to others, and those that can't be delivered", async () => {
   await echo.terminate();
 });
 
-test("it knows its senders by name, and has the runtime's clock", async () => {
+test("a handler gets the sender's name and the runtime's clock", async () => {
   await using kernel = await wayward();
   expect(new TextDecoder().decode((await kernel.call(text("source"))).payload)).toBe("host");
   const before = runtime.clock.tick();
@@ -132,7 +132,7 @@ test("it knows its senders by name, and has the runtime's clock", async () => {
   expect(timestamp.nodeId).toBe(runtime.clock.nodeId);
 });
 
-test("the message of the highest priority is the next, and one whose deadline has passed is not handled", async () => {
+test("messages are handled by priority, and not after their deadline", async () => {
   const slow = await runtime.launch("slow", { source: { module: module("slow") } });
   await slow.activate();
   const order: string[] = [];
@@ -154,7 +154,7 @@ test("the message of the highest priority is the next, and one whose deadline ha
   await slow.terminate();
 });
 
-test("a kernel that is deactivated finishes the message that it has, and keeps the others", async () => {
+test("a deactivated kernel finishes its current message and keeps the others", async () => {
   const slow = await runtime.launch("slow", { source: { module: module("slow") } });
   await slow.activate();
   const calls = [1, 2, 3].map((ms) => slow.call({ payload: words(20 + ms) }));
