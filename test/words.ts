@@ -37,7 +37,7 @@ export const RETIRED: readonly Retired[] = [
   ...text("peer", "partner", "partners"),
   ...text("worker pool", "crew"),
   ...text("counts", "census"),
-  ...names("realtime clock", "wall micros", "wall clock"),
+  ...names("realtime clock", "wall micros"),
   ...names("memory limit, bounce buffer, capacity, credits", "room", "rooms"),
   ...names("offset, slot, cell, index, runtime-directory id, host", "place", "places"),
   ...names("fragment", "piece", "pieces"),

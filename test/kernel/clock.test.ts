@@ -53,7 +53,7 @@ describe("one clock", () => {
       const next = random(seed);
       const below = (limit: number) => Math.floor(next() * limit);
       let now = 1_000_000;
-      const clock = new HybridLogicalClock({ nodeId: 1, realtimeMicros: () => now, maxDriftMs: 1 });
+      const clock = new HybridLogicalClock({ nodeId: 1, wallClockMicros: () => now, maxDriftMs: 1 });
       const plain = new Plain();
       for (let i = 0; i < 5000; i++) {
         now += below(4) - 1; // The time of day may stand still, and go back.
@@ -69,7 +69,7 @@ describe("one clock", () => {
 
   test("a realtime clock that goes back does not set the clock back", () => {
     let now = 5_000_000;
-    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => now });
+    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => now });
     const first = clock.tick();
     now = 1_000_000;
     for (let i = 1; i <= 10; i++) expect(clock.tick()).toEqual({ ...first, logical: i });
@@ -78,7 +78,7 @@ describe("one clock", () => {
   });
 
   test("a full logical counter carries over into the next microsecond", () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => 9 });
+    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => 9 });
     for (let i = 0; i < 4096; i++) expect(clock.tick().logical).toBe(i);
     expect(clock.tick()).toEqual({ physicalMicros: 10, logical: 0, nodeId: 0 });
   });
@@ -88,7 +88,7 @@ describe("the greatest timestamp", () => {
   const LAST = { physicalMicros: 2 ** 52 - 1, logical: 4095 };
 
   test("tick rejects after the greatest timestamp", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 1, realtimeMicros: () => LAST.physicalMicros });
+    const clock = new HybridLogicalClock({ nodeId: 1, wallClockMicros: () => LAST.physicalMicros });
     for (let i = 0; i < 4095; i++) clock.tick();
     expect(clock.tick()).toEqual({ ...LAST, nodeId: 1 });
     for (let i = 0; i < 2; i++) await failure("CLOCK_DRIFT", () => clock.tick());
@@ -96,7 +96,7 @@ describe("the greatest timestamp", () => {
   });
 
   test("a rejected remote timestamp leaves the clock unchanged", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 1, maxDriftMs: Number.POSITIVE_INFINITY, realtimeMicros: () => 7 });
+    const clock = new HybridLogicalClock({ nodeId: 1, maxDriftMs: Number.POSITIVE_INFINITY, wallClockMicros: () => 7 });
     await failure("CLOCK_DRIFT", () => clock.update({ ...LAST, nodeId: 2 }));
     expect(clock.tick()).toEqual({ physicalMicros: 7, logical: 0, nodeId: 1 });
     clock.update({ ...LAST, logical: 4094, nodeId: 2 });
@@ -108,7 +108,7 @@ describe("a remote timestamp", () => {
   const at = (physicalMicros: number, logical = 0): HlcTimestamp => ({ physicalMicros, logical, nodeId: 9 });
 
   test("may be ahead by maxDriftMs, and no further", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: 2, realtimeMicros: () => 10_000 });
+    const clock = new HybridLogicalClock({ nodeId: 0, maxDriftMs: 2, wallClockMicros: () => 10_000 });
     expect(clock.update(at(12_000, 5))).toEqual({ physicalMicros: 12_000, logical: 6, nodeId: 0 });
     const error = await failure("CLOCK_DRIFT", () => clock.update(at(12_001)));
     expect(error.message).toMatch(/node 9.*2001 us ahead.*2000/);
@@ -116,7 +116,7 @@ describe("a remote timestamp", () => {
   });
 
   test("may be a minute ahead by default", async () => {
-    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => 0 });
+    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => 0 });
     clock.update(at(60_000_000));
     await failure("CLOCK_DRIFT", () => clock.update(at(60_000_001)));
   });
@@ -152,14 +152,14 @@ test("invalid options are rejected", async () => {
     { nodeId: 0.5 },
     { nodeId: 0, maxDriftMs: Number.NaN },
     { nodeId: 0, maxDriftMs: -1 },
-    { nodeId: 0, realtimeMicros: 5 as never },
+    { nodeId: 0, wallClockMicros: 5 as never },
     { nodeId: 0, memory: new SharedArrayBuffer(4) },
     { nodeId: 0, memory: new ArrayBuffer(8) as never },
     { nodeId: 0, memory: Object.defineProperty(new SharedArrayBuffer(4), "byteLength", { value: 8 }) },
   ];
   for (const options of wrong) await failure("INVALID_ARGUMENT", () => new HybridLogicalClock(options));
   for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY, "soon" as never]) {
-    const clock = new HybridLogicalClock({ nodeId: 0, realtimeMicros: () => value });
+    const clock = new HybridLogicalClock({ nodeId: 0, wallClockMicros: () => value });
     await failure("INVALID_ARGUMENT", () => clock.tick());
   }
 });

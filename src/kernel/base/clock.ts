@@ -22,7 +22,7 @@ export interface ClockOptions {
   /** Milliseconds by which a remote timestamp may be ahead of the time of day here; default 60,000. */
   maxDriftMs?: number;
   /** The time of day, microseconds since 1970; default: the system's realtime clock. */
-  realtimeMicros?: () => number;
+  wallClockMicros?: () => number;
   /** The `memory` of a clock of another thread of this process. Both are then one clock and have one `nodeId`. */
   memory?: SharedArrayBuffer;
 }
@@ -31,7 +31,7 @@ const MAX_DRIFT_MS = 60_000;
 /** In place of a time: the shim reads the system's realtime clock. */
 const SYSTEM = -1;
 
-const NAMES: OptionNames<ClockOptions> = { nodeId: true, maxDriftMs: true, realtimeMicros: true, memory: true };
+const NAMES: OptionNames<ClockOptions> = { nodeId: true, maxDriftMs: true, wallClockMicros: true, memory: true };
 
 const stamp = new Float64Array(new ArrayBuffer(16));
 
@@ -52,12 +52,12 @@ export class HybridLogicalClock {
   /** Throws INVALID_ARGUMENT. */
   constructor(options: ClockOptions) {
     checkNames("HybridLogicalClock", options, NAMES);
-    const { nodeId, maxDriftMs = MAX_DRIFT_MS, realtimeMicros, memory = new SharedArrayBuffer(8) } = options;
+    const { nodeId, maxDriftMs = MAX_DRIFT_MS, wallClockMicros, memory = new SharedArrayBuffer(8) } = options;
     if (!(Number.isSafeInteger(nodeId) && nodeId >= 0))
       throw invalidArgument("nodeId", nodeId, "a whole number from 0");
     if (!(maxDriftMs >= 0)) throw invalidArgument("maxDriftMs", maxDriftMs, "milliseconds from 0 to Infinity");
-    if (realtimeMicros !== undefined && typeof realtimeMicros !== "function")
-      throw invalidArgument("realtimeMicros", realtimeMicros, "a function that returns microseconds since 1970");
+    if (wallClockMicros !== undefined && typeof wallClockMicros !== "function")
+      throw invalidArgument("wallClockMicros", wallClockMicros, "a function that returns microseconds since 1970");
     // `byteLength` may be overridden: the length of a view is that of the memory, which the shim reads and writes.
     const word = isSharedArrayBuffer(memory) ? new Uint8Array(memory) : null;
     if (word?.length !== 8) throw invalidArgument("memory", memory, "the memory of another clock");
@@ -65,7 +65,7 @@ export class HybridLogicalClock {
     this.memory = memory;
     this.#word = word;
     this.#maxDriftMicros = maxDriftMs * 1000;
-    this.#realtime = realtimeMicros ?? null;
+    this.#realtime = wallClockMicros ?? null;
   }
 
   /**
@@ -101,7 +101,7 @@ export class HybridLogicalClock {
   #now(): number {
     if (this.#realtime === null) return SYSTEM;
     const micros = this.#realtime();
-    if (!(micros >= 0)) throw invalidArgument("the result of realtimeMicros", micros, "microseconds since 1970");
+    if (!(micros >= 0)) throw invalidArgument("the result of wallClockMicros", micros, "microseconds since 1970");
     return Math.floor(micros);
   }
 
