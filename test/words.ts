@@ -73,8 +73,8 @@ export const RETIRED: readonly Retired[] = [
 /** Phrases that hide a number or a condition: the sentence says the number, or "while". They have no term. */
 const PHRASES = ["so many", "so long as", "so often"];
 
-/** Names of the system: environment variables. */
-const KEPT = new Set(["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"]);
+/** Names of the system: environment variables, a constant. */
+const KEPT = new Set(["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SEEK_SET"]);
 
 /** Parts of names and words, lower case, one space between: `lf_letGo` -> "lf let go". */
 function parts(source: string): string {
