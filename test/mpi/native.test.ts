@@ -13,7 +13,7 @@ import { LIMIT, Ranks } from "./ranks.ts";
 /** How many ranks a program has. "growth" is right when it is right with either number. */
 const sizesOf = (program: string) => (program === "growth" ? [4, 16] : [4]);
 /** What differs in the standard ABI is a table: these use all that is in it. */
-const OF_THE_TABLE = ["beside", "control", "ep_fragments", "host", "job", "library"];
+const OF_THE_TABLE = ["control", "ep_fragments", "host", "job", "library", "shared_mpi"];
 /** Those of such names lose ranks. */
 const losesRanks = (program: string) => program.startsWith("deaths");
 const OUT = join(ROOT, "shim/zig-out");
@@ -39,7 +39,7 @@ interface Setting {
 const SETTINGS: Setting[] = LAUNCHERS.flatMap(({ launcher, here }) => [
   { what: launcher.name, launcher, here, programs: PROGRAMS },
   ...(launcher.name === "openmpi"
-    ? [{ what: "openmpi over UCX", launcher, here: here && ucx, programs: ["beside"], env: OVER_UCX }]
+    ? [{ what: "openmpi over UCX", launcher, here: here && ucx, programs: ["shared_mpi"], env: OVER_UCX }]
     : []),
   ...(launcher.name === "mpich"
     ? [

@@ -55,14 +55,14 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
   }, LIMIT);
   afterAll(() => cluster?.[Symbol.asyncDispose](), LIMIT);
 
-  /** Does the work while ranks take orders of `jobs` boards. A failure says what they and the daemons printed. */
+  /** Does the work while ranks take orders of `jobs` coordinators. A failure says what they and the daemons printed. */
   async function withCoordinators(
     jobs: number,
     start: (directory: string) => Step,
-    work: (boards: Coordinator[], step: Step) => Promise<void>,
+    work: (coordinators: Coordinator[], step: Step) => Promise<void>,
   ): Promise<void> {
     const directory = mkdtempSync(join(tmpdir(), "coordinator-"));
-    const boards = Array.from({ length: jobs }, (_, job) => {
+    const coordinators = Array.from({ length: jobs }, (_, job) => {
       mkdirSync(join(directory, `${job}`));
       return new Coordinator(join(directory, `${job}`));
     });
@@ -73,8 +73,8 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
     const tooEarly = step.ended.then(({ code }) => code === 0 || Promise.reject(new Error(`it ended with ${code}`)));
     const failed = Promise.race([late.promise, tooEarly.then(() => late.promise)]);
     try {
-      await Promise.race([Promise.all(boards.map((coordinator) => coordinator.ranks(HOSTS.length))), failed]);
-      await Promise.race([work(boards, step), late.promise]);
+      await Promise.race([Promise.all(coordinators.map((coordinator) => coordinator.ranks(HOSTS.length))), failed]);
+      await Promise.race([work(coordinators, step), late.promise]);
     } catch (error) {
       const { stack } = error as Error;
       throw new Error(`${stack}\n--- the job's output:\n${step.output}\n${cluster.logs}`);
@@ -87,7 +87,7 @@ describe.skipIf(!requires("slurm", lack === null, `${lack}`))("SLURM", () => {
         (jobs) => jobs === "",
       );
       await step.ended;
-      for (const coordinator of boards) await coordinator[Symbol.asyncDispose]();
+      for (const coordinator of coordinators) await coordinator[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true });
     }
   }

@@ -25,7 +25,7 @@ export const NODES = ["alpha", "beta"] as const;
 /** Limit for a command that is to end by itself, milliseconds. Only a hang takes longer than a few seconds. */
 const PATIENCE_MS = 10_000;
 /** Pause between two polls of a state that SLURM does not announce, milliseconds. */
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 /** Why there can't be a cluster here; null where there can. */
 export function slurmLacks(): string | null {
@@ -167,7 +167,7 @@ export class Cluster implements AsyncDisposable {
       const seen = await poll();
       if (test(seen)) return seen;
       if (performance.now() > limit) throw new Error(`not so after ${patienceMs / 1000} s: ${JSON.stringify(seen)}`);
-      await Bun.sleep(LOOK_MS);
+      await Bun.sleep(POLL_MS);
     }
   }
 

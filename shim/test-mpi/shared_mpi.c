@@ -46,7 +46,7 @@ static void exchange(const lf_mpi *mpi, lf_mpi_handle comm, uint32_t i) {
   CHECK_EQ(test_differs(in, length, i * 64u + (uint32_t)from), length);
 }
 
-static void beside(void) {
+static void shared_mpi(void) {
   const lf_mpi *mpi = lf_mpi_load();
   int level = 0;
   CHECK_EQ(mpi->Query_thread(&level), 0);
@@ -67,7 +67,7 @@ static void beside(void) {
 
 int main(void) {
   join_job();
-  RUN(beside);
+  RUN(shared_mpi);
   CHECK_EQ(lf_job_close(0, 60000), 1);
   return 0;
 }
