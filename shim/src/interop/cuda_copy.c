@@ -1,34 +1,35 @@
-/* Copies in CUDA: from one memory to another, on one GPU or between two, and a few bytes from and to the host. */
+/* Copies in CUDA: between memories of one or two GPUs, and of a few bytes from and to the host. */
 #include "base/status.h"
 #include "base/whole.h"
 #include "interop/cuda_memory.h"
 
-static int32_t look(const char *api, CUresult result, const lf_cuda_memory *m) {
+static int32_t check(const char *api, CUresult result, const lf_cuda_memory *m) {
   if (result == LF_CU_SUCCESS) return LF_OK;
   return lf_cuda_fail(LF_ESYSTEM, api, result, "work on %llu bytes", (unsigned long long)m->size);
 }
 
-/* In the memory's context, as all that follows. */
+/* Creates the stream and the event of a memory. Its context must be current, as for the functions below. */
 static int32_t make_stream(lf_cuda_memory *m) {
   int32_t status = LF_OK;
   if (!m->stream) {
-    status = look("cuStreamCreate", m->cu->cuStreamCreate(&m->stream, LF_CU_STREAM_NON_BLOCKING), m);
+    status = check("cuStreamCreate", m->cu->cuStreamCreate(&m->stream, LF_CU_STREAM_NON_BLOCKING), m);
     if (status < 0) m->stream = NULL;
   }
   if (status == LF_OK && !m->last) {
-    status = look("cuEventCreate", m->cu->cuEventCreate(&m->last, LF_CU_EVENT_DISABLE_TIMING), m);
+    status = check("cuEventCreate", m->cu->cuEventCreate(&m->last, LF_CU_EVENT_DISABLE_TIMING), m);
     if (status < 0) m->last = NULL;
   }
   return status;
 }
 
-/* Where two GPUs can't reach each other, CUDA copies through the host: not an error. */
-static int32_t reach(lf_cuda_memory *m, const lf_cuda_device *peer) {
+/* Lets the memory's device access the peer's memory. If it cannot, CUDA copies through the host, which is not an
+ * error. */
+static int32_t enable_peer(lf_cuda_memory *m, const lf_cuda_device *peer) {
   if (m->device.device == peer->device || (m->has_peer && m->peer == peer->device)) return LF_OK;
   CUresult result = m->cu->cuCtxEnablePeerAccess(peer->context, 0);
   if (result != LF_CU_SUCCESS && result != LF_CU_PEER_ACCESS_ALREADY_ENABLED &&
       result != LF_CU_PEER_ACCESS_UNSUPPORTED && result != LF_CU_TOO_MANY_PEERS)
-    return look("cuCtxEnablePeerAccess", result, m);
+    return check("cuCtxEnablePeerAccess", result, m);
   m->has_peer = 1;
   m->peer = peer->device;
   return LF_OK;
@@ -43,28 +44,28 @@ static int32_t prepare(lf_cuda_memory *m) {
   return status < 0 ? status : lf_cuda_leave(make_stream(m));
 }
 
-/* After what is still being copied to the source; in the context of the target. */
+/* Starts a copy, after the copies to the source. The target's context must be current. */
 static int32_t start_copy(lf_cuda_memory *t, uint64_t to, const lf_cuda_memory *s, uint64_t from, uint64_t size) {
-  int32_t status = s->reserved ? LF_OK : reach(t, &s->device);
+  int32_t status = s->reserved ? LF_OK : enable_peer(t, &s->device);
   if (status < 0) return status;
-  status = look("cuStreamWaitEvent", t->cu->cuStreamWaitEvent(t->stream, s->last, 0), t);
+  status = check("cuStreamWaitEvent", t->cu->cuStreamWaitEvent(t->stream, s->last, 0), t);
   if (status < 0) return status;
   if (t->device.device == s->device.device || s->reserved) {
-    status = look("cuMemcpyDtoDAsync",
+    status = check("cuMemcpyDtoDAsync",
                   t->cu->cuMemcpyDtoDAsync_v2(t->pointer + to, s->pointer + from, size, t->stream), t);
   } else {
-    status = look("cuMemcpyPeerAsync",
+    status = check("cuMemcpyPeerAsync",
                   t->cu->cuMemcpyPeerAsync(t->pointer + to, t->device.context, s->pointer + from, s->device.context,
                                            size, t->stream),
                   t);
   }
-  return status < 0 ? status : look("cuEventRecord", t->cu->cuEventRecord(t->last, t->stream), t);
+  return status < 0 ? status : check("cuEventRecord", t->cu->cuEventRecord(t->last, t->stream), t);
 }
 
-/* The source goes, or is written again, after the copy only; in the context of the source. */
+/* Orders later copies to the source, and its close, after the copy. The source's context must be current. */
 static int32_t hold_source(const lf_cuda_memory *s, const lf_cuda_memory *t) {
-  int32_t status = look("cuStreamWaitEvent", s->cu->cuStreamWaitEvent(s->stream, t->last, 0), s);
-  return status < 0 ? status : look("cuEventRecord", s->cu->cuEventRecord(s->last, s->stream), s);
+  int32_t status = check("cuStreamWaitEvent", s->cu->cuStreamWaitEvent(s->stream, t->last, 0), s);
+  return status < 0 ? status : check("cuEventRecord", s->cu->cuEventRecord(s->last, s->stream), s);
 }
 
 int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, double source_offset, double size) {
@@ -91,7 +92,7 @@ int32_t lf_cuda_copied(int32_t target) {
   return m ? lf_cuda_memory_idle(m) : LF_ECLOSED;
 }
 
-/* One of `to` and `from` is NULL. */
+/* Copies to `to` or from `from`; the other is NULL. */
 static int32_t transfer(int32_t cuda, double offset, void *to, const void *from, uint32_t size) {
   lf_cuda_memory *m = lf_cuda_memory_get(cuda);
   if (!m) return LF_ECLOSED;
@@ -103,11 +104,11 @@ static int32_t transfer(int32_t cuda, double offset, void *to, const void *from,
   status = make_stream(m);
   if (status == LF_OK) {
     CUdeviceptr at = m->pointer + (CUdeviceptr)offset;
-    status = to ? look("cuMemcpyDtoHAsync", m->cu->cuMemcpyDtoHAsync_v2(to, at, size, m->stream), m)
-                : look("cuMemcpyHtoDAsync", m->cu->cuMemcpyHtoDAsync_v2(at, from, size, m->stream), m);
-    /* Even if that failed: the host's memory may not be in use when this returns. */
+    status = to ? check("cuMemcpyDtoHAsync", m->cu->cuMemcpyDtoHAsync_v2(to, at, size, m->stream), m)
+                : check("cuMemcpyHtoDAsync", m->cu->cuMemcpyHtoDAsync_v2(at, from, size, m->stream), m);
+    /* Also after a failure: the host's memory may not be in use when this returns. */
     CUresult result = m->cu->cuStreamSynchronize(m->stream);
-    if (status == LF_OK) status = look("cuStreamSynchronize", result, m);
+    if (status == LF_OK) status = check("cuStreamSynchronize", result, m);
   }
   return lf_cuda_leave(status);
 }

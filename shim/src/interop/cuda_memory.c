@@ -1,8 +1,7 @@
-/* Memory as CUDA knows it: made from OS handles, or found where CUDA's user has it. */
+/* CUDA memory: imported from OS handles, or the caller's. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/monotonic.h"
 #include "base/status.h"
 #include "base/thread.h"
@@ -14,13 +13,13 @@
 #include "base/win32.h"
 #endif
 
-/* Keeps the first failure of several. */
+/* Records a failure, unless one was recorded before. */
 static void note(int32_t *status, const char *api, CUresult result, const lf_cuda_memory *m) {
   if (result == LF_CU_SUCCESS || *status < 0) return;
   *status = lf_cuda_fail(LF_ESYSTEM, api, result, "closing %llu bytes", (unsigned long long)m->size);
 }
 
-/* Also of memory that is only half made. */
+/* The memory may be partly made. */
 static int32_t unmake(lf_cuda_memory *m) {
   int32_t status = lf_cuda_enter(&m->device);
   if (status == LF_OK) {
@@ -39,7 +38,7 @@ static int32_t unmake(lf_cuda_memory *m) {
   return status;
 }
 
-#define SETTLE_LIMIT_NS 30000000000u
+#define COPY_LIMIT_NS 30000000000u /* the limit of the library for any work on a GPU */
 
 int32_t lf_cuda_memory_idle(const lf_cuda_memory *m) {
   if (!m->last) return 1;
@@ -52,9 +51,9 @@ int32_t lf_cuda_memory_idle(const lf_cuda_memory *m) {
   return status < 0 ? status : result == LF_CU_SUCCESS;
 }
 
-/* A failure ends the copies too: CUDA does nothing more in that context. */
+/* A failure ends the copies, too: each call in that context fails. */
 int32_t lf_cuda_memory_wait(const lf_cuda_memory *m) {
-  uint64_t limit = lf_now() + SETTLE_LIMIT_NS;
+  uint64_t limit = lf_now() + COPY_LIMIT_NS;
   while (lf_cuda_memory_idle(m) == 0) {
     if (lf_now() > limit)
       return lf_fail(LF_ETIMEOUT, "cuEventQuery", LF_CU_NOT_READY, "a copy that uses the CUDA memory does not end");
@@ -63,7 +62,7 @@ int32_t lf_cuda_memory_wait(const lf_cuda_memory *m) {
   return LF_OK;
 }
 
-/* Memory that a copy still uses after the limit is left to the process's end. */
+/* Memory that a copy uses after the limit is never freed. */
 static void destroy(void *object) {
   if (lf_cuda_memory_wait(object) == LF_OK) unmake(object);
 }
@@ -74,7 +73,7 @@ lf_cuda_memory *lf_cuda_memory_get(int32_t handle) {
   return m;
 }
 
-/* Without a device yet. */
+/* Creates the object, without a device. */
 static int32_t make(uint64_t size, lf_cuda_memory **out) {
   const lf_cuda_functions *cu = lf_cuda_open();
   if (!cu) return LF_EBACKEND_UNAVAILABLE;
@@ -85,17 +84,7 @@ static int32_t make(uint64_t size, lf_cuda_memory **out) {
   return LF_OK;
 }
 
-/* Takes `m` over. With a `status` below 0, what is half made goes again and that failure is told. */
-static int32_t give_handle(lf_cuda_memory *m, int32_t status) {
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_CUDA_MEMORY, m, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(m);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
-}
-
-/* In the device's context. `*taken`: the OS handle is CUDA's. */
+/* The device's context must be current. *taken: CUDA owns the OS handle. */
 static int32_t map(lf_cuda_memory *m, const lf_shared_memory *shared, int *taken) {
   lf_cu_memory_handle handle = {.size = shared->allocation, .flags = LF_CU_MEMORY_DEDICATED};
 #if defined(_WIN32)
@@ -120,7 +109,7 @@ static int32_t map(lf_cuda_memory *m, const lf_shared_memory *shared, int *taken
                       "mapping %llu bytes of GPU memory", (unsigned long long)shared->size);
 }
 
-/* Takes shared->os over, also when it fails. */
+/* Takes ownership of shared->os, also when it fails. Returns the handle. */
 static int32_t import(const lf_shared_memory *shared) {
   lf_cuda_memory *m;
   int32_t status = make(shared->size, &m);
@@ -135,7 +124,7 @@ static int32_t import(const lf_shared_memory *shared) {
   if (status == LF_OK) status = lf_cuda_leave(map(m, shared, &taken));
   if (taken) lf_external_taken(shared->os);
   else lf_external_refuse(shared->os);
-  return give_handle(m, status);
+  return lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, status);
 }
 
 int32_t lf_cuda_import(int32_t memory) {
@@ -146,12 +135,12 @@ int32_t lf_cuda_import(int32_t memory) {
 }
 
 #if !defined(_WIN32)
-/* What such a mapping consists of, on all GPUs so far. */
+/* Bytes. The granularity of such mappings, on all GPUs so far. */
 #define GRANULE ((uint64_t)2 << 20)
 #define DEVICES_MAX 32
 
-/* The device itself, and all that reach its memory. */
-static CUresult let_all_reach(const lf_cuda_memory *m, CUdeviceptr at, uint64_t bytes) {
+/* Allows the device, and those that can access its memory, to use the mapping. */
+static CUresult allow_all(const lf_cuda_memory *m, CUdeviceptr at, uint64_t bytes) {
   lf_cu_access access[DEVICES_MAX];
   size_t count = 0;
   int devices = 0;
@@ -168,7 +157,8 @@ static CUresult let_all_reach(const lf_cuda_memory *m, CUdeviceptr at, uint64_t 
   return result == LF_CU_SUCCESS ? m->cu->cuMemSetAccess(at, bytes, access, count) : result;
 }
 
-/* In the device's context. Takes nothing over: 1, or 0 where CUDA does not want to, without a word. */
+/* The device's context must be current. 1 with the memory mapped; or 0 if CUDA refuses, with no failure recorded. Keeps
+ * the OS handle. */
 static int map_for_all(lf_cuda_memory *m, const lf_shared_memory *shared) {
   const lf_cuda_functions *cu = m->cu;
   const uint64_t bytes = shared->allocation;
@@ -182,7 +172,7 @@ static int map_for_all(lf_cuda_memory *m, const lf_shared_memory *shared) {
     done = 0;
   }
   cu->cuMemRelease(handle); /* the mapping keeps it */
-  if (done && let_all_reach(m, at, bytes) != LF_CU_SUCCESS) {
+  if (done && allow_all(m, at, bytes) != LF_CU_SUCCESS) {
     cu->cuMemUnmap(at, bytes);
     cu->cuMemAddressFree(at, bytes);
     done = 0;
@@ -193,8 +183,9 @@ static int map_for_all(lf_cuda_memory *m, const lf_shared_memory *shared) {
   return 1;
 }
 
-/* Memory that is imported in the other way is its own GPU's alone: CUDA then copies to another GPU by way of the host, at
- * a tenth of the speed. Returns a handle, or 0 where this one does not work; the OS handle is then as it was. */
+/* Imports memory for all GPUs. Memory that is imported by `import` is usable by its own GPU only: CUDA then copies to
+ * other GPUs through the host, at a tenth of the speed. Returns the handle; or 0 when this import is not possible, with
+ * the OS handle unchanged. */
 static int32_t import_for_all(const lf_shared_memory *shared) {
   lf_cuda_memory *m;
   int32_t status = make(shared->size, &m);
@@ -213,7 +204,7 @@ static int32_t import_for_all(const lf_shared_memory *shared) {
     unmake(m);
     return 0;
   }
-  int32_t handle = give_handle(m, LF_OK);
+  int32_t handle = lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, LF_OK);
   return handle < 0 ? 0 : handle;
 }
 #endif
@@ -230,14 +221,14 @@ int32_t lf_cuda_import_os_handle(int64_t os_handle, double allocation, double si
 #if !defined(_WIN32)
   int32_t handle = import_for_all(&shared);
   if (handle > 0) {
-    int32_t closed = lf_os_handle_close(os_handle); /* it was only looked at */
+    int32_t closed = lf_os_handle_close(os_handle); /* the mapping keeps the memory */
     return closed < 0 ? closed : handle;
   }
 #endif
   return import(&shared);
 }
 
-/* What of the device's memory the pointer lies in. */
+/* The allocation that contains `pointer`: its base and bytes. */
 static int32_t range_of(lf_cuda_memory *m, CUdeviceptr pointer, CUdeviceptr *base, uint64_t *bytes) {
   size_t size = 0;
   int32_t status = lf_cuda_enter(&m->device);
@@ -279,7 +270,7 @@ int32_t lf_cuda_adopt(uint64_t pointer, double size) {
     status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes at 0x%llx, but the allocation ends after %llu", size,
                      (unsigned long long)pointer, (unsigned long long)(bytes - (pointer - base)));
   m->pointer = pointer;
-  return give_handle(m, status);
+  return lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, status);
 }
 
 int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer) {

@@ -1,7 +1,6 @@
-/* Semaphores of Vulkan in the order of a CUDA stream. */
+/* Vulkan's semaphores in the order of a CUDA stream. */
 #include <stdlib.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "cuda/cuda.h"
@@ -33,7 +32,7 @@ static int32_t unmake(cuda_semaphore *s) {
 
 static void destroy(void *object) { unmake(object); }
 
-/* In the device's context. */
+/* The device's context must be current. */
 static int32_t attach(cuda_semaphore *s, int64_t os) {
   lf_cu_semaphore_handle handle = {0};
   int timeline = s->kind == LF_SEMAPHORE_TIMELINE;
@@ -57,11 +56,8 @@ int32_t lf_cuda_semaphore_import(int32_t semaphore) {
   lf_shared_semaphore shared;
   int32_t status = lf_share_semaphore(semaphore, NULL, &shared);
   if (status < 0) return status;
-  cuda_semaphore *s = calloc(1, sizeof *s);
-  if (!s) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *s);
-    return lf_external_refuse(shared.os);
-  }
+  cuda_semaphore *s = lf_import_object(sizeof *s, shared.os);
+  if (!s) return LF_EHOST_OUT_OF_MEMORY;
   s->cu = cu;
   s->kind = shared.kind;
   status = lf_cuda_device_retain(shared.device_uuid, &s->device);
@@ -73,12 +69,7 @@ int32_t lf_cuda_semaphore_import(int32_t semaphore) {
   if (status == LF_OK) status = lf_cuda_leave(attach(s, shared.os));
   if (s->semaphore) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_CUDA_SEMAPHORE, s, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(s);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+  return lf_import_handle(LF_KIND_CUDA_SEMAPHORE, s, destroy, status);
 }
 
 static int32_t enqueue(int32_t handle, double value, uint64_t stream, int wait) {
@@ -93,7 +84,8 @@ static int32_t enqueue(int32_t handle, double value, uint64_t stream, int wait) 
   CUresult result = wait ? s->cu->cuWaitExternalSemaphoresAsync(&s->semaphore, &params, 1, on)
                          : s->cu->cuSignalExternalSemaphoresAsync(&s->semaphore, &params, 1, on);
   if (result != LF_CU_SUCCESS)
-    status = lf_cuda_fail(LF_ESYSTEM, wait ? "cuWaitExternalSemaphoresAsync" : "cuSignalExternalSemaphoresAsync", result,
+    status = lf_cuda_fail(LF_ESYSTEM, wait ? "cuWaitExternalSemaphoresAsync" : "cuSignalExternalSemaphoresAsync",
+                          result,
                           "value %.0f on stream 0x%llx", value, (unsigned long long)stream);
   return lf_cuda_leave(status);
 }

@@ -1,27 +1,39 @@
-/* What the files of CUDA, OpenCL and OpenGL share: opening their libraries, and handing memory and semaphores over. */
+/* Imports into CUDA, OpenCL and OpenGL: the export of memory and semaphores, and the objects of imports. */
 #ifndef LF_INTEROP_H
 #define LF_INTEROP_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/handle.h"
 #include "lavaflow.h"
 
-/* GPU memory on its way into another API. */
+/* Exported GPU memory for another API. */
 typedef struct {
-  int64_t os; /* the caller's: taken (lf_external_taken), or refused (lf_external_refuse) */
+  /* owned by the caller: it passes the handle to the API (lf_external_taken) or closes it (lf_external_refuse) */
+  int64_t os;
   uint64_t size;
-  uint64_t allocation; /* what the other API must be told */
+  uint64_t allocation; /* bytes of the allocation, which the API needs */
   uint8_t device_uuid[LF_UUID_BYTES];
 } lf_shared_memory;
+/* LF_OK, EXTERNAL_MEMORY_UNSUPPORTED, TIMEOUT. */
 int32_t lf_share_memory(int32_t memory, lf_shared_memory *out);
+/* The same for an import of `size` bytes from byte `offset`. INVALID_ARGUMENT unless the memory has them. */
+int32_t lf_share_memory_part(int32_t memory, double offset, double size, lf_shared_memory *out);
 
 typedef struct {
   int64_t os;
   int32_t kind; /* LF_SEMAPHORE_... */
   uint8_t device_uuid[LF_UUID_BYTES];
 } lf_shared_semaphore;
-/* `binary_only` names the API where that knows no timelines: EXTERNAL_MEMORY_UNSUPPORTED for one. */
+/* `binary_only` names the API if it has no timelines: then EXTERNAL_MEMORY_UNSUPPORTED for one. Else NULL. LF_OK,
+ * CLOSED. */
 int32_t lf_share_semaphore(int32_t semaphore, const char *binary_only, lf_shared_semaphore *out);
+
+/* A zeroed object for an import of `os`; NULL with HOST_OUT_OF_MEMORY recorded and `os` closed. */
+void *lf_import_object(size_t bytes, int64_t os);
+/* Ends an import: returns the handle of the object. With a failure `status`, or if no handle can be made, destroys the
+ * object and returns the failure, which stays recorded. */
+int32_t lf_import_handle(lf_kind kind, void *object, void (*destroy)(void *object), int32_t status);
 
 #endif

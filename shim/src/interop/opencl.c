@@ -21,7 +21,7 @@ static const char *const library_names[] = {"libOpenCL.so.1", NULL};
 
 static lf_opencl_functions cl;
 static int viable;
-static char reason[400]; /* what there is, or why there is nothing */
+static char reason[400]; /* the devices, or why OpenCL can't be used */
 
 static const char *name_of(cl_int result) {
   static const struct {
@@ -47,7 +47,7 @@ int32_t lf_opencl_check(int32_t code, const char *api, cl_int result) {
   return lf_fail(code, api, result, "%s failed: %s (%d)", api, name_of(result), result);
 }
 
-/* All devices, up to DEVICES_MAX: how many, or a failure. */
+/* Lists up to DEVICES_MAX devices. Returns their number, or a failure. */
 static int32_t list_devices(cl_device_id *devices) {
   cl_platform_id platforms[PLATFORMS_MAX];
   cl_uint platform_count = 0, count = 0;
@@ -67,11 +67,12 @@ static int32_t list_devices(cl_device_id *devices) {
   return (int32_t)count;
 }
 
-/* 1 or 0, or a failure. */
+/* Whether the device has an extension: 1, 0, or a failure. */
 static int32_t has_extension(cl_device_id device, const char *extension) {
   size_t bytes = 0;
   int32_t status =
-      lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo", cl.clGetDeviceInfo(device, LF_CL_DEVICE_EXTENSIONS, 0, NULL, &bytes));
+      lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo", cl.clGetDeviceInfo(device, LF_CL_DEVICE_EXTENSIONS, 0, NULL,
+                                                                        &bytes));
   if (status < 0) return status;
   char *all = calloc(1, bytes + 2);
   if (!all) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes for OpenCL's extensions", bytes + 2);
@@ -106,7 +107,8 @@ static void open_opencl(void) {
     if (able < 0 || cl.clGetDeviceInfo(devices[i], LF_CL_DEVICE_NAME, sizeof name - 1, name, NULL) != LF_CL_SUCCESS)
       snprintf(name, sizeof name, "device %d, which does not say its name,", i);
     if (able == 1) viable = 1;
-    int wrote = snprintf(reason + used, sizeof reason - used, "%s%s has %s" LF_CL_MEMORY_EXTENSION, used ? "; " : "", name,
+    int wrote = snprintf(reason + used, sizeof reason - used, "%s%s has %s" LF_CL_MEMORY_EXTENSION, used ? "; " : "",
+                         name,
                          able == 1 ? "" : "no usable ");
     if (wrote > 0 && (size_t)wrote < sizeof reason - used) used += (size_t)wrote;
   }
@@ -138,18 +140,19 @@ int32_t lf_opencl_device_uuid(cl_device_id device, uint8_t *uuid) {
   int32_t tells = has_extension(device, "cl_khr_device_uuid");
   if (tells < 0) return tells;
   if (!tells)
-    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0, "the OpenCL device does not tell its UUID (cl_khr_device_uuid)");
+    return lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
+                   "the OpenCL device does not tell its UUID (cl_khr_device_uuid)");
   return lf_opencl_check(LF_ESYSTEM, "clGetDeviceInfo",
                         cl.clGetDeviceInfo(device, LF_CL_DEVICE_UUID, LF_UUID_BYTES, uuid, NULL));
 }
 
-/* The device among several that has the UUID and the extension. */
+/* Selects the device that has the UUID and the extension. */
 static int32_t pick(const cl_device_id *devices, int32_t count, const uint8_t *uuid, const char *extension,
                     cl_device_id *out) {
   int seen = 0;
   for (int32_t i = 0; i < count; i++) {
     uint8_t own[LF_UUID_BYTES];
-    /* A device that does not tell its UUID is not the one. */
+    /* A device without a UUID is skipped. */
     if (lf_opencl_device_uuid(devices[i], own) < 0 || memcmp(own, uuid, LF_UUID_BYTES) != 0) continue;
     seen = 1;
     int32_t able = has_extension(devices[i], extension);

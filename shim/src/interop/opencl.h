@@ -1,5 +1,5 @@
 /* OpenCL, opened at run time: devices and contexts (opencl.c), memory (opencl_memory.c), semaphores
- * (opencl_semaphore.c). Handles of the caller's OpenCL objects are pointers, and are trusted: OpenCL can't check them. */
+ * (opencl_semaphore.c). The caller's OpenCL objects are pointers and are trusted, as OpenCL cannot check them. */
 #ifndef LF_OPENCL_H
 #define LF_OPENCL_H
 
@@ -16,27 +16,28 @@
 #define LF_CL_SEMAPHORE_EXTENSION "cl_khr_external_semaphore_opaque_fd"
 #endif
 
-/* A device and a context of it, which is retained. */
+/* A device and a retained context of it. */
 typedef struct {
   cl_platform_id platform;
   cl_device_id device;
   cl_context context;
-  int32_t devices; /* of the context */
+  int32_t devices; /* the context's number of devices */
 } lf_opencl_target;
 
-/* The functions, or NULL with the failure recorded. */
+/* The functions, or NULL with BACKEND_UNAVAILABLE recorded. */
 const lf_opencl_functions *lf_opencl_open(void);
-/* The device that `uuid` names: in `context`, or, where that is 0, in a new context of its own. EXTERNAL_HANDLE_MISMATCH,
- * EXTERNAL_MEMORY_UNSUPPORTED unless it has `extension`. */
+/* The device that `uuid` names: in `context`, or in a new context of the shim if that is 0. LF_OK,
+ * EXTERNAL_HANDLE_MISMATCH; EXTERNAL_MEMORY_UNSUPPORTED when the device lacks `extension`. */
 int32_t lf_opencl_target_make(const uint8_t *uuid, uint64_t context, const char *extension, lf_opencl_target *out);
-/* Returns `status`, or the failure to release where there was none before. */
+/* Returns `status`; or the failure of the release, if `status` is none. */
 int32_t lf_opencl_target_release(lf_opencl_target *target, int32_t status);
-/* The functions of an extension, as lf_library_symbols. */
+/* Loads the functions of an extension, in the order of `names`. LF_OK, EXTERNAL_MEMORY_UNSUPPORTED. */
 int32_t lf_opencl_extension(cl_platform_id platform, const char *const *names, void **table);
-/* EXTERNAL_MEMORY_UNSUPPORTED where the device does not tell. */
+/* LF_OK; EXTERNAL_MEMORY_UNSUPPORTED when the device has no UUID. */
 int32_t lf_opencl_device_uuid(cl_device_id device, uint8_t *uuid);
 
-/* LF_OK, or a failed call recorded with OpenCL's name for the result: `code`, but GPU_OUT_OF_MEMORY where that says so. */
+/* LF_OK; or records a failed call with OpenCL's name for the result and returns `code`, or GPU_OUT_OF_MEMORY or
+ * HOST_OUT_OF_MEMORY for results that say so. */
 int32_t lf_opencl_check(int32_t code, const char *api, cl_int result);
 
 #endif

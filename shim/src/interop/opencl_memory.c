@@ -1,7 +1,6 @@
-/* Vulkan's memory as a cl_mem, and the way from a cl_mem that was born in OpenCL. */
+/* Vulkan's memory as a cl_mem, and copies from the caller's cl_mem. */
 #include <stdlib.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/external.h"
@@ -12,8 +11,8 @@ typedef struct {
   const lf_opencl_functions *cl;
   lf_opencl_memory_functions external;
   lf_opencl_target target;
-  cl_mem whole;   /* the allocation, which is acquired and released; NULL: not made yet */
-  cl_mem mem;     /* what the caller has: `whole`, or the part of it; NULL: not made yet */
+  cl_mem whole;   /* the allocation, which is acquired and released; NULL: not created yet */
+  cl_mem mem;     /* the caller's: `whole`, or a part of it; NULL: not created yet */
   cl_event copy;  /* the last copy, or NULL */
   uint64_t size;
 } opencl_memory;
@@ -30,7 +29,7 @@ static int32_t drop_mem(const lf_opencl_functions *cl, cl_mem mem, int32_t statu
   return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clReleaseMemObject", result);
 }
 
-/* OpenCL itself keeps the cl_mem until the commands that use it have ended. */
+/* OpenCL keeps a cl_mem until the commands that use it have ended. */
 static int32_t unmake(opencl_memory *m) {
   int32_t status = drop_event(m->cl, &m->copy, LF_OK);
   if (m->mem && m->mem != m->whole) status = drop_mem(m->cl, m->mem, status);
@@ -48,7 +47,7 @@ static opencl_memory *get(int32_t handle) {
   return m;
 }
 
-/* The whole allocation: the driver wants to be told its size. */
+/* Imports the whole allocation, whose size the driver needs. */
 static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
 #define LF_NAME(result, name, arguments) #name,
   static const char *const names[] = {LF_OPENCL_MEMORY_FUNCTIONS(LF_NAME) NULL};
@@ -61,7 +60,8 @@ static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
   cl_mem_properties type = LF_CL_MEMORY_OPAQUE_FD;
 #endif
   const cl_mem_properties properties[] = {
-      type, (cl_mem_properties)shared->os, LF_CL_DEVICE_HANDLE_LIST, (cl_mem_properties)(uintptr_t)m->target.device, 0, 0};
+      type, (cl_mem_properties)shared->os, LF_CL_DEVICE_HANDLE_LIST, (cl_mem_properties)(uintptr_t)m->target.device, 0,
+          0};
   cl_int result = LF_CL_SUCCESS;
   m->whole = m->cl->clCreateBufferWithProperties(m->target.context, properties, LF_CL_MEM_READ_WRITE,
                                                  (size_t)shared->allocation, NULL, &result);
@@ -70,8 +70,8 @@ static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
   return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateBufferWithProperties", result);
 }
 
-/* `size` bytes from `offset` on, as a buffer of their own. */
-static int32_t take_part(opencl_memory *m, uint64_t offset, uint64_t size) {
+/* Makes a sub-buffer of `size` bytes from `offset`. */
+static int32_t make_part(opencl_memory *m, uint64_t offset, uint64_t size) {
   cl_uint bits = 0;
   int32_t status = lf_opencl_check(
       LF_ESYSTEM, "clGetDeviceInfo",
@@ -93,19 +93,10 @@ int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t co
   const lf_opencl_functions *cl = lf_opencl_open();
   if (!cl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
-  int32_t status = lf_share_memory(memory, &shared);
+  int32_t status = lf_share_memory_part(memory, offset, size, &shared);
   if (status < 0) return status;
-  if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)shared.size ||
-      size > (double)shared.size - offset) {
-    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %llu", size, offset,
-            (unsigned long long)shared.size);
-    return lf_external_refuse(shared.os);
-  }
-  opencl_memory *m = calloc(1, sizeof *m);
-  if (!m) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *m);
-    return lf_external_refuse(shared.os);
-  }
+  opencl_memory *m = lf_import_object(sizeof *m, shared.os);
+  if (!m) return LF_EHOST_OUT_OF_MEMORY;
   m->cl = cl;
   m->size = (uint64_t)size;
   status = lf_opencl_target_make(shared.device_uuid, context, LF_CL_MEMORY_EXTENSION, &m->target);
@@ -116,13 +107,8 @@ int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t co
   status = attach(m, &shared);
   if (m->whole) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
-  if (status == LF_OK && m->size < shared.size) status = take_part(m, (uint64_t)offset, m->size);
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENCL_MEMORY, m, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(m);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+  if (status == LF_OK && m->size < shared.size) status = make_part(m, (uint64_t)offset, m->size);
+  return lf_import_handle(LF_KIND_OPENCL_MEMORY, m, destroy, status);
 }
 
 int32_t lf_opencl_describe(int32_t opencl, uint64_t *out) {
@@ -142,11 +128,12 @@ int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue) {
   if (!m) return LF_ECLOSED;
   if (!queue) return no_queue();
   return lf_opencl_check(LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
-                        m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1, &m->whole,
+                        m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1,
+                                                                          &m->whole,
                                                                           0, NULL, NULL));
 }
 
-/* Flushed, so that the others' turn comes even if the caller asks for nothing more. */
+/* Flushed, so that work of other APIs can begin even if the caller submits no more commands. */
 int32_t lf_opencl_release(int32_t opencl, uint64_t queue) {
   const opencl_memory *m = get(opencl);
   if (!m) return LF_ECLOSED;
@@ -188,7 +175,7 @@ int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, ui
   return lf_opencl_device_uuid(device, device_uuid);
 }
 
-/* Each command waits for the one before, also in a queue that is out of order. */
+/* Each command waits for the one before, also in an out-of-order queue. */
 static int32_t start_copy(opencl_memory *m, cl_mem source, size_t size, cl_command_queue queue) {
   cl_event acquired = NULL, copied = NULL;
   int32_t status = lf_opencl_check(

@@ -1,7 +1,6 @@
 /* Vulkan's binary semaphores in the order of an OpenCL queue. */
 #include <stdlib.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "gpu/external.h"
 #include "interop/interop.h"
@@ -38,7 +37,7 @@ static int32_t attach(opencl_semaphore *s, int64_t os) {
 #endif
   cl_semaphore_properties_khr properties[8] = {LF_CL_SEMAPHORE_TYPE, LF_CL_SEMAPHORE_TYPE_BINARY, type,
                                                (cl_semaphore_properties_khr)os};
-  /* Only where there is a choice: the list's own number differs between versions of the extension. */
+  /* Only for a context with several devices: the list's property has different numbers in versions of the extension. */
   if (s->target.devices > 1) {
     properties[4] = LF_CL_DEVICE_HANDLE_LIST;
     properties[5] = (cl_semaphore_properties_khr)(uintptr_t)s->target.device;
@@ -55,11 +54,8 @@ int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
   lf_shared_semaphore shared;
   int32_t status = lf_share_semaphore(semaphore, "OpenCL", &shared);
   if (status < 0) return status;
-  opencl_semaphore *s = calloc(1, sizeof *s);
-  if (!s) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *s);
-    return lf_external_refuse(shared.os);
-  }
+  opencl_semaphore *s = lf_import_object(sizeof *s, shared.os);
+  if (!s) return LF_EHOST_OUT_OF_MEMORY;
   s->cl = cl;
   status = lf_opencl_target_make(shared.device_uuid, context, LF_CL_SEMAPHORE_EXTENSION, &s->target);
   if (status < 0) {
@@ -69,12 +65,7 @@ int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
   status = attach(s, shared.os);
   if (s->semaphore) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENCL_SEMAPHORE, s, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(s);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+  return lf_import_handle(LF_KIND_OPENCL_SEMAPHORE, s, destroy, status);
 }
 
 static int32_t enqueue(int32_t handle, uint64_t queue, int wait) {
@@ -86,7 +77,7 @@ static int32_t enqueue(int32_t handle, uint64_t queue, int wait) {
                        : s->functions.clEnqueueSignalSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL);
   int32_t status = lf_opencl_check(LF_EINVALID_ARGUMENT,
                                   wait ? "clEnqueueWaitSemaphoresKHR" : "clEnqueueSignalSemaphoresKHR", result);
-  /* Flushed: somebody outside of OpenCL waits for the signal, or for the wait to take it. */
+  /* Flushed, because work outside of OpenCL waits for the signal, or for the wait to consume it. */
   return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", s->cl->clFlush(on));
 }
 

@@ -16,9 +16,9 @@ static lf_egl_functions egl;
 static lf_egl_device_functions egl_device;
 static lf_gl_functions gl;
 static int opened, viable;
-static char missing[400], reason[400]; /* why it can't be opened; what lf_opengl_viable tells */
+static char missing[400], reason[400]; /* why OpenGL can't be opened; the result of lf_opengl_viable */
 
-/* Of this thread, as EGL's contexts are; NULL: none. */
+/* The shim's context of this thread, or NULL. A context of EGL is current on one thread. */
 static _Thread_local lf_gl_context *made;
 
 static void open_opengl(void) {
@@ -66,7 +66,7 @@ static int32_t egl_fail(int32_t code, const char *api) {
   return lf_fail(code, api, error, "%s failed: EGL error 0x%04x", api, (unsigned)error);
 }
 
-/* A lost context answers with an error for ever. */
+/* Bounded, because a lost context always returns an error. */
 void lf_gl_clear(void) {
   for (int i = 0; i < 16 && gl.glGetError() != LF_GL_NO_ERROR;) i++;
 }
@@ -78,7 +78,7 @@ int32_t lf_gl_check(int32_t code, const char *api) {
   return lf_fail(code, api, (int32_t)error, "%s failed: OpenGL error 0x%04x", api, error);
 }
 
-/* ---- what the current context is ---- */
+/* ---- the current context ---- */
 
 static const char *renderer(void) {
   const GLubyte *name = gl.glGetString(LF_GL_RENDERER);
@@ -97,7 +97,7 @@ static int32_t check_extension(const char *extension) {
                  version ? (const char *)version : "?", extension);
 }
 
-/* After GL_EXT_memory_object or GL_EXT_semaphore was found: both bring the question for UUIDs. */
+/* Needs GL_EXT_memory_object or GL_EXT_semaphore: both have the query for UUIDs. */
 static int32_t check_uuid(const uint8_t *uuid) {
   uint8_t own[LF_UUID_BYTES] = {0};
   GLint count = 0;
@@ -106,7 +106,8 @@ static int32_t check_uuid(const uint8_t *uuid) {
     gl.glGetUnsignedBytei_vEXT(LF_GL_DEVICE_UUID, (GLuint)i, own);
     if (memcmp(own, uuid, LF_UUID_BYTES) == 0) return LF_OK;
   }
-  return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "OpenGL's %s has the UUID %s, the memory's GPU has %s", renderer(),
+  return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "OpenGL's %s has the UUID %s, the memory's GPU has %s",
+                 renderer(),
                  lf_uuid_print(own).text, lf_uuid_print(uuid).text);
 }
 
@@ -116,7 +117,7 @@ static int32_t check_current(const uint8_t *uuid, const char *extension) {
   return status < 0 || !uuid ? status : check_uuid(uuid);
 }
 
-/* ---- contexts of our own ---- */
+/* ---- contexts of the shim ---- */
 
 static void remember(lf_gl_current *out) {
   out->display = egl.eglGetCurrentDisplay();
@@ -125,14 +126,14 @@ static void remember(lf_gl_current *out) {
   out->read = egl.eglGetCurrentSurface(LF_EGL_READ);
 }
 
-/* `display` is that of the context which is current now. */
-static int32_t go_back(EGLDisplay display, const lf_gl_current *before, int32_t status) {
+/* Restores the context that was current. `display` is the current context's. */
+static int32_t restore(EGLDisplay display, const lf_gl_current *before, int32_t status) {
   EGLBoolean done = before->context ? egl.eglMakeCurrent(before->display, before->draw, before->read, before->context)
                                     : egl.eglMakeCurrent(display, NULL, NULL, NULL);
   return done || status < 0 ? status : egl_fail(LF_ESYSTEM, "eglMakeCurrent");
 }
 
-/* The display stays initialized: it is one for the whole process, and others may use it too. */
+/* The display stays initialized: the process has one, which other code may use, too. */
 static int32_t make_context(EGLDeviceEXT device, lf_gl_context *out) {
   static const EGLint wanted[] = {LF_EGL_SURFACE_TYPE, 0, LF_EGL_RENDERABLE_TYPE, LF_EGL_OPENGL_BIT, LF_EGL_NONE};
   static const EGLint version[] = {LF_EGL_CONTEXT_MAJOR_VERSION, 4, LF_EGL_CONTEXT_MINOR_VERSION, 5, LF_EGL_NONE};
@@ -159,11 +160,13 @@ static int32_t make_context(EGLDeviceEXT device, lf_gl_context *out) {
 static int32_t destroy_context(const lf_gl_context *c, int32_t status) {
   if (egl.eglGetCurrentContext() == c->context && !egl.eglMakeCurrent(c->display, NULL, NULL, NULL) && status == LF_OK)
     status = egl_fail(LF_ESYSTEM, "eglMakeCurrent");
-  if (!egl.eglDestroyContext(c->display, c->context) && status == LF_OK) status = egl_fail(LF_ESYSTEM, "eglDestroyContext");
+  if (!egl.eglDestroyContext(c->display, c->context) && status == LF_OK)
+    status = egl_fail(LF_ESYSTEM, "eglDestroyContext");
   return status;
 }
 
-/* On the first EGL device that fits, now current. The failure tells of the last device that did not. */
+/* Makes a context on the first EGL device that matches, and makes it current. If none matches, the failure is the most
+ * specific one. */
 static int32_t find_context(const uint8_t *uuid, const char *extension, lf_gl_context *out) {
   EGLDeviceEXT devices[DEVICES_MAX];
   EGLint count = 0;
@@ -185,7 +188,7 @@ static int32_t find_context(const uint8_t *uuid, const char *extension, lf_gl_co
     }
     destroy_context(out, status);
   }
-  /* A device that works but does not fit says more than one that does not work. */
+  /* A device that works but does not match says more than one that fails. */
   return mismatch ? lf_fail(mismatch, told.api, told.native_status, "%s", told.text) : status;
 }
 
@@ -201,11 +204,12 @@ static void probe(void) {
   if (status == LF_OK) {
     viable = 1;
     int semaphores = check_extension("GL_EXT_semaphore_fd") == LF_OK;
-    snprintf(reason, sizeof reason, "%s, OpenGL %s, with GL_EXT_memory_object_fd and %s GL_EXT_semaphore_fd", renderer(),
+    snprintf(reason, sizeof reason, "%s, OpenGL %s, with GL_EXT_memory_object_fd and %s GL_EXT_semaphore_fd",
+             renderer(),
              (const char *)gl.glGetString(LF_GL_VERSION), semaphores ? "with" : "without");
     status = destroy_context(&context, LF_OK);
   }
-  if (before.context) status = go_back(before.display, &before, status);
+  if (before.context) status = restore(before.display, &before, status);
   if (status < 0) {
     lf_status last;
     lf_status_last(&last);
@@ -220,7 +224,7 @@ int32_t lf_opengl_viable(uint32_t capacity, char *why) {
   return lf_status_viable(viable, reason, capacity, why);
 }
 
-/* The context that is current, or the one made before on this thread: made current again, if it was put aside. */
+/* The current context; or the shim's context of this thread, made current again if it is not. */
 static int32_t known_context(const uint8_t *uuid, const char *extension, lf_gl_context **out) {
   EGLContext current = egl.eglGetCurrentContext();
   int own = made && (!current || current == made->context);
@@ -273,9 +277,10 @@ int32_t lf_gl_enter(const lf_gl_context *context, lf_gl_current *before) {
   if (egl.eglMakeCurrent(context->display, NULL, NULL, context->context)) return 1;
   EGLint error = egl.eglGetError();
   if (error != EGL_BAD_ACCESS_) return 0;
-  return lf_fail(LF_ESYSTEM, "eglMakeCurrent", error, "the OpenGL context is current on another thread: close it there");
+  return lf_fail(LF_ESYSTEM, "eglMakeCurrent", error,
+                 "the OpenGL context is current on another thread: close it there");
 }
 
 int32_t lf_gl_leave(const lf_gl_context *context, const lf_gl_current *before, int32_t status) {
-  return before->context == context->context ? status : go_back(context->display, before, status);
+  return before->context == context->context ? status : restore(context->display, before, status);
 }

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "abi/memory.h"
-#include "base/handle.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/external.h"
@@ -15,7 +14,7 @@ typedef struct {
   GLuint object, buffer; /* 0: not made yet */
 } opengl_memory;
 
-/* With the context current. */
+/* The context must be current. */
 static void delete_names(opengl_memory *m) {
   if (m->buffer) m->gl->glDeleteBuffers(1, &m->buffer);
   if (m->object) m->gl->glDeleteMemoryObjectsEXT(1, &m->object);
@@ -42,7 +41,7 @@ static opengl_memory *get(int32_t handle) {
   return m;
 }
 
-/* `*taken`: the descriptor is OpenGL's. What the caller has bound stays bound. */
+/* *taken: OpenGL owns the descriptor. The caller's bindings stay unchanged. */
 static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t offset, uint64_t size, int *taken) {
   const lf_gl_functions *gl = m->gl;
   const GLint dedicated = 1;
@@ -60,12 +59,13 @@ static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t
   gl->glGenBuffers(1, &m->buffer);
   gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, m->buffer);
   gl->glBufferStorageMemEXT(LF_GL_COPY_WRITE_BUFFER, (GLsizeiptr)size, m->object, offset);
-  /* No memory is allocated here: a driver that says it has none left wants a larger allocation than this. */
+  /* Nothing is allocated here: "out of memory" means that the driver needs a larger allocation. */
   GLenum error = gl->glGetError();
   if (error != LF_GL_NO_ERROR)
     status = lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glBufferStorageMemEXT", (int32_t)error,
                      "the driver makes no buffer of %llu bytes at byte %llu of an allocation of %llu (OpenGL error 0x%04x)",
-                     (unsigned long long)size, (unsigned long long)offset, (unsigned long long)shared->allocation, error);
+                     (unsigned long long)size, (unsigned long long)offset, (unsigned long long)shared->allocation,
+                         error);
   gl->glBindBuffer(LF_GL_COPY_WRITE_BUFFER, (GLuint)bound);
   return status < 0 ? status : lf_gl_check(LF_ESYSTEM, "glBindBuffer");
 }
@@ -74,25 +74,16 @@ int32_t lf_opengl_import(int32_t memory, double offset, double size) {
   const lf_gl_functions *gl = lf_opengl_open();
   if (!gl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
-  int32_t status = lf_share_memory(memory, &shared);
+  int32_t status = lf_share_memory_part(memory, offset, size, &shared);
   if (status < 0) return status;
-  if (!lf_whole(offset) || !lf_whole(size) || size < 1 || offset > (double)shared.size ||
-      size > (double)shared.size - offset) {
-    lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.17g bytes from byte %.17g of a memory of %llu", size, offset,
-            (unsigned long long)shared.size);
-    return lf_external_refuse(shared.os);
-  }
-  /* Mesa's software driver (22.3) takes the offset, and makes a buffer of the memory's beginning. */
+  /* Mesa's software driver (22.3) accepts an offset, but makes the buffer from the memory's first byte. */
   if (offset > 0 && lf_memory_gpu(memory)->device->info.type == LF_GPU_CPU) {
     lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
             "a part from byte %.0f on: OpenGL in software makes buffers of a memory's beginning only", offset);
     return lf_external_refuse(shared.os);
   }
-  opengl_memory *m = calloc(1, sizeof *m);
-  if (!m) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *m);
-    return lf_external_refuse(shared.os);
-  }
+  opengl_memory *m = lf_import_object(sizeof *m, shared.os);
+  if (!m) return LF_EHOST_OUT_OF_MEMORY;
   m->gl = gl;
   status = lf_gl_context_take(shared.device_uuid, "GL_EXT_memory_object_fd", &m->context);
   if (status < 0) {
@@ -102,12 +93,7 @@ int32_t lf_opengl_import(int32_t memory, double offset, double size) {
   int taken = 0;
   status = attach(m, &shared, (uint64_t)offset, (uint64_t)size, &taken);
   if (!taken) lf_external_refuse(shared.os);
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENGL_MEMORY, m, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(m);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+  return lf_import_handle(LF_KIND_OPENGL_MEMORY, m, destroy, status);
 }
 
 int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object) {

@@ -1,13 +1,12 @@
 /* Vulkan's binary semaphores in the order of an OpenGL context's commands. */
 #include <stdlib.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "gpu/external.h"
 #include "interop/interop.h"
 #include "interop/opengl.h"
 
-#define BUFFERS_MAX 16u
+#define BUFFERS_MAX 16u /* of one call: bounds an array on the stack */
 
 typedef struct {
   const lf_gl_functions *gl;
@@ -36,11 +35,8 @@ int32_t lf_opengl_semaphore_import(int32_t semaphore) {
   lf_shared_semaphore shared;
   int32_t status = lf_share_semaphore(semaphore, "OpenGL", &shared);
   if (status < 0) return status;
-  opengl_semaphore *s = calloc(1, sizeof *s);
-  if (!s) {
-    lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "%zu bytes", sizeof *s);
-    return lf_external_refuse(shared.os);
-  }
+  opengl_semaphore *s = lf_import_object(sizeof *s, shared.os);
+  if (!s) return LF_EHOST_OUT_OF_MEMORY;
   s->gl = gl;
   status = lf_gl_context_take(shared.device_uuid, "GL_EXT_semaphore_fd", &s->context);
   if (status < 0) {
@@ -52,12 +48,7 @@ int32_t lf_opengl_semaphore_import(int32_t semaphore) {
   gl->glImportSemaphoreFdEXT(s->name, LF_GL_HANDLE_TYPE_OPAQUE_FD, (GLint)shared.os);
   status = lf_gl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "glImportSemaphoreFdEXT");
   if (status < 0) lf_external_refuse(shared.os);
-  int32_t handle = status < 0 ? status : lf_handle_make(LF_KIND_OPENGL_SEMAPHORE, s, destroy);
-  if (handle >= 0) return handle;
-  lf_status first;
-  lf_status_last(&first);
-  unmake(s);
-  return lf_fail(first.code, first.api, first.native_status, "%s", first.text);
+  return lf_import_handle(LF_KIND_OPENGL_SEMAPHORE, s, destroy, status);
 }
 
 static int32_t enqueue(int32_t handle, const int32_t *buffers, uint32_t count, int wait) {
@@ -76,7 +67,7 @@ static int32_t enqueue(int32_t handle, const int32_t *buffers, uint32_t count, i
   else s->gl->glSignalSemaphoreEXT(s->name, count, names, 0, NULL, NULL);
   int32_t status = lf_gl_check(LF_EINVALID_ARGUMENT, wait ? "glWaitSemaphoreEXT" : "glSignalSemaphoreEXT");
   if (status < 0) return status;
-  /* Somebody outside of OpenGL waits for the signal, or for the wait to take it. */
+  /* Flushed, because work outside of OpenGL waits for the signal, or for the wait to consume it. */
   s->gl->glFlush();
   return lf_gl_check(LF_ESYSTEM, "glFlush");
 }
