@@ -1,4 +1,4 @@
-/* Memory that backs ArrayBuffers: unmapped by whoever lets it go last, once, and not before. */
+/* Memory that backs ArrayBuffers: unmapped once, by its last release. */
 #include <stdatomic.h>
 
 #include "host/backing.h"
@@ -18,7 +18,7 @@ static void unmap(void *base, void *context) {
   atomic_fetch_add(&unmapped[i], 1);
 }
 
-static void at_once_where_nobody_holds_it(void) {
+static void at_once_if_it_is_not_held(void) {
   lf_backing_free(memories[0], unmap, &unmapped[0]);
   CHECK_EQ(unmapped[0], 1);
   CHECK_OK(lf_backing_retain(memories[0], NULL));
@@ -96,7 +96,7 @@ static void threads_share_it(void) {
 }
 
 int main(void) {
-  RUN(at_once_where_nobody_holds_it);
+  RUN(at_once_if_it_is_not_held);
   RUN(with_the_last_hold);
   RUN(wrong_calls);
   RUN(pages_stay);

@@ -25,7 +25,7 @@ static void word_by_word(const lf_box *box) {
 }
 
 /* An array of x * y * z words around a box, which begins somewhere in it. */
-static uint32_t place(test_random *random, const lf_box *box, uint32_t *row, uint32_t *plane) {
+static uint32_t lay_out(test_random *random, const lf_box *box, uint32_t *row, uint32_t *plane) {
   *row = box->x + test_below(random, 6);
   *plane = *row * (box->y + test_below(random, 4));
   uint32_t reach = (box->z - 1) * *plane + (box->y - 1) * *row + box->x;
@@ -36,8 +36,8 @@ static void like_a_copy_word_by_word(void) {
   test_random random = {test_seed()};
   for (int round = 0; round < 20000; round++) {
     lf_box box = {.x = 1 + test_below(&random, 12), .y = 1 + test_below(&random, 9), .z = 1 + test_below(&random, 7)};
-    box.source = place(&random, &box, &box.source_row, &box.source_plane);
-    box.target = place(&random, &box, &box.target_row, &box.target_plane);
+    box.source = lay_out(&random, &box, &box.source_row, &box.source_plane);
+    box.target = lay_out(&random, &box, &box.target_row, &box.target_plane);
     refill();
     word_by_word(&box);
     CHECK_EQ(copy(&box, 1), LF_OK);

@@ -131,7 +131,7 @@ static void until(_Atomic uint32_t *count, uint32_t wanted) {
   while (atomic_load(count) < wanted) test_yield();
 }
 
-/* No compile is under way, and nothing of `devices` devices is left. */
+/* No compile is in flight, and nothing of `devices` devices is left. */
 static void check_freed(uint32_t devices) {
   while (lf_compile_threads() > 0) test_yield();
   CHECK_EQ(atomic_load(&objects), 0);

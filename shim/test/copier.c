@@ -1,4 +1,4 @@
-/* Copies within a GPU: the same bytes by the shader, in one piece or in several, as by the driver; and which of the two it
+/* Copies within a GPU: the same bytes by the shader, in one dispatch or in several, as by the driver; and which of the two it
  * is. A software GPU takes its driver's copy, which is faster there: the tests have it take the shader. */
 #include "gpu/copier.h"
 
@@ -31,11 +31,11 @@ static void watch(void) {
   gpu->vk.CmdCopyBuffer = counted_copy;
 }
 
-/* From now on the shader is taken, in pieces of so many bytes. */
-static void start(uint64_t piece) {
+/* Makes the shader copy, in dispatches of at most `bytes_max` bytes. */
+static void start(uint64_t bytes_max) {
   queue_reopen();
   watch();
-  gpu->copier_bytes_max = piece;
+  gpu->copier_bytes_max = bytes_max;
 }
 
 static void check_counts(uint32_t by_shader, uint32_t by_driver) {
@@ -45,18 +45,18 @@ static void check_counts(uint32_t by_shader, uint32_t by_driver) {
 
 /* Copies between two memories full of random bytes, and compares all of both. */
 static void copies(size_t from, size_t to, size_t size, uint32_t by_shader, uint32_t by_driver) {
-  const size_t room = size + 4096;
-  int32_t a = memory_of((double)room), b = memory_of((double)room);
-  uint8_t *source = bytes_of(room, size), *target = bytes_of(room, size + 1);
+  const size_t bytes_each = size + 4096;
+  int32_t a = memory_of((double)bytes_each), b = memory_of((double)bytes_each);
+  uint8_t *source = bytes_of(bytes_each, size), *target = bytes_of(bytes_each, size + 1);
   double value;
-  write_all(a, 0, source, room);
-  write_all(b, 0, target, room);
+  write_all(a, 0, source, bytes_each);
+  write_all(b, 0, target, bytes_each);
   dispatches = driver_copies = 0;
   copy(a, (double)from, b, (double)to, (double)size, &value);
   check_counts(by_shader, by_driver);
   memcpy(target + to, source + from, size);
-  check_bytes(b, 0, target, room);
-  check_bytes(a, 0, source, room);
+  check_bytes(b, 0, target, bytes_each);
+  check_bytes(a, 0, source, bytes_each);
   free(source);
   free(target);
   CHECK_EQ(lf_memory_close(a), LF_OK);
@@ -75,7 +75,7 @@ static void by_the_shader(void) {
   copies(1024, 1024, 5 * MIB + 15, 1, 1);
 }
 
-static void in_pieces(void) {
+static void in_several_dispatches(void) {
   start(64 * KIB);
   copies(0, 2048, 64 * KIB, 1, 0);
   copies(2048, 0, 64 * KIB + 16, 2, 0);
@@ -111,10 +111,10 @@ static void limits(void) {
 
 static void random_ranges(void) {
   start(256 * KIB);
-  const size_t room = 4 * MIB;
-  const int32_t memories[2] = {memory_of((double)room), memory_of((double)room)};
-  uint8_t *models[2] = {bytes_of(room, 1), bytes_of(room, 2)};
-  for (int i = 0; i < 2; i++) write_all(memories[i], 0, models[i], room);
+  const size_t bytes_each = 4 * MIB;
+  const int32_t memories[2] = {memory_of((double)bytes_each), memory_of((double)bytes_each)};
+  uint8_t *models[2] = {bytes_of(bytes_each, 1), bytes_of(bytes_each, 2)};
+  for (int i = 0; i < 2; i++) write_all(memories[i], 0, models[i], bytes_each);
   test_random random = {test_seed()};
   dispatches = 0;
   for (int i = 0; i < 60; i++) { /* every third time within one memory */
@@ -127,14 +127,14 @@ static void random_ranges(void) {
   }
   CHECK(dispatches > 60);
   for (int i = 0; i < 2; i++) {
-    check_bytes(memories[i], 0, models[i], room);
+    check_bytes(memories[i], 0, models[i], bytes_each);
     free(models[i]);
     CHECK_EQ(lf_memory_close(memories[i]), LF_OK);
   }
 }
 
 /* Where work that has not ended uses all descriptor sets, the driver's copy does the rest. */
-static void more_pieces_than_sets(void) {
+static void more_dispatches_than_sets(void) {
   start(64 * KIB);
   const size_t most = LF_QUEUE_DEPTH * 64 * KIB - 64 * KIB;
   int32_t a = memory_of((double)most), b = memory_of((double)most), c = memory_of((double)most);
@@ -179,11 +179,11 @@ static void refused_by_the_driver(void) {
 int main(void) {
   if (!queue_open()) return 0;
   RUN(by_the_shader);
-  RUN(in_pieces);
+  RUN(in_several_dispatches);
   RUN(by_the_driver);
   RUN(limits);
   RUN(random_ranges);
-  RUN(more_pieces_than_sets);
+  RUN(more_dispatches_than_sets);
   RUN(refused_by_the_driver);
   queue_shut();
   RUN(silent_validation);

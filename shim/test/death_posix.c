@@ -31,8 +31,8 @@ static void check(const uint8_t *payload, size_t length, uint64_t seed, uint64_t
   CHECK_EQ(test_differs(payload + 8, length - 8, seed + i), length - 8);
 }
 
-static int32_t meet(int32_t role) {
-  int32_t mine = CHECK_OK(test_rendezvous(test_directory(), "death", role)), link = test_meet_one(mine);
+static int32_t open_and_connect(int32_t role) {
+  int32_t mine = CHECK_OK(test_rendezvous(test_directory(), "death", role)), link = test_connect_one(mine);
   CHECK_EQ(lf_rendezvous_close(mine), LF_OK);
   return link;
 }
@@ -41,7 +41,7 @@ static int32_t meet(int32_t role) {
 static void streams(void *given) {
   const victim *v = given;
   static uint8_t payload[200000];
-  int32_t link = meet(v->role);
+  int32_t link = open_and_connect(v->role);
   if (v->role == LF_ROLE_PRODUCER) {
     int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
     for (uint64_t i = 0;; i++) {
@@ -62,7 +62,7 @@ static void streams(void *given) {
 /* Everything that was committed arrives whole and in order; then, and not before, the death is told. One message more
  * may come than the producer lived to count. */
 static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
-  int32_t link = meet(LF_ROLE_CONSUMER), consumer = test_consumer(link, !lf_membarrier_viable());
+  int32_t link = open_and_connect(LF_ROLE_CONSUMER), consumer = test_consumer(link, !lf_membarrier_viable());
   for (uint64_t i = 0;; i++) {
     if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
     lf_frame frame;
@@ -89,7 +89,7 @@ static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
 
 static void outlive_consumer(pid_t pid, const victim *v, uint64_t kill_at) {
   static uint8_t payload[200000];
-  int32_t link = meet(LF_ROLE_PRODUCER);
+  int32_t link = open_and_connect(LF_ROLE_PRODUCER);
   int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
   for (uint64_t i = 0;;) {
     if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
@@ -133,7 +133,7 @@ static void killed(int32_t role) {
 static void stopped_consumer(void) {
   victim v = {LF_ROLE_CONSUMER, 16, 1, NULL};
   pid_t pid = test_spawn(streams, &v);
-  int32_t link = meet(LF_ROLE_PRODUCER);
+  int32_t link = open_and_connect(LF_ROLE_PRODUCER);
   int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v.slots, !lf_membarrier_viable()));
   for (uint64_t i = 0; i < 100; i++) test_send(producer, link, &i, sizeof i);
   int status;

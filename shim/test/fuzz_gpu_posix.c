@@ -9,7 +9,7 @@ static uint8_t uuids[2 * LF_UUID_BYTES];
 static int32_t gpu_memories[3]; /* the last one is mapped */
 static lf_semaphore *timeline;
 
-/* Every so often the consumer has a timeline to wait for, which never moves. */
+/* Sometimes the consumer waits for a timeline that never advances. */
 static void use_gpu(channel *c, test_random *r) {
   CHECK_EQ(lf_producer_use_device(c->producer, device, 0), LF_OK);
   CHECK_EQ(lf_consumer_use_device(c->consumer, device, uuids), LF_OK);
@@ -54,7 +54,7 @@ static void announce(channel *c, test_random *r) {
 }
 
 /* The GPU reads what frames show; what waits for the timeline is not begun, as that never moves. */
-static void look(channel *c, test_random *r) {
+static void poll_frame(channel *c, test_random *r) {
   lf_region_message known = some_region(c, r);
   lf_region_info info;
   if (lf_consumer_region(c->consumer, known.region, &info) != LF_OK || info.kind != LF_REGION_GPU) return;
@@ -84,11 +84,11 @@ static void gpu_messages(test_random *r) {
     pass_on(&c);
     if (i >= quiet && test_below(r, 4) == 0 && !c.consumer_failed) announce(&c, r);
     if (i >= quiet && test_below(r, 8) == 0) forge_message(&c, r);
-    look(&c, r);
+    poll_frame(&c, r);
   }
   CHECK_EQ(lf_queue_wait(gpu, lf_queue_last(gpu), LONG_NS), 1);
   close_channel(&c, r);
-  /* What was held until now is freed when the device next looks. */
+  /* What was held until now is freed at the next poll of the device. */
   lf_gpu_memory_collect(gpu, lf_queue_last(gpu));
 }
 

@@ -157,13 +157,13 @@ static inline uint64_t odd_word(test_random *r, uint64_t old) {
 /* ---- a channel with the test in its middle ---- */
 
 static inline void connect_links(lf_link **one, int *one_socket, int32_t *other) {
-  int sockets[2], bells[2];
+  int sockets[2], event_fds[2];
   lf_link *link;
   CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, bells), 0);
-  for (int i = 0; i < 2; i++) CHECK(lf_socket_prepare(sockets[i]) == 0 && lf_socket_prepare(bells[i]) == 0);
-  CHECK_EQ(lf_link_adopt(sockets[0], bells[0], one), LF_OK);
-  CHECK_EQ(lf_link_adopt(sockets[1], bells[1], &link), LF_OK);
+  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, event_fds), 0);
+  for (int i = 0; i < 2; i++) CHECK(lf_socket_prepare(sockets[i]) == 0 && lf_socket_prepare(event_fds[i]) == 0);
+  CHECK_EQ(lf_link_adopt(sockets[0], event_fds[0], one), LF_OK);
+  CHECK_EQ(lf_link_adopt(sockets[1], event_fds[1], &link), LF_OK);
   *one_socket = sockets[0];
   *other = CHECK_OK(lf_link_handle(link));
 }

@@ -1,4 +1,4 @@
-/* Memory of a GPU: sizes, reuse, exhaustion, and its end while work is under way. */
+/* Memory of a GPU: sizes, reuse, exhaustion, and its end while work is in flight. */
 #include "gpu/block_cache.c"
 #include "gpu/parts.h"
 
@@ -143,12 +143,12 @@ static void out_of_memory(void) {
 }
 
 /* Work that uses the memory is held up by a semaphore, so that all of this happens before its end. */
-static lf_semaphore *gate;
-static double use_behind_gate(int32_t memory) {
+static lf_semaphore *blocker;
+static double use_behind_blocker(int32_t memory) {
   VkCommandBuffer commands;
   uint64_t value;
   CHECK_EQ(lf_queue_begin(gpu, 1, &commands), LF_OK);
-  CHECK_EQ(lf_queue_await(gpu, gate, 1), LF_OK);
+  CHECK_EQ(lf_queue_await(gpu, blocker, 1), LF_OK);
   CHECK_EQ(lf_queue_use(gpu, inside(memory)), LF_OK);
   gpu->vk.CmdFillBuffer(commands, inside(memory)->buffer, inside(memory)->start, 4096, 0x01020304);
   CHECK_EQ(lf_queue_end(gpu, &value), 1);
@@ -157,24 +157,24 @@ static double use_behind_gate(int32_t memory) {
 
 static void freed_in_flight(void) {
   lf_block_cache_empty(gpu);
-  gate = timeline_of();
+  blocker = timeline_of();
   int32_t memory = memory_of(LARGE);
   VkDeviceMemory used = inside(memory)->memory;
-  double value = use_behind_gate(memory);
+  double value = use_behind_blocker(memory);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   CHECK_EQ(gpu->cache->count, 0);
   CHECK(gpu->cache->waiting != NULL);
   memory = memory_of(LARGE);
   CHECK(inside(memory)->memory != used);
 
-  signal_from_host(gate, 1);
+  signal_from_host(blocker, 1);
   wait_for(value);
   int32_t again = memory_of(LARGE);
   CHECK(inside(again)->memory == used);
   CHECK(gpu->cache->waiting == NULL);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   CHECK_EQ(lf_memory_close(again), LF_OK);
-  timeline_gone(gate);
+  timeline_gone(blocker);
 }
 
 static void pinned(void) {
@@ -201,13 +201,13 @@ static void pinned(void) {
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 
   /* Its pages stay until the work has ended. */
-  gate = timeline_of();
-  value = use_behind_gate(info.handle);
+  blocker = timeline_of();
+  value = use_behind_blocker(info.handle);
   CHECK_EQ(lf_memory_close(info.handle), LF_OK);
   CHECK_EQ(test_differs(bytes, 10000, 5), 10000);
-  signal_from_host(gate, 1);
+  signal_from_host(blocker, 1);
   wait_for(value);
-  timeline_gone(gate);
+  timeline_gone(blocker);
   CHECK(gpu->cache->waiting == NULL);
 }
 
@@ -242,7 +242,7 @@ static things make_things(void) {
   t.memory = info.handle;
   CHECK_EQ(lf_memory_allocate_pinned(t.device, 65536, &info), LF_OK);
   t.pinned = info.handle;
-  double value; /* which may be under way when all is closed */
+  double value; /* which may be in flight when all is closed */
   CHECK_EQ(lf_queue_copy(t.device, t.memory, 0, t.pinned, 0, 65536, &value), 1);
   return t;
 }
@@ -301,7 +301,7 @@ static void mapped_in_host_memory(void) {
   gpu->type_local_mapped = type;
 }
 
-/* Mapped memory of the GPU's own: written by the host, read by the GPU, and nobody else's. */
+/* Mapped memory of the GPU's own: written by the host, read by the GPU, and never exported. */
 static void window(void) {
   lf_block_cache_empty(gpu);
   static const double sizes[] = {4, 4096, 1000004};

@@ -97,15 +97,15 @@ static void moves_when_exported(void) {
   free(other);
 }
 
-/* Work that is held up uses the part: its place is nobody else's until that has ended, also when it was moved or closed. */
-static void closed_under_way(void) {
-  lf_semaphore *gate = timeline_of();
+/* Blocked work uses the part: its range is not reused until the work has ended, also if the part was moved or closed. */
+static void closed_in_flight(void) {
+  lf_semaphore *blocker = timeline_of();
   int32_t closed = memory_of(4096), moved = memory_of(4096);
-  const uint64_t places[] = {inside(closed)->start, inside(moved)->start};
+  const uint64_t starts[] = {inside(closed)->start, inside(moved)->start};
   VkCommandBuffer commands;
   uint64_t value;
   CHECK_EQ(lf_queue_begin(gpu, 1, &commands), LF_OK);
-  CHECK_EQ(lf_queue_await(gpu, gate, 1), LF_OK);
+  CHECK_EQ(lf_queue_await(gpu, blocker, 1), LF_OK);
   CHECK_EQ(lf_queue_use(gpu, inside(closed)), LF_OK);
   CHECK_EQ(lf_queue_use(gpu, inside(moved)), LF_OK);
   gpu->vk.CmdFillBuffer(commands, inside(moved)->buffer, inside(moved)->start, 4096, 0x01020304);
@@ -116,9 +116,9 @@ static void closed_under_way(void) {
   int32_t later[8];
   for (int i = 0; i < 8; i++) {
     later[i] = memory_of(4096);
-    CHECK(inside(later[i])->start != places[0] && inside(later[i])->start != places[1]);
+    CHECK(inside(later[i])->start != starts[0] && inside(later[i])->start != starts[1]);
   }
-  signal_from_host(gate, 1);
+  signal_from_host(blocker, 1);
   int64_t os;
   CHECK_EQ(lf_memory_export(moved, &os), LF_OK); /* waits for the copy */
   CHECK_EQ(lf_os_handle_close(os), LF_OK);
@@ -127,12 +127,12 @@ static void closed_under_way(void) {
   CHECK_EQ(word, 0x01020304);
   for (int i = 0; i < 8; i++) CHECK_EQ(lf_memory_close(later[i]), LF_OK);
   CHECK_EQ(lf_memory_close(moved), LF_OK);
-  timeline_gone(gate);
+  timeline_gone(blocker);
   lf_block_cache_empty(gpu);
   CHECK_EQ(blocks(), 0);
 }
 
-/* Where there is no room for a block, memory has an allocation of its own, and at last it is said what is missing. */
+/* Without memory for a block, memory has an allocation of its own; the last failure says what is missing. */
 static void out_of_memory(void) {
   lf_block_cache_empty(gpu);
   const uint64_t allocated = gpu->allocated;
@@ -203,7 +203,7 @@ int main(void) {
   if (!queue_open()) return 0;
   RUN(many);
   RUN(moves_when_exported);
-  RUN(closed_under_way);
+  RUN(closed_in_flight);
   RUN(out_of_memory);
   RUN(moves_without_a_trace);
   RUN(closed_before_its_parts);

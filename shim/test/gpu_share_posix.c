@@ -157,17 +157,17 @@ static int sealed_copy(int fd, off_t size) {
   return copy;
 }
 
-static void foreign_files(void) {
+static void files_of_another_kind(void) {
   lf_memory_info mine = allocate(SIZE, 1);
   double allocation = (double)mine.allocated;
   int ends[2];
   CHECK_EQ(pipe(ends), 0);
-  const int foreign[] = {open("/dev/null", O_RDWR | O_CLOEXEC), open("/", O_RDONLY | O_CLOEXEC),
+  const int other_files[] = {open("/dev/null", O_RDWR | O_CLOEXEC), open("/", O_RDONLY | O_CLOEXEC),
                          open("/proc/self/exe", O_RDONLY | O_CLOEXEC), ends[0], ends[1],
                          socket(AF_UNIX, SOCK_STREAM, 0), sealed_copy(-1, 2 * SIZE)};
-  for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-    CHECK(foreign[i] >= 0);
-    refuse(LF_EEXTERNAL_HANDLE_MISMATCH, foreign[i], SIZE, allocation, uuids);
+  for (size_t i = 0; i < sizeof other_files / sizeof *other_files; i++) {
+    CHECK(other_files[i] >= 0);
+    refuse(LF_EEXTERNAL_HANDLE_MISMATCH, other_files[i], SIZE, allocation, uuids);
   }
   int unsealed = memfd_create("test", MFD_CLOEXEC);
   CHECK(unsealed >= 0);
@@ -176,7 +176,7 @@ static void foreign_files(void) {
   CHECK_EQ(lf_memory_close(mine.handle), LF_OK);
 }
 
-/* lavapipe's memory is a file that begins with its size and the place where the memory begins (os_memory_fd.c of Mesa):
+/* lavapipe's memory is a file that begins with its size and the offset where the memory begins (os_memory_fd.c of Mesa):
  * a peer can write there what it likes. */
 static void forged_file(void) {
   if (!strstr(gpu->info.driver, "llvmpipe")) {
@@ -192,12 +192,12 @@ static void forged_file(void) {
   int faithful = sealed_copy(real, s.st_size);
   CHECK_EQ(lf_memory_import_gpu(device, faithful, SIZE, (double)mine.allocated, 1, uuids, &info), LF_OK);
   CHECK_EQ(lf_memory_close(info.handle), LF_OK);
-  static const uint64_t places[] = {0x8000, 0x100000, (uint64_t)1 << 40};
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+  static const uint64_t offsets[] = {0x8000, 0x100000, (uint64_t)1 << 40};
+  for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
     uint64_t header[2];
     int forged = sealed_copy(real, s.st_size);
     CHECK_EQ(pread(forged, header, sizeof header, 0), sizeof header);
-    header[1] = places[i];
+    header[1] = offsets[i];
     CHECK_EQ(pwrite(forged, header, sizeof header, 0), sizeof header);
     refuse(LF_EEXTERNAL_HANDLE_MISMATCH, forged, SIZE, (double)mine.allocated, uuids);
   }
@@ -366,7 +366,7 @@ int main(void) {
   RUN(imported_twice);
   RUN(wrong_sizes);
 #if defined(__linux__)
-  RUN(foreign_files);
+  RUN(files_of_another_kind);
   RUN(forged_file);
 #endif
   RUN(descriptors_come_back);

@@ -107,7 +107,7 @@ static void handles(void) {
     int held = test_open_descriptors();
     CHECK_EQ(lf_link_take(other, &got), 1);
     CHECK(got->kind == 51 && got->os == -1);
-    CHECK_EQ(test_open_descriptors(), taken ? held : held - 1); /* what nobody took is closed by the next take */
+    CHECK_EQ(test_open_descriptors(), taken ? held : held - 1); /* a handle that was not taken is closed by the next take */
     if (taken) close(fd);
   }
   CHECK_EQ(lf_link_put(one, 52, NULL, 0, null), 1);
@@ -120,8 +120,8 @@ static void handles(void) {
   CHECK_EQ(test_open_descriptors(), before);
 }
 
-/* A message may come in any pieces, as a stream does. */
-static void pieces(void) {
+/* A message may arrive in parts of any size, as from a stream. */
+static void parts_of_any_size(void) {
   wire w = open_wire();
   struct {
     header head;
@@ -209,7 +209,7 @@ static void torn_messages(void) {
 
   w = open_wire();
   CHECK_EQ(setsockopt(w.link->socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-  CHECK_EQ(lf_link_put(w.link, 61, bytes, sizeof bytes, -1), LF_ETIMEOUT); /* nobody reads */
+  CHECK_EQ(lf_link_put(w.link, 61, bytes, sizeof bytes, -1), LF_ETIMEOUT); /* no reader */
   CHECK_EQ(lf_link_put(w.link, 61, bytes, 1, -1), LF_ETIMEOUT);
   close_wire(&w);
 }
@@ -276,7 +276,7 @@ static void too_many_handles(void) {
   CHECK_EQ(test_open_descriptors(), before);
 }
 
-/* The kernel would drop the handle without a word: the spare descriptor makes room for one, and the second is missed. */
+/* The kernel drops a handle silently: the spare descriptor leaves an entry for one, and the loss of the second is detected. */
 static void descriptor_table_full(void) {
   lf_link *one, *other;
   open_links(&one, &other);
@@ -328,7 +328,7 @@ static void answers(void *given) {
   }
 }
 
-static void bell_wakes_a_thread(void) {
+static void event_fd_wakes_a_thread(void) {
   lf_link *one, *other;
   open_links(&one, &other);
   test_thread thread;
@@ -343,7 +343,7 @@ static void bell_wakes_a_thread(void) {
 }
 
 /* An event fd that is always readable would keep this side from parking. */
-static void bell_is_a_socket(void) {
+static void event_fd_is_a_socket(void) {
   wire w = open_wire();
   int null = open("/dev/null", O_RDONLY), ends[2];
   CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
@@ -401,7 +401,7 @@ int main(void) {
   int before = test_open_descriptors();
   RUN(messages);
   RUN(handles);
-  RUN(pieces);
+  RUN(parts_of_any_size);
   RUN(full);
   RUN(torn_messages);
   RUN(peer_ends);
@@ -409,8 +409,8 @@ int main(void) {
   RUN(too_many_handles);
   RUN(descriptor_table_full);
   RUN(notifies_through_the_event_fd);
-  RUN(bell_wakes_a_thread);
-  RUN(bell_is_a_socket);
+  RUN(event_fd_wakes_a_thread);
+  RUN(event_fd_is_a_socket);
   RUN(arguments);
   CHECK_EQ(test_open_descriptors(), before);
   return 0;

@@ -1,4 +1,4 @@
-/* What Windows does its own way: hostile messages in a named pipe, handles put into the peer, a peer that is killed. */
+/* What is different on Windows: hostile messages in a named pipe, handles put into the peer, a peer that is killed. */
 #include "ipc/link_win32.h"
 
 #include "base/handle.h"
@@ -222,7 +222,7 @@ static void notifies_through_the_events(void) {
 
 /* ---- a second process ---- */
 
-static int32_t meet(const char *directory, const char *name, int32_t role) {
+static int32_t open_and_poll(const char *directory, const char *name, int32_t role) {
   return lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, (uint32_t)strlen(name), role, NULL, 0);
 }
 
@@ -240,7 +240,7 @@ enum { MESSAGES = 500 };
 
 /* The producer that is killed: it commits its messages, the last ones in a region, and dies with everything open. */
 static int child(const char *directory) {
-  int32_t rendezvous = CHECK_OK(meet(directory, "killed", LF_ROLE_PRODUCER));
+  int32_t rendezvous = CHECK_OK(open_and_poll(directory, "killed", LF_ROLE_PRODUCER));
   int32_t producer = CHECK_OK(lf_producer_open(poll_for_link(rendezvous), 1024, 1));
   static char payload[5000];
   for (int i = 0; i < MESSAGES; i++) {
@@ -253,7 +253,7 @@ static int child(const char *directory) {
 }
 
 static void peer_is_killed(void) {
-  int32_t rendezvous = CHECK_OK(meet(test_directory(), "killed", LF_ROLE_CONSUMER));
+  int32_t rendezvous = CHECK_OK(open_and_poll(test_directory(), "killed", LF_ROLE_CONSUMER));
   char command[2 * MAX_PATH + 64], program[MAX_PATH];
   CHECK(GetModuleFileNameA(NULL, program, sizeof program) > 0);
   snprintf(command, sizeof command, "\"%s\" \"%s\"", program, test_directory());
@@ -283,7 +283,7 @@ static void peer_is_killed(void) {
   CHECK_EQ(lf_consumer_receive_wait(consumer, 30000, 0, &frame), LF_EPEER_DIED);
   CHECK_EQ(lf_link_alive(link), 0);
   /* Its role came back with it, though this side still holds the other end of its pipe. */
-  int32_t next = CHECK_OK(meet(test_directory(), "killed", LF_ROLE_PRODUCER));
+  int32_t next = CHECK_OK(open_and_poll(test_directory(), "killed", LF_ROLE_PRODUCER));
   CHECK_OK(lf_rendezvous_poll(rendezvous)); /* listens again */
   int32_t again = poll_for_link(next);
   CHECK_EQ(lf_link_alive(again), 1);

@@ -23,7 +23,7 @@ static double add(int32_t pipeline, int32_t from, int32_t to, uint32_t addend, u
   int32_t status;
   while ((status = CHECK_OK(lf_queue_dispatch(device, pipeline, memories, 2, &addend, sizeof addend, count, 1, 1,
                                               &value))) == LF_FULL)
-    wait_for_room(value);
+    wait_for_capacity(value);
   CHECK_EQ(status, 1);
   return value;
 }
@@ -96,7 +96,7 @@ static void without_bindings(void) {
 }
 
 /* Pipeline, memory and at last the device are closed while the dispatch still waits. */
-static void closed_under_way(void) {
+static void closed_in_flight(void) {
   int32_t pipeline = make_adder(), a = memory_of(64), b = memory_of(64);
   lf_semaphore *semaphore = timeline_of();
   wait_for((double)lf_queue_last(gpu));
@@ -193,7 +193,7 @@ static void bad_dispatches(void) {
   CHECK_EQ(lf_memory_allocate_gpu(second, 64, 0, &elsewhere), LF_OK);
   CHECK_EQ(lf_memory_close(gone), LF_OK);
   const uint32_t addend = 1;
-  const int32_t memories[] = {a, b}, stale[] = {a, gone}, foreign[] = {elsewhere.handle, b};
+  const int32_t memories[] = {a, b}, stale[] = {a, gone}, of_other_device[] = {elsewhere.handle, b};
   double value;
   uint64_t last = lf_queue_last(gpu);
 #define DISPATCH(list, count, push, bytes, x, y, z, out) \
@@ -209,7 +209,7 @@ static void bad_dispatches(void) {
   CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 1, UINT32_MAX, 1, &value), LF_EINVALID_ARGUMENT);
   CHECK_EQ(DISPATCH(memories, 2, &addend, 4, 1, 1, UINT32_MAX, &value), LF_EINVALID_ARGUMENT);
   CHECK_EQ(DISPATCH(stale, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
-  CHECK_EQ(DISPATCH(foreign, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(DISPATCH(of_other_device, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_queue_dispatch(second, pipeline, memories, 2, &addend, 4, 1, 1, 1, &value), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_queue_dispatch(device, a, memories, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
   CHECK_EQ(lf_queue_dispatch(0x12345, pipeline, memories, 2, &addend, 4, 1, 1, 1, &value), LF_ECLOSED);
@@ -253,7 +253,7 @@ int main(void) {
   RUN(in_order);
   RUN(mapped_results);
   RUN(without_bindings);
-  RUN(closed_under_way);
+  RUN(closed_in_flight);
   RUN(closed_while_compiling);
   RUN(full);
   RUN(bad_spirv);
@@ -261,7 +261,7 @@ int main(void) {
   RUN(bad_dispatches);
   queue_shut();
   RUN(silent_validation);
-  /* A compile may be under way when the process ends: it does so without a word, and with status 0. */
+  /* A compile may be in flight when the process ends: it does so without a word, and with status 0. */
   vulkan = CHECK_OK(lf_vulkan_open());
   device = CHECK_OK(lf_device_open(vulkan, 0));
   CHECK_OK(lf_pipeline_create(device, adder, sizeof adder, 2, 4));

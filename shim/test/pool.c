@@ -1,4 +1,4 @@
-/* The pool's arithmetic and its lists. Looks inside: the size classes are nobody else's business. */
+/* The pool's arithmetic and its lists. It includes internals: the size classes are private to the pool. */
 #include "host/pool.c"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ static void classes_fit(void) {
   }
 }
 
-/* Every block is in one place, and the counts say where. */
+/* Every block is in one list, and the counts agree. */
 static void check_pool(lf_pool *pool) {
   static uint8_t seen[LF_BLOCKS_MAX];
   memset(seen, 0, sizeof seen);
@@ -62,7 +62,7 @@ static void check_pool(lf_pool *pool) {
 
 static lf_pool pool;
 
-/* One block, growing and retiring as a producer does; 0 when all that may exist is under way. */
+/* One block, growing and retiring as a producer does; 0 when all that may exist is in flight. */
 static int take(uint64_t length, uint32_t *block) {
   for (int attempt = 0; attempt < 1000; attempt++) {
     if (lf_pool_acquire(&pool, length, block)) return 1;
@@ -108,7 +108,7 @@ static void blocks_do_not_overlap(void) {
   lf_pool_close(&pool);
 }
 
-/* All 4096 blocks may be under way; then it is full, and idle regions make room for other sizes. */
+/* All 4096 blocks may be in flight; then it is full, and idle regions are retired for other sizes. */
 static void all_blocks(void) {
   memset(&pool, 0, sizeof pool);
   lf_pool_open(&pool);

@@ -1,10 +1,10 @@
-/* The queue at its limits: callers far ahead, peers that are waited for, bad arguments, lost devices, and the end. */
+/* The queue at its limits: callers that fill it, peers that it waits for, bad arguments, lost devices, and the end. */
 #include "abi/device.h"
 #include "queues.h"
 
 #define MIB ((size_t)1 << 20)
 
-/* ---- running ahead ---- */
+/* ---- a full queue ---- */
 
 static uint32_t made;
 static VkResult (*real_allocate)(VkDevice, const VkCommandBufferAllocateInfo *, VkCommandBuffer *);
@@ -13,7 +13,7 @@ static VkResult counting_allocate(VkDevice d, const VkCommandBufferAllocateInfo 
   return real_allocate(d, info, out);
 }
 
-static void far_ahead(void) {
+static void more_than_the_queue_holds(void) {
   int32_t memory = memory_of(4096);
   real_allocate = gpu->vk.AllocateCommandBuffers;
   gpu->vk.AllocateCommandBuffers = counting_allocate;
@@ -124,7 +124,7 @@ static void dropped(void) {
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* One submission has places for so many semaphores, and says so. */
+/* One submission has a limited number of semaphores, and its failure says so. */
 static void too_many_semaphores(void) {
   lf_semaphore *semaphores[LF_SEMAPHORES_MAX + 1];
   VkCommandBuffer commands;
@@ -132,7 +132,7 @@ static void too_many_semaphores(void) {
   for (int i = 0; i < LF_SEMAPHORES_MAX; i++) {
     semaphores[i] = timeline_of();
     CHECK_EQ(lf_queue_await(gpu, semaphores[i], 1), LF_OK);
-    CHECK_EQ(lf_queue_await(gpu, semaphores[i], 2), LF_OK); /* no second place */
+    CHECK_EQ(lf_queue_await(gpu, semaphores[i], 2), LF_OK); /* no second entry */
   }
   semaphores[LF_SEMAPHORES_MAX] = timeline_of();
   CHECK_EQ(lf_queue_await(gpu, semaphores[LF_SEMAPHORES_MAX], 1), LF_EINVALID_ARGUMENT);
@@ -239,7 +239,7 @@ static void lost(void) {
   queue_reopen();
 }
 
-/* A driver that has lost the device may answer with a value that nobody submitted. */
+/* A driver that has lost the device may answer with a value that was never submitted. */
 static void lost_unnoticed(void) {
   for (int spins = 0; spins < 2; spins++) {
     lf_semaphore *semaphore = timeline_of();
@@ -266,12 +266,12 @@ static uint64_t when_destroyed; /* its value then */
 static void (*destroy_semaphore)(VkDevice, VkSemaphore, const VkAllocationCallbacks *);
 static VkResult (*counter_value)(VkDevice, VkSemaphore, uint64_t *);
 
-static void look_and_destroy(VkDevice of, VkSemaphore semaphore, const VkAllocationCallbacks *how) {
+static void poll_and_destroy(VkDevice of, VkSemaphore semaphore, const VkAllocationCallbacks *how) {
   if (semaphore == closing) CHECK_EQ(counter_value(of, semaphore, &when_destroyed), VK_SUCCESS);
   destroy_semaphore(of, semaphore, how);
 }
 
-/* Closing waits, as nobody else can use the device any more. */
+/* Closing waits for work in flight. */
 static void closed_with_work(void) {
   int32_t memory = memory_of(64 * MIB), own = CHECK_OK(lf_device_open(vulkan, 0));
   double value;
@@ -283,7 +283,7 @@ static void closed_with_work(void) {
   when_destroyed = 0;
   destroy_semaphore = gpu->vk.DestroySemaphore;
   counter_value = gpu->vk.GetSemaphoreCounterValue;
-  gpu->vk.DestroySemaphore = look_and_destroy;
+  gpu->vk.DestroySemaphore = poll_and_destroy;
   CHECK_EQ(lf_queue_reached(device, value, 0), 0); /* there is something to wait for */
   CHECK_EQ(lf_device_close(device), LF_OK);
   CHECK(when_destroyed >= (uint64_t)value);
@@ -297,7 +297,7 @@ static void closed_with_work(void) {
 
 int main(void) {
   if (!queue_open()) return 0;
-  RUN(far_ahead);
+  RUN(more_than_the_queue_holds);
   RUN(full);
   RUN(peers);
   RUN(signals);

@@ -72,7 +72,7 @@ static inline int32_t compiled(int32_t pipeline) {
 static inline void wait_for(double value) { CHECK_EQ(lf_queue_wait(gpu, (uint64_t)value, LONG_NS), 1); }
 
 /* After LF_FULL: what is to be waited for is still under way, or was reached just now. */
-static inline void wait_for_room(double value) {
+static inline void wait_for_capacity(double value) {
   CHECK(value > 0);
   wait_for(value);
 }
@@ -87,14 +87,14 @@ static inline void reach(double value) {
 static inline void fill(int32_t memory, double offset, double size, uint32_t word, double *value) {
   int32_t status;
   while ((status = CHECK_OK(lf_queue_fill(device, memory, offset, size, word, value))) == LF_FULL)
-    wait_for_room(*value);
+    wait_for_capacity(*value);
   CHECK_EQ(status, 1);
 }
 
 static inline void copy(int32_t source, double from, int32_t target, double to, double size, double *value) {
   int32_t status;
   while ((status = CHECK_OK(lf_queue_copy(device, source, from, target, to, size, value))) == LF_FULL)
-    wait_for_room(*value);
+    wait_for_capacity(*value);
   CHECK_EQ(status, 1);
 }
 
@@ -104,7 +104,7 @@ static inline double write_all(int32_t memory, double offset, const uint8_t *dat
   for (size_t at = 0; at < size;) {
     int32_t took = CHECK_OK(
         lf_queue_write(device, memory, offset + (double)at, data + at, (double)(size - at), at == 0, &value));
-    if (took == LF_FULL) wait_for_room(value);
+    if (took == LF_FULL) wait_for_capacity(value);
     else at += (size_t)took;
   }
   return value;
@@ -125,8 +125,8 @@ static inline void read_all(int32_t memory, double offset, uint8_t *data, size_t
         begun += (size_t)took;
         continue;
       }
-      if (first == next) { /* not these reads hold the places */
-        wait_for_room(read->value);
+      if (first == next) { /* other reads hold the slots */
+        wait_for_capacity(read->value);
         continue;
       }
     }

@@ -40,7 +40,7 @@ static void adds_and_removes(void) {
   free(ranks.entries);
 }
 
-static void takes_room_for_what_is_in_it(void) {
+static void memory_is_proportional_to_its_ranks(void) {
   lf_ranks ranks = {0};
   for (int i = 0; i < 10; i++) CHECK_EQ(lf_ranks_add(&ranks, i * 100000000, &objects[i]), LF_OK);
   CHECK(ranks.capacity <= 64);
@@ -49,6 +49,6 @@ static void takes_room_for_what_is_in_it(void) {
 
 int main(void) {
   RUN(adds_and_removes);
-  RUN(takes_room_for_what_is_in_it);
+  RUN(memory_is_proportional_to_its_ranks);
   return 0;
 }

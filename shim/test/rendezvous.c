@@ -1,17 +1,17 @@
-/* Two ends meet under a name: in any order, many at once, one of each role. */
+/* Two ends connect under a name: in any order, many at once, one of each role. */
 #include "base/monotonic.h"
 #include "rings.h"
 
 /* That two links are the ends of one connection: what one says the other hears. */
 static void check_connected(int32_t one, int32_t other, uint32_t word) {
   uint32_t bytes[LF_LINK_MESSAGE_MAX / 4];
-  for (int way = 0; way < 2; way++) {
+  for (int direction = 0; direction < 2; direction++) {
     lf_link_message message = {0, 0};
-    CHECK_EQ(lf_link_send(way ? one : other, 20, &word, sizeof word), 1);
+    CHECK_EQ(lf_link_send(direction ? one : other, 20, &word, sizeof word), 1);
     int32_t result = LF_EMPTY;
     for (uint64_t start = lf_now(); result == LF_EMPTY; test_yield()) {
       CHECK(lf_now() - start < TEST_LIMIT_NS);
-      result = CHECK_OK(lf_link_receive(way ? other : one, bytes, &message));
+      result = CHECK_OK(lf_link_receive(direction ? other : one, bytes, &message));
     }
     CHECK(message.kind == 20 && message.length == sizeof word && bytes[0] == word);
   }
@@ -25,7 +25,7 @@ static void close_both(int32_t one, int32_t other) {
 }
 
 /* Polls the one, then the other, until both have met. */
-static void meet_both(int32_t first, int32_t second, int32_t *first_link, int32_t *second_link) {
+static void connect_both(int32_t first, int32_t second, int32_t *first_link, int32_t *second_link) {
   *first_link = *second_link = 0;
   for (uint64_t start = lf_now(); !*first_link || !*second_link; test_yield()) {
     CHECK(lf_now() - start < TEST_LIMIT_NS);
@@ -40,7 +40,7 @@ static void either_comes_first(void) {
     for (int i = 0; i < 10; i++) CHECK_EQ(lf_rendezvous_poll(early), 0);
     int32_t late = CHECK_OK(test_rendezvous(test_directory(), "order", 1 - first));
     int32_t one, other;
-    meet_both(early, late, &one, &other);
+    connect_both(early, late, &one, &other);
     check_connected(one, other, 7);
     close_both(one, other);
     CHECK_EQ(lf_rendezvous_close(early), LF_OK);
@@ -58,7 +58,7 @@ static void many_names(void) {
     snprintf(name, sizeof name, "many-%d", NAMES - 1 - i);
     consumers[NAMES - 1 - i] = CHECK_OK(test_rendezvous(test_directory(), name, LF_ROLE_CONSUMER));
   }
-  for (int i = NAMES - 1; i >= 0; i--) meet_both(producers[i], consumers[i], &one[i], &other[i]);
+  for (int i = NAMES - 1; i >= 0; i--) connect_both(producers[i], consumers[i], &one[i], &other[i]);
   for (int i = 0; i < NAMES; i++) check_connected(one[i], other[i], (uint32_t)i);
   for (int i = 0; i < NAMES; i++) {
     close_both(one[i], other[i]);
@@ -108,7 +108,7 @@ static void restart(void) {
   int32_t consumer = CHECK_OK(test_rendezvous(test_directory(), "again", LF_ROLE_CONSUMER));
   for (uint32_t i = 0; i < 5; i++) {
     int32_t producer = CHECK_OK(test_rendezvous(test_directory(), "again", LF_ROLE_PRODUCER)), one, other;
-    meet_both(producer, consumer, &one, &other);
+    connect_both(producer, consumer, &one, &other);
     check_connected(one, other, i);
     close_both(one, other);
     CHECK_EQ(lf_rendezvous_close(producer), LF_OK);
@@ -119,7 +119,7 @@ static void restart(void) {
     CHECK_EQ(lf_rendezvous_poll(producer), 0);
     int32_t one, other;
     consumer = CHECK_OK(test_rendezvous(test_directory(), "again", LF_ROLE_CONSUMER));
-    meet_both(producer, consumer, &one, &other);
+    connect_both(producer, consumer, &one, &other);
     check_connected(one, other, i);
     close_both(one, other);
     CHECK_EQ(lf_rendezvous_close(consumer), LF_OK);
@@ -127,7 +127,7 @@ static void restart(void) {
   CHECK_EQ(lf_rendezvous_close(producer), LF_OK);
 }
 
-/* After settle nobody finds this side any more, also when it polls. */
+/* After a stop no peer finds this side, also when it polls. */
 static void settled(void) {
   int32_t consumer = CHECK_OK(test_rendezvous(test_directory(), "settled", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
@@ -169,7 +169,7 @@ static void names(void) {
     int32_t producer = CHECK_OK(
         lf_rendezvous_open(directory, (uint32_t)strlen(directory), name, length, LF_ROLE_PRODUCER, NULL, 0));
     int32_t one, other;
-    meet_both(consumer, producer, &one, &other);
+    connect_both(consumer, producer, &one, &other);
     close_both(one, other);
     CHECK_EQ(lf_rendezvous_close(consumer), LF_OK);
     CHECK_EQ(lf_rendezvous_close(producer), LF_OK);

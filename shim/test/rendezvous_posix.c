@@ -8,7 +8,7 @@
 #include "process_posix.h"
 #include "rings.h"
 
-#define NOBODY 65534
+#define OTHER_USER 65534
 
 static const char *in_directory(const char *file) {
   static char path[600];
@@ -61,14 +61,14 @@ typedef struct {
 /* What a second process and this one tell each other. */
 typedef struct {
   _Atomic int step, ready, failed;
-} board;
+} shared_state;
 
 static void wait_for(_Atomic int *value, int wanted) {
   for (uint64_t start = lf_now(); atomic_load(value) < wanted; test_yield()) CHECK(lf_now() - start < TEST_LIMIT_NS);
 }
 
 static void waits_as_consumer(void *given) {
-  board *b = given;
+  shared_state *b = given;
   int32_t mine = CHECK_OK(open_role("killed", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(mine), 0);
   atomic_store(&b->ready, 1);
@@ -76,7 +76,7 @@ static void waits_as_consumer(void *given) {
 }
 
 static void waits_as_producer(void *given) {
-  board *b = given;
+  shared_state *b = given;
   int32_t mine = CHECK_OK(open_role("killed", LF_ROLE_PRODUCER));
   CHECK_EQ(lf_rendezvous_poll(mine), 0);
   atomic_store(&b->ready, 1);
@@ -84,7 +84,7 @@ static void waits_as_producer(void *given) {
 }
 
 static void killed_role_is_free(void) {
-  board *b = test_shared(sizeof *b);
+  shared_state *b = test_shared(sizeof *b);
   for (int32_t role = LF_ROLE_PRODUCER; role <= LF_ROLE_CONSUMER; role++) {
     for (int i = 0; i < 5; i++) {
       atomic_store(&b->ready, 0);
@@ -100,7 +100,7 @@ static void killed_role_is_free(void) {
 }
 
 static void stale_socket_is_swept(void) {
-  board *b = test_shared(sizeof *b);
+  shared_state *b = test_shared(sizeof *b);
   int32_t alive = CHECK_OK(open_role("alive", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(alive), 0);
   for (int32_t role = LF_ROLE_PRODUCER; role <= LF_ROLE_CONSUMER; role++) {
@@ -111,7 +111,7 @@ static void stale_socket_is_swept(void) {
     CHECK(exists("killed.sock")); /* its consumer lives */
     test_kill(pid);
     int32_t producer = CHECK_OK(open_role("killed", LF_ROLE_PRODUCER));
-    CHECK_EQ(lf_rendezvous_poll(producer), 0); /* nobody answers there */
+    CHECK_EQ(lf_rendezvous_poll(producer), 0); /* no peer answers there */
     CHECK_EQ(lf_rendezvous_close(producer), LF_OK);
     int32_t other = CHECK_OK(open_role("other", role)); /* any name will do */
     CHECK(!exists("killed.sock"));
@@ -124,9 +124,9 @@ static void stale_socket_is_swept(void) {
   munmap(b, sizeof *b);
 }
 
-static void meets_from_outside(void *given) {
+static void connect_from_child(void *given) {
   int32_t role = *(int32_t *)given, mine = CHECK_OK(open_role("processes", role));
-  int32_t link = test_meet_one(mine);
+  int32_t link = test_connect_one(mine);
   lf_link_message message;
   char data[LF_LINK_MESSAGE_MAX];
   int32_t result = LF_EMPTY;
@@ -138,8 +138,8 @@ static void meets_from_outside(void *given) {
 static void two_processes(void) {
   for (int32_t role = LF_ROLE_PRODUCER; role <= LF_ROLE_CONSUMER; role++) {
     int32_t theirs = 1 - role;
-    pid_t pid = test_spawn(meets_from_outside, &theirs);
-    int32_t mine = CHECK_OK(open_role("processes", role)), link = test_meet_one(mine);
+    pid_t pid = test_spawn(connect_from_child, &theirs);
+    int32_t mine = CHECK_OK(open_role("processes", role)), link = test_connect_one(mine);
     CHECK_EQ(lf_link_send(link, 20, "echo", 4), 1);
     lf_link_message message;
     char data[LF_LINK_MESSAGE_MAX];
@@ -155,7 +155,7 @@ static void two_processes(void) {
 
 #define RACERS 6
 static void races(void *given) {
-  board *b = given;
+  shared_state *b = given;
   wait_for(&b->step, 1);
   int32_t mine = open_role("race", LF_ROLE_CONSUMER);
   if (mine < 0) {
@@ -163,11 +163,11 @@ static void races(void *given) {
     atomic_fetch_add(&b->failed, 1);
   }
   atomic_fetch_add(&b->ready, 1);
-  wait_for(&b->ready, RACERS); /* whoever has it keeps it until all have tried */
+  wait_for(&b->ready, RACERS); /* the holder keeps the role until all have tried */
 }
 
 static void one_of_many_gets_the_role(void) {
-  board *b = test_shared(sizeof *b);
+  shared_state *b = test_shared(sizeof *b);
   for (int round = 0; round < 10; round++) {
     memset(b, 0, sizeof *b);
     pid_t racers[RACERS];
@@ -221,10 +221,10 @@ static int32_t open_in(const char *directory) {
 
 static void directories(void) {
   char path[600], linked[600], file[600], deep[600];
-  snprintf(path, sizeof path, "%s", in_directory("room"));
+  snprintf(path, sizeof path, "%s", in_directory("directory"));
   snprintf(linked, sizeof linked, "%s", in_directory("linked"));
   snprintf(file, sizeof file, "%s", in_directory("file"));
-  snprintf(deep, sizeof deep, "%s", in_directory("none/room"));
+  snprintf(deep, sizeof deep, "%s", in_directory("none/directory"));
   mode_t mask = umask(0);
   CHECK_EQ(open_in(path), LF_OK); /* made when it is not there, for this user alone, whatever the mask */
   umask(mask);
@@ -260,18 +260,18 @@ static void directory_of_another_user(void) {
   char path[600];
   snprintf(path, sizeof path, "%s", in_directory("foreign"));
   CHECK_EQ(mkdir(path, 0700), 0);
-  CHECK_EQ(chown(path, NOBODY, (gid_t)-1), 0);
+  CHECK_EQ(chown(path, OTHER_USER, (gid_t)-1), 0);
   CHECK_EQ(open_in(path), LF_EPERMISSION_DENIED);
   CHECK_EQ(rmdir(path), 0);
 }
 
 /* ---- other users ---- */
 
-static void becomes_nobody(void) { CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0); }
+static void become_other_user(void) { CHECK(setgid(OTHER_USER) == 0 && setuid(OTHER_USER) == 0); }
 
-static void connects_as_nobody(void *given) {
+static void connect_as_other_user(void *given) {
   (void)given;
-  becomes_nobody();
+  become_other_user();
   int fd = connect_raw("guarded.sock");
   raw_head head = {RAW_MAGIC, LF_WIRE_VERSION, LF_KIND_EVENT_FD, 0, 0};
   /* The consumer may have ended it before this is written. */
@@ -281,21 +281,21 @@ static void connects_as_nobody(void *given) {
   CHECK(read(fd, &byte, 1) <= 0); /* without a word */
 }
 
-static void consumer_turns_others_away(void) {
+static void consumer_refuses_other_users(void) {
   if (!test_requires("root", geteuid() == 0, "only root can become another user")) return;
   CHECK_EQ(chmod(test_directory(), 0711), 0);
   int32_t consumer = CHECK_OK(open_role("guarded", LF_ROLE_CONSUMER));
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
   CHECK_EQ(chmod(in_directory("guarded.sock"), 0666), 0);
   pid_t pids[3];
-  for (int i = 0; i < 3; i++) pids[i] = test_spawn(connects_as_nobody, NULL);
+  for (int i = 0; i < 3; i++) pids[i] = test_spawn(connect_as_other_user, NULL);
   lf_rendezvous_info info = {0, 0};
   for (uint64_t start = lf_now(); info.refused < 3; test_yield()) {
     CHECK(lf_now() - start < TEST_LIMIT_NS);
     CHECK_EQ(lf_rendezvous_poll(consumer), 0);
     CHECK_EQ(lf_rendezvous_info_get(consumer, &info), LF_OK);
   }
-  CHECK(info.refused == 3 && info.last_uid == NOBODY);
+  CHECK(info.refused == 3 && info.last_uid == OTHER_USER);
   for (int i = 0; i < 3; i++) test_wait(pids[i]);
   int32_t producer = CHECK_OK(open_role("guarded", LF_ROLE_PRODUCER)); /* and the right one still gets in */
   int32_t link = 0, theirs = 0;
@@ -310,10 +310,10 @@ static void consumer_turns_others_away(void) {
   CHECK_EQ(chmod(test_directory(), 0700), 0);
 }
 
-static void listens_as_nobody(void *given) {
-  board *b = given;
+static void listen_as_other_user(void *given) {
+  shared_state *b = given;
   int fd = bind_raw("usurped.sock");
-  becomes_nobody();
+  become_other_user();
   CHECK_EQ(listen(fd, 4), 0);
   atomic_store(&b->ready, 1);
   int peer = accept(fd, NULL, NULL);
@@ -324,14 +324,14 @@ static void listens_as_nobody(void *given) {
 
 static void producer_refuses_others(void) {
   if (!test_requires("root", geteuid() == 0, "only root can become another user")) return;
-  board *b = test_shared(sizeof *b);
+  shared_state *b = test_shared(sizeof *b);
   int32_t producer = CHECK_OK(open_role("usurped", LF_ROLE_PRODUCER));
-  pid_t pid = test_spawn(listens_as_nobody, b);
+  pid_t pid = test_spawn(listen_as_other_user, b);
   wait_for(&b->ready, 1);
   CHECK_EQ(lf_rendezvous_poll(producer), LF_EPERMISSION_DENIED);
   lf_rendezvous_info info;
   CHECK_EQ(lf_rendezvous_info_get(producer, &info), LF_OK);
-  CHECK(info.refused == 1 && info.last_uid == NOBODY);
+  CHECK(info.refused == 1 && info.last_uid == OTHER_USER);
   test_wait(pid);
   CHECK_EQ(lf_rendezvous_close(producer), LF_OK);
   unlink(in_directory("usurped.sock"));
@@ -358,12 +358,12 @@ static void other_version(void) {
   CHECK_EQ(listen(listener, 4), 0);
   int32_t producer = CHECK_OK(open_role("version2", LF_ROLE_PRODUCER));
   CHECK_EQ(lf_rendezvous_close(producer), LF_OK);
-  CHECK(!exists("version.sock")); /* nobody holds that role: swept */
+  CHECK(!exists("version.sock")); /* no process holds that role: swept */
   close(listener);
   producer = CHECK_OK(open_role("version", LF_ROLE_PRODUCER));
   listener = bind_raw("version.sock");
   CHECK_EQ(listen(listener, 4), 0);
-  int32_t link = test_meet_one(producer);
+  int32_t link = test_connect_one(producer);
   int peer = accept(listener, NULL, NULL);
   CHECK(peer >= 0);
   head = (raw_head){RAW_MAGIC, LF_WIRE_VERSION + 1, LF_KIND_FIRST_FREE, 0, 0};
@@ -378,7 +378,7 @@ static void other_version(void) {
   unlink(in_directory("version.sock"));
 }
 
-/* Whatever comes instead of a bell, the wait goes on and the next peer is served. */
+/* Whatever arrives instead of an event fd, the wait goes on and the next peer is served. */
 static void senseless_peers(void) {
   test_random random = {test_seed()};
   int32_t consumer = CHECK_OK(open_role("sense", LF_ROLE_CONSUMER));
@@ -398,7 +398,7 @@ static void senseless_peers(void) {
     CHECK_EQ(lf_rendezvous_poll(consumer), 0);
   }
   int32_t producer = CHECK_OK(open_role("sense", LF_ROLE_PRODUCER));
-  int32_t theirs = test_meet_one(producer), mine = test_meet_one(consumer);
+  int32_t theirs = test_connect_one(producer), mine = test_connect_one(consumer);
   CHECK_EQ(lf_link_alive(theirs), 1);
   CHECK_EQ(lf_link_close(mine), LF_OK);
   CHECK_EQ(lf_link_close(theirs), LF_OK);
@@ -425,11 +425,11 @@ static void no_descriptors(void) {
   check_emfile(lf_rendezvous_poll(producer));
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
-  int32_t theirs = test_meet_one(producer);
+  int32_t theirs = test_connect_one(producer);
   old = test_forbid_descriptors();
   check_emfile(lf_rendezvous_poll(consumer)); /* it can't accept, and says so */
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
-  int32_t mine = test_meet_one(consumer); /* and then it can */
+  int32_t mine = test_connect_one(consumer); /* and then it can */
   CHECK_EQ(lf_link_close(theirs), LF_OK);
   CHECK_EQ(lf_link_close(mine), LF_OK);
   CHECK_EQ(lf_rendezvous_close(consumer), LF_OK);
@@ -446,7 +446,7 @@ int main(void) {
   RUN(sweeps_do_not_disturb);
   RUN(directories);
   RUN(directory_of_another_user);
-  RUN(consumer_turns_others_away);
+  RUN(consumer_refuses_other_users);
   RUN(producer_refuses_others);
   RUN(other_version);
   RUN(senseless_peers);

@@ -15,7 +15,7 @@ static inline int32_t test_rendezvous(const char *directory, const char *name, i
 }
 
 /* Polls until a peer is there; a link's handle. */
-static inline int32_t test_meet_one(int32_t rendezvous) {
+static inline int32_t test_connect_one(int32_t rendezvous) {
   for (uint64_t start = lf_now(); lf_now() - start < TEST_LIMIT_NS; test_yield()) {
     int32_t link = CHECK_OK(lf_rendezvous_poll(rendezvous));
     if (link) return link;
@@ -24,7 +24,7 @@ static inline int32_t test_meet_one(int32_t rendezvous) {
 }
 
 /* Both ends, in this thread. */
-static inline void test_meet(const char *name, int32_t *producer, int32_t *consumer) {
+static inline void test_connect(const char *name, int32_t *producer, int32_t *consumer) {
   int32_t p = CHECK_OK(test_rendezvous(test_directory(), name, LF_ROLE_PRODUCER));
   int32_t c = CHECK_OK(test_rendezvous(test_directory(), name, LF_ROLE_CONSUMER));
   *producer = *consumer = 0;
@@ -52,7 +52,7 @@ static inline int32_t test_consumer(int32_t link, int fenced) {
 
 static inline test_ring test_ring_open(uint32_t slots, int fenced) {
   test_ring ring;
-  test_meet("ring", &ring.producer_link, &ring.consumer_link);
+  test_connect("ring", &ring.producer_link, &ring.consumer_link);
   ring.producer = CHECK_OK(lf_producer_open(ring.producer_link, slots, fenced));
   ring.consumer = test_consumer(ring.consumer_link, fenced);
   return ring;
@@ -66,7 +66,7 @@ static inline void test_ring_close(test_ring *ring) {
   if (ring->consumer_link) CHECK_EQ(lf_link_close(ring->consumer_link), LF_OK);
 }
 
-/* Sleeps until the peer rings or is gone. A bell that was forgotten is a failure, not a delay. */
+/* Waits until the peer notifies or is gone. A missing notification is a failure, not a delay. */
 static inline void test_sleep(int32_t link) {
   lf_link *found = lf_handle_get(LF_KIND_LINK, link);
   CHECK(found != NULL);
@@ -81,7 +81,7 @@ static inline void test_retire(int32_t producer) {
 }
 
 /* After LF_FULL: sleeps until there is room, unless something changed already. */
-static inline void test_wait_for_room(int32_t producer, int32_t link) {
+static inline void test_wait_for_capacity(int32_t producer, int32_t link) {
   if (CHECK_OK(lf_producer_arm(producer, 0)) == 0) test_sleep(link);
 }
 
@@ -94,7 +94,7 @@ static inline void test_send(int32_t producer, int32_t link, const void *data, u
       test_retire(producer);
     } else {
       CHECK_EQ(result, LF_FULL);
-      test_wait_for_room(producer, link);
+      test_wait_for_capacity(producer, link);
     }
   }
 }

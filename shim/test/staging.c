@@ -1,22 +1,22 @@
-/* The staging ring: bytes in and out in pieces of every size, places used again, and reads that must be ended. */
+/* The staging ring: bytes in and out in parts of every size, slots used again, and reads that must be ended. */
 #include "queues.h"
 
 /* The sizes in staging.c. */
-#define PIECE ((size_t)4 << 20)
+#define LARGE ((size_t)4 << 20)
 #define SMALL ((size_t)16 << 10)
-#define PIECES 8
+#define LARGE_SLOTS 8
 
 static void sizes(void) {
   static const size_t around[] = {1, 2, 3, 63, 64, 65, 4095, SMALL - 1, SMALL, SMALL + 1, 65535, 65537,
-                                  PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 12345};
-  const size_t room = 3 * PIECE + 20000;
-  int32_t memory = memory_of((double)room);
-  uint8_t *model = malloc(room);
+                                  LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 12345};
+  const size_t capacity = 3 * LARGE + 20000;
+  int32_t memory = memory_of((double)capacity);
+  uint8_t *model = malloc(capacity);
   CHECK(model != NULL);
   double value;
-  CHECK_EQ(lf_queue_fill(device, memory, 0, (double)(room & ~(size_t)3), 0x55555555, &value), 1);
-  write_all(memory, (double)room - 4, (const uint8_t *)"UUUU", 4);
-  memset(model, 0x55, room);
+  CHECK_EQ(lf_queue_fill(device, memory, 0, (double)(capacity & ~(size_t)3), 0x55555555, &value), 1);
+  write_all(memory, (double)capacity - 4, (const uint8_t *)"UUUU", 4);
+  memset(model, 0x55, capacity);
   for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
     size_t size = around[i], offset = i * 37 % 4096;
     uint8_t *bytes = bytes_of(size, i);
@@ -25,49 +25,49 @@ static void sizes(void) {
     check_bytes(memory, (double)offset, bytes, size);
     free(bytes);
   }
-  check_bytes(memory, 0, model, room);
-  check_bytes(memory, 1, model + 1, room - 1);
+  check_bytes(memory, 0, model, capacity);
+  check_bytes(memory, 1, model + 1, capacity - 1);
   free(model);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-static void random_pieces(void) {
-  const size_t room = 2 * PIECE + 777;
-  int32_t memory = memory_of((double)room);
-  uint8_t *model = bytes_of(room, 1);
-  write_all(memory, 0, model, room);
+static void random_transfers(void) {
+  const size_t capacity = 2 * LARGE + 777;
+  int32_t memory = memory_of((double)capacity);
+  uint8_t *model = bytes_of(capacity, 1);
+  write_all(memory, 0, model, capacity);
   test_random random = {test_seed()};
   for (uint64_t i = 0; i < 300; i++) {
-    size_t size = 1 + test_below(&random, i % 10 == 0 ? room : i % 2 ? 100 : 3 * SMALL);
-    size_t offset = test_below(&random, room - size + 1);
+    size_t size = 1 + test_below(&random, i % 10 == 0 ? capacity : i % 2 ? 100 : 3 * SMALL);
+    size_t offset = test_below(&random, capacity - size + 1);
     uint8_t *bytes = bytes_of(size, i);
     write_all(memory, (double)offset, bytes, size);
     memcpy(model + offset, bytes, size);
     free(bytes);
-    if (i % 30 == 0) check_bytes(memory, 0, model, room);
+    if (i % 30 == 0) check_bytes(memory, 0, model, capacity);
   }
-  check_bytes(memory, 0, model, room);
+  check_bytes(memory, 0, model, capacity);
   free(model);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* Large transfers whose pieces take turns, each said to go on with the last work: what was begun elsewhere in between
+/* Large transfers whose parts alternate, each marked as continuing the last work: what was begun elsewhere in between
  * must not be overtaken. */
 static void interleaved(void) {
-  const size_t size = 2 * PIECE;
+  const size_t size = 2 * LARGE;
   int32_t memory = memory_of((double)size);
   uint8_t *first = bytes_of(size, 1), *second = bytes_of(size, 2);
   double value;
   for (int round = 0; round < 5; round++) {
-    for (size_t at = 0; at < size; at += PIECE) { /* each piece of the second comes right after the same of the first */
+    for (size_t at = 0; at < size; at += LARGE) { /* each part of the second follows the same part of the first */
       const uint8_t *turns[] = {first, second};
       for (int i = 0; i < 2; i++)
         for (;;) {
           int32_t took =
               CHECK_OK(lf_queue_write(device, memory, (double)at, turns[i] + at, (double)(size - at), 0, &value));
-          if (took == (int32_t)PIECE) break;
+          if (took == (int32_t)LARGE) break;
           CHECK_EQ(took, LF_FULL);
-          wait_for_room(value);
+          wait_for_capacity(value);
         }
     }
     check_bytes(memory, 0, second, size);
@@ -77,7 +77,7 @@ static void interleaved(void) {
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* Small writes go on while nothing at all can end: there is a place for each submission. */
+/* Small writes continue while no work can end: there is a slot for each submission. */
 static void small_writes_do_not_wait(void) {
   int32_t memory = memory_of(LF_QUEUE_DEPTH * 100);
   wait_for((double)lf_queue_last(gpu));
@@ -99,78 +99,78 @@ static void small_writes_do_not_wait(void) {
 }
 
 static void large_writes_wait_for_the_first(void) {
-  int32_t memory = memory_of((double)PIECE);
+  int32_t memory = memory_of((double)LARGE);
   wait_for((double)lf_queue_last(gpu));
   lf_semaphore *semaphore = timeline_of();
-  uint8_t *bytes = bytes_of(PIECE, 11);
+  uint8_t *bytes = bytes_of(LARGE, 11);
   double value, first = block_on(semaphore, 1);
-  for (int i = 0; i < PIECES; i++)
-    CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)PIECE, 1, &value), (int32_t)PIECE);
-  CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)PIECE, 1, &value), LF_FULL);
+  for (int i = 0; i < LARGE_SLOTS; i++)
+    CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)LARGE, 1, &value), (int32_t)LARGE);
+  CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)LARGE, 1, &value), LF_FULL);
   CHECK(value == first + 1);
   CHECK_EQ(lf_queue_write(device, memory, 0, bytes, 5, 1, &value), 5);
   signal_from_host(semaphore, 1);
   wait_for(first + 1);
-  CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)PIECE, 1, &value), (int32_t)PIECE);
-  check_bytes(memory, 0, bytes, PIECE);
+  CHECK_EQ(lf_queue_write(device, memory, 0, bytes, (double)LARGE, 1, &value), (int32_t)LARGE);
+  check_bytes(memory, 0, bytes, LARGE);
   wait_for((double)lf_queue_last(gpu));
   timeline_gone(semaphore);
   free(bytes);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-static void reads_hold_their_places(void) {
-  const double size = (double)PIECE;
+static void reads_hold_their_slots(void) {
+  const double size = (double)LARGE;
   int32_t memory = memory_of(size);
-  uint8_t *bytes = bytes_of(PIECE, 12), *got = malloc(PIECE);
-  write_all(memory, 0, bytes, PIECE);
+  uint8_t *bytes = bytes_of(LARGE, 12), *got = malloc(LARGE);
+  write_all(memory, 0, bytes, LARGE);
   wait_for((double)lf_queue_last(gpu));
-  lf_staged_read reads[PIECES], one;
-  for (int i = 0; i < PIECES; i++)
-    CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &reads[i]), (int32_t)PIECE);
-  wait_for(reads[PIECES - 1].value);
+  lf_staged_read reads[LARGE_SLOTS], one;
+  for (int i = 0; i < LARGE_SLOTS; i++)
+    CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &reads[i]), (int32_t)LARGE);
+  wait_for(reads[LARGE_SLOTS - 1].value);
   CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &one), LF_FULL);
-  CHECK(one.value == 0); /* no work frees a place: a read has to be ended */
+  CHECK(one.value == 0); /* no work frees a slot: a read has to be ended */
   double value;
   CHECK_EQ(lf_queue_write(device, memory, 0, bytes, size, 1, &value), LF_FULL);
   CHECK(value == 0);
   CHECK_EQ(lf_queue_read_end(device, reads[3].token, NULL, 0), LF_OK);
   CHECK_EQ(lf_queue_read_end(device, reads[3].token, got, 1), LF_ECLOSED);
-  CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &one), (int32_t)PIECE);
+  CHECK_EQ(lf_queue_read(device, memory, 0, size, 1, &one), (int32_t)LARGE);
   CHECK(one.token != reads[3].token);
-  CHECK_EQ(lf_queue_read_end(device, reads[3].token, got, 1), LF_ECLOSED); /* its place is another's now */
+  CHECK_EQ(lf_queue_read_end(device, reads[3].token, got, 1), LF_ECLOSED); /* another read has its slot now */
   wait_for(one.value);
   CHECK_EQ(lf_queue_read_end(device, one.token, got, size), LF_OK);
-  CHECK(memcmp(got, bytes, PIECE) == 0);
-  for (int i = 0; i < PIECES; i++) {
+  CHECK(memcmp(got, bytes, LARGE) == 0);
+  for (int i = 0; i < LARGE_SLOTS; i++) {
     if (i == 3) continue;
-    memset(got, 0, PIECE);
+    memset(got, 0, LARGE);
     CHECK_EQ(lf_queue_read_end(device, reads[i].token, got, size), LF_OK);
-    CHECK(memcmp(got, bytes, PIECE) == 0);
+    CHECK(memcmp(got, bytes, LARGE) == 0);
   }
   free(bytes);
   free(got);
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* A read that was given up while under way keeps its place until the GPU is done with it. */
+/* A read that was given up in flight keeps its slot until the GPU has ended it. */
 static void reads_given_up(void) {
-  int32_t memory = memory_of((double)PIECE);
+  int32_t memory = memory_of((double)LARGE);
   wait_for((double)lf_queue_last(gpu));
   lf_semaphore *semaphore = timeline_of();
   block_on(semaphore, 1);
   lf_staged_read read;
   uint8_t got[4];
-  for (int i = 0; i < PIECES; i++) {
-    CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), (int32_t)PIECE);
+  for (int i = 0; i < LARGE_SLOTS; i++) {
+    CHECK_EQ(lf_queue_read(device, memory, 0, (double)LARGE, 1, &read), (int32_t)LARGE);
     CHECK_EQ(lf_queue_read_end(device, read.token, got, 4), LF_EINVALID_ARGUMENT); /* not yet */
     CHECK_EQ(lf_queue_read_end(device, read.token, NULL, 0), LF_OK);
   }
-  CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), LF_FULL);
+  CHECK_EQ(lf_queue_read(device, memory, 0, (double)LARGE, 1, &read), LF_FULL);
   CHECK(read.value > 0);
   signal_from_host(semaphore, 1);
   wait_for(read.value);
-  CHECK_EQ(lf_queue_read(device, memory, 0, (double)PIECE, 1, &read), (int32_t)PIECE);
+  CHECK_EQ(lf_queue_read(device, memory, 0, (double)LARGE, 1, &read), (int32_t)LARGE);
   CHECK_EQ(lf_queue_read_end(device, read.token, NULL, 0), LF_OK);
   wait_for((double)lf_queue_last(gpu));
   timeline_gone(semaphore);
@@ -202,9 +202,9 @@ static void bad_arguments(void) {
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
     CHECK_EQ(lf_queue_read_end(device, read.token, bytes, lengths[i]), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_queue_read_end(device, read.token, bytes, 50), LF_OK);
-  static const uint32_t places[] = {0, 1, 0xffff, 0x10000, 0xffffffff};
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-    CHECK_EQ(lf_queue_read_end(device, places[i], bytes, 1), LF_ECLOSED);
+  static const uint32_t tokens[] = {0, 1, 0xffff, 0x10000, 0xffffffff};
+  for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
+    CHECK_EQ(lf_queue_read_end(device, tokens[i], bytes, 1), LF_ECLOSED);
   if (gpu->host_import_alignment) {
     CHECK_EQ(lf_memory_allocate_pinned(device, 100, &pinned), LF_OK);
     CHECK_EQ(lf_queue_write(device, pinned.handle, 0, bytes, 1, 1, &value), LF_EINVALID_ARGUMENT);
@@ -230,11 +230,11 @@ int main(void) {
   if (!queue_open()) return 0;
   RUN(before_the_first_use);
   RUN(sizes);
-  RUN(random_pieces);
+  RUN(random_transfers);
   RUN(interleaved);
   RUN(small_writes_do_not_wait);
   RUN(large_writes_wait_for_the_first);
-  RUN(reads_hold_their_places);
+  RUN(reads_hold_their_slots);
   RUN(reads_given_up);
   RUN(bad_arguments);
   queue_shut();

@@ -92,7 +92,7 @@ static void many(void) {
   for (int i = 0; i < 600; i++) {
     int32_t status;
     while ((status = CHECK_OK(lf_queue_steps(device, memories, MEMORIES, steps, 4, &value))) == LF_FULL)
-      wait_for_room(value);
+      wait_for_capacity(value);
     CHECK_EQ(status, 1);
   }
   wait_for(value);
@@ -126,7 +126,7 @@ static void recorded_once(void) {
     CHECK_EQ(recorded_for(first, 2, i + 5), i == 0);
     CHECK_EQ(recorded_for(other, 1, i + 6), i == 0);
   }
-  /* Two at a time: the second one is under way together with the first, and can't be the same commands. */
+  /* Two at a time: the second one is in flight together with the first, and can't be the same commands. */
   double value;
   begun = 0;
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, other, 1, &value), 1);
@@ -200,7 +200,7 @@ static void prepared(void) {
   CHECK(other > value);
   wait_for(other);
   check_word(memories[SIZES], 3, 1009);
-  /* One waits at a time; the same steps can't be prepared while they are under way. */
+  /* One waits at a time; the same steps can't be prepared while they are in flight. */
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   int32_t status = CHECK_OK(lf_queue_arm(device, memories, MEMORIES, steps, 1, &other));
   CHECK(status == LF_FULL || status == 1); /* the first may have ended by then */
@@ -280,7 +280,7 @@ static void many_shaders(void) {
   check_word(memories[TO], 0, LF_STEP_PIPELINES_MAX - 1);
   double value;
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, steps, LF_STEP_PIPELINES_MAX + 1, &value), LF_EINVALID_ARGUMENT);
-  /* A pipeline may be closed while work with it is under way. */
+  /* A pipeline may be closed while work with it is in flight. */
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, steps, 2, &value), 1);
   for (int i = 0; i <= LF_STEP_PIPELINES_MAX; i++) CHECK_EQ(lf_pipeline_close(pipelines[i]), LF_OK);
   wait_for(value);

@@ -1,5 +1,5 @@
 /* What a submission is made of. A software GPU does everything in the order it was given in, and the validation layer
- * does not look beyond one submission, so nothing else would miss a barrier: here the commands themselves are read. */
+ * does not check beyond one submission, so nothing else would miss a barrier: here the commands themselves are read. */
 #include "queues.h"
 
 #define STAGES (VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT)
@@ -9,9 +9,9 @@
 static char seen[256];
 static uint32_t seen_count;
 
-static void note(char letter) {
+static void note(char event) {
   CHECK(seen_count < sizeof seen - 1);
-  seen[seen_count++] = letter;
+  seen[seen_count++] = event;
   seen[seen_count] = 0;
 }
 
@@ -22,7 +22,7 @@ static void (*real_fill)(VkCommandBuffer, VkBuffer, VkDeviceSize, VkDeviceSize, 
 static VkResult (*real_submit)(VkQueue, uint32_t, const VkSubmitInfo *, VkFence);
 
 /* m: all before it, for all after it. h: results for the host. */
-static char letter_of(VkFlags from, VkFlags to, const VkMemoryBarrier *memory) {
+static char character_of(VkFlags from, VkFlags to, const VkMemoryBarrier *memory) {
   if (from != STAGES || memory->srcAccessMask != WRITES) return '?';
   if (to == STAGES && memory->dstAccessMask == (READS | WRITES)) return 'm';
   return to == VK_PIPELINE_STAGE_HOST_BIT && memory->dstAccessMask == VK_ACCESS_HOST_READ_BIT ? 'h' : '?';
@@ -32,7 +32,7 @@ static void noted_barrier(VkCommandBuffer commands, VkFlags from, VkFlags to, Vk
                           const VkMemoryBarrier *memory, uint32_t buffers, const VkBufferMemoryBarrier *b,
                           uint32_t images, const VkImageMemoryBarrier *i) {
   CHECK(count == 1 && buffers == 0 && images == 0);
-  note(letter_of(from, to, memory));
+  note(character_of(from, to, memory));
   real_barrier(commands, from, to, dependency, count, memory, buffers, b, images, i);
 }
 
@@ -68,14 +68,14 @@ static void watch(void) {
   gpu->vk.QueueSubmit = noted_submit;
 }
 
-/* Each submission in letters: its barriers, '.' for the work itself, '<' for each wait. */
+/* Each submission as characters: its barriers, '.' for the work itself, '<' for each wait. */
 static void check_seen(const char *wanted) {
   if (strcmp(seen, wanted) != 0) test_fail(__FILE__, __LINE__, "recorded \"%s\", not \"%s\"", seen, wanted);
   seen_count = 0;
   *seen = 0;
 }
 
-/* Fills, copies on the GPU, writes and reads, each small, with all before it under way. */
+/* Fills, copies on the GPU, writes and reads, each small, with all before it in flight. */
 static void each(void) {
   const size_t size = 100;
   int32_t memory = memory_of((double)size);
@@ -102,22 +102,22 @@ static void each(void) {
   CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
 }
 
-/* A large transfer in parts: only the first is ordered. Whatever is not the next part of the last work is ordered, whoever
+/* A large transfer in parts: only the first is ordered. All but the next part of the last transfer is ordered, whichever
  * says that it is one. */
 static void parts(void) {
-  const size_t piece = (size_t)4 << 20, size = 3 * piece;
+  const size_t part = (size_t)4 << 20, size = 3 * part;
   int32_t memory = memory_of((double)size), other = memory_of((double)size);
   uint8_t *bytes = bytes_of(size, 1);
   lf_staged_read reads[2];
   double value;
   wait_for((double)lf_queue_last(gpu));
   seen_count = 0;
-  for (size_t at = 0; at < size; at += piece)
-    CHECK_EQ(lf_queue_write(device, memory, (double)at, bytes, (double)(size - at), at == 0, &value), (int32_t)piece);
+  for (size_t at = 0; at < size; at += part)
+    CHECK_EQ(lf_queue_write(device, memory, (double)at, bytes, (double)(size - at), at == 0, &value), (int32_t)part);
   CHECK_EQ(lf_queue_write(device, other, 0, bytes, 8, 0, &value), 8);     /* of other memory */
   CHECK_EQ(lf_queue_write(device, other, 4, bytes, 8, 0, &value), 8);     /* from elsewhere */
-  CHECK_EQ(lf_queue_read(device, other, 12, 2 * (double)piece, 0, &reads[0]), (int32_t)piece); /* the other way */
-  CHECK_EQ(lf_queue_read(device, other, 12 + (double)piece, (double)piece, 0, &reads[1]), (int32_t)piece);
+  CHECK_EQ(lf_queue_read(device, other, 12, 2 * (double)part, 0, &reads[0]), (int32_t)part); /* the other way */
+  CHECK_EQ(lf_queue_read(device, other, 12 + (double)part, (double)part, 0, &reads[1]), (int32_t)part);
   check_seen("m. . . m. m. m.h .h ");
   wait_for(reads[1].value);
   for (int i = 0; i < 2; i++) CHECK_EQ(lf_queue_read_end(device, reads[i].token, NULL, 0), LF_OK);

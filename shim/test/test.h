@@ -1,6 +1,6 @@
 /*
  * The harness of the C tests. Each test prints one line: "ok NAME", "skip NAME: reason" or "FAIL NAME: file:line: why".
- * The first failure ends the program: what follows it would run in a state that nobody knows.
+ * The first failure ends the program: what follows it would run in an unknown state.
  */
 #ifndef LF_TEST_H
 #define LF_TEST_H
@@ -133,7 +133,7 @@ static inline void test_fill(void *to, size_t size, uint64_t key) {
   }
 }
 
-/* The place of the first byte that is not what message `key` should have; `size` when all are. */
+/* The offset of the first byte that is not what message `key` should have; `size` when all are. */
 static inline size_t test_differs(const void *from, size_t size, uint64_t key) {
   test_random r = {key};
   const unsigned char *in = from;

@@ -10,7 +10,7 @@ typedef struct {
   uint32_t range, start, units;
 } taken;
 
-static uint16_t owner[UNITS]; /* 0: nobody */
+static uint16_t owner[UNITS]; /* 0: free */
 static taken all[RANGES];
 static uint32_t count;
 

@@ -77,16 +77,16 @@ static void advance(uint64_t value) {
   pthread_mutex_unlock(&driver);
 }
 
-/* Until the thread has gone into the driver so many times. */
+/* Waits until the thread has entered the driver `count` times. */
 static void until_waits(uint32_t count) {
   pthread_mutex_lock(&driver);
   while (driver_waits < count) pthread_cond_wait(&driver_changed, &driver);
   pthread_mutex_unlock(&driver);
 }
 
-/* ---- bells ---- */
+/* ---- event fds ---- */
 
-static int bell_of(lf_waiter *waiter) {
+static int event_fd_of(lf_waiter *waiter) {
   int64_t os;
   CHECK_EQ(lf_waiter_event_fd(waiter, &os), LF_OK);
   CHECK_EQ(fcntl((int)os, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -94,99 +94,99 @@ static int bell_of(lf_waiter *waiter) {
   return (int)os;
 }
 
-static int rings(int bell) {
-  struct pollfd watched = {.fd = bell, .events = POLLIN};
+static int is_readable(int event_fd) {
+  struct pollfd watched = {.fd = event_fd, .events = POLLIN};
   return poll(&watched, 1, 0) == 1;
 }
 
-/* Sleeps until the bell rings (the limit only ends a hang), and takes the rings. */
-static void until_rung(int bell) {
-  struct pollfd watched = {.fd = bell, .events = POLLIN};
+/* Waits until the event fd is readable (the limit only ends a hang), and reads it empty. */
+static void wait_readable(int event_fd) {
+  struct pollfd watched = {.fd = event_fd, .events = POLLIN};
   CHECK_EQ(poll(&watched, 1, 60000), 1);
   char taken[4096];
-  while (read(bell, taken, sizeof taken) > 0) {}
+  while (read(event_fd, taken, sizeof taken) > 0) {}
   CHECK_EQ(errno, EAGAIN);
 }
 
 static void rings_when_reached(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   lf_waiter_notify_at(waiter, 3);
-  CHECK(!rings(bell));
+  CHECK(!is_readable(event_fd));
   advance(2);
   until_waits(1);
-  CHECK(!rings(bell));
+  CHECK(!is_readable(event_fd));
   advance(3);
-  until_rung(bell);
+  wait_readable(event_fd);
   lf_waiter_notify_at(waiter, 2); /* reached already */
-  until_rung(bell);
+  wait_readable(event_fd);
   lf_waiter_notify_at(waiter, 4);
-  CHECK(!rings(bell));
-  close(bell);
+  CHECK(!is_readable(event_fd));
+  close(event_fd);
   close_fake(waiter);
 }
 
 static void rings_for_a_sooner_one(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   lf_waiter_notify_at(waiter, 10);
   until_waits(1);
   lf_waiter_notify_at(waiter, 5);
   lf_waiter_notify_at(waiter, 7);
   lf_waiter_notify_at(waiter, 10);
   for (uint64_t value = 5; value <= 10; value += value == 7 ? 3 : 2) {
-    CHECK(!rings(bell));
+    CHECK(!is_readable(event_fd));
     advance(value);
-    until_rung(bell);
+    wait_readable(event_fd);
     lf_waiter_notify_at(waiter, value - 1); /* reached already, while the thread waits for more */
-    until_rung(bell);
+    wait_readable(event_fd);
   }
-  close(bell);
+  close(event_fd);
   close_fake(waiter);
 }
 
 static void rings_when_lost(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   lf_waiter_notify_at(waiter, 1);
   lf_waiter_notify_at(waiter, 2);
   until_waits(1);
-  CHECK(!rings(bell));
+  CHECK(!is_readable(event_fd));
   pthread_mutex_lock(&driver);
   driver_result = VK_ERROR_DEVICE_LOST;
   pthread_cond_broadcast(&driver_changed);
   pthread_mutex_unlock(&driver);
-  until_rung(bell);
+  wait_readable(event_fd);
   lf_waiter_notify_at(waiter, 3);
-  until_rung(bell);
-  close(bell);
+  wait_readable(event_fd);
+  close(event_fd);
   close_fake(waiter);
 }
 
-/* Nobody reads: the socket fills up, and neither the caller nor the thread waits for that. */
+/* No reader: the socket fills up, and neither the caller nor the thread waits for that. */
 static void rings_unheard(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   for (int i = 0; i < 3000; i++) lf_waiter_notify_at(waiter, 0); /* reached already: the caller rings */
   lf_waiter_notify_at(waiter, 1);
   until_waits(1);
   advance(1); /* the thread rings */
   lf_waiter_notify_at(waiter, 2);
   until_waits(2);
-  until_rung(bell);
-  close(bell);
+  wait_readable(event_fd);
+  close(event_fd);
   close_fake(waiter);
 }
 
-static void more_values_than_places(void) {
+static void more_values_than_the_waiter_stores(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   for (uint64_t value = 1; value <= 256; value++) lf_waiter_notify_at(waiter, value);
-  for (uint64_t value = 1; value <= 256; value++) lf_waiter_notify_at(waiter, value); /* no places of their own */
-  CHECK(!rings(bell));
+  for (uint64_t value = 1; value <= 256; value++) lf_waiter_notify_at(waiter, value); /* values that are stored already */
+  CHECK(!is_readable(event_fd));
   lf_waiter_notify_at(waiter, 257);
-  CHECK(rings(bell));
-  close(bell);
+  CHECK(is_readable(event_fd));
+  close(event_fd);
   close_fake(waiter);
 }
 
@@ -222,7 +222,7 @@ static void advances(void *argument) {
 
 static void rings_among_threads(void) {
   lf_waiter *waiter = open_fake();
-  int bell = bell_of(waiter);
+  int event_fd = event_fd_of(waiter);
   test_thread thread;
   test_start(&thread, advances, NULL);
   for (uint64_t value = 2000; value > 1900; value--) lf_waiter_notify_at(waiter, value);
@@ -230,13 +230,13 @@ static void rings_among_threads(void) {
     lf_waiter_notify_at(waiter, value);
     uint64_t now = 0;
     while (now < value) {
-      until_rung(bell);
+      wait_readable(event_fd);
       value_of(NULL, timeline, &now);
       /* It rang for another one: this one's ring is to come. */
     }
   }
   test_join(&thread);
-  close(bell);
+  close(event_fd);
   close_fake(waiter);
 }
 
@@ -250,38 +250,38 @@ static void driver_that_hangs(void) {
 
 /* ---- the same through the queue of a GPU ---- */
 
-static void bell_of_a_gpu(void) {
+static void event_fd_of_a_gpu(void) {
   lf_semaphore *semaphore = timeline_of();
   double first = block_on(semaphore, 1), second = block_on(semaphore, 2);
   int64_t os;
   CHECK_EQ(lf_queue_event_fd(device, &os), LF_OK);
-  int bell = (int)os;
+  int event_fd = (int)os;
   CHECK_EQ(lf_queue_notify_at(device, second), LF_OK);
   CHECK_EQ(lf_queue_notify_at(device, first), LF_OK);
   CHECK_EQ(lf_queue_notify_at(device, second + 1), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_queue_event_fd(device, NULL), LF_EINVALID_ARGUMENT);
-  CHECK(!rings(bell));
+  CHECK(!is_readable(event_fd));
   signal_from_host(semaphore, 1);
-  until_rung(bell);
+  wait_readable(event_fd);
   CHECK_EQ(lf_queue_reached(device, first, 0), 1);
   CHECK_EQ(lf_queue_reached(device, second, 0), 0);
-  CHECK(!rings(bell));
+  CHECK(!is_readable(event_fd));
   signal_from_host(semaphore, 2);
-  until_rung(bell);
+  wait_readable(event_fd);
   CHECK_EQ(lf_queue_wait(gpu, (uint64_t)second, 0), 1);
   CHECK_EQ(lf_queue_notify_at(device, second), LF_OK); /* reached: at once */
-  until_rung(bell);
+  wait_readable(event_fd);
   timeline_gone(semaphore);
   int32_t memory = memory_of(16);
   for (int i = 0; i < 300; i++) {
     double value;
     CHECK_EQ(lf_queue_fill(device, memory, 0, 16, (uint32_t)i, &value), 1);
     CHECK_EQ(lf_queue_notify_at(device, value), LF_OK);
-    until_rung(bell);
+    wait_readable(event_fd);
     CHECK_EQ(lf_queue_wait(gpu, (uint64_t)value, 0), 1);
   }
   CHECK_EQ(lf_memory_close(memory), LF_OK);
-  close(bell);
+  close(event_fd);
 }
 
 static void device_closed_while_it_waits(void) {
@@ -305,11 +305,11 @@ int main(void) {
   RUN(rings_for_a_sooner_one);
   RUN(rings_when_lost);
   RUN(rings_unheard);
-  RUN(more_values_than_places);
+  RUN(more_values_than_the_waiter_stores);
   RUN(closed_at_any_time);
   RUN(rings_among_threads);
   if (queue_open()) {
-    RUN(bell_of_a_gpu);
+    RUN(event_fd_of_a_gpu);
     RUN(device_closed_while_it_waits);
     queue_shut();
     RUN(silent_validation);

@@ -101,7 +101,7 @@ API void fake_fail(const char *name, int code, int after) {
   fail_code = code;
   fail_after = after;
 }
-/* So many times an event is not ready yet. */
+/* The number of polls before an event is ready. */
 API void fake_pending(int times) { pending = times; }
 /* Exported handles are of other memory from now on. */
 API void fake_wrong_alias(int wrong) { wrong_alias = wrong; }

@@ -181,9 +181,9 @@ static uint64_t m_signaled(object *self, lf_sel sel) {
 
 static object *m_command_buffer(object *self, lf_sel sel) {
   (void)sel;
-  int under_way = 0;
-  for (int i = 0; i < flights; i++) under_way += flying[i]->uses[0] == self;
-  if ((lf_ns_uint)under_way >= self->size) WRONG("%s has no command buffer left: Metal blocks here", called(self));
+  int in_flight = 0;
+  for (int i = 0; i < flights; i++) in_flight += flying[i]->uses[0] == self;
+  if ((lf_ns_uint)in_flight >= self->size) WRONG("%s has no command buffer left: Metal blocks here", called(self));
   object *commands = fails("commandBuffer") ? NULL : autoreleased(new_object(COMMANDS));
   if (commands) uses(commands, self);
   note("%s commandBuffer -> %s", called(self), called(commands));
@@ -496,9 +496,9 @@ API void fake_fail(const char *name, const char *words, int after) {
   fail_commit = strcmp(name, "commit") == 0;
   fail_after = *name && !fail_commit ? after : -1;
 }
-/* 1: what is committed from now on stays under way. */
+/* 1: what is committed from now on stays in flight. */
 API void fake_hold(int on) { held = on; }
-/* Ends the oldest that is under way; returns how many still are. */
+/* Ends the oldest in flight; returns the number of those that are left. */
 API int fake_end(int failed) {
   if (flights > 0) end(0, failed);
   return flights;

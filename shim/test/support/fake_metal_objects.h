@@ -42,7 +42,7 @@ struct object {
 static object classes[KINDS];
 
 static char *record;
-static size_t record_used, record_room;
+static size_t record_used, record_capacity;
 static int counts[KINDS], alive, wrong;
 static object *pool[4096];
 static int pooled, pools;
@@ -64,9 +64,9 @@ static void note(const char *format, ...) {
   if (n < 0) return;
   if (n > (int)sizeof line - 2) n = (int)sizeof line - 2;
   line[n++] = '\n';
-  if (record_used + (size_t)n + 1 > record_room) {
-    record_room = record_room ? 2 * record_room : 65536;
-    record = realloc(record, record_room);
+  if (record_used + (size_t)n + 1 > record_capacity) {
+    record_capacity = record_capacity ? 2 * record_capacity : 65536;
+    record = realloc(record, record_capacity);
     if (!record) abort();
   }
   memcpy(record + record_used, line, (size_t)n);

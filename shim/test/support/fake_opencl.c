@@ -62,10 +62,10 @@ static void gone(void *object) {
     return NULL; \
   } while (0)
 
-static cl_int answer(const void *value, size_t bytes, size_t room, void *out, size_t *needed) {
+static cl_int answer(const void *value, size_t bytes, size_t capacity, void *out, size_t *needed) {
   if (needed) *needed = bytes;
   if (!out) return LF_CL_SUCCESS;
-  if (room < bytes) return INVALID_VALUE;
+  if (capacity < bytes) return INVALID_VALUE;
   memcpy(out, value, bytes);
   return LF_CL_SUCCESS;
 }
@@ -81,31 +81,31 @@ static void find_devices(void) {
   }
 }
 
-API cl_int clGetPlatformIDs(cl_uint room, cl_platform_id *out, cl_uint *count) {
+API cl_int clGetPlatformIDs(cl_uint capacity, cl_platform_id *out, cl_uint *count) {
   if (device_count < 0) find_devices();
-  if (out && room > 0) *out = &platform;
+  if (out && capacity > 0) *out = &platform;
   if (count) *count = 1;
   return LF_CL_SUCCESS;
 }
-API cl_int clGetDeviceIDs(cl_platform_id of, cl_bitfield type, cl_uint room, cl_device_id *out, cl_uint *count) {
+API cl_int clGetDeviceIDs(cl_platform_id of, cl_bitfield type, cl_uint capacity, cl_device_id *out, cl_uint *count) {
   (void)type;
   if (of != &platform || device_count <= 0) return LF_CL_DEVICE_NOT_FOUND;
-  for (cl_uint i = 0; out && i < room && i < (cl_uint)device_count; i++) out[i] = devices + i;
+  for (cl_uint i = 0; out && i < capacity && i < (cl_uint)device_count; i++) out[i] = devices + i;
   if (count) *count = (cl_uint)device_count;
   return LF_CL_SUCCESS;
 }
-API cl_int clGetDeviceInfo(cl_device_id device, cl_uint what, size_t room, void *out, size_t *needed) {
+API cl_int clGetDeviceInfo(cl_device_id device, cl_uint what, size_t capacity, void *out, size_t *needed) {
   static const char name[] = "Stand-in OpenCL";
   static const char extensions[] = "cl_khr_device_uuid cl_khr_external_memory cl_khr_external_memory_opaque_fd";
   const cl_uint align = 8 * ALIGNMENT;
   cl_platform_id of = &platform;
   if (!device) return INVALID_DEVICE;
   switch (what) {
-    case LF_CL_DEVICE_NAME: return answer(name, sizeof name, room, out, needed);
-    case LF_CL_DEVICE_EXTENSIONS: return answer(extensions, sizeof extensions, room, out, needed);
-    case LF_CL_DEVICE_PLATFORM: return answer(&of, sizeof of, room, out, needed);
-    case LF_CL_DEVICE_UUID: return answer(device->uuid, sizeof device->uuid, room, out, needed);
-    case LF_CL_DEVICE_MEM_BASE_ADDR_ALIGN: return answer(&align, sizeof align, room, out, needed);
+    case LF_CL_DEVICE_NAME: return answer(name, sizeof name, capacity, out, needed);
+    case LF_CL_DEVICE_EXTENSIONS: return answer(extensions, sizeof extensions, capacity, out, needed);
+    case LF_CL_DEVICE_PLATFORM: return answer(&of, sizeof of, capacity, out, needed);
+    case LF_CL_DEVICE_UUID: return answer(device->uuid, sizeof device->uuid, capacity, out, needed);
+    case LF_CL_DEVICE_MEM_BASE_ADDR_ALIGN: return answer(&align, sizeof align, capacity, out, needed);
     default: return INVALID_VALUE;
   }
 }
@@ -129,9 +129,9 @@ API cl_int clReleaseContext(cl_context context) {
   if (--context->references == 0) gone(context);
   return LF_CL_SUCCESS;
 }
-API cl_int clGetContextInfo(cl_context context, cl_uint what, size_t room, void *out, size_t *needed) {
+API cl_int clGetContextInfo(cl_context context, cl_uint what, size_t capacity, void *out, size_t *needed) {
   if (what != LF_CL_CONTEXT_DEVICES) return INVALID_VALUE;
-  return answer(context->devices, (size_t)context->count * sizeof(cl_device_id), room, out, needed);
+  return answer(context->devices, (size_t)context->count * sizeof(cl_device_id), capacity, out, needed);
 }
 API cl_command_queue clCreateCommandQueueWithProperties(cl_context context, cl_device_id device, const cl_ulong *properties,
                                                         cl_int *out_result) {
@@ -149,9 +149,9 @@ API cl_int clReleaseCommandQueue(cl_command_queue queue) {
   gone(queue);
   return LF_CL_SUCCESS;
 }
-API cl_int clGetCommandQueueInfo(cl_command_queue queue, cl_uint what, size_t room, void *out, size_t *needed) {
-  if (what == LF_CL_QUEUE_CONTEXT) return answer(&queue->context, sizeof queue->context, room, out, needed);
-  if (what == LF_CL_QUEUE_DEVICE) return answer(&queue->device, sizeof queue->device, room, out, needed);
+API cl_int clGetCommandQueueInfo(cl_command_queue queue, cl_uint what, size_t capacity, void *out, size_t *needed) {
+  if (what == LF_CL_QUEUE_CONTEXT) return answer(&queue->context, sizeof queue->context, capacity, out, needed);
+  if (what == LF_CL_QUEUE_DEVICE) return answer(&queue->device, sizeof queue->device, capacity, out, needed);
   return INVALID_VALUE;
 }
 API cl_int clFlush(cl_command_queue queue) { return queue ? LF_CL_SUCCESS : INVALID_COMMAND_QUEUE; }
@@ -219,9 +219,9 @@ API cl_int clReleaseMemObject(cl_mem mem) {
   gone(mem);
   return LF_CL_SUCCESS;
 }
-API cl_int clGetMemObjectInfo(cl_mem mem, cl_uint what, size_t room, void *out, size_t *needed) {
-  if (what == LF_CL_MEM_SIZE) return answer(&mem->size, sizeof mem->size, room, out, needed);
-  if (what == LF_CL_MEM_CONTEXT) return answer(&mem->context, sizeof mem->context, room, out, needed);
+API cl_int clGetMemObjectInfo(cl_mem mem, cl_uint what, size_t capacity, void *out, size_t *needed) {
+  if (what == LF_CL_MEM_SIZE) return answer(&mem->size, sizeof mem->size, capacity, out, needed);
+  if (what == LF_CL_MEM_CONTEXT) return answer(&mem->context, sizeof mem->context, capacity, out, needed);
   return INVALID_VALUE;
 }
 
@@ -288,10 +288,10 @@ static cl_int release(cl_command_queue queue, cl_uint count, const cl_mem *list,
   (void)waits, (void)before;
   return own(queue, count, list, -1, event);
 }
-API cl_int clGetEventInfo(cl_event event, cl_uint what, size_t room, void *out, size_t *needed) {
+API cl_int clGetEventInfo(cl_event event, cl_uint what, size_t capacity, void *out, size_t *needed) {
   const cl_int complete = LF_CL_COMPLETE;
   if (!event || what != LF_CL_EVENT_COMMAND_EXECUTION_STATUS) return INVALID_VALUE;
-  return answer(&complete, sizeof complete, room, out, needed);
+  return answer(&complete, sizeof complete, capacity, out, needed);
 }
 API cl_int clReleaseEvent(cl_event event) {
   if (!event) return INVALID_VALUE;

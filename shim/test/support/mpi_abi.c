@@ -145,7 +145,7 @@ typedef struct {
   abi_copy *copy;
   abi_delete *on_delete;
   void *extra;
-} keyval_state; /* lives as long as its key, which nobody here frees */
+} keyval_state; /* lives as long as its key, which this file never frees */
 
 static int on_copy(int comm, int keyval, void *given, void *value, void *to, int *flag) {
   keyval_state *state = given;
