@@ -31,7 +31,7 @@ static void sends(void *given) {
     int32_t result;
     while ((result = CHECK_OK(lf_producer_loan(f->ring.producer, length, &loan))) != 1) {
       if (result == LF_RETIRE) test_retire(f->ring.producer);
-      else test_wait_for_room(f->ring.producer, f->ring.producer_link);
+      else test_wait_for_capacity(f->ring.producer, f->ring.producer_link);
     }
     lf_region_info info;
     CHECK_EQ(lf_producer_region(f->ring.producer, loan.region, &info), LF_OK);
