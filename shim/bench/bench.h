@@ -1,6 +1,6 @@
 /*
- * What the C baselines share. Each is a program that measures one thing, prints one line of JSON and ends; its two
- * sides are two processes, pinned to the processors in argv[1] and argv[2] ("-" pins nothing).
+ * Shared by the C baselines. Each program measures one thing, prints one line of JSON and exits. Its two sides are two
+ * processes, pinned to the processors in argv[1] and argv[2] ("-": not pinned).
  */
 #ifndef LF_BENCH_H
 #define LF_BENCH_H
@@ -104,7 +104,8 @@ static inline void bench_print(const char *name, double *samples, size_t count, 
   printf("%s\"%s\":{\"p50\":%.3f,\"p99\":%.3f}", before, name, p50, p99);
 }
 
-/* The same for a latency: the median of means of many round trips, the tail of round trips that were measured singly. */
+/* The same for a latency: the median of means of many round trips, the tail of round trips that were measured
+ * singly. */
 static inline void bench_print_latency(const char *name, double *means, size_t count, double *single, size_t singles,
                                        const char *before) {
   double p50 = bench_percentile(means, count, 0.5), p99 = bench_percentile(single, singles, 0.99);

@@ -1,6 +1,6 @@
 /*
- * What the baselines for GPUs share: Vulkan opened at run time, and one device of it, by its UUID. Nothing is freed: each
- * is a program that measures one thing and ends.
+ * Shared by the GPU baselines: Vulkan opened at run time, and one of its devices, by UUID. Nothing is freed: each
+ * program measures one thing and exits.
  */
 #ifndef LF_BENCH_GPU_H
 #define LF_BENCH_GPU_H
@@ -31,7 +31,7 @@ _Noreturn static inline void gpu_fail(const char *what) {
   exit(1);
 }
 
-/* What can't be found stays NULL: a program that calls it was wrong about its machine. */
+/* Functions that are not found stay NULL: a program that calls one was run on the wrong machine. */
 #define GPU_LOAD(result, name, ...)                          \
   {                                                          \
     PFN_vkVoidFunction found = load(from, "vk" #name);       \

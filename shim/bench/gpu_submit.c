@@ -1,7 +1,7 @@
 /*
- * From nothing to the visible end of an empty dispatch: record it, submit it with a signal of a timeline, and look until
- * it has ended: at a word in host memory that its last command writes, or at the timeline. Both are measured; the faster
- * one counts.
+ * From nothing to the visible end of an empty dispatch: record it, submit it with a signal of a timeline, and look
+ * until it has ended: at a word in host memory that its last command writes, or at the timeline. Both are measured; the
+ * faster one counts.
  */
 #include "gpu.h"
 
@@ -43,7 +43,7 @@ static void make_pipeline(work *w) {
   gpu_check(vk->CreateComputePipelines(w->gpu.device, NULL, 1, &info, NULL, &w->pipeline), "vkCreateComputePipelines");
 }
 
-/* In the processor's own memory where the GPU reaches it: looking there costs it nothing. */
+/* In host memory that the GPU can write, where the host polls at no cost to the GPU. */
 static void make_word(work *w) {
   VkMemoryRequirements needs;
   w->buffer = gpu_buffer(&w->gpu, 64, 0, &needs);

@@ -1,6 +1,6 @@
 /*
- * Two ranks of an MPI job that call the library themselves, as any C program does: the one that the shim would open, under
- * the standard's names. The first rank measures and prints.
+ * Two ranks of an MPI job that call the library themselves, as any C program does: the one that the shim would open,
+ * under the standard's names. The first rank measures and prints.
  */
 #ifndef LF_MPI_BENCH_H
 #define LF_MPI_BENCH_H
@@ -16,7 +16,7 @@
 typedef struct {
   const lf_mpi *mpi;
   int rank;
-  /* what the shim has no use for */
+  /* not used by the shim */
   int (*Init)(int *argc, char ***argv);
   int (*Send)(const void *data, int count, lf_mpi_handle type, int to, int tag, lf_mpi_handle comm);
   int (*Recv)(void *data, int count, lf_mpi_handle type, int from, int tag, lf_mpi_handle comm, void *status);
@@ -76,8 +76,8 @@ static inline void bench_mpi_receive(const bench_mpi *m, void *data, size_t byte
   BENCH_CALL(m, Recv, data, (int)bytes, m->mpi->byte, 1 - m->rank, BENCH_TAG, m->mpi->comm_world, m->ignore);
 }
 
-/* As OSU's tests of bandwidth and message rate: a window of messages from and to one buffer (or of `buffers` buffers), then
- * one short answer. */
+/* As OSU's tests of bandwidth and message rate: a window of messages from and to one buffer (or of `buffers` buffers),
+ * then one short answer. */
 static inline void bench_mpi_window(const bench_mpi *m, void *data, size_t bytes, size_t buffers) {
   static uint64_t requests[BENCH_WINDOW];
   char answer[4] = {0};
@@ -94,7 +94,7 @@ static inline void bench_mpi_window(const bench_mpi *m, void *data, size_t bytes
   else bench_mpi_send(m, answer, sizeof answer);
 }
 
-/* Ends MPI, and prints what the first rank has measured, but for the first fifth of it. */
+/* Ends MPI, and prints the first rank's measurements without their first fifth. */
 static inline void bench_mpi_end(const bench_mpi *m, const char *name, double *samples, size_t count, double tail) {
   size_t warm = count / 5;
   if (m->rank == 0) {

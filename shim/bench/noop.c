@@ -1,4 +1,5 @@
-/* What a call into the shim costs a C program: through a pointer, as a program that opened it at run time has one. */
+/* The cost of a call into the shim from C, through a pointer, as a program that opened the shim at run time calls
+ * it. */
 #include "bench.h"
 #include "lavaflow.h"
 

@@ -1,6 +1,6 @@
 /*
- * The shim's own ring driven from C, as TypeScript drives it: what is left between the two is the language's share.
- * Two processes connect, the first sends, the second receives; or both directions for the latency.
+ * The shim's ring driven from C in the way TypeScript drives it: the difference between the two is the cost of the
+ * language. Two processes connect; the first sends, the second receives. The latency bench uses both directions.
  */
 #include "bench.h"
 #include "lavaflow.h"

@@ -68,7 +68,7 @@ static void pages_stay(void) {
   }
 }
 
-/* All hold and let go what one of them frees again and again. */
+/* Several threads hold and release memory that one of them frees repeatedly. */
 static _Atomic int turn;
 
 static void share(void *argument) {

@@ -61,7 +61,7 @@ static uint64_t system_micros(void) {
   return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Whatever it is read from, it is the time that the system would say: 2 us are what it may go wrong by in between. */
+/* The realtime clock is within 2 us of the system's, however it is read. */
 static void the_wall_is_the_systems(void) {
   uint64_t first = system_micros(), last = first;
   int read = 0;

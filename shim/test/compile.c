@@ -1,6 +1,7 @@
 /*
- * Compiles on threads of their own, with a driver that compiles when the test says so: what the caller may do meanwhile, and
- * that all is freed exactly once. No thread here is a driver's, so ThreadSanitizer sees all of it.
+ * Compiles on threads of the shim, with a driver whose compiles end when the test ends them: what the caller may do
+ * meanwhile, and that each object is freed exactly once. No thread is the driver's, so ThreadSanitizer sees all of
+ * them.
  */
 #include "gpu/compile.h"
 
@@ -267,7 +268,7 @@ static void leaves_it(void *unused) {
   until(&begun, 1);
 }
 
-/* A thread's end closes what it has open, and does not wait for the compile. */
+/* A thread's end closes its objects, and does not wait for the compile. */
 static void thread_ends_while_compiling(void) {
   for (int i = 0; i < 50; i++) {
     test_thread thread;

@@ -145,7 +145,7 @@ static void stopped_consumer(void) {
     CHECK(sent <= v.slots);
     result = lf_producer_send(producer, "x", 1);
   }
-  /* It asks whether the peer lives once a millisecond: until then it may not have asked. */
+  /* The peer's liveness is polled once a millisecond: before that, the death may not be known. */
   for (uint64_t start = lf_now(); lf_now() - start < 5000000;) CHECK_EQ(lf_producer_send(producer, "x", 1), LF_FULL);
   lf_port_stats stats;
   CHECK_EQ(lf_producer_stats(producer, &stats), LF_OK);

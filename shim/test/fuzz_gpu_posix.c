@@ -1,4 +1,4 @@
-/* What a hostile producer says of GPU memory: each message and each frame gives memory that is what it says, or an error. */
+/* A hostile producer's announcements of GPU memory: each message and frame gives valid memory, or an error. */
 #include "fuzz_posix.h"
 #include "queues.h"
 #include "shm/consumer.h"
@@ -53,7 +53,8 @@ static void announce(channel *c, test_random *r) {
   consumer_status(c, lf_consumer_arm(c->consumer));
 }
 
-/* The GPU reads what frames show; what waits for the timeline is not begun, as that never moves. */
+/* The GPU reads the frames' memory. Work that waits for the timeline is not submitted, as the timeline never
+ * advances. */
 static void poll_frame(channel *c, test_random *r) {
   lf_region_message known = some_region(c, r);
   lf_region_info info;
@@ -88,7 +89,7 @@ static void gpu_messages(test_random *r) {
   }
   CHECK_EQ(lf_queue_wait(gpu, lf_queue_last(gpu), LONG_NS), 1);
   close_channel(&c, r);
-  /* What was held until now is freed at the next poll of the device. */
+  /* The held memory is freed at the next poll of the device. */
   lf_gpu_memory_collect(gpu, lf_queue_last(gpu));
 }
 

@@ -54,7 +54,7 @@ static void write_raw(const channel *c, const void *from, size_t size, int fd) {
 
 #define GOOD_BYTES 8192u
 
-/* Descriptors that a peer may pass. Only the first is what it should be: a sealed segment of GOOD_BYTES. */
+/* Descriptors that a peer may pass. Only the first is valid: a sealed segment of GOOD_BYTES. */
 static int descriptors[16];
 static uint32_t descriptor_count;
 

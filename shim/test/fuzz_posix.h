@@ -1,9 +1,9 @@
 /*
- * A peer that writes what it likes. Both ends of a channel are real; between them sits the test, which has their ring
- * mapped as well and hands the producer's messages on. So it can do what a hostile process can: write into the ring,
- * and into the connection. Whatever it writes, each call gives a frame that lies where it says, or a clean error.
+ * A hostile peer. Both ends of a channel are real. The test sits between them: it maps their ring, too, and forwards
+ * the producer's messages. So it can do all that a hostile process can: write into the ring and into the connection.
+ * After each write, a call returns a frame within its memory, or a clean error.
  *
- * LAVA_FLOW_FUZZ rounds of each kind. A round that fails names the seed that begins with it.
+ * LAVA_FLOW_FUZZ rounds of each kind. A failing round names the seed that starts with it.
  */
 #ifndef LF_TEST_FUZZ_H
 #define LF_TEST_FUZZ_H
@@ -87,8 +87,8 @@ static inline int mapped_segments(void) {
   return count;
 }
 
-/* Seconds for the rounds of one kind where LAVA_FLOW_FUZZ does not say how many: a machine whose page faults are slow runs
- * fewer of them. A program has up to three kinds, and the check allows it 300 s. */
+/* Seconds for the rounds of one kind where LAVA_FLOW_FUZZ does not say how many: a machine whose page faults are slow
+ * runs fewer of them. A program has up to three kinds, and the check allows it 300 s. */
 #define KIND_SECONDS 60
 
 static uint64_t first_seed, round_count, rounds_done;
@@ -129,7 +129,7 @@ static inline void run_rounds(const char *kind, void (*round)(test_random *r)) {
 /* Few rounds, as one that is run again, need not show everything. */
 #define CHECK_SEEN(what) CHECK(rounds_done < 1000 || (what) > 0)
 
-/* Random, or nearly right: what a check that is off by one lets pass. */
+/* Random or nearly valid, to pass a check that is off by one. */
 static inline uint64_t odd_value(test_random *r, uint64_t old) {
   uint64_t power = UINT64_C(1) << test_below(r, 64);
   switch (test_below(r, 8)) {
@@ -215,7 +215,7 @@ static inline void open_channel(channel *c, test_random *r) {
   CHECK(c->consumer != LF_EMPTY);
 }
 
-/* ---- what the calls may say ---- */
+/* ---- allowed results ---- */
 
 static inline void read_bytes(const void *from, size_t length) {
   const volatile uint8_t *in = from;
@@ -414,7 +414,7 @@ static inline void close_channel(channel *c, test_random *r) {
   if (c->consumer) {
     int32_t result = LF_EMPTY;
     lf_frame frame;
-    /* It looks for a death every 1,024th time; before that come the messages of a full ring, and regions that go. */
+    /* The death is polled for every 1,024th time. Before that come the messages of a full ring, and dropped regions. */
     for (uint32_t i = 0; i < 4096 && result >= 0; i++) {
       if (c->held_count == HELD_MAX) release_one(c, r);
       result = lf_consumer_receive(c->consumer, &frame);
@@ -428,7 +428,7 @@ static inline void close_channel(channel *c, test_random *r) {
   CHECK_EQ(lf_link_close(c->producer_link), LF_OK);
   CHECK_EQ(lf_link_close(c->consumer_link), LF_OK);
   lf_segment_close(&c->segment);
-  /* What is held can be read up to here, whatever was dropped, retired and closed. */
+  /* Held frames can be read up to here, whatever was dropped, retired and closed. */
   for (uint32_t i = 0; i < c->held_memory; i++) {
     (void)*(volatile uint8_t *)c->memory_held[i];
     CHECK_EQ(lf_backing_release(c->memory_held[i]), LF_OK);

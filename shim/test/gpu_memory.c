@@ -26,7 +26,7 @@ static void sizes(void) {
       CHECK_EQ(info.strategy, LF_MEMORY_GPU);
       CHECK(info.allocated >= info.size);
       CHECK_EQ(info.address != 0, host_visible);
-      /* Not every GPU that can be mapped can share what is. */
+      /* Some GPUs map memory that they cannot share. */
       CHECK_EQ(info.page_bytes, host_visible && gpu->type_local_mapped != UINT32_MAX);
       CHECK_EQ(info.beyond_bar, 0);
       uint64_t bytes = inside(info.handle)->bytes;
@@ -84,7 +84,7 @@ static void reused_by_size(void) {
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* What another process may have seen, and what is not this device's alone, is never used for something else. */
+/* Memory that another process may have, and memory of another owner, is never reused. */
 static void not_reused(void) {
   lf_block_cache_empty(gpu);
   int32_t memory = memory_of(LARGE);

@@ -1,4 +1,4 @@
-/* Small memory of a GPU as parts of blocks: whose bytes are whose, who sees a block, and when it goes. */
+/* Small GPU memory as parts of blocks: no part sees another's bytes, no block is exported, empty blocks are freed. */
 #include "gpu/parts.c"
 
 #include "queues.h"
@@ -59,7 +59,7 @@ static void many(void) {
   CHECK_EQ(gpu->allocations, before);
 }
 
-/* Its bytes go with it, its handle stays, and what others have in the block is not in what is exported. */
+/* An exported part moves with its bytes, keeps its handle, and the exported allocation has no bytes of the block. */
 static void moves_when_exported(void) {
   uint8_t *data = bytes_of(5000, 3), *other = bytes_of(5000, 4);
   int32_t memory = memory_of(5000), neighbour = memory_of(5000);
@@ -97,7 +97,8 @@ static void moves_when_exported(void) {
   free(other);
 }
 
-/* Blocked work uses the part: its range is not reused until the work has ended, also if the part was moved or closed. */
+/* Blocked work uses the part: its range is not reused until the work has ended, also if the part was moved or
+ * closed. */
 static void closed_in_flight(void) {
   lf_semaphore *blocker = timeline_of();
   int32_t closed = memory_of(4096), moved = memory_of(4096);
@@ -164,7 +165,7 @@ static void out_of_memory(void) {
   CHECK_EQ(gpu->allocated, allocated);
 }
 
-/* What an allocation of this process had before is not there when small memory moves into it. */
+/* A part that moves into a used allocation does not export the allocation's old bytes. */
 static void moves_without_a_trace(void) {
   static uint8_t secret[8192];
   memset(secret, 0x5a, sizeof secret);

@@ -1,4 +1,5 @@
-/* Memory and semaphores of a GPU as descriptors: within a process, between two, and what a peer may pass instead. */
+/* Memory and semaphores of a GPU as descriptors: within a process, between two, and other descriptors that a peer may
+ * pass. */
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -65,7 +66,7 @@ static void same_bytes_on_the_gpu(void) {
   CHECK_EQ(lf_memory_close(theirs.handle), LF_OK);
 }
 
-/* What was imported goes on to a third, where the driver does that. */
+/* Imported memory is exported to a third process, where the driver supports it. */
 static void passed_on(void) {
   lf_memory_info mine = allocate(SIZE, 1), theirs = import(export(mine.handle), SIZE, mine.allocated, 1);
   int64_t os;
@@ -81,7 +82,7 @@ static void passed_on(void) {
   CHECK_EQ(lf_memory_close(mine.handle), LF_OK);
 }
 
-/* ---- what is refused, always without keeping the descriptor ---- */
+/* ---- refusals, which all close the descriptor ---- */
 
 static void refuse(int32_t code, int fd, double size, double allocation, const uint8_t *ids) {
   lf_memory_info info;
@@ -176,8 +177,8 @@ static void files_of_another_kind(void) {
   CHECK_EQ(lf_memory_close(mine.handle), LF_OK);
 }
 
-/* lavapipe's memory is a file that begins with its size and the offset where the memory begins (os_memory_fd.c of Mesa):
- * a peer can write there what it likes. */
+/* lavapipe's memory is a file that begins with its size and the offset where the memory begins (os_memory_fd.c of
+ * Mesa): a peer can write there what it likes. */
 static void forged_file(void) {
   if (!strstr(gpu->info.driver, "llvmpipe")) {
     printf("skip %s: not the driver whose files these are\n", test_name);
@@ -324,7 +325,7 @@ static void timelines(void) {
   CHECK_EQ(lf_semaphore_close(attached), LF_OK);
 }
 
-/* Whose exporter died: what waits for it goes on. */
+/* The exporter of a timeline has died: work that waits for the timeline goes on. */
 static void abandoned(void) {
   lf_semaphore *theirs = timeline_of();
   double value = block_on(theirs, 7);

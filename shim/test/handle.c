@@ -1,4 +1,4 @@
-/* Handles: what is stale, forged or of another kind is found out, and a thread takes what it made with it. */
+/* Handles: a stale or forged handle, or one of another kind, is refused; a thread's end closes the thread's objects. */
 #include "base/handle.h"
 
 #include "test.h"

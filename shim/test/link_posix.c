@@ -223,7 +223,7 @@ static void peer_ends(void) {
   CHECK_EQ(lf_link_peer_alive(one), 0);
   CHECK_EQ(lf_link_sleep(one, UINT64_C(60) * 1000000000), 1);
   lf_message *got;
-  CHECK_EQ(lf_link_take(one, &got), 1); /* what it said before stays true */
+  CHECK_EQ(lf_link_take(one, &got), 1); /* messages sent before the death arrive */
   CHECK(got->length == 4 && memcmp(got->data, "last", 4) == 0);
   CHECK_EQ(lf_link_take(one, &got), LF_EPEER_DIED);
   CHECK_EQ(lf_link_take(one, &got), LF_EPEER_DIED);
@@ -276,7 +276,8 @@ static void too_many_handles(void) {
   CHECK_EQ(test_open_descriptors(), before);
 }
 
-/* The kernel drops a handle silently: the spare descriptor leaves an entry for one, and the loss of the second is detected. */
+/* The kernel drops a handle silently: the spare descriptor leaves an entry for one, and the loss of the second is
+ * detected. */
 static void descriptor_table_full(void) {
   lf_link *one, *other;
   open_links(&one, &other);

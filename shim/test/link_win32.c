@@ -69,7 +69,7 @@ static ULONG handles_to(HANDLE handle) {
   return info.handle_count;
 }
 
-/* What a link makes of one message, and that it stays at that. */
+/* The link's status for one message, which later receives keep. */
 static int32_t verdict(const void *bytes, DWORD size) {
   HANDLE ends[2];
   pipe_pair(ends);
@@ -170,7 +170,7 @@ static void handles_come_across(void) {
   memset(mine.address, 42, mine.size);
   CHECK_EQ(((char *)theirs.address)[mine.size - 1], 42);
   CHECK_EQ(handles_to(lf_handle_of(mine.os)), 2);
-  CHECK_EQ(lf_link_take(links[1], &message), LF_EMPTY); /* closes what was not taken over */
+  CHECK_EQ(lf_link_take(links[1], &message), LF_EMPTY); /* closes the handle that was not taken */
   CHECK_EQ(handles_to(lf_handle_of(mine.os)), 1);
   lf_segment_close(&theirs);
   lf_segment_close(&mine);

@@ -1,6 +1,6 @@
 /*
- * The barriers of who goes to sleep and of who wakes it, alone: each says something and then looks at what the other
- * said. However the two meet, one of them must see the other.
+ * The barriers of sleeper and waker alone: each writes a word and then reads the other's. In no round may both miss the
+ * other's word.
  */
 #include <stdatomic.h>
 
@@ -16,7 +16,7 @@ typedef struct {
 } line;
 
 static struct {
-  line waiting, message; /* what is said: the number of the round */
+  line waiting, message; /* each holds the number of the round */
   line round, done;
   uint32_t waker_saw; /* of `waiting` */
   int fenced;

@@ -1,5 +1,5 @@
-/* Metal where there is none, and its functions without any argument that is right. What they do with Metal is tested in
- * test/kernel/metal.test.ts, over a stand-in. */
+/* Metal on a system without it, and its functions with invalid arguments. test/kernel/metal.test.ts tests them over a
+ * stand-in. */
 #include "test.h"
 
 static void nothing_is_there(void) {

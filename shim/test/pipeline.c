@@ -1,4 +1,5 @@
-/* Compute shaders: what they do to memory, in the order of the queue, and what is refused before a driver sees it. */
+/* Compute shaders: their effects on memory, in the order of the queue, and the arguments that are refused before the
+ * driver gets them. */
 #include "gpu/pipeline.h"
 
 #include "adder.h"
@@ -127,7 +128,7 @@ static void closed_while_compiling(void) {
   adds();
 }
 
-/* ---- what is refused ---- */
+/* ---- refused arguments ---- */
 
 static void refused_spirv(const uint32_t *words, size_t bytes, const char *because) {
   CHECK_EQ(lf_pipeline_create(device, words, (uint32_t)bytes, 2, 4), LF_ESHADER_INVALID);

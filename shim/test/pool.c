@@ -23,7 +23,7 @@ static void classes_fit(void) {
     if (length > (uint64_t)1 << 32) continue;
     uint64_t bytes = class_bytes(class_of(length));
     CHECK(bytes >= length);
-    /* What a block wastes is bounded: half of a small one, a fifth of a large one. */
+    /* The unused part of a block is bounded: half of a small one, a fifth of a large one. */
     if (length > 256) CHECK(length <= 1u << 20 ? bytes < length * 2 : bytes <= length + length / 4);
   }
 }
@@ -195,7 +195,7 @@ static void trim(uint64_t now) {
   while (lf_pool_trim(&pool, now)) continue;
 }
 
-/* What large blocks took goes back once they are idle; what is in use, or was a moment ago, stays. */
+/* The pages of large blocks are decommitted when idle. Pages in use, or used a moment ago, stay. */
 static void idle_pages_go_back(void) {
 #if !defined(__linux__)
   printf("skip pages of idle blocks: they go back on Linux only\n");

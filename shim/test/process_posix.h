@@ -1,4 +1,4 @@
-/* Second processes, and what a process holds open. */
+/* Second processes, and the descriptors that a process has open. */
 #ifndef LF_TEST_PROCESS_H
 #define LF_TEST_PROCESS_H
 
@@ -12,7 +12,8 @@
 
 #include "test.h"
 
-/* Runs `body` in a new process, which starts with nothing of the shim open. It ends well, or prints its own failure. */
+/* Runs `body` in a new process, which has no object of the shim. The process ends with status 0, or prints its
+ * failure. */
 static inline pid_t test_spawn(void (*body)(void *argument), void *argument) {
   test_directory(); /* the same for both */
   fflush(stdout);

@@ -101,7 +101,7 @@ static void copies_within(void) {
 
 /* ---- order ---- */
 
-/* Each step needs what the one before it did. */
+/* Each step depends on the one before it. */
 static void ordered(void) {
   const size_t size = 64 << 10;
   int32_t a = memory_of((double)size), b = memory_of((double)size);

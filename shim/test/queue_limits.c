@@ -77,7 +77,7 @@ static void peers(void) {
   reach(second);
   wait_for(second);
   CHECK_EQ(semaphore->references, 2);
-  signal_from_host(semaphore, 6); /* what the peer has done already is not waited for */
+  signal_from_host(semaphore, 6); /* a value that the peer has reached needs no wait */
   used->peer_value = 6;
   fill(memory, 0, 16, 2, &value);
   CHECK_EQ(semaphore->awaited, 5);
@@ -140,7 +140,7 @@ static void too_many_semaphores(void) {
   for (int i = 0; i <= LF_SEMAPHORES_MAX; i++) timeline_gone(semaphores[i]);
 }
 
-/* ---- what is refused ---- */
+/* ---- refused arguments ---- */
 
 static void bad_arguments(void) {
   int32_t memory = memory_of(100), second = CHECK_OK(lf_device_open(vulkan, 0));

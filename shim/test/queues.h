@@ -1,4 +1,4 @@
-/* What the tests of a GPU's queue share: the first GPU, its memory, and bytes that go there and come back. */
+/* Shared by the tests of a GPU's queue: the first GPU, its memory, and transfers in both directions. */
 #ifndef LF_TEST_QUEUES_H
 #define LF_TEST_QUEUES_H
 
@@ -71,7 +71,7 @@ static inline int32_t compiled(int32_t pipeline) {
 
 static inline void wait_for(double value) { CHECK_EQ(lf_queue_wait(gpu, (uint64_t)value, LONG_NS), 1); }
 
-/* After LF_FULL: what is to be waited for is still under way, or was reached just now. */
+/* Waits after LF_FULL, for a value that is still in flight or was just reached. */
 static inline void wait_for_capacity(double value) {
   CHECK(value > 0);
   wait_for(value);
@@ -110,7 +110,7 @@ static inline double write_all(int32_t memory, double offset, const uint8_t *dat
   return value;
 }
 
-/* As JavaScript does it: some reads are under way at once, and the oldest ends first. */
+/* As JavaScript reads: several reads are in flight, and the oldest ends first. */
 static inline void read_all(int32_t memory, double offset, uint8_t *data, size_t size) {
   lf_staged_read reads[4];
   uint32_t bytes[4];

@@ -2,7 +2,7 @@
 #include "base/monotonic.h"
 #include "rings.h"
 
-/* That two links are the ends of one connection: what one says the other hears. */
+/* Checks that two links are the ends of one connection, in both directions. */
 static void check_connected(int32_t one, int32_t other, uint32_t word) {
   uint32_t bytes[LF_LINK_MESSAGE_MAX / 4];
   for (int direction = 0; direction < 2; direction++) {

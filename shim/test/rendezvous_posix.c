@@ -58,7 +58,7 @@ typedef struct {
 
 /* ---- processes ---- */
 
-/* What a second process and this one tell each other. */
+/* State that this process shares with a second one. */
 typedef struct {
   _Atomic int step, ready, failed;
 } shared_state;

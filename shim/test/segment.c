@@ -1,4 +1,4 @@
-/* Segments: what two mappings share, and what is refused. */
+/* Segments: two mappings share their bytes; invalid ones are refused. */
 #include "host/segment.h"
 
 #include "test.h"

@@ -1,4 +1,4 @@
-/* What a peer could do to a segment, and what happens when a process has nothing left to make one of. */
+/* Attacks of a peer on a segment, and a process without memory or descriptors. */
 #include "host/segment.h"
 
 #include <sys/stat.h>
@@ -72,7 +72,8 @@ static long address_space_pages(void) {
   return pages;
 }
 
-/* What was reserved to align a large mapping goes with it, also where its size is no whole number of pages. */
+/* The address space that was reserved to align a large mapping is freed with it, also if its size is not whole
+ * pages. */
 static void address_space_comes_back(void) {
   size_t size = (5u << 20) + 100;
   long before = 0;

@@ -51,8 +51,8 @@ static void random_transfers(void) {
   CHECK_EQ(lf_memory_close(memory), LF_OK);
 }
 
-/* Large transfers whose parts alternate, each marked as continuing the last work: what was begun elsewhere in between
- * must not be overtaken. */
+/* Two large transfers whose parts alternate, each marked as continuing the last work: a part must not run before the
+ * other transfer's work before it. */
 static void interleaved(void) {
   const size_t size = 2 * LARGE;
   int32_t memory = memory_of((double)size);

@@ -1,4 +1,4 @@
-/* Several commands in one submission: their order, dispatches whose size the GPU knows, and what is refused. */
+/* Several commands in one submission: their order, indirect dispatches, and refused arguments. */
 #include "gpu/pipeline.h"
 
 #include "adder.h"
@@ -168,9 +168,9 @@ static void recorded_once(void) {
 
 static int is_reached(double value) { return CHECK_OK(lf_queue_reached(device, value, 1000)); }
 
-/* What is prepared waits until it is let go, and sees what was written meanwhile; or runs before anything else that is
- * submitted. */
-static void prepared(void) {
+/* An armed submission waits for its trigger and sees what the host wrote meanwhile; any other submission triggers it
+ * first. */
+static void armed(void) {
   const lf_step steps[] = {dispatch(WORDS, 9)};
   double value, other;
   lf_memory_info mapped;
@@ -200,18 +200,18 @@ static void prepared(void) {
   CHECK(other > value);
   wait_for(other);
   check_word(memories[SIZES], 3, 1009);
-  /* One waits at a time; the same steps can't be prepared while they are in flight. */
+  /* One submission is armed at a time, and the same steps can't be armed while they are in flight. */
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   int32_t status = CHECK_OK(lf_queue_arm(device, memories, MEMORIES, steps, 1, &other));
   CHECK(status == LF_FULL || status == 1); /* the first may have ended by then */
   CHECK_EQ(lf_queue_armed(device, value), 0);
   CHECK_EQ(lf_queue_trigger(device), LF_OK);
-  wait_for(status == 1 ? other : value); /* the last that uses the steps, which are prepared again below */
+  wait_for(status == 1 ? other : value); /* the last that uses the steps, which are armed again below */
   /* More steps than are kept. */
   const lf_step many[] = {dispatch(1, 1), dispatch(1, 2), dispatch(1, 3), dispatch(1, 4), dispatch(1, 5)};
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, many, 5, &value), LF_FULL);
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, (lf_step[]){dispatch(0, 1)}, 1, &value), LF_EINVALID_ARGUMENT);
-  /* Memory that is closed while what waits uses it. */
+  /* Memory that is closed while the armed submission uses it. */
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
   CHECK_EQ(lf_queue_trigger(device), LF_OK);
@@ -219,7 +219,7 @@ static void prepared(void) {
   memories[FROM] = from;
 }
 
-/* A device that is closed lets go what waits; else its memory would stay for good. */
+/* Closing a device triggers its armed submission. Otherwise its memory would stay for the life of the process. */
 static void closed_while_prepared(void) {
   const lf_step steps[] = {dispatch(WORDS, 9)};
   double value;
@@ -297,7 +297,7 @@ int main(void) {
   RUN(recorded_once);
   RUN(refusals);
   RUN(many_shaders);
-  RUN(prepared);
+  RUN(armed);
   RUN(closed_while_prepared);
   for (int i = 0; i < MEMORIES; i++) CHECK_EQ(lf_memory_close(memories[i]), LF_OK);
   CHECK_EQ(lf_pipeline_close(adder_pipeline), LF_OK);

@@ -1,5 +1,5 @@
-/* What a submission is made of. A software GPU does everything in the order it was given in, and the validation layer
- * does not check beyond one submission, so nothing else would miss a barrier: here the commands themselves are read. */
+/* The commands of submissions. A software GPU runs all work in submission order, and the validation layer checks single
+ * submissions only, so no other test would detect a missing barrier. */
 #include "queues.h"
 
 #define STAGES (VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT)
@@ -102,8 +102,8 @@ static void each(void) {
   CHECK_EQ(lf_memory_close(mapped.handle), LF_OK);
 }
 
-/* A large transfer in parts: only the first is ordered. All but the next part of the last transfer is ordered, whichever
- * says that it is one. */
+/* A large transfer in parts: only the first is ordered. All but the next part of the last transfer is ordered,
+ * whichever says that it is one. */
 static void parts(void) {
   const size_t part = (size_t)4 << 20, size = 3 * part;
   int32_t memory = memory_of((double)size), other = memory_of((double)size);

@@ -44,7 +44,7 @@ static void like_an_array(void) {
     if (in > most) most = in;
     CHECK_EQ(table.count, in);
     if (step % 16 == 0) check(&table, 1 + test_below(&random, 2000));
-    if (table.chains) CHECK(1u << table.bits <= 16 * in || table.bits == 3); /* memory goes with what is in it */
+    if (table.chains) CHECK(1u << table.bits <= 16 * in || table.bits == 3); /* memory is proportional to the nodes */
   }
   CHECK(most > 1000);
   for (lf_table_node *node; (node = lf_table_any(&table)); in--) lf_table_remove(&table, node);

@@ -23,7 +23,7 @@ static uint32_t longest_gap(void) {
   return longest;
 }
 
-/* What the paper promises: a gap of a sixteenth more than was asked for is found. */
+/* The paper's bound: a gap that is a sixteenth larger than the request is found. */
 static void check_refusal(uint32_t units) { CHECK(longest_gap() < units + units / 16 + 1); }
 
 static void take(lf_tlsf *t, uint32_t units) {

@@ -1,4 +1,4 @@
-/* Vulkan's library and its GPUs: what is found, and what is said where nothing is. */
+/* Vulkan's library and its GPUs: descriptions, and the failures when there is none. */
 #include "process_posix.h"
 #include "queues.h"
 

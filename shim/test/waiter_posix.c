@@ -60,7 +60,7 @@ static lf_waiter *open_fake(void) {
   return waiter;
 }
 
-/* A thread that waits has to end its turn first. */
+/* A waiting thread sees the request after its wait. */
 static void close_fake(lf_waiter *waiter) {
   pthread_mutex_lock(&driver);
   driver_is_late = 1;
@@ -232,7 +232,7 @@ static void rings_among_threads(void) {
     while (now < value) {
       wait_readable(event_fd);
       value_of(NULL, timeline, &now);
-      /* It rang for another one: this one's ring is to come. */
+      /* The notification was for another value: this value's is still to come. */
     }
   }
   test_join(&thread);

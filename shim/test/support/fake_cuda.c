@@ -1,11 +1,11 @@
 /*
- * A CUDA driver without a GPU, for tests where there is none: device memory is host memory, and importing means mapping
- * the file that Mesa's software Vulkan exports (its first two words are its size and where in it the memory begins; the
- * second stands before the memory, too). So what CUDA does here is seen by Vulkan, and the reverse. It counts what is
- * open, follows the current context, refuses what the real one refuses, and fails on demand.
+ * A CUDA driver without a GPU, for tests. Device memory is host memory, and an import maps the file that Mesa's
+ * software Vulkan exports. (Its first two words are its size and the offset of the memory; the second word also
+ * precedes the memory.) So Vulkan sees the writes of this CUDA, and the reverse. The driver counts open objects, tracks
+ * the current context, refuses what the real one refuses, and fails on demand.
  *
- * FAKE_CUDA_UUIDS: the UUIDs of its devices, as hex, with commas between. FAKE_CUDA_DRIVER: the 20 bytes that follow the
- * two words in Mesa's files, as hex: what cuMemCreate makes is then such a file too.
+ * FAKE_CUDA_UUIDS: the UUIDs of its devices, as hex, separated by commas. FAKE_CUDA_DRIVER: the 20 bytes that follow
+ * the two words in Mesa's files, as hex: memory of cuMemCreate is then such a file, too.
  */
 #include <fcntl.h>
 #include <stdint.h>

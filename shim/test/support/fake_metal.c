@@ -1,10 +1,10 @@
 /*
- * The Objective-C runtime and Metal without a Mac, for tests: objc_msgSend finds a C function by the receiver's class and the
- * selector, and jumps to it with the caller's registers and stack as they are, as Apple's does. So what a method here finds
- * in its arguments is what Metal's would find. It writes every message down, counts references, holds back what is
- * autoreleased until the pool is popped, refuses what Apple's documentation forbids, and fails on demand. Commands run when
- * their command buffer is committed or, where the test holds it, when the test ends it; shaders only where there is a
- * compiler for them (fake_metal_run.h).
+ * The Objective-C runtime and Metal without a Mac, for tests: objc_msgSend finds a C function by the receiver's class
+ * and the selector, and jumps to it with the caller's registers and stack as they are, as Apple's does. So what a
+ * method here finds in its arguments is what Metal's would find. It writes every message down, counts references, holds
+ * back what is autoreleased until the pool is popped, refuses what Apple's documentation forbids, and fails on demand.
+ * Commands run when their command buffer is committed or, where the test holds it, when the test ends it; shaders only
+ * where there is a compiler for them (fake_metal_run.h).
  */
 #include "fake_metal_objects.h"
 
@@ -235,7 +235,7 @@ static void end(int at, int failed) {
     flying_value[i] = flying_value[i + 1];
   }
   drop(event);
-  drop(commands); /* Metal keeps what is committed until it has ended */
+  drop(commands); /* Metal keeps a committed command buffer until it has ended */
 }
 static void m_commit(object *self, lf_sel sel) {
   (void)sel;
@@ -496,7 +496,7 @@ API void fake_fail(const char *name, const char *words, int after) {
   fail_commit = strcmp(name, "commit") == 0;
   fail_after = *name && !fail_commit ? after : -1;
 }
-/* 1: what is committed from now on stays in flight. */
+/* 1: command buffers committed from now on stay in flight. */
 API void fake_hold(int on) { held = on; }
 /* Ends the oldest in flight; returns the number of those that are left. */
 API int fake_end(int failed) {

@@ -33,7 +33,7 @@ struct object {
   launch_function launch; /* of a library, a function, a pipeline */
   object *pipeline;       /* of an encoder */
   action *actions;        /* of commands, in their order */
-  action state;           /* of an encoder: what the next dispatch begins with */
+  action state;           /* of an encoder: the state of the next dispatch */
 };
 #define LIVE 0x6c6176612d6f626au
 #define DEAD 0x646561642d6f626au
@@ -48,7 +48,7 @@ static object *pool[4096];
 static int pooled, pools;
 static char fail_name[96], fail_words[8192];
 static int fail_after = -1;
-static int held;        /* 1: what is committed ends when the test says so */
+static int held;        /* 1: committed command buffers end when the test ends them */
 static int fail_commit; /* 1: the next command buffer fails, unless it is held */
 static object *flying[256];
 static object *flying_event[256];
@@ -104,7 +104,7 @@ static object *new_object(kind which) {
 }
 static void drop(object *o) {
   if (--o->references > 0) return;
-  o->magic = DEAD; /* and never given back: a message to it is found out */
+  o->magic = DEAD; /* never freed, so that a message to it is detected */
   alive--;
   if (o->kind == COMPUTE || o->kind == BLIT) {
     if (!o->ended) WRONG("%s was released before endEncoding", called(o));

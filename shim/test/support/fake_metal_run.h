@@ -1,7 +1,7 @@
 /*
- * How the stand-in for Metal runs shaders, where FAKE_METAL_COMPILER is a command that compiles C++ (the test gives it: zig
- * c++ with Metal's library for the processor, in msl/). A shader becomes a library whose lf_launch is one thread of one
- * workgroup. Threads are coroutines: each runs to the next barrier, then the next one does.
+ * How the stand-in for Metal runs shaders, where FAKE_METAL_COMPILER is a command that compiles C++ (the test gives it:
+ * zig c++ with Metal's library for the processor, in msl/). A shader becomes a library whose lf_launch is one thread of
+ * one workgroup. Threads are coroutines: each runs to the next barrier, then the next one does.
  */
 #include <dlfcn.h>
 #include <sys/wait.h>
@@ -88,9 +88,9 @@ static void run_group(launch_function launch, void **buffers, uint32_t group, ui
 
 /* ---- compiling ---- */
 
-/* The C++ of a shader: memory of the workgroup is there once, what MSL overloads by the address space alone has one function
- * that can be called, and lf_launch calls main_ with what the attributes of its parameters stand for. 0 where the
- * signature is not naga's. */
+/* The C++ of a shader: memory of the workgroup is there once, what MSL overloads by the address space alone has one
+ * function that can be called, and lf_launch calls main_ with what the attributes of its parameters stand for. 0 where
+ * the signature is not naga's. */
 static int write_program(FILE *out, const char *msl) {
   const char *entry = strstr(msl, "kernel void main_(\n");
   const char *end = entry ? strstr(entry, "\n) {\n") : NULL;
@@ -186,7 +186,7 @@ static launch_function compile(const char *compiler, const char *msl, char *word
   return launch;
 }
 
-/* ---- what a command buffer is told to do ---- */
+/* ---- the commands of a command buffer ---- */
 
 typedef struct action {
   struct action *next;
@@ -219,7 +219,7 @@ static void run_backwards(const action *first, const action *end) {
   run_action(first);
 }
 
-/* Those that no barrier keeps apart run backwards: who relies on their order finds out. */
+/* Dispatches without a barrier between them run in reverse, to detect code that relies on their order. */
 static void run_actions(const action *first) {
   while (first) {
     const action *end = first->next;

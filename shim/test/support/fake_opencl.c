@@ -1,8 +1,8 @@
 /*
- * An OpenCL driver without a GPU, for tests where there is none: a cl_mem is host memory, or the file that Mesa's software
- * Vulkan exports (its first two words are its size and where in it the memory begins), so what OpenCL does here is seen by
- * Vulkan, and the reverse. It counts what is open, refuses what the specification forbids, and external memory that was not
- * acquired. Semaphores it has none: Mesa's software Vulkan shares none.
+ * An OpenCL driver without a GPU, for tests where there is none: a cl_mem is host memory, or the file that Mesa's
+ * software Vulkan exports (its first two words are its size and where in it the memory begins), so what OpenCL does
+ * here is seen by Vulkan, and the reverse. It counts what is open, refuses what the specification forbids, and external
+ * memory that was not acquired. Semaphores it has none: Mesa's software Vulkan shares none.
  *
  * FAKE_OPENCL_UUIDS: the UUIDs of its devices, as hex, with commas between.
  */
@@ -272,7 +272,7 @@ API cl_int clEnqueueCopyBuffer(cl_command_queue queue, cl_mem from, cl_mem to, s
 static cl_int own(cl_command_queue queue, cl_uint count, const cl_mem *list, int change, cl_event *event) {
   if (!queue) return INVALID_COMMAND_QUEUE;
   if (count == 0 || !list) return INVALID_VALUE;
-  /* What was made of an OS handle: a sub-buffer was not. */
+  /* True for a buffer made from an OS handle, false for a sub-buffer. */
   for (cl_uint i = 0; i < count; i++)
     if (!list[i]->external || list[i]->acquired + change < 0) return INVALID_MEM_OBJECT;
   for (cl_uint i = 0; i < count; i++) list[i]->acquired += change;

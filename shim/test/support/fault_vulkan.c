@@ -43,7 +43,7 @@ static struct {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the failures: other threads count calls */
 
-/* ---- what is to go wrong ---- */
+/* ---- the requested faults ---- */
 
 static void need(int condition, const char *item) {
   if (condition) return;

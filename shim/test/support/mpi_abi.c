@@ -25,7 +25,7 @@ typedef struct {
 typedef int abi_copy(handle comm, int keyval, void *extra, void *value, void *out, int *flag);
 typedef int abi_delete(handle comm, int keyval, void *value, void *extra);
 
-/* The ABI's MPI_ERR_OTHER: what a call says when there is no MPICH. */
+/* The ABI's MPI_ERR_OTHER: the result of each call without MPICH. */
 #define ERR_OTHER 16
 
 #define MPICH_FUNCTIONS(F)                                                                  \
