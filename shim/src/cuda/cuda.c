@@ -181,21 +181,25 @@ int32_t lf_cuda_peer_viable(const uint8_t *source_uuid, const uint8_t *target_uu
   return reaches(target, source, target_uuid, source_uuid) && reaches(source, target, source_uuid, target_uuid);
 }
 
+static int32_t retain_first(int32_t code, lf_cuda_device *out) {
+  CUdevice device;
+  if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
+  CUresult result = cu.cuDeviceGet(&device, 0);
+  if (result != LF_CU_SUCCESS) return lf_cuda_fail(code, "cuDeviceGet", result, "CUDA device 0");
+  return lf_cuda_device_retain_at(device, out);
+}
+
 /* The registration is valid in all contexts, and ends with the context that made it. So the first device's context is
  * retained until the unregister. */
 int32_t lf_cuda_host_register(void *address, size_t bytes) {
   if (!address || bytes == 0)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "host pages at %p, %zu bytes", address, bytes);
   lf_cuda_device first;
-  CUdevice device;
-  if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
-  CUresult result = cu.cuDeviceGet(&device, 0);
-  if (result != LF_CU_SUCCESS) return lf_cuda_fail(LF_EGPU_PINNING_FAILED, "cuDeviceGet", result, "CUDA device 0");
-  int32_t status = lf_cuda_device_retain_at(device, &first);
+  int32_t status = retain_first(LF_EGPU_PINNING_FAILED, &first);
   if (status < 0) return status;
   status = lf_cuda_enter(&first);
   if (status == LF_OK) {
-    result = cu.cuMemHostRegister_v2(address, bytes, LF_CU_HOST_REGISTER_PORTABLE);
+    CUresult result = cu.cuMemHostRegister_v2(address, bytes, LF_CU_HOST_REGISTER_PORTABLE);
     if (result != LF_CU_SUCCESS)
       status = lf_cuda_fail(LF_EGPU_PINNING_FAILED, "cuMemHostRegister", result, "%zu bytes at %p", bytes, address);
     status = lf_cuda_leave(status);
@@ -205,15 +209,11 @@ int32_t lf_cuda_host_register(void *address, size_t bytes) {
 
 int32_t lf_cuda_host_unregister(void *address) {
   lf_cuda_device first;
-  CUdevice device;
-  if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
-  CUresult result = cu.cuDeviceGet(&device, 0);
-  if (result != LF_CU_SUCCESS) return lf_cuda_fail(LF_ESYSTEM, "cuDeviceGet", result, "CUDA device 0");
-  int32_t status = lf_cuda_device_retain_at(device, &first);
+  int32_t status = retain_first(LF_ESYSTEM, &first);
   if (status < 0) return status;
   status = lf_cuda_enter(&first);
   if (status == LF_OK) {
-    result = cu.cuMemHostUnregister(address);
+    CUresult result = cu.cuMemHostUnregister(address);
     if (result != LF_CU_SUCCESS)
       status = lf_cuda_fail(LF_ESYSTEM, "cuMemHostUnregister", result, "the pages at %p", address);
     status = lf_cuda_leave(status);

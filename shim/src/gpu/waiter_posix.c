@@ -10,6 +10,7 @@
 
 #include "base/monotonic.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "host/event.h"
 
 /* Requested values that were not reached: as many as the queue has submissions in flight. A value requested twice is
@@ -47,11 +48,10 @@ static VkResult poll_timeline(const lf_waiter *w, uint64_t *reached) {
 static uint64_t wait_beyond(const lf_waiter *w, uint64_t reached) {
   const lf_device *d = w->device;
   uint64_t next = reached + 1;
-  const struct timespec nap = {.tv_nsec = NAP_NS};
   for (uint64_t until = lf_now() + NAPPING_NS; lf_now() < until;) {
     if (poll_timeline(w, &reached) < 0) return UINT64_MAX;
     if (reached >= next) return reached;
-    nanosleep(&nap, NULL);
+    lf_thread_nap(NAP_NS);
   }
   VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
                               .semaphoreCount = 1,

@@ -6,16 +6,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/library.h"
+#include "base/once.h"
 #include "base/status.h"
 #include "host/backing.h"
 #include "host/memory_limit.h"
 #include "host/text_posix.h"
 
 #if defined(__linux__)
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -103,34 +103,23 @@ static struct {
                 unsigned flags);
 } numa;
 
-static const struct {
-  const char *name;
-  void *target;
-} numa_symbols[] = {{"numa_available", &numa.numa_available}, {"mbind", &numa.mbind}};
-
 static char numa_missing[256]; /* why NUMA memory is unavailable, or "" */
 
 static void open_numa(void) {
-  void *library = dlopen("libnuma.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    snprintf(numa_missing, sizeof numa_missing, "libnuma is not installed: %s", dlerror());
-    return;
-  }
-  for (size_t i = 0; i < sizeof numa_symbols / sizeof *numa_symbols; i++) {
-    void *found = dlsym(library, numa_symbols[i].name);
-    if (!found) {
-      snprintf(numa_missing, sizeof numa_missing, "libnuma.so.1 has no %s", numa_symbols[i].name);
-      return;
-    }
-    memcpy(numa_symbols[i].target, &found, sizeof found);
-  }
-  if (numa.numa_available() < 0)
+  static const char *const libraries[] = {"libnuma.so.1", NULL};
+  static const char *const names[] = {"numa_available", "mbind", NULL}; /* in the order of `numa` */
+  char why[200];
+  void *library = lf_library_open(libraries, why, sizeof why);
+  const char *missing = library ? lf_library_symbols(library, names, (void **)&numa) : NULL;
+  if (!library) snprintf(numa_missing, sizeof numa_missing, "libnuma is not installed: %s", why);
+  else if (missing) snprintf(numa_missing, sizeof numa_missing, "libnuma.so.1 has no %s", missing);
+  else if (numa.numa_available() < 0)
     snprintf(numa_missing, sizeof numa_missing, "this kernel has no NUMA support, or a sandbox forbids it");
 }
 
 int32_t lf_numa_viable(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_numa);
+  static lf_once once = LF_ONCE;
+  lf_once_run(&once, open_numa);
   if (!numa_missing[0]) return 1;
   lf_fail(LF_ENUMA_NODE_NOT_FOUND, "dlopen(libnuma.so.1)", 0, "%s", numa_missing);
   return 0;

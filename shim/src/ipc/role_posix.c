@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/realtime.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "host/text_posix.h"
 #include "ipc/rendezvous_state.h"
 
@@ -197,7 +197,7 @@ int32_t lf_role_take(const lf_rendezvous *r) {
     if (got < 0 || fcntl(r->lock, F_OFD_GETLK, &holder) != 0)
       return lf_fail_errno(LF_ESYSTEM, "fcntl", errno, "%s/" LF_LOCK_FILE, r->path);
     if (holder.l_type == F_WRLCK) break;
-    nanosleep(&(struct timespec){0, 500000}, NULL); /* a sweep holds a read lock for a moment */
+    lf_thread_nap(500000); /* a sweep holds a read lock for a moment */
   }
   return lf_fail(LF_ENAME_IN_USE, "", 0, "a running process is already the %s of \"%s\"",
                  r->role == LF_ROLE_PRODUCER ? "producer" : "consumer", r->name);
