@@ -1,6 +1,6 @@
 /*
- * What this library uses of CUDA's driver API: its own declarations, so that building needs no CUDA. The names of types
- * are CUDA's and give way to <cuda.h> where that was included before: test/interop/declarations.test.ts compares the two.
+ * The part of CUDA's driver API that the shim uses, declared here so that it builds without CUDA. The types have CUDA's
+ * names. If <cuda.h> was included before, its types are used: test/interop/declarations.test.ts compares the two.
  */
 #ifndef LF_CUDA_API_H
 #define LF_CUDA_API_H
@@ -14,7 +14,7 @@
 #endif
 
 #if !defined(CUDA_VERSION)
-typedef int CUresult; /* an enum there */
+typedef int CUresult; /* an enum in <cuda.h> */
 typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
 typedef unsigned long long CUmemGenericAllocationHandle;
@@ -59,7 +59,7 @@ typedef struct {
   unsigned int reserved[16];
 } lf_cu_semaphore_handle;
 
-/* To signal and to wait: what follows the value is of use to other kinds of semaphore only. */
+/* For a signal and for a wait. Other kinds of semaphore use the members behind the value. */
 typedef struct {
   struct {
     unsigned long long value;
@@ -69,7 +69,7 @@ typedef struct {
   unsigned int reserved[16];
 } lf_cu_semaphore_params;
 
-/* Who may do what with a mapping. */
+/* A device's access to a mapping. */
 typedef struct {
   struct {
     int type;
@@ -112,8 +112,8 @@ enum {
   LF_CU_ACCESS_READWRITE = 3
 };
 
-/* Each function by the name that the library exports, F(name, arguments); enumerations and structs of CUDA's are passed
- * as what they are in C: ints, and pointers to memory of their layout. All return a CUresult. */
+/* Each function by its exported name, F(name, arguments). CUDA's enumerations are passed as ints, its structs as
+ * pointers to memory of the same layout. All functions return a CUresult. */
 #define LF_CUDA_FUNCTIONS(F) \
   F(cuInit, (unsigned int)) \
   F(cuDriverGetVersion, (int *)) \
@@ -168,7 +168,7 @@ typedef struct {
 #define LF_FIELD(name, arguments) CUresult(LF_CUDAAPI *name) arguments;
   LF_CUDA_FUNCTIONS(LF_FIELD)
 #undef LF_FIELD
-  /* Since CUDA 11.4 (NULL before): the UUID of a slice where the GPU is cut into such (MIG). */
+  /* Since CUDA 11.4 (NULL before): the UUID of a slice, on a GPU that is divided into slices (MIG). */
   CUresult(LF_CUDAAPI *cuDeviceGetUuid_v2)(void *, CUdevice);
 } lf_cuda_functions;
 

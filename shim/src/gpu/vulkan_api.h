@@ -1,7 +1,7 @@
 /*
- * The part of Vulkan 1.2 that the shim uses, declared here so that it builds without Vulkan's headers. Names, values and
- * layouts are those of the specification; test/native/vulkan-api.test.ts compares each of them with the official headers
- * where those are installed. All platforms of the shim are 64-bit, so every handle is a pointer.
+ * The part of Vulkan 1.2 that the shim uses, declared here so that it builds without Vulkan's headers. Names, values
+ * and layouts are the specification's; test/native/vulkan-api.test.ts compares them with the official headers where
+ * those are installed. All platforms of the shim are 64-bit, so each handle is a pointer.
  */
 #ifndef LF_VULKAN_API_H
 #define LF_VULKAN_API_H
@@ -35,7 +35,7 @@ typedef uint32_t VkFlags;
 typedef uint64_t VkDeviceSize;
 typedef int32_t VkResult;
 typedef int32_t VkStructureType;
-/* Memory of the driver comes from its own allocator: this is always NULL. */
+/* Always NULL: the driver uses its own allocator. */
 typedef struct VkAllocationCallbacks VkAllocationCallbacks;
 typedef void (*PFN_vkVoidFunction)(void);
 
@@ -134,7 +134,7 @@ enum {
   VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT = 4
 };
 
-/* The rest of it names queues, command buffers and objects. */
+/* The members behind name queues, command buffers and objects. */
 typedef struct {
   VkStructureType sType; const void *pNext; VkFlags flags; const char *pMessageIdName; int32_t messageIdNumber;
   const char *pMessage;
@@ -270,7 +270,7 @@ typedef struct {
   VkBool32 quadOperationsInAllStages;
 } VkPhysicalDeviceSubgroupProperties;
 
-/* All features of Vulkan 1.0, none of which the shim needs: an array instead of 55 names. */
+/* The features of Vulkan 1.0: an array instead of 55 names, as the shim needs none. */
 typedef struct { VkStructureType sType; void *pNext; VkBool32 features[55]; } VkPhysicalDeviceFeatures2;
 
 enum {

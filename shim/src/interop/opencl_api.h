@@ -1,7 +1,7 @@
 /*
- * What this library uses of OpenCL 3.0 and its extensions for external memory and semaphores: its own declarations, so
- * that building needs no OpenCL. The names of types are OpenCL's and give way to <CL/cl_ext.h> where that was included
- * before: test/interop/declarations.test.ts compares the two.
+ * The part of OpenCL 3.0 and of its extensions for external memory and semaphores that the shim uses, declared here so
+ * that it builds without OpenCL. The types have OpenCL's names. If <CL/cl_ext.h> was included before, its types are
+ * used: test/interop/declarations.test.ts compares the two.
  */
 #ifndef LF_OPENCL_API_H
 #define LF_OPENCL_API_H
@@ -39,9 +39,9 @@ enum {
   LF_CL_MEM_OBJECT_ALLOCATION_FAILURE = -4,
   LF_CL_OUT_OF_RESOURCES = -5,
   LF_CL_OUT_OF_HOST_MEMORY = -6,
-  LF_CL_PLATFORM_NOT_FOUND = -1001, /* the loader's: there is no driver */
+  LF_CL_PLATFORM_NOT_FOUND = -1001, /* of the loader: there is no driver */
 
-  LF_CL_COMPLETE = 0, /* an event's state; higher while it goes on, lower when it failed */
+  LF_CL_COMPLETE = 0, /* the state of an event that has completed; greater before that, less after a failure */
   LF_CL_EVENT_COMMAND_EXECUTION_STATUS = 0x11D3,
   LF_CL_DEVICE_NAME = 0x102B,
   LF_CL_DEVICE_EXTENSIONS = 0x1030,
@@ -94,7 +94,7 @@ typedef struct {
   F(cl_int, clReleaseEvent, (cl_event)) \
   F(void *, clGetExtensionFunctionAddressForPlatform, (cl_platform_id, const char *))
 
-/* Of the extensions, by platform. */
+/* Functions of extensions, loaded by platform. */
 #define LF_OPENCL_MEMORY_FUNCTIONS(F) \
   F(cl_int, clEnqueueAcquireExternalMemObjectsKHR, \
     (cl_command_queue, cl_uint, const cl_mem *, cl_uint, const cl_event *, cl_event *)) \

@@ -1,7 +1,7 @@
 /*
- * What this library uses of EGL, OpenGL, GL_EXT_memory_object_fd and GL_EXT_semaphore_fd: its own declarations, so that
- * building needs neither. The names of types are theirs and give way to their headers where those were included before:
- * test/interop/declarations.test.ts compares the two.
+ * The part of EGL, OpenGL, GL_EXT_memory_object_fd and GL_EXT_semaphore_fd that the shim uses, declared here so that it
+ * builds without their headers. The types have their names. If their headers were included before, those types are
+ * used: test/interop/declarations.test.ts compares the two.
  */
 #ifndef LF_OPENGL_API_H
 #define LF_OPENGL_API_H
@@ -55,14 +55,14 @@ enum {
   LF_GL_VERSION = 0x1F02,
   LF_GL_EXTENSIONS = 0x1F03,
   LF_GL_NUM_EXTENSIONS = 0x821D,
-  LF_GL_COPY_WRITE_BUFFER = 0x8F37, /* also the name of what is bound there */
+  LF_GL_COPY_WRITE_BUFFER = 0x8F37, /* also the query of the buffer that is bound there */
   LF_GL_NUM_DEVICE_UUIDS = 0x9596,
   LF_GL_DEVICE_UUID = 0x9597,
   LF_GL_DEDICATED_MEMORY_OBJECT = 0x9581,
   LF_GL_HANDLE_TYPE_OPAQUE_FD = 0x9586
 };
 
-/* F(result, name, arguments): of the library itself, */
+/* F(result, name, arguments). Exported by EGL's library. */
 #define LF_EGL_FUNCTIONS(F) \
   F(__eglMustCastToProperFunctionPointerType, eglGetProcAddress, (const char *)) \
   F(EGLint, eglGetError, (void)) \
@@ -78,7 +78,7 @@ enum {
   F(EGLContext, eglCreateContext, (EGLDisplay, EGLConfig, EGLContext, const EGLint *)) \
   F(EGLBoolean, eglDestroyContext, (EGLDisplay, EGLContext))
 
-/* by eglGetProcAddress, in any case, */
+/* Loaded by eglGetProcAddress, always needed. */
 #define LF_GL_FUNCTIONS(F) \
   F(GLenum, glGetError, (void)) \
   F(const GLubyte *, glGetString, (GLenum)) \
@@ -100,7 +100,7 @@ enum {
   F(void, glSignalSemaphoreEXT, (GLuint, GLuint, const GLuint *, GLuint, const GLuint *, const GLenum *)) \
   F(void, glWaitSemaphoreEXT, (GLuint, GLuint, const GLuint *, GLuint, const GLuint *, const GLenum *))
 
-/* and only to make a context of our own. */
+/* Loaded by eglGetProcAddress, needed only for contexts of the shim. */
 #define LF_EGL_DEVICE_FUNCTIONS(F) \
   F(EGLBoolean, eglQueryDevicesEXT, (EGLint, EGLDeviceEXT *, EGLint *)) \
   F(EGLDisplay, eglGetPlatformDisplayEXT, (EGLenum, void *, const EGLint *))

@@ -1,11 +1,11 @@
 /*
- * What this library uses of the Objective-C runtime and of Metal: its own declarations, so that the shim builds where there
- * is no Apple SDK. A message is objc_msgSend called with the prototype of the method itself; each prototype stands here
- * once, and the compiler checks every message against it. None returns a struct, which x86-64 would need another entry
- * point for; MTLSize is passed as C passes it.
+ * The part of the Objective-C runtime and of Metal that the shim uses, declared here so that it builds without an Apple
+ * SDK. A message is a call of objc_msgSend with the method's prototype. Each prototype is declared once, and the
+ * compiler checks each message against it. No method returns a struct, which x86-64 would need another entry point for.
+ * MTLSize is passed as C passes it.
  *
  * Sources: Apple's documentation of Metal and of the Objective-C runtime; for the two functions of autorelease pools,
- * "Automatic Reference Counting" of Clang's documentation. All of it is in macOS 10.15; Bun needs a later one.
+ * "Automatic Reference Counting" of Clang's documentation. All of it is in macOS 10.15; Bun needs a later version.
  */
 #ifndef LF_METAL_API_H
 #define LF_METAL_API_H
@@ -46,8 +46,9 @@ enum {
 
 #define LF_METAL_FUNCTIONS(F) F(lf_id, MTLCreateSystemDefaultDevice, (void))
 
-/* F(name here, selector, result, arguments after the receiver and the selector). Methods whose names begin with alloc, new
- * or retain give a reference that the caller releases; what the others return belongs to the autorelease pool. */
+/* F(name in the shim, selector, result, arguments after the receiver and the selector). Methods whose names begin with
+ * alloc, new or retain return a reference that the caller releases. The results of other methods belong to the
+ * autorelease pool. */
 #define LF_METAL_MESSAGES(F) \
   F(alloc, "alloc", lf_id) \
   F(init, "init", lf_id) \
