@@ -20,7 +20,7 @@
 static _Atomic int32_t objects; /* made and not destroyed */
 static _Atomic uint32_t begun, ended, running_max, allowed, devices_destroyed;
 static _Atomic VkResult outcome;
-static _Atomic int several; /* devices are there at the same time */
+static _Atomic int several; /* several devices exist at the same time */
 
 static void *make_object(void) {
   atomic_fetch_add(&objects, 1);
@@ -54,7 +54,7 @@ OBJECT(PipelineLayout)
 OBJECT(DescriptorPool)
 OBJECT(ShaderModule)
 
-/* Ends when the test allows one more. */
+/* A compile of the driver, which ends when the test allows one more. */
 static VkResult create_pipelines(VkDevice d, VkPipelineCache cache, uint32_t count, const VkComputePipelineCreateInfo *info,
                                  const VkAllocationCallbacks *a, VkPipeline *out) {
   (void)d, (void)cache, (void)a;

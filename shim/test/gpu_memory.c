@@ -1,4 +1,4 @@
-/* Memory of a GPU: sizes, reuse, exhaustion, and its end while work is in flight. */
+/* GPU memory: sizes, reuse, exhaustion, and frees while work is in flight. */
 #include "gpu/block_cache.c"
 #include "gpu/parts.h"
 
@@ -7,7 +7,7 @@
 #include "base/handle.h"
 #include "queues.h"
 
-/* The least that has an allocation of its own. */
+/* The smallest memory with an allocation of its own. */
 #define LARGE ((double)LF_PART_BYTES_MAX + 1)
 
 static lf_gpu_memory *inside(int32_t memory) {
@@ -142,7 +142,7 @@ static void out_of_memory(void) {
   CHECK_EQ(lf_memory_close(memory_of(1 << 20)), LF_OK);
 }
 
-/* Work that uses the memory is held up by a semaphore, so that all of this happens before its end. */
+/* A semaphore blocks the work that uses the memory, so that all steps below happen before the work ends. */
 static lf_semaphore *blocker;
 static double use_behind_blocker(int32_t memory) {
   VkCommandBuffer commands;
@@ -211,7 +211,7 @@ static void pinned(void) {
   CHECK(gpu->cache->waiting == NULL);
 }
 
-/* Where neither Vulkan nor CUDA can, both say why. */
+/* If neither Vulkan nor CUDA can pin, the failure has the reasons of both. */
 static void not_pinned(void) {
   const uint64_t alignment = gpu->host_import_alignment;
   uint8_t uuid[LF_UUID_BYTES];
@@ -242,7 +242,7 @@ static things make_things(void) {
   t.memory = info.handle;
   CHECK_EQ(lf_memory_allocate_pinned(t.device, 65536, &info), LF_OK);
   t.pinned = info.handle;
-  double value; /* which may be in flight when all is closed */
+  double value; /* of work that may be in flight when all is closed */
   CHECK_EQ(lf_queue_copy(t.device, t.memory, 0, t.pinned, 0, 65536, &value), 1);
   return t;
 }
@@ -283,7 +283,7 @@ static void a_thread_takes_its_own(void) {
   CHECK_EQ(lf_memory_close(of_thread.pinned), LF_ECLOSED);
 }
 
-/* Mapped memory that is the host's says whether that is for its size. */
+/* Mapped memory in host memory says whether its size is the reason. */
 static void mapped_in_host_memory(void) {
   const uint32_t type = gpu->type_local_mapped;
   VkMemoryType *host = &gpu->memory.memoryTypes[gpu->type_readback];
@@ -301,7 +301,7 @@ static void mapped_in_host_memory(void) {
   gpu->type_local_mapped = type;
 }
 
-/* Mapped memory of the GPU's own: written by the host, read by the GPU, and never exported. */
+/* BAR memory: written by the host, read by the GPU, never exported. */
 static void window(void) {
   lf_block_cache_empty(gpu);
   static const double sizes[] = {4, 4096, 1000004};
@@ -333,7 +333,7 @@ static void window(void) {
   CHECK_EQ(lf_memory_allocate_bar(device, NAN, &info), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_memory_allocate_bar(device, 4096, NULL), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_memory_allocate_bar(vulkan, 4096, &info), LF_ECLOSED);
-  /* None of the types is mapped: it is said, and nothing is left. */
+  /* No memory type is mapped: the allocation fails and leaves nothing allocated. */
   const VkPhysicalDeviceMemoryProperties types = gpu->memory;
   for (uint32_t i = 0; i < gpu->memory.memoryTypeCount; i++)
     gpu->memory.memoryTypes[i].propertyFlags &= ~(VkFlags)VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
@@ -341,7 +341,7 @@ static void window(void) {
   gpu->memory = types;
 }
 
-/* The instance that was closed is the next one that is opened, unless another one is asked for by then. */
+/* A closed instance is reused by the next open, unless that names another library. */
 static void instance_is_kept(void) {
   int32_t first = CHECK_OK(lf_vulkan_open());
   lf_vulkan *is = lf_handle_get(LF_KIND_VULKAN, first);

@@ -46,7 +46,7 @@ static void same_bytes(void) {
   test_fill(bytes_at(theirs), SIZE, 2);
   CHECK_EQ(test_differs(bytes_at(mine), SIZE, 2), SIZE);
   CHECK_EQ(lf_memory_close(mine.handle), LF_OK);
-  CHECK_EQ(test_differs(bytes_at(theirs), SIZE, 2), SIZE); /* lives as long as anyone has it */
+  CHECK_EQ(test_differs(bytes_at(theirs), SIZE, 2), SIZE); /* lives while any process has it */
   CHECK_EQ(lf_memory_close(theirs.handle), LF_OK);
 }
 
@@ -89,7 +89,7 @@ static void refuse(int32_t code, int fd, double size, double allocation, const u
   int before = test_open_descriptors(), was_open = fcntl(fd, F_GETFD) >= 0;
   CHECK_EQ(lf_memory_import_gpu(device, fd, size, allocation, 1, ids, &info), code);
   CHECK_EQ(test_open_descriptors(), before - was_open);
-  /* A refusal costs nothing else: one driver gives no more memory of that size after it, if it is let. */
+  /* A refused import has no other effect: one driver refuses later allocations of that size. */
   for (int host_visible = 0; host_visible < 2; host_visible++)
     CHECK_EQ(lf_memory_close(allocate(20.0 * SIZE, host_visible).handle), LF_OK);
 }
@@ -114,7 +114,7 @@ static void no_descriptor(void) {
   refuse(LF_ECLOSED, 1000, SIZE, SIZE, uuids);
 }
 
-/* The first import takes the number over: a second one with it must not find anybody else's file. */
+/* The first import owns the descriptor: a second import of its number must not use a file that was opened since. */
 static void imported_twice(void) {
   lf_memory_info mine = allocate(SIZE, 1);
   int fd = export(mine.handle), spare = dup(fd);
@@ -259,7 +259,8 @@ static int take(int socket, offer *o) {
   return fd;
 }
 
-/* Imports, finds the bytes, answers in them, and holds the memory until the exporter is done with it and says so. */
+/* Imports the memory, checks its bytes, answers in them, and holds the memory until the exporter has closed it and says
+ * so. */
 static void importer(void *argument) {
   (void)argument;
   test_name = "importer";
@@ -352,7 +353,7 @@ static void bad_semaphores(void) {
 }
 
 int main(void) {
-  /* A process that was forked after a driver was opened would have it without its threads. */
+  /* A process that is forked after a driver was opened has the driver without its threads. */
   CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
   if (!TEST_TSAN) child = test_spawn(importer, NULL);
   close(ends[1]);

@@ -1,4 +1,4 @@
-/* The connection to the peer. Looks inside for the head of a message, which a hostile peer writes as it likes. */
+/* The connection to the peer. Includes link_posix.c for the header of a message, which a hostile peer may forge. */
 #include "ipc/link_posix.c"
 #include "abi/link.h"
 
@@ -7,7 +7,7 @@
 #include "process_posix.h"
 #include "test.h"
 
-/* A link and the bare socket of its peer. */
+/* A link, and the raw socket of its peer. */
 typedef struct {
   lf_link *link;
   int peer, event_fd;
@@ -37,7 +37,7 @@ static void open_links(lf_link **one, lf_link **other) {
   CHECK_EQ(lf_link_adopt(w.peer, w.event_fd, other), LF_OK);
 }
 
-/* Writes bytes and descriptors as no link would. */
+/* Writes raw bytes and descriptors. */
 static void write_raw(int socket, const void *bytes, size_t size, const int *fds, size_t count) {
   struct iovec part = {(void *)(uintptr_t)bytes, size};
   union {
@@ -138,7 +138,7 @@ static void parts_of_any_size(void) {
     CHECK(got->kind == 77 && got->length == 40 && got->os >= 0 && same_file((int)got->os, null));
     CHECK_EQ(test_differs(got->data, 40, 5), 40);
   }
-  write_raw(w.peer, &sent, 20, NULL, 0); /* and then it dies */
+  write_raw(w.peer, &sent, 20, NULL, 0); /* and then the peer dies */
   close(w.peer);
   w.peer = -1;
   CHECK_EQ(lf_link_take(w.link, &got), LF_EPEER_DIED);
@@ -189,7 +189,7 @@ static void drains(void *given) {
   lf_link_release(reader);
 }
 
-/* Where the system takes only a part of a message, the rest follows, or nothing ever does. */
+/* If the system accepts only a part of a message, the link sends the rest, or nothing after it. */
 static void torn_messages(void) {
   wire w = open_wire();
   int small = 1;
@@ -240,7 +240,7 @@ static void malformed(header head, int32_t wanted) {
   char more[64] = {0};
   write_raw(w.peer, more, sizeof more, NULL, 0);
   CHECK_EQ(lf_link_take(w.link, &got), wanted);
-  CHECK_EQ(lf_link_take(w.link, &got), wanted); /* and it stays so */
+  CHECK_EQ(lf_link_take(w.link, &got), wanted); /* the status is kept */
   close_wire(&w);
 }
 
@@ -256,7 +256,7 @@ static void malformed_heads(void) {
   malformed((header){MAGIC, LF_WIRE_VERSION, 20, 0, 1}, LF_ECORRUPT_SEGMENT); /* it promises a handle and has none */
 }
 
-/* More descriptors than the protocol has: none of them stays. */
+/* More descriptors than the protocol allows: all are closed. */
 static void too_many_handles(void) {
   int before = test_open_descriptors();
   wire w = open_wire();
@@ -296,7 +296,7 @@ static void descriptor_table_full(void) {
   CHECK_EQ(lf_status_last(&last), LF_OK);
   CHECK_EQ(last.native_status, EMFILE);
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
-  CHECK_EQ(lf_link_take(other, &got), 1); /* the stream is still in step */
+  CHECK_EQ(lf_link_take(other, &got), 1); /* the stream keeps its framing */
   CHECK(got->kind == 82 && got->os >= 0);
   CHECK_EQ(lf_link_take(other, &got), LF_EMPTY);
   CHECK(other->spare >= 0);
@@ -369,7 +369,7 @@ static void event_fd_is_a_socket(void) {
   close(ends[1]);
 }
 
-/* What TypeScript calls. */
+/* The exported functions. */
 static void arguments(void) {
   lf_link *one, *other;
   open_links(&one, &other);

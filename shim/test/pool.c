@@ -1,4 +1,4 @@
-/* The pool's arithmetic and its lists. It includes internals: the size classes are private to the pool. */
+/* The pool's arithmetic and its lists. Includes pool.c, whose size classes are private. */
 #include "host/pool.c"
 
 #include <stdio.h>
@@ -126,7 +126,7 @@ static void all_blocks(void) {
   lf_pool_close(&pool);
 }
 
-/* What may be in flight is limited; a payload above half of the limit may have two of its size. */
+/* Bytes in flight are limited; a payload above half of the limit may have two blocks of its size. */
 static void limits(void) {
   memset(&pool, 0, sizeof pool);
   lf_pool_open(&pool);
@@ -167,7 +167,7 @@ static void regions_have_new_numbers(void) {
   lf_pool_close(&pool);
 }
 
-/* 0 where it can't be told: ThreadSanitizer keeps memory of its own for each byte that was written. */
+/* 0 when it is unknown: ThreadSanitizer has memory of its own for each byte that was written. */
 static uint64_t resident(void) {
 #if defined(_WIN32)
   return 0;
@@ -190,7 +190,7 @@ static void fill(uint32_t block, uint64_t length) {
   memset((char *)pool.regions[b->region].segment.address + b->offset, 7, length);
 }
 
-/* All that goes at this time. */
+/* Trims until nothing is left to decommit at this time. */
 static void trim(uint64_t now) {
   while (lf_pool_trim(&pool, now)) continue;
 }
@@ -226,7 +226,7 @@ static void idle_pages_go_back(void) {
   CHECK(lf_pool_held(&pool) <= LF_POOL_IDLE_BYTES);
   if (before) CHECK(resident() < before + LF_POOL_IDLE_BYTES + 32 * MIB);
   check_pool(&pool);
-  /* They come again when they are needed. */
+  /* The pages are allocated again when they are needed. */
   CHECK(take(200 * MIB, &large));
   fill(large, 150 * MIB);
   CHECK(lf_pool_held(&pool) >= 150 * MIB);
@@ -234,7 +234,7 @@ static void idle_pages_go_back(void) {
   fill(medium, 40 * MIB);
   lf_pool_release(&pool, medium);
   lf_pool_release(&pool, large);
-  /* Where sizes change, those of another size go at once. */
+  /* When sizes change, the pages of large blocks of other sizes are decommitted at once. */
   CHECK(take(300 * MIB, &other));
   trim(now);
   CHECK(lf_pool_held(&pool) <= LF_POOL_IDLE_BYTES);

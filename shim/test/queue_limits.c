@@ -61,7 +61,7 @@ static void peers(void) {
   int32_t memory = memory_of(16), other = memory_of(16);
   lf_gpu_memory *used = lf_memory_gpu(memory);
   lf_semaphore *semaphore = timeline_of();
-  used->peer = lf_semaphore_retain(semaphore); /* goes with the memory */
+  used->peer = lf_semaphore_retain(semaphore); /* released with the memory */
   used->peer_value = 5;
   double value, second;
   fill(memory, 0, 16, 1, &value);
@@ -221,7 +221,7 @@ static void lost(void) {
   gpu->vk.QueueSubmit = short_of_memory;
   CHECK_EQ(lf_queue_fill(device, memory, 0, 16, 1, &value), LF_EGPU_OUT_OF_MEMORY);
   gpu->vk.QueueSubmit = submit;
-  fill(memory, 0, 16, 1, &value); /* that was not the end of it */
+  fill(memory, 0, 16, 1, &value); /* the queue still works */
   CHECK(value == ended + 1);
   wait_for(value);
   gpu->vk.QueueSubmit = lost_submit;
@@ -234,7 +234,7 @@ static void lost(void) {
   CHECK_EQ(lf_queue_read(device, memory, 0, 1, 1, &read), LF_EGPU_DEVICE_LOST);
   CHECK_EQ(lf_queue_wait(gpu, 1, 0), LF_EGPU_DEVICE_LOST);
   CHECK_EQ(lf_queue_notify_at(device, 1), LF_EGPU_DEVICE_LOST);
-  CHECK_EQ(lf_queue_reached(device, ended, 0), 1); /* what ended before has ended */
+  CHECK_EQ(lf_queue_reached(device, ended, 0), 1); /* work that ended before the loss counts as ended */
   CHECK_EQ(lf_memory_close(memory), LF_OK);
   queue_reopen();
 }
@@ -251,7 +251,7 @@ static void lost_unnoticed(void) {
     CHECK_EQ(lf_queue_reached(device, value, 0), LF_EGPU_DEVICE_LOST);
     CHECK_EQ(lf_queue_seen(gpu), value); /* nothing runs any more */
     gpu->vk.GetSemaphoreCounterValue = ask;
-    gpu->lost = 0; /* it was not, and is to end well */
+    gpu->lost = 0; /* the device is not lost: it closes normally */
     signal_from_host(semaphore, 1);
     wait_for(value);
     timeline_gone(semaphore);
@@ -262,7 +262,7 @@ static void lost_unnoticed(void) {
 /* ---- the end ---- */
 
 static VkSemaphore closing;   /* the timeline of the queue that is closed */
-static uint64_t when_destroyed; /* its value then */
+static uint64_t when_destroyed; /* its value at that time */
 static void (*destroy_semaphore)(VkDevice, VkSemaphore, const VkAllocationCallbacks *);
 static VkResult (*counter_value)(VkDevice, VkSemaphore, uint64_t *);
 

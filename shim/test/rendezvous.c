@@ -24,7 +24,7 @@ static void close_both(int32_t one, int32_t other) {
   CHECK_EQ(lf_link_close(other), LF_OK);
 }
 
-/* Polls the one, then the other, until both have met. */
+/* Polls both in turn until they are connected. */
 static void connect_both(int32_t first, int32_t second, int32_t *first_link, int32_t *second_link) {
   *first_link = *second_link = 0;
   for (uint64_t start = lf_now(); !*first_link || !*second_link; test_yield()) {
@@ -81,7 +81,7 @@ static void name_in_use(void) {
     int32_t other = CHECK_OK(test_rendezvous(test_directory(), "taken2", role)); /* another name is free */
     CHECK_EQ(lf_rendezvous_close(other), LF_OK);
     CHECK_EQ(lf_rendezvous_stop(mine), LF_OK);
-    finds_it_in_use(&role); /* settled, and still there */
+    finds_it_in_use(&role); /* stopped, and still the holder */
     CHECK_EQ(lf_rendezvous_close(mine), LF_OK);
     int32_t again = CHECK_OK(test_rendezvous(test_directory(), "taken", role));
     CHECK_EQ(lf_rendezvous_close(again), LF_OK);

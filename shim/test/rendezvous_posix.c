@@ -1,4 +1,4 @@
-/* The rendezvous between processes: kills, other users, directories that can't be trusted, other versions. */
+/* The rendezvous between processes: killed processes, other users, untrusted directories, other versions. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -48,7 +48,7 @@ static int bind_raw(const char *file) {
   return fd;
 }
 
-/* The head of a link's message, written out. */
+/* The header of a link's message. */
 typedef struct {
   uint32_t magic;
   uint16_t version, kind;
@@ -183,7 +183,7 @@ typedef struct {
   int number;
 } churner;
 
-/* Opens a name of its own whose socket looks as if a killed consumer had left it: the others sweep it meanwhile. */
+/* Opens a name whose socket looks like one that a killed consumer left, while the other processes sweep. */
 static void churns(void *given) {
   churner *c = given;
   char name[32], file[64];
@@ -200,7 +200,7 @@ static void churns(void *given) {
   }
 }
 
-/* A sweep in another process is never taken for a consumer, and never takes a living one's socket. */
+/* A sweep in another process does not count as a consumer, and does not remove a live consumer's socket. */
 static void sweeps_do_not_disturb(void) {
   churner churners[4];
   pid_t pids[4];
@@ -226,7 +226,7 @@ static void directories(void) {
   snprintf(file, sizeof file, "%s", in_directory("file"));
   snprintf(deep, sizeof deep, "%s", in_directory("none/directory"));
   mode_t mask = umask(0);
-  CHECK_EQ(open_in(path), LF_OK); /* made when it is not there, for this user alone, whatever the mask */
+  CHECK_EQ(open_in(path), LF_OK); /* created when it is missing, for this user alone, whatever the umask */
   umask(mask);
   struct stat info;
   CHECK_EQ(stat(path, &info), 0);
@@ -278,7 +278,7 @@ static void connect_as_other_user(void *given) {
   ssize_t sent = send(fd, &head, sizeof head, MSG_NOSIGNAL);
   CHECK(sent == sizeof head || (sent < 0 && errno == EPIPE));
   char byte;
-  CHECK(read(fd, &byte, 1) <= 0); /* without a word */
+  CHECK(read(fd, &byte, 1) <= 0); /* without an answer */
 }
 
 static void consumer_refuses_other_users(void) {
@@ -297,7 +297,7 @@ static void consumer_refuses_other_users(void) {
   }
   CHECK(info.refused == 3 && info.last_uid == OTHER_USER);
   for (int i = 0; i < 3; i++) test_wait(pids[i]);
-  int32_t producer = CHECK_OK(open_role("guarded", LF_ROLE_PRODUCER)); /* and the right one still gets in */
+  int32_t producer = CHECK_OK(open_role("guarded", LF_ROLE_PRODUCER)); /* a producer of this user still connects */
   int32_t link = 0, theirs = 0;
   while (!link || !theirs) {
     if (!theirs) theirs = CHECK_OK(lf_rendezvous_poll(producer));
@@ -427,9 +427,9 @@ static void no_descriptors(void) {
   CHECK_EQ(lf_rendezvous_poll(consumer), 0);
   int32_t theirs = test_connect_one(producer);
   old = test_forbid_descriptors();
-  check_emfile(lf_rendezvous_poll(consumer)); /* it can't accept, and says so */
+  check_emfile(lf_rendezvous_poll(consumer)); /* the poll cannot accept, and fails with EMFILE */
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
-  int32_t mine = test_connect_one(consumer); /* and then it can */
+  int32_t mine = test_connect_one(consumer); /* with a free descriptor, it can */
   CHECK_EQ(lf_link_close(theirs), LF_OK);
   CHECK_EQ(lf_link_close(mine), LF_OK);
   CHECK_EQ(lf_rendezvous_close(consumer), LF_OK);

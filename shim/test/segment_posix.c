@@ -88,7 +88,7 @@ static void address_space_comes_back(void) {
   CHECK((address_space_pages() - before) * sysconf(_SC_PAGESIZE) < 4 << 20);
 }
 
-/* Every page is there when create returns: a machine that runs out later can't hit it. */
+/* All pages are allocated when create returns: a later lack of memory cannot affect them. */
 static void pages_reserved(void) {
   lf_segment segment;
   size_t size = 3u << 20;

@@ -68,7 +68,7 @@ static void ranges(void) {
   check_word(memories[TO], WORDS - 1, 3);
 }
 
-/* The size is written by the step before it; nothing is a size too. */
+/* An indirect dispatch, whose size the previous step writes; 0 workgroups are allowed. */
 static void sizes_of_the_gpu(void) {
   fill_with(memories[FROM], 0, 1);
   fill_with(memories[TO], 0, 0);
@@ -107,7 +107,7 @@ static VkResult counted_begin(VkCommandBuffer commands, const VkCommandBufferBeg
   return begin_commands(commands, info);
 }
 
-/* How many command buffers were recorded for the steps, which leave `expected` in a word. */
+/* The number of command buffers recorded for the steps, which leave `expected` in a word. */
 static int recorded_for(const lf_step *steps, uint32_t count, uint32_t expected) {
   begun = 0;
   run(steps, count);
@@ -116,7 +116,7 @@ static int recorded_for(const lf_step *steps, uint32_t count, uint32_t expected)
   return recorded;
 }
 
-/* The same steps are recorded once: for as long as all that they name is the same, and others are not many. */
+/* The same steps are recorded once, while all that they name is unchanged and few other steps were recorded. */
 static void recorded_once(void) {
   begin_commands = gpu->vk.BeginCommandBuffer;
   gpu->vk.BeginCommandBuffer = counted_begin;
@@ -126,7 +126,7 @@ static void recorded_once(void) {
     CHECK_EQ(recorded_for(first, 2, i + 5), i == 0);
     CHECK_EQ(recorded_for(other, 1, i + 6), i == 0);
   }
-  /* Two at a time: the second one is in flight together with the first, and can't be the same commands. */
+  /* Two in flight at once: the second cannot reuse the commands of the first. */
   double value;
   begun = 0;
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, other, 1, &value), 1);
@@ -134,7 +134,7 @@ static void recorded_once(void) {
   CHECK(begun <= 1);
   wait_for(value);
   check_word(memories[TO], 3, 605);
-  /* Refused steps leave nothing that others could be taken for. */
+  /* Refused steps leave no recording that later steps could match. */
   CHECK_EQ(lf_queue_steps(device, memories, MEMORIES, (lf_step[]){dispatch(0, 6)}, 1, &value), LF_EINVALID_ARGUMENT);
   CHECK_EQ(recorded_for(other, 1, 605), 0);
   /* Many others in between. */
@@ -179,7 +179,7 @@ static void armed(void) {
   memories[FROM] = mapped.handle;
   volatile uint32_t *word = (uint32_t *)(uintptr_t)mapped.address;
   CHECK(word != NULL);
-  CHECK_EQ(lf_queue_trigger(device), LF_OK); /* nothing waits */
+  CHECK_EQ(lf_queue_trigger(device), LF_OK); /* nothing is armed */
   for (uint32_t i = 0; i < 20; i++) {
     CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
     CHECK_EQ(lf_queue_armed(device, value), 1);
@@ -191,7 +191,7 @@ static void armed(void) {
     wait_for(value);
     check_word(memories[TO], 3, 109 + i);
   }
-  /* Something else is submitted: both have run, in this order. */
+  /* Another submission triggers the armed one: both have run, in this order. */
   const lf_step copy[] = {moved(TO, 0, SIZES, 0, BYTES)};
   CHECK_EQ(lf_queue_arm(device, memories, MEMORIES, steps, 1, &value), 1);
   word[3] = 1000;

@@ -1,5 +1,5 @@
 /* The waiter's thread: first with a driver made of a mutex, so that ThreadSanitizer sees all of it, then with a real
- * one. */
+ * GPU. */
 #include "gpu/waiter.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 static pthread_mutex_t driver = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t driver_changed = PTHREAD_COND_INITIALIZER;
 static VkResult driver_result; /* of waits */
-static int driver_hangs, driver_is_late; /* late: each wait is over its time */
+static int driver_hangs, driver_is_late; /* late: each wait exceeds its limit */
 static uint32_t driver_waits;
 static uint64_t driver_counter;
 static const VkSemaphore timeline = (VkSemaphore)&driver_counter;
@@ -167,10 +167,10 @@ static void rings_when_lost(void) {
 static void rings_unheard(void) {
   lf_waiter *waiter = open_fake();
   int event_fd = event_fd_of(waiter);
-  for (int i = 0; i < 3000; i++) lf_waiter_notify_at(waiter, 0); /* reached already: the caller rings */
+  for (int i = 0; i < 3000; i++) lf_waiter_notify_at(waiter, 0); /* reached already: the caller notifies */
   lf_waiter_notify_at(waiter, 1);
   until_waits(1);
-  advance(1); /* the thread rings */
+  advance(1); /* the thread notifies */
   lf_waiter_notify_at(waiter, 2);
   until_waits(2);
   wait_readable(event_fd);
