@@ -12,12 +12,12 @@ const FLOORS = [
   ["base"],
   ["host", "cuda", "mpi", "tools"],
   ["gpu", "metal", "ipc", "job"],
-  ["names", "ep"],
+  ["names", "ep", "interop"],
   ["abi"],
-  ["shm", "interop"],
+  ["shm"],
 ];
 /** Handles of the GPU and of memory stop at abi/. These folders look up handles of the kinds that they give out. */
-const HANDLE_USERS = ["abi", "ep", "interop", "metal", "names", "shm"];
+const HANDLE_USERS = ["abi", "ep", "metal", "names", "shm"];
 /** Circles of files that are not broken yet. This list only gets shorter. */
 const KNOWN_CIRCLES: string[][] = [];
 

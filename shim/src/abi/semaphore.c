@@ -1,4 +1,6 @@
 /* Semaphores by their handles. */
+#include "abi/semaphore.h"
+
 #include <inttypes.h>
 
 #include "abi/device.h"
@@ -10,7 +12,7 @@
 
 static void destroy(void *object) { lf_semaphore_release(object); }
 
-static lf_semaphore *find(int32_t handle) {
+lf_semaphore *lf_semaphore_get(int32_t handle) {
   lf_semaphore *s = lf_handle_get(LF_KIND_SEMAPHORE, handle);
   if (!s) lf_handle_stale(LF_KIND_SEMAPHORE, handle);
   return s;
@@ -43,7 +45,7 @@ int32_t lf_semaphore_import(int32_t device_handle, int32_t kind, int64_t os, con
 }
 
 int32_t lf_semaphore_export(int32_t semaphore, int64_t *out) {
-  lf_semaphore *s = find(semaphore);
+  lf_semaphore *s = lf_semaphore_get(semaphore);
   if (!s) return lf_status_code();
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the OS handle");
   int32_t status = lf_device_check(s->device);
@@ -54,7 +56,7 @@ typedef int32_t (*operation)(lf_device *device, lf_semaphore *semaphore, uint64_
 
 /* Submits a wait or a signal, without commands. */
 static int32_t submit(int32_t semaphore, double value, double *queue_value, operation wait_or_signal) {
-  lf_semaphore *s = find(semaphore);
+  lf_semaphore *s = lf_semaphore_get(semaphore);
   if (!s) return lf_status_code();
   if (!queue_value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the queue's value");
   if (s->kind == LF_SEMAPHORE_BINARY) value = 0;
@@ -76,7 +78,7 @@ static int32_t submit(int32_t semaphore, double value, double *queue_value, oper
 }
 
 int32_t lf_semaphore_signal(int32_t semaphore, double value, double *queue_value) {
-  lf_semaphore *s = find(semaphore);
+  lf_semaphore *s = lf_semaphore_get(semaphore);
   uint64_t now = 0;
   if (s && s->kind == LF_SEMAPHORE_TIMELINE && lf_semaphore_counter(s, &now) == VK_SUCCESS && value <= (double)now)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "the timeline is at %" PRIu64 ": it can't be signalled with %.0f", now,
@@ -89,7 +91,7 @@ int32_t lf_semaphore_wait(int32_t semaphore, double value, double *queue_value) 
 }
 
 int32_t lf_semaphore_value(int32_t semaphore, double *out) {
-  lf_semaphore *s = find(semaphore);
+  lf_semaphore *s = lf_semaphore_get(semaphore);
   if (!s) return lf_status_code();
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the timeline's value");
   if (s->kind != LF_SEMAPHORE_TIMELINE)

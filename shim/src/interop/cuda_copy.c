@@ -68,10 +68,8 @@ static int32_t hold_source(const lf_cuda_memory *s, const lf_cuda_memory *t) {
   return status < 0 ? status : check("cuEventRecord", s->cu->cuEventRecord(s->last, s->stream), s);
 }
 
-int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, double source_offset, double size) {
-  lf_cuda_memory *t = lf_cuda_memory_get(target);
-  lf_cuda_memory *s = t ? lf_cuda_memory_get(source) : NULL;
-  if (!t || !s) return LF_ECLOSED;
+int32_t lf_cuda_memory_copy(lf_cuda_memory *t, double target_offset, lf_cuda_memory *s, double source_offset,
+                            double size) {
   if (t == s) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a copy within one CUDA memory");
   if (!inside(t, target_offset, size) || !inside(s, source_offset, size))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes from offset %.0f of %llu to offset %.0f of %llu", size,
@@ -87,15 +85,7 @@ int32_t lf_cuda_copy(int32_t target, double target_offset, int32_t source, doubl
   return status < 0 ? status : 1;
 }
 
-int32_t lf_cuda_copied(int32_t target) {
-  const lf_cuda_memory *m = lf_cuda_memory_get(target);
-  return m ? lf_cuda_memory_idle(m) : LF_ECLOSED;
-}
-
-/* Copies to `to` or from `from`; the other is NULL. */
-static int32_t transfer(int32_t cuda, double offset, void *to, const void *from, uint32_t size) {
-  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
-  if (!m) return LF_ECLOSED;
+int32_t lf_cuda_memory_transfer(lf_cuda_memory *m, double offset, void *to, const void *from, uint32_t size) {
   if ((!to && !from) || !inside(m, offset, size))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes at offset %.0f of %llu", size, offset,
                    (unsigned long long)m->size);
@@ -111,12 +101,4 @@ static int32_t transfer(int32_t cuda, double offset, void *to, const void *from,
     if (status == LF_OK) status = check("cuStreamSynchronize", result, m);
   }
   return lf_cuda_leave(status);
-}
-
-int32_t lf_cuda_read(int32_t cuda, double offset, void *to, uint32_t size) {
-  return transfer(cuda, offset, to, NULL, size);
-}
-
-int32_t lf_cuda_write(int32_t cuda, double offset, const void *from, uint32_t size) {
-  return transfer(cuda, offset, NULL, from, size);
 }

@@ -20,7 +20,7 @@ static void note(int32_t *status, const char *api, CUresult result, const lf_cud
 }
 
 /* The memory may be partly made. */
-static int32_t unmake(lf_cuda_memory *m) {
+int32_t lf_cuda_memory_free(lf_cuda_memory *m) {
   int32_t status = lf_cuda_enter(&m->device);
   if (status == LF_OK) {
     if (m->last) note(&status, "cuEventDestroy", m->cu->cuEventDestroy_v2(m->last), m);
@@ -63,14 +63,8 @@ int32_t lf_cuda_memory_wait(const lf_cuda_memory *m) {
 }
 
 /* Memory that a copy uses after the limit is never freed. */
-static void destroy(void *object) {
-  if (lf_cuda_memory_wait(object) == LF_OK) unmake(object);
-}
-
-lf_cuda_memory *lf_cuda_memory_get(int32_t handle) {
-  lf_cuda_memory *m = lf_handle_get(LF_KIND_CUDA_MEMORY, handle);
-  if (!m) lf_handle_stale(LF_KIND_CUDA_MEMORY, handle);
-  return m;
+void lf_cuda_memory_drop(void *object) {
+  if (lf_cuda_memory_wait(object) == LF_OK) lf_cuda_memory_free(object);
 }
 
 /* Creates the object, without a device. */
@@ -109,8 +103,15 @@ static int32_t map(lf_cuda_memory *m, const lf_shared_memory *shared, int *taken
                       "mapping %llu bytes of GPU memory", (unsigned long long)shared->size);
 }
 
-/* Takes ownership of shared->os, also when it fails. Returns the handle. */
-static int32_t import(const lf_shared_memory *shared) {
+/* With a failure `status`, frees the memory. Else returns it. */
+static int32_t finish(lf_cuda_memory *m, int32_t status, lf_cuda_memory **out) {
+  if (status < 0) return lf_import_fail(m, lf_cuda_memory_drop);
+  *out = m;
+  return LF_OK;
+}
+
+/* Takes ownership of shared->os, also when it fails. */
+static int32_t import(const lf_shared_memory *shared, lf_cuda_memory **out) {
   lf_cuda_memory *m;
   int32_t status = make(shared->size, &m);
   if (status < 0) return lf_external_refuse(shared->os);
@@ -124,14 +125,13 @@ static int32_t import(const lf_shared_memory *shared) {
   if (status == LF_OK) status = lf_cuda_leave(map(m, shared, &taken));
   if (taken) lf_external_taken(shared->os);
   else lf_external_refuse(shared->os);
-  return lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, status);
+  return finish(m, status, out);
 }
 
-int32_t lf_cuda_import(int32_t memory) {
-  if (!lf_cuda_open()) return LF_EBACKEND_UNAVAILABLE;
+int32_t lf_cuda_memory_import(lf_gpu_memory *memory, lf_cuda_memory **out) {
   lf_shared_memory shared;
   int32_t status = lf_share_memory(memory, &shared);
-  return status < 0 ? status : import(&shared);
+  return status < 0 ? status : import(&shared, out);
 }
 
 #if !defined(_WIN32)
@@ -184,9 +184,9 @@ static int map_for_all(lf_cuda_memory *m, const lf_shared_memory *shared) {
 }
 
 /* Imports memory for all GPUs. Memory that is imported by `import` is usable by its own GPU only: CUDA then copies to
- * other GPUs through the host, at a tenth of the speed. Returns the handle; or 0 when this import is not possible, with
- * the OS handle unchanged. */
-static int32_t import_for_all(const lf_shared_memory *shared) {
+ * other GPUs through the host, at a tenth of the speed. 1; or 0 when this import is not possible.
+ * Keeps the OS handle. */
+static int import_for_all(const lf_shared_memory *shared, lf_cuda_memory **out) {
   lf_cuda_memory *m;
   int32_t status = make(shared->size, &m);
   if (status < 0) return 0;
@@ -201,15 +201,16 @@ static int32_t import_for_all(const lf_shared_memory *shared) {
     status = lf_cuda_leave(LF_OK);
   }
   if (status < 0 || !mapped) {
-    unmake(m);
+    lf_cuda_memory_free(m);
     return 0;
   }
-  int32_t handle = lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, LF_OK);
-  return handle < 0 ? 0 : handle;
+  *out = m;
+  return 1;
 }
 #endif
 
-int32_t lf_cuda_import_os_handle(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid) {
+int32_t lf_cuda_memory_import_os_handle(int64_t os_handle, double allocation, double size, const uint8_t *device_uuid,
+                                        lf_cuda_memory **out) {
   if (os_handle < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "OS handle %lld", (long long)os_handle);
   if (!device_uuid || !lf_whole(allocation) || !lf_whole(size) || size < 1 || size > allocation) {
     lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes in an allocation of %.0f bytes%s", size, allocation,
@@ -219,13 +220,12 @@ int32_t lf_cuda_import_os_handle(int64_t os_handle, double allocation, double si
   lf_shared_memory shared = {.os = os_handle, .size = (uint64_t)size, .allocation = (uint64_t)allocation};
   memcpy(shared.device_uuid, device_uuid, LF_UUID_BYTES);
 #if !defined(_WIN32)
-  int32_t handle = import_for_all(&shared);
-  if (handle > 0) {
-    int32_t closed = lf_os_handle_close(os_handle); /* the mapping keeps the memory */
-    return closed < 0 ? closed : handle;
+  if (import_for_all(&shared, out)) {
+    int32_t status = lf_os_handle_close(os_handle); /* the mapping keeps the memory */
+    return status < 0 ? lf_import_fail(*out, lf_cuda_memory_drop) : LF_OK;
   }
 #endif
-  return import(&shared);
+  return import(&shared, out);
 }
 
 /* The allocation that contains `pointer`: its base and bytes. */
@@ -240,7 +240,7 @@ static int32_t range_of(lf_cuda_memory *m, CUdeviceptr pointer, CUdeviceptr *bas
   return lf_cuda_leave(status);
 }
 
-int32_t lf_cuda_adopt(uint64_t pointer, double size) {
+int32_t lf_cuda_memory_adopt(uint64_t pointer, double size, lf_cuda_memory **out) {
   if (!lf_whole(size) || size < 1) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a memory of %g bytes", size);
   lf_cuda_memory *m;
   int32_t status = make((uint64_t)size, &m);
@@ -270,22 +270,10 @@ int32_t lf_cuda_adopt(uint64_t pointer, double size) {
     status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes at 0x%llx, but the allocation ends after %llu", size,
                      (unsigned long long)pointer, (unsigned long long)(bytes - (pointer - base)));
   m->pointer = pointer;
-  return lf_import_handle(LF_KIND_CUDA_MEMORY, m, destroy, status);
+  return finish(m, status, out);
 }
 
-int32_t lf_cuda_describe(int32_t cuda, uint8_t *device_uuid, uint64_t *pointer) {
-  const lf_cuda_memory *m = lf_cuda_memory_get(cuda);
-  if (!m) return LF_ECLOSED;
-  if (!device_uuid || !pointer) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the description");
-  memcpy(device_uuid, m->device.uuid, LF_UUID_BYTES);
-  *pointer = m->pointer;
-  return LF_OK;
-}
-
-int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle) {
-  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
-  if (!m) return LF_ECLOSED;
-  if (!allocation || !os_handle) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the OS handle");
+int32_t lf_cuda_memory_export(lf_cuda_memory *m, double *allocation, int64_t *os_handle) {
   CUdeviceptr base = 0;
   uint64_t bytes = 0;
   int32_t status = range_of(m, m->pointer, &base, &bytes);
@@ -318,13 +306,4 @@ int32_t lf_cuda_export(int32_t cuda, double *allocation, int64_t *os_handle) {
   }
   *allocation = (double)bytes;
   return status;
-}
-
-int32_t lf_cuda_close(int32_t cuda) {
-  lf_cuda_memory *m = lf_cuda_memory_get(cuda);
-  if (!m) return LF_ECLOSED;
-  int32_t status = lf_cuda_memory_wait(m);
-  if (status < 0) return status;
-  lf_handle_take(LF_KIND_CUDA_MEMORY, cuda);
-  return unmake(m);
 }

@@ -5,19 +5,20 @@
 #include "base/whole.h"
 #include "cuda/cuda.h"
 #include "gpu/external.h"
+#include "interop/cuda_semaphore.h"
 #include "interop/interop.h"
 #if defined(_WIN32)
 #include "base/win32.h"
 #endif
 
-typedef struct {
+struct lf_cuda_semaphore {
   const lf_cuda_functions *cu;
   lf_cuda_device device;
   CUexternalSemaphore semaphore; /* NULL: not imported yet */
   int32_t kind;                  /* LF_SEMAPHORE_... */
-} cuda_semaphore;
+};
 
-static int32_t unmake(cuda_semaphore *s) {
+int32_t lf_cuda_semaphore_free(lf_cuda_semaphore *s) {
   int32_t status = lf_cuda_enter(&s->device);
   if (status == LF_OK) {
     CUresult result = s->semaphore ? s->cu->cuDestroyExternalSemaphore(s->semaphore) : LF_CU_SUCCESS;
@@ -30,10 +31,10 @@ static int32_t unmake(cuda_semaphore *s) {
   return status;
 }
 
-static void destroy(void *object) { unmake(object); }
+static void drop(void *object) { lf_cuda_semaphore_free(object); }
 
 /* The device's context must be current. */
-static int32_t attach(cuda_semaphore *s, int64_t os) {
+static int32_t attach(lf_cuda_semaphore *s, int64_t os) {
   lf_cu_semaphore_handle handle = {0};
   int timeline = s->kind == LF_SEMAPHORE_TIMELINE;
 #if defined(_WIN32)
@@ -50,13 +51,13 @@ static int32_t attach(cuda_semaphore *s, int64_t os) {
                       timeline ? "timeline" : "binary");
 }
 
-int32_t lf_cuda_semaphore_import(int32_t semaphore) {
+int32_t lf_cuda_semaphore_make(lf_semaphore *semaphore, lf_cuda_semaphore **out) {
   const lf_cuda_functions *cu = lf_cuda_open();
   if (!cu) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_semaphore shared;
   int32_t status = lf_share_semaphore(semaphore, NULL, &shared);
   if (status < 0) return status;
-  cuda_semaphore *s = lf_import_object(sizeof *s, shared.os);
+  lf_cuda_semaphore *s = lf_import_object(sizeof *s, shared.os);
   if (!s) return LF_EHOST_OUT_OF_MEMORY;
   s->cu = cu;
   s->kind = shared.kind;
@@ -69,36 +70,23 @@ int32_t lf_cuda_semaphore_import(int32_t semaphore) {
   if (status == LF_OK) status = lf_cuda_leave(attach(s, shared.os));
   if (s->semaphore) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
-  return lf_import_handle(LF_KIND_CUDA_SEMAPHORE, s, destroy, status);
+  if (status < 0) return lf_import_fail(s, drop);
+  *out = s;
+  return LF_OK;
 }
 
-static int32_t enqueue(int32_t handle, double value, uint64_t stream, int wait) {
-  const cuda_semaphore *s = lf_handle_get(LF_KIND_CUDA_SEMAPHORE, handle);
-  if (!s) return lf_handle_stale(LF_KIND_CUDA_SEMAPHORE, handle);
+int32_t lf_cuda_semaphore_enqueue(const lf_cuda_semaphore *s, double value, uint64_t stream, int is_wait) {
   if (!lf_whole(value)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a semaphore's value of %g", value);
   lf_cu_semaphore_params params = {0};
   if (s->kind == LF_SEMAPHORE_TIMELINE) params.params.value = (uint64_t)value;
   CUstream on = (CUstream)(uintptr_t)stream;
   int32_t status = lf_cuda_enter(&s->device);
   if (status < 0) return status;
-  CUresult result = wait ? s->cu->cuWaitExternalSemaphoresAsync(&s->semaphore, &params, 1, on)
+  CUresult result = is_wait ? s->cu->cuWaitExternalSemaphoresAsync(&s->semaphore, &params, 1, on)
                          : s->cu->cuSignalExternalSemaphoresAsync(&s->semaphore, &params, 1, on);
   if (result != LF_CU_SUCCESS)
-    status = lf_cuda_fail(LF_ESYSTEM, wait ? "cuWaitExternalSemaphoresAsync" : "cuSignalExternalSemaphoresAsync",
+    status = lf_cuda_fail(LF_ESYSTEM, is_wait ? "cuWaitExternalSemaphoresAsync" : "cuSignalExternalSemaphoresAsync",
                           result,
                           "value %.0f on stream 0x%llx", value, (unsigned long long)stream);
   return lf_cuda_leave(status);
-}
-
-int32_t lf_cuda_semaphore_signal(int32_t cuda_semaphore, double value, uint64_t stream) {
-  return enqueue(cuda_semaphore, value, stream, 0);
-}
-
-int32_t lf_cuda_semaphore_wait(int32_t cuda_semaphore, double value, uint64_t stream) {
-  return enqueue(cuda_semaphore, value, stream, 1);
-}
-
-int32_t lf_cuda_semaphore_close(int32_t cuda_semaphore_handle) {
-  cuda_semaphore *s = lf_handle_take(LF_KIND_CUDA_SEMAPHORE, cuda_semaphore_handle);
-  return s ? unmake(s) : lf_handle_stale(LF_KIND_CUDA_SEMAPHORE, cuda_semaphore_handle);
 }

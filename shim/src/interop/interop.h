@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/handle.h"
+#include "gpu/gpu_memory.h"
+#include "gpu/semaphore.h"
 #include "lavaflow.h"
 
 /* Exported GPU memory for another API. */
@@ -17,23 +18,21 @@ typedef struct {
   uint8_t device_uuid[LF_UUID_BYTES];
 } lf_shared_memory;
 /* LF_OK, EXTERNAL_MEMORY_UNSUPPORTED, TIMEOUT. */
-int32_t lf_share_memory(int32_t memory, lf_shared_memory *out);
+int32_t lf_share_memory(lf_gpu_memory *memory, lf_shared_memory *out);
 /* The same for an import of `size` bytes from byte `offset`. INVALID_ARGUMENT unless the memory has them. */
-int32_t lf_share_memory_part(int32_t memory, double offset, double size, lf_shared_memory *out);
+int32_t lf_share_memory_part(lf_gpu_memory *memory, double offset, double size, lf_shared_memory *out);
 
 typedef struct {
   int64_t os;
   int32_t kind; /* LF_SEMAPHORE_... */
   uint8_t device_uuid[LF_UUID_BYTES];
 } lf_shared_semaphore;
-/* `binary_only` names the API if it has no timelines: then EXTERNAL_MEMORY_UNSUPPORTED for one. Else NULL. LF_OK,
- * CLOSED. */
-int32_t lf_share_semaphore(int32_t semaphore, const char *binary_only, lf_shared_semaphore *out);
+/* `binary_only` names the API if it has no timelines: then EXTERNAL_MEMORY_UNSUPPORTED for one. Else NULL. LF_OK. */
+int32_t lf_share_semaphore(lf_semaphore *semaphore, const char *binary_only, lf_shared_semaphore *out);
 
 /* A zeroed object for an import of `os`; NULL with HOST_OUT_OF_MEMORY recorded and `os` closed. */
 void *lf_import_object(size_t bytes, int64_t os);
-/* Ends an import: returns the handle of the object. With a failure `status`, or if no handle can be made, destroys the
- * object and returns the failure, which stays recorded. */
-int32_t lf_import_handle(lf_kind kind, void *object, void (*destroy)(void *object), int32_t status);
+/* Destroys an object after a failure, which stays recorded. Returns its code. */
+int32_t lf_import_fail(void *object, void (*destroy)(void *object));
 
 #endif

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "gpu/gpu_memory.h"
+#include "gpu/semaphore.h"
 #include "interop/opencl_api.h"
 #include "lavaflow.h"
 
@@ -39,5 +41,31 @@ int32_t lf_opencl_device_uuid(cl_device_id device, uint8_t *uuid);
 /* LF_OK; or records a failed call with OpenCL's name for the result and returns `code`, or GPU_OUT_OF_MEMORY or
  * HOST_OUT_OF_MEMORY for results that say so. */
 int32_t lf_opencl_check(int32_t code, const char *api, cl_int result);
+
+/* ---- opencl_memory.c ---- */
+
+typedef struct lf_opencl_memory lf_opencl_memory;
+
+/* As the functions of lavaflow/interop.h with these names, without "memory". */
+int32_t lf_opencl_memory_import(lf_gpu_memory *memory, double offset, double size, uint64_t context,
+                                lf_opencl_memory **out);
+void lf_opencl_memory_describe(const lf_opencl_memory *memory, uint64_t *out);
+int32_t lf_opencl_memory_acquire(const lf_opencl_memory *memory, uint64_t queue);
+int32_t lf_opencl_memory_release(const lf_opencl_memory *memory, uint64_t queue);
+int32_t lf_opencl_memory_copy(lf_opencl_memory *memory, uint64_t mem, double size, uint64_t queue);
+int32_t lf_opencl_memory_copied(const lf_opencl_memory *memory);
+/* LF_OK, SYSTEM. */
+int32_t lf_opencl_memory_free(lf_opencl_memory *memory);
+
+/* ---- opencl_semaphore.c ---- */
+
+typedef struct lf_opencl_semaphore lf_opencl_semaphore;
+
+/* As lf_opencl_semaphore_import. */
+int32_t lf_opencl_semaphore_make(lf_semaphore *semaphore, uint64_t context, lf_opencl_semaphore **out);
+/* As lf_opencl_semaphore_wait and lf_opencl_semaphore_signal. */
+int32_t lf_opencl_semaphore_enqueue(const lf_opencl_semaphore *semaphore, uint64_t queue, int is_wait);
+/* LF_OK, SYSTEM. */
+int32_t lf_opencl_semaphore_free(lf_opencl_semaphore *semaphore);
 
 #endif

@@ -7,7 +7,7 @@
 #include "interop/interop.h"
 #include "interop/opencl.h"
 
-typedef struct {
+struct lf_opencl_memory {
   const lf_opencl_functions *cl;
   lf_opencl_memory_functions external;
   lf_opencl_target target;
@@ -15,7 +15,7 @@ typedef struct {
   cl_mem mem;     /* the caller's: `whole`, or a part of it; NULL: not created yet */
   cl_event copy;  /* the last copy, or NULL */
   uint64_t size;
-} opencl_memory;
+};
 
 static int32_t drop_event(const lf_opencl_functions *cl, cl_event *event, int32_t status) {
   if (!*event) return status;
@@ -30,7 +30,7 @@ static int32_t drop_mem(const lf_opencl_functions *cl, cl_mem mem, int32_t statu
 }
 
 /* OpenCL keeps a cl_mem until the commands that use it have ended. */
-static int32_t unmake(opencl_memory *m) {
+int32_t lf_opencl_memory_free(lf_opencl_memory *m) {
   int32_t status = drop_event(m->cl, &m->copy, LF_OK);
   if (m->mem && m->mem != m->whole) status = drop_mem(m->cl, m->mem, status);
   if (m->whole) status = drop_mem(m->cl, m->whole, status);
@@ -39,16 +39,10 @@ static int32_t unmake(opencl_memory *m) {
   return status;
 }
 
-static void destroy(void *object) { unmake(object); }
-
-static opencl_memory *get(int32_t handle) {
-  opencl_memory *m = lf_handle_get(LF_KIND_OPENCL_MEMORY, handle);
-  if (!m) lf_handle_stale(LF_KIND_OPENCL_MEMORY, handle);
-  return m;
-}
+static void drop(void *object) { lf_opencl_memory_free(object); }
 
 /* Imports the whole allocation, whose size the driver needs. */
-static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
+static int32_t attach(lf_opencl_memory *m, const lf_shared_memory *shared) {
 #define LF_NAME(result, name, arguments) #name,
   static const char *const names[] = {LF_OPENCL_MEMORY_FUNCTIONS(LF_NAME) NULL};
 #undef LF_NAME
@@ -71,7 +65,7 @@ static int32_t attach(opencl_memory *m, const lf_shared_memory *shared) {
 }
 
 /* Makes a sub-buffer of `size` bytes from `offset`. */
-static int32_t make_part(opencl_memory *m, uint64_t offset, uint64_t size) {
+static int32_t make_part(lf_opencl_memory *m, uint64_t offset, uint64_t size) {
   cl_uint bits = 0;
   int32_t status = lf_opencl_check(
       LF_ESYSTEM, "clGetDeviceInfo",
@@ -89,13 +83,14 @@ static int32_t make_part(opencl_memory *m, uint64_t offset, uint64_t size) {
   return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSubBuffer", result);
 }
 
-int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t context) {
+int32_t lf_opencl_memory_import(lf_gpu_memory *memory, double offset, double size, uint64_t context,
+                                lf_opencl_memory **out) {
   const lf_opencl_functions *cl = lf_opencl_open();
   if (!cl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
   int32_t status = lf_share_memory_part(memory, offset, size, &shared);
   if (status < 0) return status;
-  opencl_memory *m = lf_import_object(sizeof *m, shared.os);
+  lf_opencl_memory *m = lf_import_object(sizeof *m, shared.os);
   if (!m) return LF_EHOST_OUT_OF_MEMORY;
   m->cl = cl;
   m->size = (uint64_t)size;
@@ -108,24 +103,20 @@ int32_t lf_opencl_import(int32_t memory, double offset, double size, uint64_t co
   if (m->whole) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
   if (status == LF_OK && m->size < shared.size) status = make_part(m, (uint64_t)offset, m->size);
-  return lf_import_handle(LF_KIND_OPENCL_MEMORY, m, destroy, status);
+  if (status < 0) return lf_import_fail(m, drop);
+  *out = m;
+  return LF_OK;
 }
 
-int32_t lf_opencl_describe(int32_t opencl, uint64_t *out) {
-  const opencl_memory *m = get(opencl);
-  if (!m) return LF_ECLOSED;
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the description");
+void lf_opencl_memory_describe(const lf_opencl_memory *m, uint64_t *out) {
   out[0] = (uint64_t)(uintptr_t)m->mem;
   out[1] = (uint64_t)(uintptr_t)m->target.context;
   out[2] = (uint64_t)(uintptr_t)m->target.device;
-  return LF_OK;
 }
 
 static int32_t no_queue(void) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a cl_command_queue is needed"); }
 
-int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue) {
-  const opencl_memory *m = get(opencl);
-  if (!m) return LF_ECLOSED;
+int32_t lf_opencl_memory_acquire(const lf_opencl_memory *m, uint64_t queue) {
   if (!queue) return no_queue();
   return lf_opencl_check(LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
                         m->external.clEnqueueAcquireExternalMemObjectsKHR((cl_command_queue)(uintptr_t)queue, 1,
@@ -134,9 +125,7 @@ int32_t lf_opencl_acquire(int32_t opencl, uint64_t queue) {
 }
 
 /* Flushed, so that work of other APIs can begin even if the caller submits no more commands. */
-int32_t lf_opencl_release(int32_t opencl, uint64_t queue) {
-  const opencl_memory *m = get(opencl);
-  if (!m) return LF_ECLOSED;
+int32_t lf_opencl_memory_release(const lf_opencl_memory *m, uint64_t queue) {
   if (!queue) return no_queue();
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
   int32_t status =
@@ -176,7 +165,7 @@ int32_t lf_opencl_inspect(uint64_t mem, uint64_t queue, uint8_t *device_uuid, ui
 }
 
 /* Each command waits for the one before, also in an out-of-order queue. */
-static int32_t start_copy(opencl_memory *m, cl_mem source, size_t size, cl_command_queue queue) {
+static int32_t start_copy(lf_opencl_memory *m, cl_mem source, size_t size, cl_command_queue queue) {
   cl_event acquired = NULL, copied = NULL;
   int32_t status = lf_opencl_check(
       LF_EINVALID_ARGUMENT, "clEnqueueAcquireExternalMemObjectsKHR",
@@ -193,9 +182,7 @@ static int32_t start_copy(opencl_memory *m, cl_mem source, size_t size, cl_comma
   return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", m->cl->clFlush(queue));
 }
 
-int32_t lf_opencl_copy(int32_t opencl, uint64_t mem, double size, uint64_t queue) {
-  opencl_memory *m = get(opencl);
-  if (!m) return LF_ECLOSED;
+int32_t lf_opencl_memory_copy(lf_opencl_memory *m, uint64_t mem, double size, uint64_t queue) {
   if (!queue) return no_queue();
   if (!mem || !lf_whole(size) || size < 1 || size > (double)m->size)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a copy of %g bytes into %llu", size, (unsigned long long)m->size);
@@ -205,9 +192,7 @@ int32_t lf_opencl_copy(int32_t opencl, uint64_t mem, double size, uint64_t queue
   return status < 0 ? status : 1;
 }
 
-int32_t lf_opencl_copied(int32_t opencl) {
-  const opencl_memory *m = get(opencl);
-  if (!m) return LF_ECLOSED;
+int32_t lf_opencl_memory_copied(const lf_opencl_memory *m) {
   if (!m->copy) return 1;
   cl_int state = LF_CL_COMPLETE;
   int32_t status = lf_opencl_check(
@@ -215,9 +200,4 @@ int32_t lf_opencl_copied(int32_t opencl) {
       m->cl->clGetEventInfo(m->copy, LF_CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
   if (status < 0) return status;
   return state < 0 ? lf_opencl_check(LF_ESYSTEM, "clEnqueueCopyBuffer", state) : state == LF_CL_COMPLETE;
-}
-
-int32_t lf_opencl_close(int32_t opencl) {
-  opencl_memory *m = lf_handle_take(LF_KIND_OPENCL_MEMORY, opencl);
-  return m ? unmake(m) : lf_handle_stale(LF_KIND_OPENCL_MEMORY, opencl);
 }

@@ -6,14 +6,14 @@
 #include "interop/interop.h"
 #include "interop/opencl.h"
 
-typedef struct {
+struct lf_opencl_semaphore {
   const lf_opencl_functions *cl;
   lf_opencl_semaphore_functions functions;
   lf_opencl_target target;
   cl_semaphore_khr semaphore; /* NULL: not imported yet */
-} opencl_semaphore;
+};
 
-static int32_t unmake(opencl_semaphore *s) {
+int32_t lf_opencl_semaphore_free(lf_opencl_semaphore *s) {
   int32_t status = LF_OK;
   if (s->semaphore)
     status = lf_opencl_check(LF_ESYSTEM, "clReleaseSemaphoreKHR", s->functions.clReleaseSemaphoreKHR(s->semaphore));
@@ -22,9 +22,9 @@ static int32_t unmake(opencl_semaphore *s) {
   return status;
 }
 
-static void destroy(void *object) { unmake(object); }
+static void drop(void *object) { lf_opencl_semaphore_free(object); }
 
-static int32_t attach(opencl_semaphore *s, int64_t os) {
+static int32_t attach(lf_opencl_semaphore *s, int64_t os) {
 #define LF_NAME(result, name, arguments) #name,
   static const char *const names[] = {LF_OPENCL_SEMAPHORE_FUNCTIONS(LF_NAME) NULL};
 #undef LF_NAME
@@ -48,13 +48,13 @@ static int32_t attach(opencl_semaphore *s, int64_t os) {
   return lf_opencl_check(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "clCreateSemaphoreWithPropertiesKHR", result);
 }
 
-int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
+int32_t lf_opencl_semaphore_make(lf_semaphore *semaphore, uint64_t context, lf_opencl_semaphore **out) {
   const lf_opencl_functions *cl = lf_opencl_open();
   if (!cl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_semaphore shared;
   int32_t status = lf_share_semaphore(semaphore, "OpenCL", &shared);
   if (status < 0) return status;
-  opencl_semaphore *s = lf_import_object(sizeof *s, shared.os);
+  lf_opencl_semaphore *s = lf_import_object(sizeof *s, shared.os);
   if (!s) return LF_EHOST_OUT_OF_MEMORY;
   s->cl = cl;
   status = lf_opencl_target_make(shared.device_uuid, context, LF_CL_SEMAPHORE_EXTENSION, &s->target);
@@ -65,27 +65,18 @@ int32_t lf_opencl_semaphore_import(int32_t semaphore, uint64_t context) {
   status = attach(s, shared.os);
   if (s->semaphore) lf_external_taken(shared.os);
   else lf_external_refuse(shared.os);
-  return lf_import_handle(LF_KIND_OPENCL_SEMAPHORE, s, destroy, status);
+  if (status < 0) return lf_import_fail(s, drop);
+  *out = s;
+  return LF_OK;
 }
 
-static int32_t enqueue(int32_t handle, uint64_t queue, int wait) {
-  const opencl_semaphore *s = lf_handle_get(LF_KIND_OPENCL_SEMAPHORE, handle);
-  if (!s) return lf_handle_stale(LF_KIND_OPENCL_SEMAPHORE, handle);
+int32_t lf_opencl_semaphore_enqueue(const lf_opencl_semaphore *s, uint64_t queue, int is_wait) {
   if (!queue) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a cl_command_queue is needed");
   cl_command_queue on = (cl_command_queue)(uintptr_t)queue;
-  cl_int result = wait ? s->functions.clEnqueueWaitSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL)
+  cl_int result = is_wait ? s->functions.clEnqueueWaitSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL)
                        : s->functions.clEnqueueSignalSemaphoresKHR(on, 1, &s->semaphore, NULL, 0, NULL, NULL);
   int32_t status = lf_opencl_check(LF_EINVALID_ARGUMENT,
-                                  wait ? "clEnqueueWaitSemaphoresKHR" : "clEnqueueSignalSemaphoresKHR", result);
+                                  is_wait ? "clEnqueueWaitSemaphoresKHR" : "clEnqueueSignalSemaphoresKHR", result);
   /* Flushed, because work outside of OpenCL waits for the signal, or for the wait to consume it. */
   return status < 0 ? status : lf_opencl_check(LF_ESYSTEM, "clFlush", s->cl->clFlush(on));
-}
-
-int32_t lf_opencl_semaphore_signal(int32_t handle, uint64_t queue) { return enqueue(handle, queue, 0); }
-
-int32_t lf_opencl_semaphore_wait(int32_t handle, uint64_t queue) { return enqueue(handle, queue, 1); }
-
-int32_t lf_opencl_semaphore_close(int32_t handle) {
-  opencl_semaphore *s = lf_handle_take(LF_KIND_OPENCL_SEMAPHORE, handle);
-  return s ? unmake(s) : lf_handle_stale(LF_KIND_OPENCL_SEMAPHORE, handle);
 }

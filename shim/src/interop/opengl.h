@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "gpu/gpu_memory.h"
+#include "gpu/semaphore.h"
 #include "interop/opengl_api.h"
 #include "lavaflow.h"
 
@@ -42,5 +44,31 @@ int32_t lf_gl_leave(const lf_gl_context *context, const lf_gl_current *before, i
  * or GPU_OUT_OF_MEMORY. */
 void lf_gl_clear(void);
 int32_t lf_gl_check(int32_t code, const char *api);
+
+/* ---- opengl_memory.c ---- */
+
+typedef struct lf_opengl_memory lf_opengl_memory;
+
+/* As lf_opengl_import. */
+int32_t lf_opengl_memory_import(lf_gpu_memory *memory, double offset, double size, lf_opengl_memory **out);
+/* The names of the buffer and of its memory object. */
+GLuint lf_opengl_memory_buffer(const lf_opengl_memory *memory);
+GLuint lf_opengl_memory_object(const lf_opengl_memory *memory);
+/* LF_OK, SYSTEM. */
+int32_t lf_opengl_memory_free(lf_opengl_memory *memory);
+
+/* ---- opengl_semaphore.c ---- */
+
+typedef struct lf_opengl_semaphore lf_opengl_semaphore;
+
+#define LF_OPENGL_BUFFERS_MAX 16u /* of one signal or wait: bounds an array on the stack */
+
+/* As lf_opengl_semaphore_import. */
+int32_t lf_opengl_semaphore_make(lf_semaphore *semaphore, lf_opengl_semaphore **out);
+/* As lf_opengl_semaphore_wait and lf_opengl_semaphore_signal, with at most LF_OPENGL_BUFFERS_MAX buffers. */
+int32_t lf_opengl_semaphore_enqueue(const lf_opengl_semaphore *semaphore, lf_opengl_memory *const *buffers,
+                                    uint32_t count, int is_wait);
+/* LF_OK, SYSTEM. */
+int32_t lf_opengl_semaphore_free(lf_opengl_semaphore *semaphore);
 
 #endif

@@ -1,26 +1,25 @@
 /* Vulkan's memory as an OpenGL buffer. */
 #include <stdlib.h>
 
-#include "abi/memory.h"
 #include "base/status.h"
 #include "base/whole.h"
 #include "gpu/external.h"
 #include "interop/interop.h"
 #include "interop/opengl.h"
 
-typedef struct {
+struct lf_opengl_memory {
   const lf_gl_functions *gl;
   lf_gl_context *context;
   GLuint object, buffer; /* 0: not made yet */
-} opengl_memory;
+};
 
 /* The context must be current. */
-static void delete_names(opengl_memory *m) {
+static void delete_names(lf_opengl_memory *m) {
   if (m->buffer) m->gl->glDeleteBuffers(1, &m->buffer);
   if (m->object) m->gl->glDeleteMemoryObjectsEXT(1, &m->object);
 }
 
-static int32_t unmake(opengl_memory *m) {
+int32_t lf_opengl_memory_free(lf_opengl_memory *m) {
   lf_gl_current before;
   int32_t status = lf_gl_enter(m->context, &before);
   if (status == 1) {
@@ -33,16 +32,10 @@ static int32_t unmake(opengl_memory *m) {
   return status;
 }
 
-static void destroy(void *object) { unmake(object); }
-
-static opengl_memory *get(int32_t handle) {
-  opengl_memory *m = lf_handle_get(LF_KIND_OPENGL_MEMORY, handle);
-  if (!m) lf_handle_stale(LF_KIND_OPENGL_MEMORY, handle);
-  return m;
-}
+static void drop(void *object) { lf_opengl_memory_free(object); }
 
 /* *taken: OpenGL owns the descriptor. The caller's bindings stay unchanged. */
-static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t offset, uint64_t size, int *taken) {
+static int32_t attach(lf_opengl_memory *m, const lf_shared_memory *shared, uint64_t offset, uint64_t size, int *taken) {
   const lf_gl_functions *gl = m->gl;
   const GLint dedicated = 1;
   lf_gl_clear();
@@ -70,19 +63,19 @@ static int32_t attach(opengl_memory *m, const lf_shared_memory *shared, uint64_t
   return status < 0 ? status : lf_gl_check(LF_ESYSTEM, "glBindBuffer");
 }
 
-int32_t lf_opengl_import(int32_t memory, double offset, double size) {
+int32_t lf_opengl_memory_import(lf_gpu_memory *memory, double offset, double size, lf_opengl_memory **out) {
   const lf_gl_functions *gl = lf_opengl_open();
   if (!gl) return LF_EBACKEND_UNAVAILABLE;
   lf_shared_memory shared;
   int32_t status = lf_share_memory_part(memory, offset, size, &shared);
   if (status < 0) return status;
   /* Mesa's software driver (22.3) accepts an offset, but makes the buffer from the memory's first byte. */
-  if (offset > 0 && lf_memory_gpu(memory)->device->info.type == LF_GPU_CPU) {
+  if (offset > 0 && memory->device->info.type == LF_GPU_CPU) {
     lf_fail(LF_EEXTERNAL_MEMORY_UNSUPPORTED, "", 0,
             "a part from byte %.0f on: OpenGL in software makes buffers of a memory's beginning only", offset);
     return lf_external_refuse(shared.os);
   }
-  opengl_memory *m = lf_import_object(sizeof *m, shared.os);
+  lf_opengl_memory *m = lf_import_object(sizeof *m, shared.os);
   if (!m) return LF_EHOST_OUT_OF_MEMORY;
   m->gl = gl;
   status = lf_gl_context_take(shared.device_uuid, "GL_EXT_memory_object_fd", &m->context);
@@ -93,19 +86,11 @@ int32_t lf_opengl_import(int32_t memory, double offset, double size) {
   int taken = 0;
   status = attach(m, &shared, (uint64_t)offset, (uint64_t)size, &taken);
   if (!taken) lf_external_refuse(shared.os);
-  return lf_import_handle(LF_KIND_OPENGL_MEMORY, m, destroy, status);
-}
-
-int32_t lf_opengl_describe(int32_t opengl, uint32_t *buffer, uint32_t *memory_object) {
-  const opengl_memory *m = get(opengl);
-  if (!m) return LF_ECLOSED;
-  if (!buffer || !memory_object) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the names");
-  *buffer = m->buffer;
-  *memory_object = m->object;
+  if (status < 0) return lf_import_fail(m, drop);
+  *out = m;
   return LF_OK;
 }
 
-int32_t lf_opengl_close(int32_t opengl) {
-  opengl_memory *m = lf_handle_take(LF_KIND_OPENGL_MEMORY, opengl);
-  return m ? unmake(m) : lf_handle_stale(LF_KIND_OPENGL_MEMORY, opengl);
-}
+GLuint lf_opengl_memory_buffer(const lf_opengl_memory *m) { return m->buffer; }
+
+GLuint lf_opengl_memory_object(const lf_opengl_memory *m) { return m->object; }
