@@ -12,5 +12,7 @@ void *lf_library_find(const char *variable, const char *const *names, char *why,
     return NULL;
   }
   const char *const only[] = {named, NULL};
-  return lf_library_open(only, why, why_bytes);
+  int wrote = snprintf(why, why_bytes, "%s: ", variable);
+  if (wrote < 0 || (size_t)wrote >= why_bytes) wrote = 0;
+  return lf_library_open(only, why + wrote, why_bytes - (size_t)wrote);
 }

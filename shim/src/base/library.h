@@ -10,7 +10,7 @@
 void *lf_library_open(const char *const *names, char *why, size_t why_bytes);
 
 /* Opens the library that the environment variable `variable` names ("off": none), else the first of `names` that the
- * system finds. NULL with the reason in `why`. */
+ * system finds. NULL with the reason in `why`, which names the variable where that is set. */
 void *lf_library_find(const char *variable, const char *const *names, char *why, size_t why_bytes);
 
 /* NULL when the library has no such symbol. */
