@@ -31,9 +31,9 @@ static int32_t rendezvous(const task *t, const char *name, int32_t role) {
 
 static int32_t open_end(const task *t, int32_t link, int32_t role) {
   int fenced = !lf_membarrier_viable();
-  if (role == LF_ROLE_PRODUCER) return need(lf_producer_open(link, t->slots, fenced), "producer");
+  if (role == LF_ROLE_PRODUCER) return need(lf_shm_tx_open(link, t->slots, fenced), "producer");
   int32_t end = LF_EMPTY;
-  while (end == LF_EMPTY) end = need(lf_consumer_open(link, fenced), "consumer");
+  while (end == LF_EMPTY) end = need(lf_shm_rx_open(link, fenced), "consumer");
   return end;
 }
 
@@ -47,12 +47,12 @@ static int32_t connect_peer(const task *t, const char *name, int32_t role) {
 
 static inline void send_one(int32_t producer, uint8_t *payload, uint32_t length, uint64_t number) {
   memcpy(payload, &number, sizeof number);
-  while (need(lf_producer_send(producer, payload, length), "send") == LF_FULL) bench_relax();
+  while (need(lf_tx_send(producer, payload, length), "send") == LF_FULL) bench_relax();
 }
 
 static inline void receive_one(int32_t consumer, uint64_t expected) {
   lf_frame frame;
-  int32_t length = need(lf_consumer_receive_wait(consumer, 10000, 1e9, &frame), "receive");
+  int32_t length = need(lf_rx_receive_wait(consumer, 10000, 1e9, &frame), "receive");
   uint64_t number = ~expected;
   if (length <= LF_INLINE_MAX) memcpy(&number, frame.payload, sizeof number);
   if (number != expected) {
@@ -60,7 +60,7 @@ static inline void receive_one(int32_t consumer, uint64_t expected) {
             (unsigned long long)expected);
     exit(1);
   }
-  need(lf_consumer_release(consumer, 0), "release");
+  need(lf_rx_release(consumer, 0), "release");
 }
 
 /* ---- latency ---- */
@@ -73,7 +73,7 @@ static void echo(void *argument) {
     receive_one(from, i);
     send_one(to, payload, t->length, i);
   }
-  need(lf_consumer_close(from), "close");
+  need(lf_rx_close(from), "close");
 }
 
 static void latency(char **argv, task *t) {
@@ -142,7 +142,7 @@ static void send(char **argv, task *t) {
   uint64_t at = 0;
   size_t batches = t->count / SENDS, warm = batches / 10;
   for (size_t batch = 0; batch < batches; batch++) {
-    do need(lf_producer_stats(to, &stats), "stats");
+    do need(lf_tx_stats(to, &stats), "stats");
     while (stats.queued > SENDS);
     uint64_t start = bench_now();
     for (int i = 0; i < SENDS; i++, at++) send_one(to, payload, t->length, at);

@@ -43,7 +43,7 @@ static void streams(void *given) {
   static uint8_t payload[200000];
   int32_t link = open_and_connect(v->role);
   if (v->role == LF_ROLE_PRODUCER) {
-    int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
+    int32_t producer = CHECK_OK(lf_shm_tx_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
     for (uint64_t i = 0;; i++) {
       uint32_t length = length_of(v->seed, i);
       fill(payload, length, v->seed, i);
@@ -55,7 +55,7 @@ static void streams(void *given) {
   for (;;) {
     lf_frame frame;
     int32_t result = test_receive(consumer, link, &frame);
-    CHECK_EQ(lf_consumer_release(consumer, test_token(&frame, result)), LF_OK);
+    CHECK_EQ(lf_rx_release(consumer, test_token(&frame, result)), LF_OK);
   }
 }
 
@@ -66,9 +66,9 @@ static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
   for (uint64_t i = 0;; i++) {
     if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
     lf_frame frame;
-    int32_t result = lf_consumer_receive_wait(consumer, 60000, 10, &frame);
+    int32_t result = lf_rx_receive_wait(consumer, 60000, 10, &frame);
     if (result == LF_RETIRE) {
-      CHECK_EQ(lf_consumer_retire(consumer, frame.region), LF_OK);
+      CHECK_EQ(lf_rx_retire(consumer, frame.region), LF_OK);
       i--;
       continue;
     }
@@ -81,23 +81,23 @@ static void outlive_producer(pid_t pid, const victim *v, uint64_t kill_at) {
     size_t length;
     const void *payload = test_payload(consumer, &frame, result, &length);
     check(payload, length, v->seed, i);
-    CHECK_EQ(lf_consumer_release(consumer, test_token(&frame, result)), LF_OK);
+    CHECK_EQ(lf_rx_release(consumer, test_token(&frame, result)), LF_OK);
   }
-  CHECK_EQ(lf_consumer_close(consumer), LF_OK);
+  CHECK_EQ(lf_rx_close(consumer), LF_OK);
   CHECK_EQ(lf_link_close(link), LF_OK);
 }
 
 static void outlive_consumer(pid_t pid, const victim *v, uint64_t kill_at) {
   static uint8_t payload[200000];
   int32_t link = open_and_connect(LF_ROLE_PRODUCER);
-  int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
+  int32_t producer = CHECK_OK(lf_shm_tx_open(link, (uint32_t)v->slots, !lf_membarrier_viable()));
   for (uint64_t i = 0;;) {
     if (i == kill_at) CHECK_EQ(kill(pid, SIGKILL), 0);
     uint32_t length = length_of(v->seed, i);
     fill(payload, length, v->seed, i);
-    int32_t result = lf_producer_send(producer, payload, length);
+    int32_t result = lf_tx_send(producer, payload, length);
     if (result == LF_RETIRE) test_retire(producer);
-    if (result == LF_FULL && (result = lf_producer_arm(producer, 0)) == 0) test_sleep(link);
+    if (result == LF_FULL && (result = lf_tx_arm(producer, 0)) == 0) test_sleep(link);
     if (result < 0) {
       CHECK_EQ(result, LF_EPEER_DIED);
       CHECK(i >= kill_at);
@@ -105,7 +105,7 @@ static void outlive_consumer(pid_t pid, const victim *v, uint64_t kill_at) {
     }
     if (result == 1) i++;
   }
-  CHECK_EQ(lf_producer_close(producer), LF_OK);
+  CHECK_EQ(lf_tx_close(producer), LF_OK);
   CHECK_EQ(lf_link_close(link), LF_OK);
 }
 
@@ -134,7 +134,7 @@ static void stopped_consumer(void) {
   victim v = {LF_ROLE_CONSUMER, 16, 1, NULL};
   pid_t pid = test_spawn(streams, &v);
   int32_t link = open_and_connect(LF_ROLE_PRODUCER);
-  int32_t producer = CHECK_OK(lf_producer_open(link, (uint32_t)v.slots, !lf_membarrier_viable()));
+  int32_t producer = CHECK_OK(lf_shm_tx_open(link, (uint32_t)v.slots, !lf_membarrier_viable()));
   for (uint64_t i = 0; i < 100; i++) test_send(producer, link, &i, sizeof i);
   int status;
   CHECK_EQ(kill(pid, SIGSTOP), 0);
@@ -143,18 +143,18 @@ static void stopped_consumer(void) {
   int32_t result = 1;
   for (int sent = 0; result == 1; sent++) {
     CHECK(sent <= v.slots);
-    result = lf_producer_send(producer, "x", 1);
+    result = lf_tx_send(producer, "x", 1);
   }
   /* The peer's liveness is polled once a millisecond: before that, the death may not be known. */
-  for (uint64_t start = lf_now(); lf_now() - start < 5000000;) CHECK_EQ(lf_producer_send(producer, "x", 1), LF_FULL);
+  for (uint64_t start = lf_now(); lf_now() - start < 5000000;) CHECK_EQ(lf_tx_send(producer, "x", 1), LF_FULL);
   lf_port_stats stats;
-  CHECK_EQ(lf_producer_stats(producer, &stats), LF_OK);
+  CHECK_EQ(lf_tx_stats(producer, &stats), LF_OK);
   CHECK_EQ(stats.peer, 0);
   CHECK_EQ(kill(pid, SIGCONT), 0);
   for (uint64_t i = 0; i < 100; i++) test_send(producer, link, &i, sizeof i);
-  while (CHECK_OK(lf_producer_arm(producer, 1)) == 0) test_sleep(link);
+  while (CHECK_OK(lf_tx_arm(producer, 1)) == 0) test_sleep(link);
   test_kill(pid);
-  CHECK_EQ(lf_producer_close(producer), LF_OK);
+  CHECK_EQ(lf_tx_close(producer), LF_OK);
   CHECK_EQ(lf_link_close(link), LF_OK);
 }
 

@@ -53,7 +53,7 @@ LF_API int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t lane, uint3
                                 const char *who, uint32_t who_bytes);
 /* 1 with its address once the lane's first message has come, else LF_EMPTY. */
 LF_API int32_t lf_receiver_ready(int32_t receiver, double *address);
-/* As lf_consumer_receive; a frame that comes in pieces is LF_REGION with `reach` LF_REACH_STAGED, region 0 and its
+/* As lf_rx_receive; a frame that comes in pieces is LF_REGION with `reach` LF_REACH_STAGED, region 0 and its
  * length. */
 LF_API int32_t lf_receiver_receive(int32_t receiver, lf_frame *out);
 LF_API int32_t lf_receiver_receive_wait(int32_t receiver, double timeout_ms, double spin_us, lf_frame *out);

@@ -62,81 +62,81 @@ typedef struct {
 
 /* Makes the segment and passes it over the link, which must stay open as long as the producer.
  * `fenced` is 1 unless both processes registered for membarrier (lf_membarrier_viable). */
-LF_API int32_t lf_producer_open(int32_t link, uint32_t slot_count, int32_t fenced);
+LF_API int32_t lf_shm_tx_open(int32_t link, uint32_t slot_count, int32_t fenced);
 /* From now on GPU memory of the device can be sent. `share_timeline` 1: the peer waits for work under way on its own
  * queue, so that sending need not. Once a producer. */
-LF_API int32_t lf_producer_use_device(int32_t producer, int32_t device, int32_t share_timeline);
-/* 1: sent. LF_FULL, or LF_RETIRE: see lf_producer_retirable. */
-LF_API int32_t lf_producer_send(int32_t producer, const void *data, uint32_t length);
+LF_API int32_t lf_shm_tx_use_device(int32_t producer, int32_t device, int32_t share_timeline);
+/* 1: sent. LF_FULL, or LF_RETIRE: see lf_tx_retirable. */
+LF_API int32_t lf_tx_send(int32_t producer, const void *data, uint32_t length);
 /* The same for a payload in shared memory or in memory of the producer's device: nothing is copied. LF_PENDING while
  * work on it is under way and the peer can't wait for that itself: no timeline is shared, or it may look at the bytes.
  * EXTERNAL_HANDLE_MISMATCH for memory of another device. */
-LF_API int32_t lf_producer_send_memory(int32_t producer, int32_t memory);
+LF_API int32_t lf_shm_tx_send_memory(int32_t producer, int32_t memory);
 /* The same for `size` bytes of it from `offset` on: the peer knows the whole memory, and the frame is the part. */
-LF_API int32_t lf_producer_send_part(int32_t producer, int32_t memory, double offset, double size);
+LF_API int32_t lf_shm_tx_send_part(int32_t producer, int32_t memory, double offset, double size);
 /* 1 with the device's `value` when the peer may wait for work up to there that has not ended, else 0. Close afterwards:
  * a peer whose producer is gone waits no more. */
-LF_API int32_t lf_producer_pending(int32_t producer, double *value);
+LF_API int32_t lf_shm_tx_pending(int32_t producer, double *value);
 /* How many frames of it the peer has not released: 0 where it never was sent here, and once the peer closed or died.
  * CORRUPT_SEGMENT. */
-LF_API int32_t lf_producer_unreleased(int32_t producer, int32_t memory);
+LF_API int32_t lf_shm_tx_unreleased(int32_t producer, int32_t memory);
 /* Tells the peer to unmap it; frames under way stay valid. */
-LF_API int32_t lf_producer_forget_memory(int32_t producer, int32_t memory);
+LF_API int32_t lf_shm_tx_forget_memory(int32_t producer, int32_t memory);
 /* 1: `out` says where; its slot in the ring is kept free. LF_FULL, LF_RETIRE. */
-LF_API int32_t lf_producer_loan(int32_t producer, double length, lf_loan *out);
+LF_API int32_t lf_tx_loan(int32_t producer, double length, lf_loan *out);
 /* `staged` 1: the bytes are a copy of a MemoryBuffer that the peer can't reach. */
-LF_API int32_t lf_producer_commit(int32_t producer, uint32_t block, double length, int32_t staged);
-LF_API int32_t lf_producer_abort(int32_t producer, uint32_t block);
+LF_API int32_t lf_tx_commit(int32_t producer, uint32_t block, double length, int32_t staged);
+LF_API int32_t lf_tx_abort(int32_t producer, uint32_t block);
 /* Keeps one slot for a small payload that is committed later; commit_inline uses it, abort_inline gives it back. */
-LF_API int32_t lf_producer_reserve(int32_t producer);
-LF_API int32_t lf_producer_commit_inline(int32_t producer, const void *data, uint32_t length);
-LF_API int32_t lf_producer_abort_inline(int32_t producer);
-LF_API int32_t lf_producer_region(int32_t producer, uint32_t region, lf_region_info *out);
-/* The region that LF_RETIRE is about; the caller detaches its views, then calls lf_producer_retire. */
-LF_API int32_t lf_producer_retirable(int32_t producer, uint32_t *out);
-LF_API int32_t lf_producer_retire(int32_t producer, uint32_t region);
+LF_API int32_t lf_tx_reserve(int32_t producer);
+LF_API int32_t lf_tx_commit_inline(int32_t producer, const void *data, uint32_t length);
+LF_API int32_t lf_tx_abort_inline(int32_t producer);
+LF_API int32_t lf_tx_region(int32_t producer, uint32_t region, lf_region_info *out);
+/* The region that LF_RETIRE is about; the caller detaches its views, then calls lf_tx_retire. */
+LF_API int32_t lf_tx_retirable(int32_t producer, uint32_t *out);
+LF_API int32_t lf_tx_retire(int32_t producer, uint32_t region);
 /* A step towards giving back the pages of large blocks that have been idle for a while: 1 when pages went, and there may be
  * more; LF_EMPTY: some may go later; 0: none is left that would, until another large block is used. */
-LF_API int32_t lf_producer_trim(int32_t handle);
+LF_API int32_t lf_shm_tx_trim(int32_t handle);
 /* Asks for the bell. 1: something changed already (room, or everything is released), do not sleep. CHANNEL_CLOSED or
  * PEER_DIED when what is waited for can't come any more. */
-LF_API int32_t lf_producer_arm(int32_t producer, int32_t until_released);
+LF_API int32_t lf_tx_arm(int32_t producer, int32_t until_released);
 /* Asks the kernel whether the consumer lives, whoever sends or not: CHANNEL_CLOSED or PEER_DIED, which stays. */
-LF_API int32_t lf_producer_look(int32_t producer);
+LF_API int32_t lf_shm_tx_peer_status(int32_t producer);
 /* Looks `spins` times, without a system call: 1 as soon as trying again may help (the peer took or gave back what there is
  * no room without, or closed; with `until_released`, everything is released), else 0. */
-LF_API int32_t lf_producer_moved(int32_t producer, int32_t until_released, int32_t spins);
-LF_API int32_t lf_producer_stats(int32_t producer, lf_port_stats *out);
-LF_API int32_t lf_producer_close(int32_t producer);
+LF_API int32_t lf_shm_tx_poll(int32_t producer, int32_t until_released, int32_t spins);
+LF_API int32_t lf_tx_stats(int32_t producer, lf_port_stats *out);
+LF_API int32_t lf_tx_close(int32_t producer);
 
 /* A handle, or LF_EMPTY while the segment has not arrived. */
-LF_API int32_t lf_consumer_open(int32_t link, int32_t fenced);
+LF_API int32_t lf_shm_rx_open(int32_t link, int32_t fenced);
 /* From now on GPU memory can be received: of the device and driver that `uuids` names (2 x LF_UUID_BYTES). It is imported
- * when that is `device`, else its OS handle is kept for lf_consumer_claim. Once a consumer. */
-LF_API int32_t lf_consumer_use_device(int32_t consumer, int32_t device, const uint8_t *uuids);
+ * when that is `device`, else its OS handle is kept for lf_shm_rx_claim. Once a consumer. */
+LF_API int32_t lf_shm_rx_use_device(int32_t consumer, int32_t device, const uint8_t *uuids);
 /* 0..LF_INLINE_MAX: an inline payload of that length. LF_REGION, LF_EMPTY, LF_RETIRE (detach the views of
- * out->region, call lf_consumer_retire, try again); CHANNEL_CLOSED or PEER_DIED once drained. */
-LF_API int32_t lf_consumer_receive(int32_t consumer, lf_frame *out);
+ * out->region, call lf_rx_retire, try again); CHANNEL_CLOSED or PEER_DIED once drained. */
+LF_API int32_t lf_rx_receive(int32_t consumer, lf_frame *out);
 /* Blocks the thread: spins, then sleeps. Also LF_TIMEOUT. */
-LF_API int32_t lf_consumer_receive_wait(int32_t consumer, double timeout_ms, double spin_us, lf_frame *out);
+LF_API int32_t lf_rx_receive_wait(int32_t consumer, double timeout_ms, double spin_us, lf_frame *out);
 /* `token` 0 for an inline payload. LF_PENDING: work of this side on the memory is under way; the frame is released when
- * that has ended, by whichever call comes next (see lf_consumer_settle). */
-LF_API int32_t lf_consumer_release(int32_t consumer, uint32_t token);
+ * that has ended, by whichever call comes next (see lf_shm_rx_pending). */
+LF_API int32_t lf_rx_release(int32_t consumer, uint32_t token);
 /* Looks at what went on without the ring: releases frames whose work has ended, and lets work go on that waits for a
  * producer that died. 1 with the device's `value` to wait for when frames are still to be released (`all` 1: when
  * any work on the peer's memory is under way), else 0. */
-LF_API int32_t lf_consumer_settle(int32_t consumer, int32_t all, double *value);
-LF_API int32_t lf_consumer_region(int32_t consumer, uint32_t region, lf_region_info *out);
+LF_API int32_t lf_shm_rx_pending(int32_t consumer, int32_t all, double *value);
+LF_API int32_t lf_rx_region(int32_t consumer, uint32_t region, lf_region_info *out);
 /* The OS handle of a region of another GPU; the caller owns it from now on. Once a region. */
-LF_API int32_t lf_consumer_claim(int32_t consumer, uint32_t region, int64_t *out);
-LF_API int32_t lf_consumer_retire(int32_t consumer, uint32_t region);
-LF_API int32_t lf_consumer_arm(int32_t consumer);
+LF_API int32_t lf_shm_rx_claim(int32_t consumer, uint32_t region, int64_t *out);
+LF_API int32_t lf_rx_retire(int32_t consumer, uint32_t region);
+LF_API int32_t lf_rx_arm(int32_t consumer);
 /* Asks the kernel whether the producer lives, LF_OK or LF_EMPTY, and the next empty receive does so again. */
-LF_API int32_t lf_consumer_look(int32_t consumer);
+LF_API int32_t lf_shm_rx_peer_status(int32_t consumer);
 /* Looks `spins` times, without a system call: 1 as soon as there is a message, or the end of them, else 0. */
-LF_API int32_t lf_consumer_moved(int32_t consumer, int32_t spins);
-LF_API int32_t lf_consumer_stats(int32_t consumer, lf_port_stats *out);
-LF_API int32_t lf_consumer_close(int32_t consumer);
+LF_API int32_t lf_shm_rx_poll(int32_t consumer, int32_t spins);
+LF_API int32_t lf_rx_stats(int32_t consumer, lf_port_stats *out);
+LF_API int32_t lf_rx_close(int32_t consumer);
 
 /* 1 when this process can take part in asymmetric barriers (Linux membarrier), else 0. */
 LF_API int32_t lf_membarrier_viable(void);

@@ -11,12 +11,12 @@
 #include "base/whole.h"
 #include "gpu/queue.h"
 #include "host/pool.h"
-#include "shm/producer.h"
+#include "shm/tx.h"
 
 /* ---- GPU memory ---- */
 
-int32_t lf_producer_use_device(int32_t handle, int32_t device_handle, int32_t share_timeline) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_use_device(int32_t handle, int32_t device_handle, int32_t share_timeline) {
+  LF_FIND_SHM_TX(p, handle);
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
   if (p->device) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "this producer uses a device already");
@@ -31,13 +31,13 @@ static void name_device(uint8_t *uuids, const lf_device *device) {
 }
 
 /* 1 when the peer has it, LF_FULL, LF_PENDING. */
-static int32_t send_timeline(lf_producer *p) {
+static int32_t send_timeline(lf_shm_tx *p) {
   lf_timeline_message message;
   name_device(message.uuids, p->device);
   int64_t os;
   int32_t status = lf_queue_share(p->device, &os);
   if (status != LF_OK) return status;
-  status = lf_producer_put(p, LF_KIND_TIMELINE, &message, sizeof message, os);
+  status = lf_shm_tx_put(p, LF_KIND_TIMELINE, &message, sizeof message, os);
   lf_os_handle_close(os);
   p->timeline_sent = status == 1;
   return status;
@@ -47,7 +47,7 @@ static int32_t send_timeline(lf_producer *p) {
 #define MOVE_NS ((uint64_t)20 * 1000 * 1000)
 
 /* The OS handle is open only while it is sent. */
-static int32_t announce_gpu(lf_producer *p, uint32_t id, uint32_t counter, lf_gpu_memory *gpu) {
+static int32_t announce_gpu(lf_shm_tx *p, uint32_t id, uint32_t counter, lf_gpu_memory *gpu) {
   if (gpu->device != p->device)
     return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "memory of another device than the channel's (%s)",
                    p->device->info.name);
@@ -72,7 +72,7 @@ static int32_t announce_gpu(lf_producer *p, uint32_t id, uint32_t counter, lf_gp
                                .host_visible = gpu->host_visible,
                                .counter = counter};
   name_device(message.uuids, p->device);
-  status = lf_producer_announce(p, &message, os);
+  status = lf_shm_tx_announce(p, &message, os);
   lf_os_handle_close(os);
   return status;
 }
@@ -96,7 +96,7 @@ static int32_t take_over(lf_device *device, lf_gpu_memory *gpu) {
 }
 
 /* LF_OK with what the peer has to wait for in *wait, or LF_PENDING. Apart from the send, whose every instruction counts. */
-__attribute__((noinline)) static int32_t order(lf_producer *p, lf_gpu_memory *gpu, uint64_t *wait) {
+__attribute__((noinline)) static int32_t order(lf_shm_tx *p, lf_gpu_memory *gpu, uint64_t *wait) {
   if (gpu->peer) {
     int32_t status = take_over(p->device, gpu);
     if (status != LF_OK) return status;
@@ -114,8 +114,8 @@ __attribute__((noinline)) static int32_t order(lf_producer *p, lf_gpu_memory *gp
   return LF_PENDING;
 }
 
-int32_t lf_producer_pending(int32_t handle, double *value) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_pending(int32_t handle, double *value) {
+  LF_FIND_SHM_TX(p, handle);
   if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
   int pending = p->awaited && p->awaited > lf_queue_seen(p->device);
   *value = pending ? (double)p->awaited : 0;
@@ -125,11 +125,11 @@ int32_t lf_producer_pending(int32_t handle, double *value) {
 /* ---- what was released ---- */
 
 /* Frames of the counter's MemoryBuffers that the consumer has not released, in *count. */
-static int32_t count_unreleased(lf_producer *p, uint32_t index, uint32_t *count) {
+static int32_t count_unreleased(lf_shm_tx *p, uint32_t index, uint32_t *count) {
   lf_counter *counter = &p->counters[index];
   uint32_t released = atomic_load_explicit(&p->ring->memory_released[index], memory_order_acquire);
   if (released - counter->released > counter->sent - counter->released)
-    return lf_producer_corrupt(p, "count of a buffer's released frames", released);
+    return lf_shm_tx_corrupt(p, "count of a buffer's released frames", released);
   counter->released = released;
   *count = counter->sent - released;
   return LF_OK;
@@ -137,7 +137,7 @@ static int32_t count_unreleased(lf_producer *p, uint32_t index, uint32_t *count)
 
 /* One that counts nothing else, or, where there is none left, one that other buffers have too: these then count as
  * unreleased together. */
-static int32_t take_counter(lf_producer *p, uint32_t region, uint32_t *index) {
+static int32_t take_counter(lf_shm_tx *p, uint32_t region, uint32_t *index) {
   *index = LF_INDEX(region) % LF_COUNTERS;
   for (uint32_t i = 0; i < LF_COUNTERS; i++) {
     if (p->counters[i].users) continue;
@@ -151,39 +151,39 @@ static int32_t take_counter(lf_producer *p, uint32_t region, uint32_t *index) {
   return LF_OK;
 }
 
-int32_t lf_producer_unreleased(int32_t handle, int32_t memory) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_unreleased(int32_t handle, int32_t memory) {
+  LF_FIND_SHM_TX(p, handle);
   const lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
   if (p->failed || memory <= 0 || known->memory != memory) return 0;
   uint32_t count;
   int32_t status = count_unreleased(p, known->counter, &count);
   if (status < 0) return status;
   /* Who closed, or is gone, has unmapped everything. */
-  if (!count || lf_producer_check_peer(p) < 0) return 0;
+  if (!count || lf_shm_tx_check_peer(p) < 0) return 0;
   return count < INT32_MAX ? (int32_t)count : INT32_MAX;
 }
 
 /* ---- sending ---- */
 
-int32_t lf_producer_forget_memory(int32_t handle, int32_t memory) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_forget_memory(int32_t handle, int32_t memory) {
+  LF_FIND_SHM_TX(p, handle);
   lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
   if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
   known->memory = 0;
   p->counters[known->counter].users--;
   p->imports--;
-  return lf_producer_drop(p, known->region);
+  return lf_shm_tx_drop(p, known->region);
 }
 
 /* 1 when the peer knows of the memory. */
-__attribute__((noinline)) static int32_t introduce(lf_producer *p, int32_t handle, lf_known_memory *known,
+__attribute__((noinline)) static int32_t introduce(lf_shm_tx *p, int32_t handle, lf_known_memory *known,
                                                    int32_t memory) {
   uint64_t size;
   lf_gpu_memory *gpu = p->device ? lf_memory_gpu(memory) : NULL;
   const lf_segment *segment = gpu ? NULL : lf_memory_segment(memory, &size);
   if (!gpu && !segment) return lf_status_code();
   if (known->memory) { /* its handle was reused: the old one was closed without a word to us */
-    int32_t status = lf_producer_forget_memory(handle, known->memory);
+    int32_t status = lf_shm_tx_forget_memory(handle, known->memory);
     if (status < 0) return status;
   }
   lf_pool_region *region = lf_pool_new_region(&p->pool);
@@ -192,7 +192,7 @@ __attribute__((noinline)) static int32_t introduce(lf_producer *p, int32_t handl
   int32_t status = take_counter(p, id, &counter);
   if (status < 0) return status;
   lf_region_message message = {.region = id, .kind = LF_REGION_HOST, .size = size, .counter = counter};
-  status = gpu ? announce_gpu(p, id, counter, gpu) : lf_producer_announce(p, &message, segment->os);
+  status = gpu ? announce_gpu(p, id, counter, gpu) : lf_shm_tx_announce(p, &message, segment->os);
   if (status != 1) return status;
   region->announced = 1;
   *known = (lf_known_memory){memory, id, gpu ? gpu->size : size, gpu, counter};
@@ -203,9 +203,9 @@ __attribute__((noinline)) static int32_t introduce(lf_producer *p, int32_t handl
 
 /* `whole` 0: the bytes from `offset` on, which have to be there. */
 static inline int32_t send(int32_t handle, int32_t memory, int whole, double offset, double size) {
-  LF_FIND_PRODUCER(p, handle);
-  if (__builtin_expect(!lf_producer_has_room(p), 0)) {
-    int32_t status = lf_producer_make_room(p);
+  LF_FIND_SHM_TX(p, handle);
+  if (__builtin_expect(!lf_shm_tx_has_capacity(p), 0)) {
+    int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
   lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
@@ -228,11 +228,11 @@ static inline int32_t send(int32_t handle, int32_t memory, int whole, double off
     if (status != LF_OK) return status;
   }
   p->counters[known->counter].sent++;
-  return lf_producer_publish_region(p, &descriptor);
+  return lf_shm_tx_publish_region(p, &descriptor);
 }
 
-int32_t lf_producer_send_memory(int32_t handle, int32_t memory) { return send(handle, memory, 1, 0, 0); }
+int32_t lf_shm_tx_send_memory(int32_t handle, int32_t memory) { return send(handle, memory, 1, 0, 0); }
 
-int32_t lf_producer_send_part(int32_t handle, int32_t memory, double offset, double size) {
+int32_t lf_shm_tx_send_part(int32_t handle, int32_t memory, double offset, double size) {
   return send(handle, memory, 0, offset, size);
 }

@@ -1,6 +1,6 @@
 /* The consumer, as consumer.c makes it and keeps it, and receive.c reads the ring with it. */
-#ifndef LF_CONSUMER_H
-#define LF_CONSUMER_H
+#ifndef LF_SHM_RX_H
+#define LF_SHM_RX_H
 
 #include "base/handle.h"
 #include "host/membarrier.h"
@@ -37,13 +37,13 @@ typedef struct {
   uint64_t returned;
   lf_segment segment;
   uint32_t block_region[LF_BLOCKS_MAX]; /* region place + 1 of a block that the user holds, else 0 */
-} lf_consumer;
+} lf_shm_rx;
 
-#define LF_FIND_CONSUMER(c, handle) \
-  lf_consumer *c = lf_handle_get(LF_KIND_CONSUMER, handle); \
-  if (__builtin_expect(!c, 0)) return lf_handle_stale(LF_KIND_CONSUMER, handle)
+#define LF_FIND_SHM_RX(c, handle) \
+  lf_shm_rx *c = lf_handle_get(LF_KIND_RX, handle); \
+  if (__builtin_expect(!c, 0)) return lf_handle_stale(LF_KIND_RX, handle)
 
-static inline void lf_consumer_wake_peer(lf_consumer *c) {
+static inline void lf_shm_rx_wake_peer(lf_shm_rx *c) {
   lf_barrier_of_waker(c->fenced);
   if (__builtin_expect(atomic_load_explicit(&c->ring->producer.waiting, memory_order_relaxed), 0) &&
       atomic_exchange_explicit(&c->ring->producer.waiting, 0, memory_order_relaxed))
@@ -51,17 +51,17 @@ static inline void lf_consumer_wake_peer(lf_consumer *c) {
 }
 
 /* Asks the kernel. A producer that is gone signals its timeline no more: what waits for it here goes on. */
-int lf_consumer_peer_alive(lf_consumer *c);
+int lf_shm_rx_peer_alive(lf_shm_rx *c);
 
 /* Reads the producer's messages about regions. An error stays in c->failed. */
-int32_t lf_consumer_read_link(lf_consumer *c);
+int32_t lf_shm_rx_read_link(lf_shm_rx *c);
 
 /* Lets go of the frames whose work has ended. */
-void lf_consumer_end_frames(lf_consumer *c);
+void lf_shm_rx_end_frames(lf_shm_rx *c);
 
 /* For good: what the producer wrote can't be; CORRUPT_SEGMENT. */
-int32_t lf_consumer_corrupt(lf_consumer *c, const char *what, uint64_t got);
+int32_t lf_shm_rx_corrupt(lf_shm_rx *c, const char *what, uint64_t got);
 /* As it failed before. */
-int32_t lf_consumer_failed(lf_consumer *c);
+int32_t lf_shm_rx_failed(lf_shm_rx *c);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/thread.h"
 #include "host/membarrier.h"
 #include "host/pool.h"
-#include "shm/consumer.h"
+#include "shm/rx.h"
 
 /* Woken at least four times a second: a bell that was lost to a signal or a bug costs time, not the channel. And more
  * often while the producer waits for frames whose work ends without a bell. */
@@ -15,28 +15,28 @@
 #define NAP_ENDING_NS ((uint64_t)200000)
 
 /* A message that lies in a region; the slot's payload says where. */
-static int32_t take_region(lf_consumer *c, const lf_slot *slot, lf_frame *out) {
+static int32_t take_region(lf_shm_rx *c, const lf_slot *slot, lf_frame *out) {
   lf_descriptor d;
   lf_copy_private(&d, slot->payload, sizeof d);
   lf_region *r = lf_regions_find(&c->regions, d.region);
   if (!r) { /* its announcement was sent before the message, so it is here by now */
-    int32_t status = lf_consumer_read_link(c);
+    int32_t status = lf_shm_rx_read_link(c);
     if (status < 0) return status;
     r = lf_regions_find(&c->regions, d.region);
-    if (!r) return lf_consumer_corrupt(c, "region", d.region);
+    if (!r) return lf_shm_rx_corrupt(c, "region", d.region);
   }
   uint32_t place = (uint32_t)(r - c->regions.all), token;
-  if (d.length > r->size || d.offset > r->size - d.length) return lf_consumer_corrupt(c, "offset", d.offset);
-  if (d.staged > 1 || d.reserved) return lf_consumer_corrupt(c, "flag", d.staged);
+  if (d.length > r->size || d.offset > r->size - d.length) return lf_shm_rx_corrupt(c, "offset", d.offset);
+  if (d.staged > 1 || d.reserved) return lf_shm_rx_corrupt(c, "flag", d.staged);
   /* A loan may be committed with no bytes; a MemoryBuffer and a copy of one have some. */
-  if (!d.length && (d.staged || d.block == LF_NO_BLOCK)) return lf_consumer_corrupt(c, "length", d.length);
+  if (!d.length && (d.staged || d.block == LF_NO_BLOCK)) return lf_shm_rx_corrupt(c, "length", d.length);
   if (d.block != LF_NO_BLOCK) {
     if (r->kind != LF_REGION_POOLED || d.wait || d.block >= LF_BLOCKS_MAX || c->block_region[d.block])
-      return lf_consumer_corrupt(c, "block", d.block);
+      return lf_shm_rx_corrupt(c, "block", d.block);
     c->block_region[d.block] = place + 1;
     token = d.block + 1;
   } else {
-    if (r->kind == LF_REGION_POOLED || d.staged) return lf_consumer_corrupt(c, "frame without a block in region", d.region);
+    if (r->kind == LF_REGION_POOLED || d.staged) return lf_shm_rx_corrupt(c, "frame without a block in region", d.region);
     if (d.wait) {
       int32_t status = lf_regions_await(&c->regions, r, d.wait, c->position);
       if (status < 0) return c->failed = status;
@@ -53,7 +53,7 @@ static int32_t take_region(lf_consumer *c, const lf_slot *slot, lf_frame *out) {
   return LF_REGION;
 }
 
-static int32_t take_slot(lf_consumer *c, const lf_slot *slot, uint64_t word, lf_frame *out) {
+static int32_t take_slot(lf_shm_rx *c, const lf_slot *slot, uint64_t word, lf_frame *out) {
   uint32_t length = (uint32_t)(word >> 32);
   int32_t result;
   if (__builtin_expect(length <= LF_INLINE_MAX, 1)) {
@@ -63,30 +63,30 @@ static int32_t take_slot(lf_consumer *c, const lf_slot *slot, uint64_t word, lf_
     result = take_region(c, slot, out);
     if (result != LF_REGION) return result;
   } else {
-    return lf_consumer_corrupt(c, "length", length);
+    return lf_shm_rx_corrupt(c, "length", length);
   }
   out->sequence = (double)(int64_t)c->position++;
   c->bytes += result == LF_REGION ? (uint64_t)out->length : length;
   atomic_store_explicit(&c->ring->taken, c->position, memory_order_release);
-  lf_consumer_wake_peer(c);
+  lf_shm_rx_wake_peer(c);
   if (__builtin_expect((c->position & 4095) == 0, 0)) { /* drops of a peer that keeps us too busy to sleep */
-    int32_t status = lf_consumer_read_link(c);
+    int32_t status = lf_shm_rx_read_link(c);
     (void)status; /* kept in c->failed; this frame is good */
   }
   return result;
 }
 
-static inline const lf_slot *current_slot(const lf_consumer *c) { return &c->slots[c->position & (c->slot_count - 1)]; }
+static inline const lf_slot *current_slot(const lf_shm_rx *c) { return &c->slots[c->position & (c->slot_count - 1)]; }
 
 /* No message in the slot: because there is none yet, because there will be none, or because the word is forged. */
-static int32_t nothing(lf_consumer *c, const lf_slot *slot, uint64_t word, lf_frame *out) {
-  if ((uint32_t)word != lf_sequence(c->position - c->slot_count)) return lf_consumer_corrupt(c, "sequence", word);
+static int32_t nothing(lf_shm_rx *c, const lf_slot *slot, uint64_t word, lf_frame *out) {
+  if ((uint32_t)word != lf_sequence(c->position - c->slot_count)) return lf_shm_rx_corrupt(c, "sequence", word);
   int closed = atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) != 0;
   int dead = 0;
   int due = lf_pace_due(&c->pace);
   if (!closed && ((++c->misses & 1023) == 0 || due)) {
-    dead = !lf_consumer_peer_alive(c);
-    int32_t status = lf_consumer_read_link(c); /* drops, for one that only ever looks */
+    dead = !lf_shm_rx_peer_alive(c);
+    int32_t status = lf_shm_rx_read_link(c); /* drops, for one that only ever looks */
     if (status < 0) return status;
   }
   if (!closed && !dead) return LF_EMPTY;
@@ -99,7 +99,7 @@ static int32_t nothing(lf_consumer *c, const lf_slot *slot, uint64_t word, lf_fr
   return lf_fail(LF_EPEER_DIED, "", 0, "the producer died; %" PRIu64 " messages it committed were received", c->position);
 }
 
-static int32_t retire_first(lf_consumer *c, lf_frame *out) {
+static int32_t retire_first(lf_shm_rx *c, lf_frame *out) {
   lf_region *r = lf_regions_droppable(&c->regions, c->position);
   if (!r) return LF_EMPTY;
   out->region = r->id;
@@ -108,16 +108,16 @@ static int32_t retire_first(lf_consumer *c, lf_frame *out) {
 
 /* A message that was there already likely has others behind it: asking for them now hides the way between the cores.
  * (A slot that the producer has not written since the last lap is still in this cache: asking for it moves nothing.) */
-static inline void fetch_ahead(const lf_consumer *c) {
+static inline void fetch_ahead(const lf_shm_rx *c) {
   const lf_slot *ahead = &c->slots[(c->position + 8) & (c->slot_count - 1)];
   __builtin_prefetch(ahead);
   __builtin_prefetch(ahead->payload + LF_INLINE_MAX - 1);
 }
 
-static inline int32_t receive(lf_consumer *c, lf_frame *out) {
+static inline int32_t receive(lf_shm_rx *c, lf_frame *out) {
   if (__builtin_expect(c->failed | (int32_t)c->regions.dropping | (int32_t)c->ending_count, 0)) {
-    if (c->failed) return lf_consumer_failed(c);
-    if (c->ending_count) lf_consumer_end_frames(c);
+    if (c->failed) return lf_shm_rx_failed(c);
+    if (c->ending_count) lf_shm_rx_end_frames(c);
     if (retire_first(c, out) == LF_RETIRE) return LF_RETIRE;
   }
   const lf_slot *slot = current_slot(c);
@@ -129,21 +129,21 @@ static inline int32_t receive(lf_consumer *c, lf_frame *out) {
   return nothing(c, slot, word, out);
 }
 
-int32_t lf_consumer_receive(int32_t handle, lf_frame *out) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_receive(int32_t handle, lf_frame *out) {
+  LF_FIND_SHM_RX(c, handle);
   if (__builtin_expect(!out, 0)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the frame");
   return receive(c, out);
 }
 
-static int32_t arm(lf_consumer *c) {
-  if (c->failed) return lf_consumer_failed(c);
+static int32_t arm(lf_shm_rx *c) {
+  if (c->failed) return lf_shm_rx_failed(c);
   atomic_store_explicit(&c->ring->consumer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(c->fenced);
-  int32_t status = lf_consumer_read_link(c);
+  int32_t status = lf_shm_rx_read_link(c);
   if (status < 0) return status;
   uint64_t word = lf_slot_word(current_slot(c));
   int ready = (uint32_t)word != lf_sequence(c->position - c->slot_count) ||
-              atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) || !lf_consumer_peer_alive(c) ||
+              atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) || !lf_shm_rx_peer_alive(c) ||
               (c->regions.dropping && lf_regions_droppable(&c->regions, c->position));
   if (!ready) return 0;
   c->misses = 1023; /* a death that was just seen is looked at again by the next receive */
@@ -151,19 +151,19 @@ static int32_t arm(lf_consumer *c) {
   return 1;
 }
 
-int32_t lf_consumer_arm(int32_t handle) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_arm(int32_t handle) {
+  LF_FIND_SHM_RX(c, handle);
   return arm(c);
 }
 
-int32_t lf_consumer_look(int32_t handle) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_shm_rx_peer_status(int32_t handle) {
+  LF_FIND_SHM_RX(c, handle);
   c->misses = 1023;
-  return lf_consumer_peer_alive(c) ? LF_OK : LF_EMPTY;
+  return lf_shm_rx_peer_alive(c) ? LF_OK : LF_EMPTY;
 }
 
-int32_t lf_consumer_moved(int32_t handle, int32_t spins) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_shm_rx_poll(int32_t handle, int32_t spins) {
+  LF_FIND_SHM_RX(c, handle);
   if (c->failed || c->regions.dropping || c->ending_count) return 1;
   const lf_slot *slot = current_slot(c);
   uint32_t before = lf_sequence(c->position - c->slot_count);
@@ -175,8 +175,8 @@ int32_t lf_consumer_moved(int32_t handle, int32_t spins) {
   return atomic_load_explicit(&c->ring->producer.closed, memory_order_relaxed) != 0;
 }
 
-int32_t lf_consumer_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {
+  LF_FIND_SHM_RX(c, handle);
   if (!out || !(timeout_ms >= 0) || !(spin_us >= 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a wait of %f ms that spins for %f us", timeout_ms, spin_us);
   int32_t result;

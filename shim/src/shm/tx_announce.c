@@ -2,24 +2,24 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "shm/producer.h"
+#include "shm/tx.h"
 
 /* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
-static int32_t put_drop(lf_producer *p, uint32_t id) {
+static int32_t put_drop(lf_shm_tx *p, uint32_t id) {
   lf_drop_message drop = {id, 0, p->head};
   int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
   if (status != 1) return status;
   p->pool.regions[LF_INDEX(id)].announced = 0;
-  lf_producer_wake_peer(p);
+  lf_shm_tx_wake_peer(p);
   return 1;
 }
 
 /* Drops that the peer's full connection refused earlier. */
-void lf_producer_retry_drops(lf_producer *p) {
+void lf_shm_tx_retry_drops(lf_shm_tx *p) {
   while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
 }
 
-int32_t lf_producer_drop(lf_producer *p, uint32_t id) {
+int32_t lf_shm_tx_drop(lf_shm_tx *p, uint32_t id) {
   int32_t status = put_drop(p, id);
   if (status == LF_FULL) {
     if (p->dropping_count == p->dropping_capacity) {
@@ -36,13 +36,13 @@ int32_t lf_producer_drop(lf_producer *p, uint32_t id) {
   return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
 }
 
-int32_t lf_producer_put(lf_producer *p, uint32_t kind, const void *message, uint32_t length, int64_t os) {
+int32_t lf_shm_tx_put(lf_shm_tx *p, uint32_t kind, const void *message, uint32_t length, int64_t os) {
   int32_t status = lf_link_put(p->link, kind, message, length, os);
-  if (status == LF_EPEER_DIED) return lf_producer_check_peer(p);
-  return status == LF_FULL ? lf_producer_full(p) : status;
+  if (status == LF_EPEER_DIED) return lf_shm_tx_check_peer(p);
+  return status == LF_FULL ? lf_shm_tx_full(p) : status;
 }
 
-int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os) {
-  if (p->dropping_count) lf_producer_retry_drops(p);
-  return lf_producer_put(p, LF_KIND_REGION, message, sizeof *message, os);
+int32_t lf_shm_tx_announce(lf_shm_tx *p, const lf_region_message *message, int64_t os) {
+  if (p->dropping_count) lf_shm_tx_retry_drops(p);
+  return lf_shm_tx_put(p, LF_KIND_REGION, message, sizeof *message, os);
 }

@@ -1,7 +1,7 @@
 /* The producer, as producer.c makes it and keeps it, and rcache.c sends MemoryBuffers with it. producer_peer.c sees the
  * consumer, announce.c tells it of regions. */
-#ifndef LF_PRODUCER_H
-#define LF_PRODUCER_H
+#ifndef LF_SHM_TX_H
+#define LF_SHM_TX_H
 
 #include "base/handle.h"
 #include "gpu/gpu_memory.h"
@@ -56,70 +56,70 @@ typedef struct {
   uint32_t *dropping; /* regions whose drop the peer could not be told yet */
   uint32_t dropping_count, dropping_capacity;
   lf_pool pool;
-} lf_producer;
+} lf_shm_tx;
 
-#define LF_FIND_PRODUCER(p, handle) \
-  lf_producer *p = lf_handle_get(LF_KIND_PRODUCER, handle); \
-  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_PRODUCER, handle)
+#define LF_FIND_SHM_TX(p, handle) \
+  lf_shm_tx *p = lf_handle_get(LF_KIND_TX, handle); \
+  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_TX, handle)
 
 /* ---- producer_peer.c ---- */
 
-void lf_producer_wake_peer(lf_producer *p);
+void lf_shm_tx_wake_peer(lf_shm_tx *p);
 /* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
-int32_t lf_producer_wake(lf_producer *p);
+int32_t lf_shm_tx_wake(lf_shm_tx *p);
 /* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
-int32_t lf_producer_check_peer(lf_producer *p);
+int32_t lf_shm_tx_check_peer(lf_shm_tx *p);
 /* For good: what the consumer wrote can't be; CORRUPT_SEGMENT. */
-int32_t lf_producer_corrupt(lf_producer *p, const char *what, uint64_t got);
+int32_t lf_shm_tx_corrupt(lf_shm_tx *p, const char *what, uint64_t got);
 /* Nothing went: FULL, unless the consumer is gone. */
-int32_t lf_producer_full(lf_producer *p);
+int32_t lf_shm_tx_full(lf_shm_tx *p);
 /* Tells why, of a producer that has failed. */
-int32_t lf_producer_failed(const lf_producer *p);
+int32_t lf_shm_tx_failed(const lf_shm_tx *p);
 /* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
-int32_t lf_producer_read_taken(lf_producer *p);
+int32_t lf_shm_tx_read_taken(lf_shm_tx *p);
 /* LF_OK with room for one more message. */
-int32_t lf_producer_make_room(lf_producer *p);
+int32_t lf_shm_tx_check_capacity(lf_shm_tx *p);
 
 /* ---- announce.c ---- */
 
 /* A message on the connection: 1 when it went; LF_FULL. `os` stays the caller's. */
-int32_t lf_producer_put(lf_producer *p, uint32_t kind, const void *message, uint32_t length, int64_t os);
+int32_t lf_shm_tx_put(lf_shm_tx *p, uint32_t kind, const void *message, uint32_t length, int64_t os);
 
 /* 1 when the peer has been told of the region; LF_FULL. `os` stays the caller's. */
-int32_t lf_producer_announce(lf_producer *p, const lf_region_message *message, int64_t os);
+int32_t lf_shm_tx_announce(lf_shm_tx *p, const lf_region_message *message, int64_t os);
 /* Tells the peer, now or when it can, that the region goes. */
-int32_t lf_producer_drop(lf_producer *p, uint32_t id);
-void lf_producer_retry_drops(lf_producer *p);
+int32_t lf_shm_tx_drop(lf_shm_tx *p, uint32_t id);
+void lf_shm_tx_retry_drops(lf_shm_tx *p);
 
 /* ---- sending ---- */
 
-static inline int lf_producer_has_room(const lf_producer *p) {
+static inline int lf_shm_tx_has_capacity(const lf_shm_tx *p) {
   return p->head + p->reserved - p->taken < p->slot_count;
 }
 
-static inline lf_slot *lf_producer_slot(lf_producer *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
+static inline lf_slot *lf_shm_tx_slot(lf_shm_tx *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
 
 /* Makes the message visible. 1, or why nobody will read it. */
-static inline int32_t lf_producer_publish(lf_producer *p, lf_slot *slot, uint32_t length) {
+static inline int32_t lf_shm_tx_publish(lf_shm_tx *p, lf_slot *slot, uint32_t length) {
   uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
   atomic_store_explicit(&slot->word, word, memory_order_release);
   p->head++;
   lf_barrier_of_waker(p->fenced);
-  if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return lf_producer_wake(p);
+  if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return lf_shm_tx_wake(p);
   /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
   if (lf_pace_due(&p->pace)) {
-    if (p->dropping_count) lf_producer_retry_drops(p);
-    int32_t status = lf_producer_check_peer(p);
+    if (p->dropping_count) lf_shm_tx_retry_drops(p);
+    int32_t status = lf_shm_tx_check_peer(p);
     if (status < 0) return status;
   }
   return 1;
 }
 
-static inline int32_t lf_producer_publish_region(lf_producer *p, const lf_descriptor *descriptor) {
-  lf_slot *slot = lf_producer_slot(p);
+static inline int32_t lf_shm_tx_publish_region(lf_shm_tx *p, const lf_descriptor *descriptor) {
+  lf_slot *slot = lf_shm_tx_slot(p);
   p->bytes += descriptor->length;
   memcpy(slot->payload, descriptor, sizeof *descriptor);
-  return lf_producer_publish(p, slot, LF_LENGTH_REGION);
+  return lf_shm_tx_publish(p, slot, LF_LENGTH_REGION);
 }
 
 #endif

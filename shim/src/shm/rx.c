@@ -7,9 +7,9 @@
 #include "base/status.h"
 #include "gpu/queue.h"
 #include "host/pool.h"
-#include "shm/consumer.h"
+#include "shm/rx.h"
 
-static void release_consumer(lf_consumer *c) {
+static void release_consumer(lf_shm_rx *c) {
   lf_regions_close(&c->regions, !lf_link_peer_alive(c->link));
   free(c->ending);
   lf_segment_close(&c->segment);
@@ -19,7 +19,7 @@ static void release_consumer(lf_consumer *c) {
 
 /* The thread ended with the consumer open: the peer finds it dead, as it would a process. */
 static void abandon_consumer(void *object) {
-  lf_consumer *c = object;
+  lf_shm_rx *c = object;
   lf_link *link = lf_link_retain(c->link);
   release_consumer(c);
   lf_link_hang_up(link);
@@ -43,7 +43,7 @@ static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_cou
   return LF_OK;
 }
 
-int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
+int32_t lf_shm_rx_open(int32_t link_handle, int32_t fenced) {
   lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
   lf_message *message;
@@ -59,7 +59,7 @@ int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
   memcpy(&size, message->data, sizeof size);
   if (size < lf_ring_bytes(LF_SLOTS_MIN) || size > lf_ring_bytes(LF_SLOTS_MAX))
     return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the peer's segment has %" PRIu64 " bytes", size);
-  lf_consumer *c = calloc(1, sizeof *c);
+  lf_shm_rx *c = calloc(1, sizeof *c);
   if (!c) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a consumer of %zu bytes", sizeof *c);
   c->fenced = fenced;
   c->pace = LF_PACE_START;
@@ -71,31 +71,31 @@ int32_t lf_consumer_open(int32_t link_handle, int32_t fenced) {
   if (status == LF_OK) {
     c->ring = c->segment.address;
     c->slots = lf_ring_slots(c->ring);
-    status = lf_handle_make(LF_KIND_CONSUMER, c, abandon_consumer);
+    status = lf_handle_make(LF_KIND_RX, c, abandon_consumer);
   }
   if (status < 0) release_consumer(c);
   return status;
 }
 
-int32_t lf_consumer_corrupt(lf_consumer *c, const char *what, uint64_t got) {
+int32_t lf_shm_rx_corrupt(lf_shm_rx *c, const char *what, uint64_t got) {
   c->failed = LF_ECORRUPT_SEGMENT;
   return lf_corrupt_producer(what, got, c->position);
 }
 
-int lf_consumer_peer_alive(lf_consumer *c) {
+int lf_shm_rx_peer_alive(lf_shm_rx *c) {
   int alive = lf_link_peer_alive(c->link);
   if (!alive) lf_regions_abandon(&c->regions);
   return alive;
 }
 
-int32_t lf_consumer_failed(lf_consumer *c) {
+int32_t lf_shm_rx_failed(lf_shm_rx *c) {
   return lf_fail(c->failed, "", 0, "this channel failed before at message %" PRIu64, c->position);
 }
 
 /* ---- regions ---- */
 
-int32_t lf_consumer_use_device(int32_t handle, int32_t device_handle, const uint8_t *uuids) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_shm_rx_use_device(int32_t handle, int32_t device_handle, const uint8_t *uuids) {
+  LF_FIND_SHM_RX(c, handle);
   lf_device *device = lf_device_get(device_handle);
   if (!device) return lf_status_code();
   if (!uuids || c->regions.device)
@@ -106,7 +106,7 @@ int32_t lf_consumer_use_device(int32_t handle, int32_t device_handle, const uint
 
 /* Reads the producer's messages about regions. Even a hostile producer can't keep this going: each message adds a
  * region, of which there is a limit, or drops one that was not dropped yet. */
-int32_t lf_consumer_read_link(lf_consumer *c) {
+int32_t lf_shm_rx_read_link(lf_shm_rx *c) {
   for (;;) {
     lf_message *message;
     int32_t status = lf_link_take(c->link, &message);
@@ -119,8 +119,8 @@ int32_t lf_consumer_read_link(lf_consumer *c) {
   }
 }
 
-int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_SHM_RX(c, handle);
   lf_region *r = lf_regions_find(&c->regions, id);
   if (!r || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)r->address,
@@ -132,8 +132,8 @@ int32_t lf_consumer_region(int32_t handle, uint32_t id, lf_region_info *out) {
   return LF_OK;
 }
 
-int32_t lf_consumer_claim(int32_t handle, uint32_t id, int64_t *out) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_shm_rx_claim(int32_t handle, uint32_t id, int64_t *out) {
+  LF_FIND_SHM_RX(c, handle);
   lf_region *r = lf_regions_find(&c->regions, id);
   if (!r || !out || r->os < 0) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no OS handle of region 0x%x to claim", id);
   *out = r->os;
@@ -141,8 +141,8 @@ int32_t lf_consumer_claim(int32_t handle, uint32_t id, int64_t *out) {
   return LF_OK;
 }
 
-int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_retire(int32_t handle, uint32_t id) {
+  LF_FIND_SHM_RX(c, handle);
   lf_region *r = lf_regions_find(&c->regions, id);
   if (!r || !lf_region_may_go(r, c->position))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
@@ -153,28 +153,28 @@ int32_t lf_consumer_retire(int32_t handle, uint32_t id) {
 /* ---- giving back ---- */
 
 /* The producer may have the frame's memory again. */
-static void let_go(lf_consumer *c) {
+static void let_go(lf_shm_rx *c) {
   c->released++;
   atomic_store_explicit(&c->ring->released, c->released, memory_order_release);
-  lf_consumer_wake_peer(c);
+  lf_shm_rx_wake_peer(c);
 }
 
 /* The same for a frame of a MemoryBuffer. Only this side writes the counter: what a hostile producer stores there it
  * reads itself. */
-static void let_go_memory(lf_consumer *c, const lf_region *r) {
+static void let_go_memory(lf_shm_rx *c, const lf_region *r) {
   _Atomic uint32_t *counter = &c->ring->memory_released[r->counter];
   atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
   let_go(c);
 }
 
 /* Where this side's last work on the memory ends, or 0: it has, or its device is lost and nothing runs any more. */
-static uint64_t work_on(lf_consumer *c, const lf_gpu_memory *gpu) {
+static uint64_t work_on(lf_shm_rx *c, const lf_gpu_memory *gpu) {
   if (gpu->last_use <= c->reached) return 0;
   c->reached = lf_queue_seen(gpu->device);
   return gpu->last_use <= c->reached || gpu->device->lost ? 0 : gpu->last_use;
 }
 
-static int32_t end_later(lf_consumer *c, lf_region *r, uint64_t value) {
+static int32_t end_later(lf_shm_rx *c, lf_region *r, uint64_t value) {
   if (c->ending_count == c->ending_capacity) {
     uint32_t capacity = c->ending_capacity ? c->ending_capacity * 2 : 16;
     ending_frame *more = realloc(c->ending, capacity * sizeof *more);
@@ -187,7 +187,7 @@ static int32_t end_later(lf_consumer *c, lf_region *r, uint64_t value) {
   return LF_PENDING;
 }
 
-void lf_consumer_end_frames(lf_consumer *c) {
+void lf_shm_rx_end_frames(lf_shm_rx *c) {
   lf_device *device = c->regions.device;
   uint64_t seen = lf_queue_seen(device), now = device->lost ? UINT64_MAX : seen;
   uint32_t left = 0;
@@ -203,7 +203,7 @@ void lf_consumer_end_frames(lf_consumer *c) {
   c->ending_count = left;
 }
 
-static int32_t release_memory(lf_consumer *c, uint32_t place) {
+static int32_t release_memory(lf_shm_rx *c, uint32_t place) {
   lf_region *r = place < c->regions.capacity ? &c->regions.all[place] : NULL;
   if (!r || !r->live || r->kind == LF_REGION_POOLED || !r->outstanding)
     return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", 0x80000000u | place);
@@ -214,7 +214,7 @@ static int32_t release_memory(lf_consumer *c, uint32_t place) {
   return status;
 }
 
-static int32_t release_block(lf_consumer *c, uint32_t block) {
+static int32_t release_block(lf_shm_rx *c, uint32_t block) {
   if (block >= LF_BLOCKS_MAX || !c->block_region[block])
     return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", block + 1);
   c->regions.all[c->block_region[block] - 1].outstanding--;
@@ -226,8 +226,8 @@ static int32_t release_block(lf_consumer *c, uint32_t block) {
   return LF_OK;
 }
 
-int32_t lf_consumer_release(int32_t handle, uint32_t token) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_release(int32_t handle, uint32_t token) {
+  LF_FIND_SHM_RX(c, handle);
   if (__builtin_expect(c->released + c->ending_count >= c->position, 0))
     return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
   if (token & 0x80000000u) return release_memory(c, token & ~0x80000000u);
@@ -236,11 +236,11 @@ int32_t lf_consumer_release(int32_t handle, uint32_t token) {
   return LF_OK;
 }
 
-int32_t lf_consumer_settle(int32_t handle, int32_t all, double *value) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_shm_rx_pending(int32_t handle, int32_t all, double *value) {
+  LF_FIND_SHM_RX(c, handle);
   if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
-  if (c->regions.device) lf_consumer_peer_alive(c);
-  if (c->ending_count) lf_consumer_end_frames(c);
+  if (c->regions.device) lf_shm_rx_peer_alive(c);
+  if (c->ending_count) lf_shm_rx_end_frames(c);
   uint64_t last = 0, first = UINT64_MAX;
   for (uint32_t i = 0; i < c->ending_count; i++)
     if (c->ending[i].value < first) first = c->ending[i].value;
@@ -252,8 +252,8 @@ int32_t lf_consumer_settle(int32_t handle, int32_t all, double *value) {
   return *value > 0;
 }
 
-int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
-  LF_FIND_CONSUMER(c, handle);
+int32_t lf_rx_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_SHM_RX(c, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   memset(out, 0, sizeof *out);
   uint64_t at = c->position;
@@ -271,15 +271,15 @@ int32_t lf_consumer_stats(int32_t handle, lf_port_stats *out) {
   out->bytes = (double)c->bytes;
   out->held = (double)(c->position - c->released - c->ending_count);
   if (atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire)) out->peer = 1;
-  else if (!lf_consumer_peer_alive(c)) out->peer = 2;
+  else if (!lf_shm_rx_peer_alive(c)) out->peer = 2;
   return LF_OK;
 }
 
-int32_t lf_consumer_close(int32_t handle) {
-  lf_consumer *c = lf_handle_take(LF_KIND_CONSUMER, handle);
-  if (!c) return lf_handle_stale(LF_KIND_CONSUMER, handle);
+int32_t lf_rx_close(int32_t handle) {
+  lf_shm_rx *c = lf_handle_take(LF_KIND_RX, handle);
+  if (!c) return lf_handle_stale(LF_KIND_RX, handle);
   atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
-  lf_consumer_wake_peer(c);
+  lf_shm_rx_wake_peer(c);
   release_consumer(c);
   return LF_OK;
 }

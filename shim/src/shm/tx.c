@@ -9,14 +9,14 @@
 #include "gpu/queue.h"
 #include "host/membarrier.h"
 #include "host/pool.h"
-#include "shm/producer.h"
+#include "shm/tx.h"
 
 #define COLLECT_FIRST (64u << 10)
 
-/* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_producer_pending). */
+/* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_shm_tx_pending). */
 #define LAST_WORK_NS ((uint64_t)2000000000)
 
-static void release_producer(lf_producer *p) {
+static void release_producer(lf_shm_tx *p) {
   lf_pool_close(&p->pool);
   lf_segment_close(&p->segment);
   lf_link_release(p->link);
@@ -28,13 +28,13 @@ static void release_producer(lf_producer *p) {
 }
 
 /* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
-static void end_work(const lf_producer *p) {
+static void end_work(const lf_shm_tx *p) {
   if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
 }
 
 /* The thread ended with the producer open: the peer finds it dead, as it would a process. */
 static void abandon_producer(void *object) {
-  lf_producer *p = object;
+  lf_shm_tx *p = object;
   lf_link *link = lf_link_retain(p->link);
   end_work(p);
   release_producer(p);
@@ -42,13 +42,13 @@ static void abandon_producer(void *object) {
   lf_link_release(link);
 }
 
-int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
+int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
   lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
   if (slot_count < LF_SLOTS_MIN || slot_count > LF_SLOTS_MAX || (slot_count & (slot_count - 1)))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
-  lf_producer *p = calloc(1, sizeof *p);
+  lf_shm_tx *p = calloc(1, sizeof *p);
   lf_known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
   lf_counter *counters = calloc(LF_COUNTERS, sizeof *counters);
   if (!p || !known || !counters) {
@@ -80,21 +80,21 @@ int32_t lf_producer_open(int32_t link_handle, uint32_t slot_count, int32_t fence
     /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
     lf_os_handle_close(p->segment.os);
     p->segment.os = -1;
-    status = lf_handle_make(LF_KIND_PRODUCER, p, abandon_producer);
+    status = lf_handle_make(LF_KIND_TX, p, abandon_producer);
   }
   if (status < 0) release_producer(p);
   return status;
 }
 
 /* Takes back the blocks that the consumer released: how many, or an error. */
-static int32_t collect(lf_producer *p) {
+static int32_t collect(lf_shm_tx *p) {
   int32_t count = 0;
   for (; count < (int32_t)LF_BLOCKS_MAX; count++) {
     uint64_t word =
         atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_acquire);
     if ((uint32_t)word != lf_sequence(p->returned)) break;
     uint32_t block = (uint32_t)(word >> 32);
-    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return lf_producer_corrupt(p, "block", block);
+    if (block >= LF_BLOCKS_MAX || p->pool.blocks[block].state != LF_BLOCK_SENT) return lf_shm_tx_corrupt(p, "block", block);
     lf_pool_release(&p->pool, block);
     p->returned++;
   }
@@ -102,13 +102,13 @@ static int32_t collect(lf_producer *p) {
 }
 
 /* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
-static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint32_t *retire) {
+static int32_t take_block(lf_shm_tx *p, uint64_t length, uint32_t *block, uint32_t *retire) {
   if (!lf_pool_acquire(&p->pool, length, block)) {
     int32_t status = collect(p);
     if (status < 0) return status;
     if (!lf_pool_acquire(&p->pool, length, block)) {
       status = lf_pool_grow(&p->pool, length, retire);
-      if (status == LF_FULL) return lf_producer_full(p);
+      if (status == LF_FULL) return lf_shm_tx_full(p);
       if (status != LF_OK) return status;
       lf_pool_acquire(&p->pool, length, block);
     }
@@ -121,7 +121,7 @@ static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint
   lf_pool_region *region = &p->pool.regions[p->pool.blocks[*block].region];
   if (__builtin_expect(!region->announced, 0)) {
     lf_region_message message = {.region = region->id, .kind = LF_REGION_POOLED, .size = region->segment.size};
-    int32_t status = lf_producer_announce(p, &message, region->segment.os);
+    int32_t status = lf_shm_tx_announce(p, &message, region->segment.os);
     if (status != 1) {
       lf_pool_release(&p->pool, *block);
       return status;
@@ -133,7 +133,7 @@ static int32_t take_block(lf_producer *p, uint64_t length, uint32_t *block, uint
   return 1;
 }
 
-static int32_t publish_block(lf_producer *p, uint32_t block, uint64_t length, int staged) {
+static int32_t publish_block(lf_shm_tx *p, uint32_t block, uint64_t length, int staged) {
   lf_block *b = &p->pool.blocks[block];
   b->state = LF_BLOCK_SENT;
   lf_descriptor descriptor = {.region = p->pool.regions[b->region].id,
@@ -141,16 +141,16 @@ static int32_t publish_block(lf_producer *p, uint32_t block, uint64_t length, in
                               .offset = b->offset,
                               .length = length,
                               .staged = staged != 0};
-  int32_t status = lf_producer_publish_region(p, &descriptor);
+  int32_t status = lf_shm_tx_publish_region(p, &descriptor);
   /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
    * An error stays in p->failed. */
   if (status == 1 && lf_pool_empty(&p->pool, b)) collect(p);
   return status;
 }
 
-static int32_t send_block(lf_producer *p, const void *data, uint64_t length) {
-  if (!lf_producer_has_room(p)) {
-    int32_t status = lf_producer_make_room(p);
+static int32_t send_block(lf_shm_tx *p, const void *data, uint64_t length) {
+  if (!lf_shm_tx_has_capacity(p)) {
+    int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
   /* A copy this long is faster into a block that was used a moment ago than into one that left the cache. */
@@ -166,29 +166,29 @@ static int32_t send_block(lf_producer *p, const void *data, uint64_t length) {
   return publish_block(p, block, length, 0);
 }
 
-int32_t lf_producer_send(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_send(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_SHM_TX(p, handle);
   if (__builtin_expect(!data && length, 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
   if (length > LF_INLINE_MAX) return send_block(p, data, length);
-  if (__builtin_expect(!lf_producer_has_room(p), 0)) {
-    int32_t status = lf_producer_make_room(p);
+  if (__builtin_expect(!lf_shm_tx_has_capacity(p), 0)) {
+    int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
-  lf_slot *slot = lf_producer_slot(p);
+  lf_slot *slot = lf_shm_tx_slot(p);
   lf_copy_inline(slot->payload, data, length);
   p->bytes += length;
-  return lf_producer_publish(p, slot, length);
+  return lf_shm_tx_publish(p, slot, length);
 }
 
 /* ---- loans ---- */
 
-int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_loan(int32_t handle, double length, lf_loan *out) {
+  LF_FIND_SHM_TX(p, handle);
   if (!out || !(length >= 1 && length <= 4294967296.0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
-  if (!lf_producer_has_room(p)) {
-    int32_t status = lf_producer_make_room(p);
+  if (!lf_shm_tx_has_capacity(p)) {
+    int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
   uint32_t block, retire = 0;
@@ -205,36 +205,36 @@ int32_t lf_producer_loan(int32_t handle, double length, lf_loan *out) {
   return 1;
 }
 
-static lf_block *loaned(lf_producer *p, uint32_t block) {
+static lf_block *loaned(lf_shm_tx *p, uint32_t block) {
   if (block < LF_BLOCKS_MAX && p->pool.blocks[block].state == LF_BLOCK_LOANED) return &p->pool.blocks[block];
   lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
   return NULL;
 }
 
-int32_t lf_producer_commit(int32_t handle, uint32_t block, double length, int32_t staged) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_commit(int32_t handle, uint32_t block, double length, int32_t staged) {
+  LF_FIND_SHM_TX(p, handle);
   lf_block *b = loaned(p, block);
   if (!b) return LF_ECLOSED;
   lf_pool_region *region = &p->pool.regions[b->region];
   if (!(length >= 0 && length <= (double)region->block_bytes))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, region->block_bytes);
-  if (p->failed) return lf_producer_failed(p);
+  if (p->failed) return lf_shm_tx_failed(p);
   p->reserved--;
   return publish_block(p, block, (uint64_t)length, staged);
 }
 
-int32_t lf_producer_abort(int32_t handle, uint32_t block) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_abort(int32_t handle, uint32_t block) {
+  LF_FIND_SHM_TX(p, handle);
   if (!loaned(p, block)) return LF_ECLOSED;
   p->reserved--;
   lf_pool_release(&p->pool, block);
   return LF_OK;
 }
 
-int32_t lf_producer_reserve(int32_t handle) {
-  LF_FIND_PRODUCER(p, handle);
-  if (!lf_producer_has_room(p)) {
-    int32_t status = lf_producer_make_room(p);
+int32_t lf_tx_reserve(int32_t handle) {
+  LF_FIND_SHM_TX(p, handle);
+  if (!lf_shm_tx_has_capacity(p)) {
+    int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
   p->reserved++;
@@ -242,43 +242,43 @@ int32_t lf_producer_reserve(int32_t handle) {
   return 1;
 }
 
-static int32_t unreserve(lf_producer *p) {
+static int32_t unreserve(lf_shm_tx *p) {
   if (!p->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
   p->reserved--;
   p->reserved_inline--;
   return LF_OK;
 }
 
-int32_t lf_producer_commit_inline(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_commit_inline(int32_t handle, const void *data, uint32_t length) {
+  LF_FIND_SHM_TX(p, handle);
   if (length > LF_INLINE_MAX || (!data && length))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
   int32_t status = unreserve(p);
   if (status < 0) return status;
-  if (p->failed) return lf_producer_failed(p);
-  lf_slot *slot = lf_producer_slot(p);
+  if (p->failed) return lf_shm_tx_failed(p);
+  lf_slot *slot = lf_shm_tx_slot(p);
   lf_copy_inline(slot->payload, data, length);
   p->bytes += length;
-  return lf_producer_publish(p, slot, length);
+  return lf_shm_tx_publish(p, slot, length);
 }
 
-int32_t lf_producer_abort_inline(int32_t handle) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_abort_inline(int32_t handle) {
+  LF_FIND_SHM_TX(p, handle);
   return unreserve(p);
 }
 
 /* ---- regions ---- */
 
-int32_t lf_producer_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_region(int32_t handle, uint32_t id, lf_region_info *out) {
+  LF_FIND_SHM_TX(p, handle);
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   if (!region || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
   return LF_OK;
 }
 
-int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_retirable(int32_t handle, uint32_t *out) {
+  LF_FIND_SHM_TX(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) {
     lf_pool_region *region = &p->pool.regions[i];
@@ -289,18 +289,18 @@ int32_t lf_producer_retirable(int32_t handle, uint32_t *out) {
   return LF_EMPTY;
 }
 
-int32_t lf_producer_retire(int32_t handle, uint32_t id) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_retire(int32_t handle, uint32_t id) {
+  LF_FIND_SHM_TX(p, handle);
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   int announced = region && region->announced;
   int32_t status = lf_pool_retire(&p->pool, id);
   if (status < 0 || !announced) return status;
   region->announced = 1; /* its number stays taken until the peer was told */
-  return lf_producer_drop(p, id);
+  return lf_shm_tx_drop(p, id);
 }
 
-int32_t lf_producer_trim(int32_t handle) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_trim(int32_t handle) {
+  LF_FIND_SHM_TX(p, handle);
   if (p->failed) return 0;
   int32_t collected = collect(p);
   if (collected < 0) return collected;
@@ -310,37 +310,37 @@ int32_t lf_producer_trim(int32_t handle) {
 
 /* ---- waiting ---- */
 
-int32_t lf_producer_arm(int32_t handle, int32_t until_released) {
-  LF_FIND_PRODUCER(p, handle);
-  if (p->failed) return lf_producer_failed(p);
-  if (p->dropping_count) lf_producer_retry_drops(p);
+int32_t lf_tx_arm(int32_t handle, int32_t until_released) {
+  LF_FIND_SHM_TX(p, handle);
+  if (p->failed) return lf_shm_tx_failed(p);
+  if (p->dropping_count) lf_shm_tx_retry_drops(p);
   atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(p->fenced);
-  int32_t peer = lf_producer_check_peer(p);
+  int32_t peer = lf_shm_tx_check_peer(p);
   if (until_released) {
     uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
-    if (released > p->head || released < p->released) return lf_producer_corrupt(p, "count of released frames", released);
+    if (released > p->head || released < p->released) return lf_shm_tx_corrupt(p, "count of released frames", released);
     p->released = released;
     if (released == p->head) return 1;
     return peer < 0 ? peer : 0;
   }
   if (peer < 0) return peer;
-  int32_t moved = lf_producer_read_taken(p);
+  int32_t moved = lf_shm_tx_read_taken(p);
   if (moved < 0) return moved;
   int32_t collected = collect(p);
   if (collected < 0) return collected;
   return moved || collected;
 }
 
-int32_t lf_producer_look(int32_t handle) {
-  LF_FIND_PRODUCER(p, handle);
-  return p->failed ? lf_producer_failed(p) : lf_producer_check_peer(p);
+int32_t lf_shm_tx_peer_status(int32_t handle) {
+  LF_FIND_SHM_TX(p, handle);
+  return p->failed ? lf_shm_tx_failed(p) : lf_shm_tx_check_peer(p);
 }
 
-int32_t lf_producer_moved(int32_t handle, int32_t until_released, int32_t spins) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_shm_tx_poll(int32_t handle, int32_t until_released, int32_t spins) {
+  LF_FIND_SHM_TX(p, handle);
   if (p->failed) return 1;
-  int full = !lf_producer_has_room(p);
+  int full = !lf_shm_tx_has_capacity(p);
   for (int32_t i = 0; i < spins; i++) {
     if (until_released) {
       if (atomic_load_explicit(&p->ring->released, memory_order_relaxed) == p->head) return 1;
@@ -355,8 +355,8 @@ int32_t lf_producer_moved(int32_t handle, int32_t until_released, int32_t spins)
   return atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed) != 0;
 }
 
-int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
-  LF_FIND_PRODUCER(p, handle);
+int32_t lf_tx_stats(int32_t handle, lf_port_stats *out) {
+  LF_FIND_SHM_TX(p, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
   memset(out, 0, sizeof *out);
@@ -368,17 +368,17 @@ int32_t lf_producer_stats(int32_t handle, lf_port_stats *out) {
   out->bytes = (double)p->bytes;
   uint64_t taken = atomic_load_explicit(&p->ring->taken, memory_order_acquire);
   if (taken <= p->head && released <= taken) out->held = (double)(taken - released);
-  int32_t peer = lf_producer_check_peer(p);
+  int32_t peer = lf_shm_tx_check_peer(p);
   out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
   return LF_OK;
 }
 
-int32_t lf_producer_close(int32_t handle) {
-  lf_producer *p = lf_handle_take(LF_KIND_PRODUCER, handle);
-  if (!p) return lf_handle_stale(LF_KIND_PRODUCER, handle);
+int32_t lf_tx_close(int32_t handle) {
+  lf_shm_tx *p = lf_handle_take(LF_KIND_TX, handle);
+  if (!p) return lf_handle_stale(LF_KIND_TX, handle);
   end_work(p);
   atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
-  lf_producer_wake_peer(p);
+  lf_shm_tx_wake_peer(p);
   release_producer(p);
   return LF_OK;
 }
