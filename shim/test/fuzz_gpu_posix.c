@@ -1,7 +1,7 @@
 /* A hostile producer's announcements of GPU memory: each message and frame gives valid memory, or an error. */
 #include "fuzz_posix.h"
 #include "queues.h"
-#include "shm/consumer.h"
+#include "shm/rx.h"
 
 #define SIZE 5000
 
@@ -11,9 +11,9 @@ static lf_semaphore *timeline;
 
 /* Sometimes the consumer waits for a timeline that never advances. */
 static void use_gpu(channel *c, test_random *r) {
-  CHECK_EQ(lf_producer_use_device(c->producer, device, 0), LF_OK);
-  CHECK_EQ(lf_consumer_use_device(c->consumer, device, uuids), LF_OK);
-  lf_consumer *consumer = lf_handle_get(LF_KIND_CONSUMER, c->consumer);
+  CHECK_EQ(lf_shm_tx_use_device(c->producer, device, 0), LF_OK);
+  CHECK_EQ(lf_shm_rx_use_device(c->consumer, device, uuids), LF_OK);
+  lf_shm_rx *consumer = lf_handle_get(LF_KIND_RX, c->consumer);
   if (test_below(r, 2)) consumer->regions.timeline = lf_semaphore_retain(timeline);
 }
 
@@ -50,7 +50,7 @@ static void announce(channel *c, test_random *r) {
   }
   CHECK(lf_link_put(c->to_consumer, kind, &m, length, os) > 0);
   if (os >= 0) CHECK_EQ(lf_os_handle_close(os), LF_OK);
-  consumer_status(c, lf_consumer_arm(c->consumer));
+  consumer_status(c, lf_rx_arm(c->consumer));
 }
 
 /* The GPU reads the frames' memory. Work that waits for the timeline is not submitted, as the timeline never
@@ -58,7 +58,7 @@ static void announce(channel *c, test_random *r) {
 static void poll_frame(channel *c, test_random *r) {
   lf_region_message known = some_region(c, r);
   lf_region_info info;
-  if (lf_consumer_region(c->consumer, known.region, &info) != LF_OK || info.kind != LF_REGION_GPU) return;
+  if (lf_rx_region(c->consumer, known.region, &info) != LF_OK || info.kind != LF_REGION_GPU) return;
   lf_gpu_memory *memory = lf_memory_gpu(info.memory);
   CHECK(memory != NULL && memory->size == (uint64_t)info.size);
   if (memory->peer) return;
@@ -78,10 +78,10 @@ static void gpu_messages(test_random *r) {
   for (int i = 0; i < 120; i++) {
     step(&c, r);
     if (test_below(r, 3) == 0) {
-      int32_t result = lf_producer_send_memory(c.producer, some_memory(r));
+      int32_t result = lf_shm_tx_send_memory(c.producer, some_memory(r));
       CHECK(result == LF_PENDING || sent(&c, result) == result);
     }
-    if (test_below(r, 8) == 0) CHECK_EQ(lf_producer_forget_memory(c.producer, some_memory(r)), LF_OK);
+    if (test_below(r, 8) == 0) CHECK_EQ(lf_shm_tx_forget_memory(c.producer, some_memory(r)), LF_OK);
     pass_on(&c);
     if (i >= quiet && test_below(r, 4) == 0 && !c.consumer_failed) announce(&c, r);
     if (i >= quiet && test_below(r, 8) == 0) forge_message(&c, r);

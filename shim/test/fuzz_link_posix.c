@@ -107,7 +107,7 @@ static int wrong_descriptor(test_random *r) { return descriptors[1 + test_below(
 
 /* Reads the link, as every call does that may sleep. */
 static int32_t read_messages(channel *c) {
-  int32_t result = lf_consumer_arm(c->consumer);
+  int32_t result = lf_rx_arm(c->consumer);
   consumer_status(c, result);
   return result;
 }
@@ -133,7 +133,7 @@ static int hostile_message(channel *c, test_random *r) {
       .region = ++next_region, .kind = (uint32_t)test_below(r, 2), .size = 1 + test_below(r, GOOD_BYTES)};
   lf_region_message known = some_region(c, r);
   lf_region_info info;
-  int live = lf_consumer_region(c->consumer, known.region, &info) == LF_OK;
+  int live = lf_rx_region(c->consumer, known.region, &info) == LF_OK;
   wire_message m = region_message(add);
   int fd = descriptors[0];
   verdict is = INVALID;
@@ -182,7 +182,7 @@ static int hostile_message(channel *c, test_random *r) {
   if (is == INVALID) CHECK(c->consumer_failed);
   if (is != VALID) return m.head.length == body + extra;
   remember(c, &add);
-  CHECK_EQ(lf_consumer_region(c->consumer, add.region, &info), LF_OK);
+  CHECK_EQ(lf_rx_region(c->consumer, add.region, &info), LF_OK);
   CHECK(info.size == (double)add.size && info.kind == add.kind && (info.memory != 0) == (add.kind == LF_REGION_HOST));
   seen.opened++;
   return 1;
@@ -220,10 +220,10 @@ static void split_anywhere(test_random *r) {
     m.body.region.kind = at & 1;
     write_raw(&c, &m, at, descriptors[0]);
     CHECK_OK(read_messages(&c));
-    CHECK_EQ(lf_consumer_region(c.consumer, (uint32_t)at, &info), LF_EINVALID_ARGUMENT);
+    CHECK_EQ(lf_rx_region(c.consumer, (uint32_t)at, &info), LF_EINVALID_ARGUMENT);
     write_raw(&c, (char *)&m + at, size - at, -1);
     CHECK_OK(read_messages(&c));
-    CHECK_EQ(lf_consumer_region(c.consumer, (uint32_t)at, &info), LF_OK);
+    CHECK_EQ(lf_rx_region(c.consumer, (uint32_t)at, &info), LF_OK);
   }
   write_raw(&c, &m, test_below(r, size) + 1, descriptors[0]); /* and then the peer is gone */
   close_channel(&c, r);
@@ -242,15 +242,15 @@ static void split_messages(void) {
 
 static void works(channel *c) {
   lf_frame frame;
-  CHECK_EQ(lf_producer_send(c->producer, any_bytes, 100), 1);
-  CHECK_EQ(lf_producer_send(c->producer, any_bytes, 1000), 1);
+  CHECK_EQ(lf_tx_send(c->producer, any_bytes, 100), 1);
+  CHECK_EQ(lf_tx_send(c->producer, any_bytes, 1000), 1);
   pass_on(c);
   for (int i = 0; i < 2; i++) {
     size_t length;
-    int32_t result = lf_consumer_receive(c->consumer, &frame);
+    int32_t result = lf_rx_receive(c->consumer, &frame);
     const void *at = test_payload(c->consumer, &frame, result, &length);
     CHECK(length == (i ? 1000 : 100) && memcmp(at, any_bytes, length) == 0);
-    CHECK_EQ(lf_consumer_release(c->consumer, test_token(&frame, result)), LF_OK);
+    CHECK_EQ(lf_rx_release(c->consumer, test_token(&frame, result)), LF_OK);
   }
 }
 
@@ -279,7 +279,7 @@ static void segment_head(test_random *r) {
   }
   int changed = fd != message->os || memcmp(&m, &wanted, sizeof m) != 0 || memcmp(head, &right, sizeof right) != 0;
   write_raw(&c, &m, sizeof m.head + (m.head.length <= sizeof m.body ? m.head.length : sizeof m.body), fd);
-  int32_t result = lf_consumer_open(c.consumer_link, 1);
+  int32_t result = lf_shm_rx_open(c.consumer_link, 1);
   if (!changed) {
     c.consumer = CHECK_OK(result);
     works(&c);

@@ -77,14 +77,14 @@ static int32_t arm_after(int until_released, uint64_t taken, uint64_t released) 
   test_random r = {1};
   channel c;
   open_channel(&c, &r);
-  for (int i = 0; i < 2; i++) CHECK_EQ(lf_producer_send(c.producer, any_bytes, 1), 1);
+  for (int i = 0; i < 2; i++) CHECK_EQ(lf_tx_send(c.producer, any_bytes, 1), 1);
   poke((void *)&c.ring->taken, 1);
   poke((void *)&c.ring->released, 1);
-  for (int until = 0; until < 2; until++) CHECK_OK(lf_producer_arm(c.producer, until));
+  for (int until = 0; until < 2; until++) CHECK_OK(lf_tx_arm(c.producer, until));
   poke((void *)&c.ring->taken, taken);
   poke((void *)&c.ring->released, released);
-  int32_t result = producer_status(&c, lf_producer_arm(c.producer, until_released));
-  CHECK(result >= 0 || lf_producer_send(c.producer, any_bytes, 1) == result);
+  int32_t result = producer_status(&c, lf_tx_arm(c.producer, until_released));
+  CHECK(result >= 0 || lf_tx_send(c.producer, any_bytes, 1) == result);
   close_channel(&c, &r);
   return result;
 }

@@ -200,7 +200,7 @@ static inline lf_message *open_producer(channel *c, test_random *r, int fenced) 
   connect_links(&c->from_producer, &unused, &c->producer_link);
   connect_links(&c->to_consumer, &c->socket, &c->consumer_link);
   c->slots = 2u << test_below(r, 4);
-  c->producer = CHECK_OK(lf_producer_open(c->producer_link, c->slots, fenced));
+  c->producer = CHECK_OK(lf_shm_tx_open(c->producer_link, c->slots, fenced));
   CHECK_EQ(lf_link_take(c->from_producer, &message), 1);
   CHECK_EQ(lf_segment_attach(message->os, lf_ring_bytes(c->slots), &c->segment), LF_OK);
   c->ring = c->segment.address;
@@ -211,7 +211,7 @@ static inline void open_channel(channel *c, test_random *r) {
   int fenced = !lf_membarrier_viable() || test_below(r, 2);
   const lf_message *message = open_producer(c, r, fenced);
   CHECK_EQ(lf_link_put(c->to_consumer, message->kind, message->data, message->length, message->os), 1);
-  c->consumer = CHECK_OK(lf_consumer_open(c->consumer_link, fenced));
+  c->consumer = CHECK_OK(lf_shm_rx_open(c->consumer_link, fenced));
   CHECK(c->consumer != LF_EMPTY);
 }
 
@@ -251,19 +251,19 @@ static inline int32_t producer_status(channel *c, int32_t status) {
 /* As an ArrayBuffer does that could not be detached. */
 static inline void hold(channel *c, uint32_t region) {
   lf_region_info info;
-  if (lf_consumer_region(c->consumer, region, &info) != LF_OK || !info.address || c->held_memory == KNOWN_MAX) return;
+  if (lf_rx_region(c->consumer, region, &info) != LF_OK || !info.address || c->held_memory == KNOWN_MAX) return;
   c->memory_held[c->held_memory] = (void *)(uintptr_t)info.address;
   CHECK_EQ(lf_backing_retain(c->memory_held[c->held_memory++], NULL), LF_OK);
 }
 
 static inline void release_one(channel *c, test_random *r) {
   if (c->held_count == 0) {
-    CHECK_EQ(lf_consumer_release(c->consumer, (uint32_t)odd_value(r, 0)), LF_ECLOSED);
+    CHECK_EQ(lf_rx_release(c->consumer, (uint32_t)odd_value(r, 0)), LF_ECLOSED);
     return;
   }
   held_frame *frame = &c->held[test_below(r, c->held_count)];
   if (frame->at) read_bytes(frame->at, frame->length); /* whatever was dropped meanwhile, this is still mapped */
-  int32_t result = lf_consumer_release(c->consumer, frame->token);
+  int32_t result = lf_rx_release(c->consumer, frame->token);
   CHECK(result == LF_OK || result == LF_PENDING);
   *frame = c->held[--c->held_count];
 }
@@ -273,8 +273,8 @@ static inline void received(channel *c, test_random *r, const lf_frame *frame, i
     consumer_status(c, result);
   } else if (result == LF_RETIRE) {
     if (test_below(r, 4) == 0) hold(c, frame->region);
-    CHECK_EQ(lf_consumer_retire(c->consumer, frame->region), LF_OK);
-    CHECK_EQ(lf_consumer_retire(c->consumer, frame->region), LF_EINVALID_ARGUMENT);
+    CHECK_EQ(lf_rx_retire(c->consumer, frame->region), LF_OK);
+    CHECK_EQ(lf_rx_retire(c->consumer, frame->region), LF_EINVALID_ARGUMENT);
     seen.retired++;
   } else if (result != LF_EMPTY && result != LF_TIMEOUT) {
     size_t length;
@@ -296,21 +296,21 @@ static inline void consume(channel *c, test_random *r) {
   if (c->held_count == HELD_MAX) release_one(c, r);
   switch (test_below(r, 16)) {
     case 0:
-      result = lf_consumer_arm(c->consumer);
+      result = lf_rx_arm(c->consumer);
       CHECK(result <= 1);
       consumer_status(c, result);
       break;
     case 1:
-      CHECK_EQ(lf_consumer_stats(c->consumer, &stats), LF_OK);
+      CHECK_EQ(lf_rx_stats(c->consumer, &stats), LF_OK);
       CHECK(stats.queued >= 0 && stats.queued <= c->slots && stats.peer >= 0 && stats.peer <= 2);
       break;
     case 2:
-      result = lf_consumer_retire(c->consumer, region);
+      result = lf_rx_retire(c->consumer, region);
       CHECK(result == LF_OK || result == LF_EINVALID_ARGUMENT);
       break;
     case 3: hold(c, region); break;
     case 4:
-      result = lf_consumer_receive_wait(c->consumer, test_below(r, 2) ? 0.02 : 0, test_below(r, 2) ? 10 : 0, &frame);
+      result = lf_rx_receive_wait(c->consumer, test_below(r, 2) ? 0.02 : 0, test_below(r, 2) ? 10 : 0, &frame);
       received(c, r, &frame, result);
       break;
     case 5:
@@ -319,7 +319,7 @@ static inline void consume(channel *c, test_random *r) {
     case 8:
     case 9: release_one(c, r); break;
     default:
-      result = lf_consumer_receive(c->consumer, &frame);
+      result = lf_rx_receive(c->consumer, &frame);
       received(c, r, &frame, result);
   }
 }
@@ -332,17 +332,17 @@ static inline int32_t sent(channel *c, int32_t result) {
 static inline void use_loan(channel *c, test_random *r) {
   if (c->loan_length == 0) {
     double length = (double)(1 + test_below(r, 3000));
-    if (sent(c, lf_producer_loan(c->producer, length, &c->loan)) == 1) c->loan_length = length;
+    if (sent(c, lf_tx_loan(c->producer, length, &c->loan)) == 1) c->loan_length = length;
     return;
   }
   lf_region_info info;
-  CHECK_EQ(lf_producer_region(c->producer, c->loan.region, &info), LF_OK);
+  CHECK_EQ(lf_tx_region(c->producer, c->loan.region, &info), LF_OK);
   CHECK(c->loan.offset >= 0 && c->loan.offset + c->loan_length <= info.size);
   memset((char *)(uintptr_t)info.address + (size_t)c->loan.offset, 1, (size_t)c->loan_length);
   if (test_below(r, 4) == 0) {
-    CHECK_EQ(lf_producer_abort(c->producer, c->loan.block), LF_OK);
-  } else if (sent(c, lf_producer_commit(c->producer, c->loan.block, c->loan_length, (int32_t)test_below(r, 2))) < 0) {
-    int32_t result = lf_producer_abort(c->producer, c->loan.block); /* it may have gone all the same */
+    CHECK_EQ(lf_tx_abort(c->producer, c->loan.block), LF_OK);
+  } else if (sent(c, lf_tx_commit(c->producer, c->loan.block, c->loan_length, (int32_t)test_below(r, 2))) < 0) {
+    int32_t result = lf_tx_abort(c->producer, c->loan.block); /* it may have gone all the same */
     CHECK(result == LF_OK || result == LF_ECLOSED);
   }
   c->loan_length = 0;
@@ -350,11 +350,11 @@ static inline void use_loan(channel *c, test_random *r) {
 
 static inline void use_reserved(channel *c, test_random *r) {
   if (!c->reserved) {
-    c->reserved = sent(c, lf_producer_reserve(c->producer)) == 1;
+    c->reserved = sent(c, lf_tx_reserve(c->producer)) == 1;
     return;
   }
-  if (test_below(r, 4) == 0) CHECK_EQ(lf_producer_abort_inline(c->producer), LF_OK);
-  else sent(c, lf_producer_commit_inline(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
+  if (test_below(r, 4) == 0) CHECK_EQ(lf_tx_abort_inline(c->producer), LF_OK);
+  else sent(c, lf_tx_commit_inline(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
   c->reserved = 0;
 }
 
@@ -364,37 +364,37 @@ static inline void produce(channel *c, test_random *r) {
   uint32_t region;
   switch (test_below(r, 16)) {
     case 0:
-      result = lf_producer_arm(c->producer, (int32_t)test_below(r, 2));
+      result = lf_tx_arm(c->producer, (int32_t)test_below(r, 2));
       CHECK(result < 0 || c->producer_failed || (result >= 0 && result < LF_VALUE));
       producer_status(c, result);
       break;
     case 1:
-      CHECK_EQ(lf_producer_stats(c->producer, &stats), LF_OK);
+      CHECK_EQ(lf_tx_stats(c->producer, &stats), LF_OK);
       CHECK(stats.queued >= 0 && stats.peer >= 0 && stats.peer <= 1);
       break;
     case 2:
-      if (lf_producer_retirable(c->producer, &region) == 1) CHECK_EQ(lf_producer_retire(c->producer, region), LF_OK);
+      if (lf_tx_retirable(c->producer, &region) == 1) CHECK_EQ(lf_tx_retire(c->producer, region), LF_OK);
       break;
     case 3:
       if (test_below(r, 2)) {
-        CHECK_EQ(lf_producer_forget_memory(c->producer, memory), LF_OK);
+        CHECK_EQ(lf_shm_tx_forget_memory(c->producer, memory), LF_OK);
         break;
       }
-      result = lf_producer_unreleased(c->producer, memory);
+      result = lf_shm_tx_unreleased(c->producer, memory);
       CHECK(result <= 160); /* no more than there are steps */
       if (!c->producer_failed) producer_status(c, result);
       else CHECK_EQ(result, 0); /* nothing counts any more */
       break;
     case 4:
-    case 5: sent(c, lf_producer_send_memory(c->producer, memory)); break;
+    case 5: sent(c, lf_shm_tx_send_memory(c->producer, memory)); break;
     case 6:
     case 7: use_loan(c, r); break;
     case 8:
     case 9: use_reserved(c, r); break;
     case 10:
     case 11:
-    case 12: sent(c, lf_producer_send(c->producer, any_bytes, LF_INLINE_MAX + 1 + (uint32_t)test_below(r, 4000))); break;
-    default: sent(c, lf_producer_send(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
+    case 12: sent(c, lf_tx_send(c->producer, any_bytes, LF_INLINE_MAX + 1 + (uint32_t)test_below(r, 4000))); break;
+    default: sent(c, lf_tx_send(c->producer, any_bytes, (uint32_t)test_below(r, LF_INLINE_MAX + 1)));
   }
 }
 
@@ -409,7 +409,7 @@ static inline void close_channel(channel *c, test_random *r) {
   lf_link_release(c->from_producer);
   lf_link_release(c->to_consumer);
   int32_t armed = LF_OK;
-  for (uint32_t i = 0; i < 4096 && armed >= 0; i++) armed = lf_producer_arm(c->producer, 0);
+  for (uint32_t i = 0; i < 4096 && armed >= 0; i++) armed = lf_tx_arm(c->producer, 0);
   CHECK(armed < 0);
   if (c->consumer) {
     int32_t result = LF_EMPTY;
@@ -417,14 +417,14 @@ static inline void close_channel(channel *c, test_random *r) {
     /* The death is polled for every 1,024th time. Before that come the messages of a full ring, and dropped regions. */
     for (uint32_t i = 0; i < 4096 && result >= 0; i++) {
       if (c->held_count == HELD_MAX) release_one(c, r);
-      result = lf_consumer_receive(c->consumer, &frame);
+      result = lf_rx_receive(c->consumer, &frame);
       received(c, r, &frame, result);
     }
     CHECK(result < 0);
     while (c->held_count) release_one(c, r);
-    CHECK_EQ(lf_consumer_close(c->consumer), LF_OK);
+    CHECK_EQ(lf_rx_close(c->consumer), LF_OK);
   }
-  CHECK_EQ(lf_producer_close(c->producer), LF_OK);
+  CHECK_EQ(lf_tx_close(c->producer), LF_OK);
   CHECK_EQ(lf_link_close(c->producer_link), LF_OK);
   CHECK_EQ(lf_link_close(c->consumer_link), LF_OK);
   lf_segment_close(&c->segment);

@@ -34,19 +34,19 @@ static void stale_handles(void) {
 }
 
 static void forged_handles(void) {
-  int32_t handle = CHECK_OK(lf_handle_make(LF_KIND_PRODUCER, &first, destroy));
+  int32_t handle = CHECK_OK(lf_handle_make(LF_KIND_TX, &first, destroy));
   for (int bit = 0; bit < 32; bit++) {
     int32_t forged = (int32_t)((uint32_t)handle ^ 1u << bit);
-    CHECK(lf_handle_get(LF_KIND_PRODUCER, forged) == NULL);
-    CHECK(lf_handle_take(LF_KIND_PRODUCER, forged) == NULL);
+    CHECK(lf_handle_get(LF_KIND_TX, forged) == NULL);
+    CHECK(lf_handle_take(LF_KIND_TX, forged) == NULL);
   }
   static const int32_t never[] = {0, -1, 1 << 16, 0xffff, INT32_MIN, INT32_MAX, LF_FULL, LF_EMPTY};
   for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
     if (never[i] == handle) continue;
-    CHECK(lf_handle_get(LF_KIND_PRODUCER, never[i]) == NULL);
-    CHECK(lf_handle_take(LF_KIND_PRODUCER, never[i]) == NULL);
+    CHECK(lf_handle_get(LF_KIND_TX, never[i]) == NULL);
+    CHECK(lf_handle_take(LF_KIND_TX, never[i]) == NULL);
   }
-  CHECK(lf_handle_take(LF_KIND_PRODUCER, handle) == &first);
+  CHECK(lf_handle_take(LF_KIND_TX, handle) == &first);
 }
 
 static void wrong_kind(void) {
@@ -99,36 +99,36 @@ static void abi_refuses_forged_handles(void) {
   CHECK_EQ(lf_link_peer_pid(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_alive(bad), LF_ECLOSED);
   CHECK_EQ(lf_link_close(bad), LF_ECLOSED);
-  CHECK_EQ(lf_producer_open(bad, 64, 1), LF_ECLOSED);
-  CHECK_EQ(lf_producer_use_device(bad, 1, 0), LF_ECLOSED);
-  CHECK_EQ(lf_producer_pending(bad, &value), LF_ECLOSED);
-  CHECK_EQ(lf_producer_send(bad, bytes, 1), LF_ECLOSED);
-  CHECK_EQ(lf_producer_send_memory(bad, 1), LF_ECLOSED);
-  CHECK_EQ(lf_producer_forget_memory(bad, 1), LF_ECLOSED);
-  CHECK_EQ(lf_producer_loan(bad, 1, &loan), LF_ECLOSED);
-  CHECK_EQ(lf_producer_commit(bad, 0, 1, 0), LF_ECLOSED);
-  CHECK_EQ(lf_producer_abort(bad, 0), LF_ECLOSED);
-  CHECK_EQ(lf_producer_reserve(bad), LF_ECLOSED);
-  CHECK_EQ(lf_producer_commit_inline(bad, bytes, 1), LF_ECLOSED);
-  CHECK_EQ(lf_producer_abort_inline(bad), LF_ECLOSED);
-  CHECK_EQ(lf_producer_region(bad, 0, &region), LF_ECLOSED);
-  CHECK_EQ(lf_producer_retirable(bad, &id), LF_ECLOSED);
-  CHECK_EQ(lf_producer_retire(bad, 0), LF_ECLOSED);
-  CHECK_EQ(lf_producer_arm(bad, 0), LF_ECLOSED);
-  CHECK_EQ(lf_producer_stats(bad, &stats), LF_ECLOSED);
-  CHECK_EQ(lf_producer_close(bad), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_open(bad, 1), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_use_device(bad, 1, NULL), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_settle(bad, 0, &value), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_claim(bad, 0, &os), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_receive(bad, &frame), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_receive_wait(bad, 1, 1, &frame), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_release(bad, 0), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_region(bad, 0, &region), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_retire(bad, 0), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_arm(bad), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_stats(bad, &stats), LF_ECLOSED);
-  CHECK_EQ(lf_consumer_close(bad), LF_ECLOSED);
+  CHECK_EQ(lf_shm_tx_open(bad, 64, 1), LF_ECLOSED);
+  CHECK_EQ(lf_shm_tx_use_device(bad, 1, 0), LF_ECLOSED);
+  CHECK_EQ(lf_shm_tx_pending(bad, &value), LF_ECLOSED);
+  CHECK_EQ(lf_tx_send(bad, bytes, 1), LF_ECLOSED);
+  CHECK_EQ(lf_shm_tx_send_memory(bad, 1), LF_ECLOSED);
+  CHECK_EQ(lf_shm_tx_forget_memory(bad, 1), LF_ECLOSED);
+  CHECK_EQ(lf_tx_loan(bad, 1, &loan), LF_ECLOSED);
+  CHECK_EQ(lf_tx_commit(bad, 0, 1, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_abort(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_reserve(bad), LF_ECLOSED);
+  CHECK_EQ(lf_tx_commit_inline(bad, bytes, 1), LF_ECLOSED);
+  CHECK_EQ(lf_tx_abort_inline(bad), LF_ECLOSED);
+  CHECK_EQ(lf_tx_region(bad, 0, &region), LF_ECLOSED);
+  CHECK_EQ(lf_tx_retirable(bad, &id), LF_ECLOSED);
+  CHECK_EQ(lf_tx_retire(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_arm(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_stats(bad, &stats), LF_ECLOSED);
+  CHECK_EQ(lf_tx_close(bad), LF_ECLOSED);
+  CHECK_EQ(lf_shm_rx_open(bad, 1), LF_ECLOSED);
+  CHECK_EQ(lf_shm_rx_use_device(bad, 1, NULL), LF_ECLOSED);
+  CHECK_EQ(lf_shm_rx_pending(bad, 0, &value), LF_ECLOSED);
+  CHECK_EQ(lf_shm_rx_claim(bad, 0, &os), LF_ECLOSED);
+  CHECK_EQ(lf_rx_receive(bad, &frame), LF_ECLOSED);
+  CHECK_EQ(lf_rx_receive_wait(bad, 1, 1, &frame), LF_ECLOSED);
+  CHECK_EQ(lf_rx_release(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_rx_region(bad, 0, &region), LF_ECLOSED);
+  CHECK_EQ(lf_rx_retire(bad, 0), LF_ECLOSED);
+  CHECK_EQ(lf_rx_arm(bad), LF_ECLOSED);
+  CHECK_EQ(lf_rx_stats(bad, &stats), LF_ECLOSED);
+  CHECK_EQ(lf_rx_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_memory_close(bad), LF_ECLOSED);
   CHECK_EQ(lf_memory_export(bad, &os), LF_ECLOSED);
 }

@@ -90,27 +90,27 @@ static void inside_close(lf_segment *segment) {
 #define lf_segment_close inside_close
 #define destroy destroy_producer
 #include "host/pool.c"
-#include "shm/producer.c"
+#include "shm/tx.c"
 #undef lf_segment_create
 #undef lf_segment_close
 #undef destroy
 
 #define lf_segment_attach inside_attach
 #define lf_segment_close inside_detach
-#include "shm/consumer.c"
+#include "shm/rx.c"
 #include "shm/region.c"
 #undef lf_segment_attach
 #undef lf_segment_close
 
-static inline lf_producer *inside_producer(const test_ring *ring) {
-  return lf_handle_get(LF_KIND_PRODUCER, ring->producer);
+static inline lf_shm_tx *inside_producer(const test_ring *ring) {
+  return lf_handle_get(LF_KIND_TX, ring->producer);
 }
-static inline lf_consumer *inside_consumer(const test_ring *ring) {
-  return lf_handle_get(LF_KIND_CONSUMER, ring->consumer);
+static inline lf_shm_rx *inside_consumer(const test_ring *ring) {
+  return lf_handle_get(LF_KIND_RX, ring->consumer);
 }
 
 static inline void inside_ring_close(test_ring *ring) {
-  if (ring->consumer) CHECK_EQ(lf_consumer_close(ring->consumer), LF_OK);
+  if (ring->consumer) CHECK_EQ(lf_rx_close(ring->consumer), LF_OK);
   ring->consumer = 0;
   test_ring_close(ring);
 }

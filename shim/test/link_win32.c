@@ -241,12 +241,12 @@ enum { MESSAGES = 500 };
 /* The producer that is killed: it commits its messages, the last ones in a region, and dies with everything open. */
 static int child(const char *directory) {
   int32_t rendezvous = CHECK_OK(open_and_poll(directory, "killed", LF_ROLE_PRODUCER));
-  int32_t producer = CHECK_OK(lf_producer_open(poll_for_link(rendezvous), 1024, 1));
+  int32_t producer = CHECK_OK(lf_shm_tx_open(poll_for_link(rendezvous), 1024, 1));
   static char payload[5000];
   for (int i = 0; i < MESSAGES; i++) {
     uint32_t size = i < MESSAGES / 2 ? 100 : sizeof payload;
     test_fill(payload, size, (uint64_t)i);
-    CHECK_EQ(lf_producer_send(producer, payload, size), 1);
+    CHECK_EQ(lf_tx_send(producer, payload, size), 1);
   }
   TerminateProcess(GetCurrentProcess(), 9);
   return 1;
@@ -262,25 +262,25 @@ static void peer_is_killed(void) {
   CHECK(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &start, &process));
   int32_t link = poll_for_link(rendezvous), consumer;
   CHECK_EQ(lf_link_peer_pid(link), process.dwProcessId);
-  while ((consumer = CHECK_OK(lf_consumer_open(link, 1))) == LF_EMPTY) test_yield();
+  while ((consumer = CHECK_OK(lf_shm_rx_open(link, 1))) == LF_EMPTY) test_yield();
   CHECK_EQ(WaitForSingleObject(process.hProcess, 30000), WAIT_OBJECT_0);
 
   lf_frame frame;
   for (int i = 0; i < MESSAGES; i++) {
-    int32_t got = CHECK_OK(lf_consumer_receive_wait(consumer, 30000, 0, &frame));
+    int32_t got = CHECK_OK(lf_rx_receive_wait(consumer, 30000, 0, &frame));
     const char *bytes = (const char *)frame.payload;
     size_t size = (size_t)got;
     if (got == LF_REGION) {
       lf_region_info region;
-      CHECK_OK(lf_consumer_region(consumer, frame.region, &region));
+      CHECK_OK(lf_rx_region(consumer, frame.region, &region));
       bytes = (const char *)(uintptr_t)region.address + (size_t)frame.offset;
       size = (size_t)frame.length;
     }
     CHECK_EQ(size, i < MESSAGES / 2 ? 100 : 5000);
     CHECK_EQ(test_differs(bytes, size, (uint64_t)i), size);
-    CHECK_OK(lf_consumer_release(consumer, got == LF_REGION ? frame.token : 0));
+    CHECK_OK(lf_rx_release(consumer, got == LF_REGION ? frame.token : 0));
   }
-  CHECK_EQ(lf_consumer_receive_wait(consumer, 30000, 0, &frame), LF_EPEER_DIED);
+  CHECK_EQ(lf_rx_receive_wait(consumer, 30000, 0, &frame), LF_EPEER_DIED);
   CHECK_EQ(lf_link_alive(link), 0);
   /* Its role came back with it, though this side still holds the other end of its pipe. */
   int32_t next = CHECK_OK(open_and_poll(test_directory(), "killed", LF_ROLE_PRODUCER));
@@ -289,7 +289,7 @@ static void peer_is_killed(void) {
   CHECK_EQ(lf_link_alive(again), 1);
   CHECK_OK(lf_link_close(again));
   CHECK_OK(lf_rendezvous_close(next));
-  CHECK_OK(lf_consumer_close(consumer));
+  CHECK_OK(lf_rx_close(consumer));
   CHECK_OK(lf_link_close(link));
   CHECK_OK(lf_rendezvous_close(rendezvous));
   CloseHandle(process.hThread);

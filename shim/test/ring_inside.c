@@ -29,16 +29,16 @@ static void sends(void *given) {
     }
     lf_loan loan;
     int32_t result;
-    while ((result = CHECK_OK(lf_producer_loan(f->ring.producer, length, &loan))) != 1) {
+    while ((result = CHECK_OK(lf_tx_loan(f->ring.producer, length, &loan))) != 1) {
       if (result == LF_RETIRE) test_retire(f->ring.producer);
       else test_wait_for_capacity(f->ring.producer, f->ring.producer_link);
     }
     lf_region_info info;
-    CHECK_EQ(lf_producer_region(f->ring.producer, loan.region, &info), LF_OK);
+    CHECK_EQ(lf_tx_region(f->ring.producer, loan.region, &info), LF_OK);
     test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, length, f->seed + i);
-    CHECK_EQ(lf_producer_commit(f->ring.producer, loan.block, length, 0), 1);
+    CHECK_EQ(lf_tx_commit(f->ring.producer, loan.block, length, 0), 1);
   }
-  while (CHECK_OK(lf_producer_arm(f->ring.producer, 1)) == 0) test_sleep(f->ring.producer_link);
+  while (CHECK_OK(lf_tx_arm(f->ring.producer, 1)) == 0) test_sleep(f->ring.producer_link);
 }
 
 static void stream(test_ring *ring) {
@@ -57,10 +57,10 @@ static void stream(test_ring *ring) {
     tokens[held++] = test_token(&frame, result);
     if (held < 8) continue;
     uint64_t at = test_below(&order, held);
-    CHECK_EQ(lf_consumer_release(ring->consumer, tokens[at]), LF_OK);
+    CHECK_EQ(lf_rx_release(ring->consumer, tokens[at]), LF_OK);
     tokens[at] = tokens[--held];
   }
-  while (held) CHECK_EQ(lf_consumer_release(ring->consumer, tokens[--held]), LF_OK);
+  while (held) CHECK_EQ(lf_rx_release(ring->consumer, tokens[--held]), LF_OK);
   test_join(&sender);
 }
 
@@ -77,8 +77,8 @@ static void two_threads(void) {
 
 /* As if `start` messages had been sent, and as many blocks had come back. */
 static void begin_at(const test_ring *ring, uint64_t start) {
-  lf_producer *p = inside_producer(ring);
-  lf_consumer *c = inside_consumer(ring);
+  lf_shm_tx *p = inside_producer(ring);
+  lf_shm_rx *c = inside_consumer(ring);
   for (uint64_t at = start - p->slot_count; at != start; at++)
     atomic_store(&p->slots[at & (p->slot_count - 1)].word, lf_sequence(at));
   for (uint64_t at = start - LF_BLOCKS_MAX; at != start; at++)
@@ -98,16 +98,16 @@ static void sequences_come_round(void) {
     for (uint32_t i = 0; i < 40; i++) {
       uint32_t length = i % 3 ? 300 : 30;
       test_fill(payload, length, i);
-      CHECK_EQ(lf_producer_send(ring.producer, payload, length), 1);
+      CHECK_EQ(lf_tx_send(ring.producer, payload, length), 1);
       lf_frame frame;
       size_t got;
-      int32_t result = CHECK_OK(lf_consumer_receive(ring.consumer, &frame));
+      int32_t result = CHECK_OK(lf_rx_receive(ring.consumer, &frame));
       const void *at = test_payload(ring.consumer, &frame, result, &got);
       CHECK(got == length && test_differs(at, got, i) == got);
-      CHECK_EQ(lf_consumer_release(ring.consumer, test_token(&frame, result)), LF_OK);
-      CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), LF_EMPTY);
+      CHECK_EQ(lf_rx_release(ring.consumer, test_token(&frame, result)), LF_OK);
+      CHECK_EQ(lf_rx_receive(ring.consumer, &frame), LF_EMPTY);
     }
-    CHECK_EQ(lf_producer_arm(ring.producer, 1), 1);
+    CHECK_EQ(lf_tx_arm(ring.producer, 1), 1);
     inside_ring_close(&ring);
   }
   TEST_EACH_MODE(fenced) {
@@ -122,19 +122,19 @@ static void sequences_come_round(void) {
 /* A producer that dies while it writes has published nothing. */
 static void half_a_commit(void) {
   test_ring ring = test_ring_open(4, 1);
-  lf_producer *p = inside_producer(&ring);
+  lf_shm_tx *p = inside_producer(&ring);
   lf_frame frame;
-  CHECK_EQ(lf_producer_send(ring.producer, "whole", 5), 1);
-  memset(lf_producer_slot(p)->payload, 0xff, LF_INLINE_MAX);
-  CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), 5);
-  CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), LF_EMPTY);
+  CHECK_EQ(lf_tx_send(ring.producer, "whole", 5), 1);
+  memset(lf_shm_tx_slot(p)->payload, 0xff, LF_INLINE_MAX);
+  CHECK_EQ(lf_rx_receive(ring.consumer, &frame), 5);
+  CHECK_EQ(lf_rx_receive(ring.consumer, &frame), LF_EMPTY);
   lf_segment kept = p->segment;
   memset(&p->segment, 0, sizeof p->segment);
-  abandon_producer(lf_handle_take(LF_KIND_PRODUCER, ring.producer));
+  abandon_producer(lf_handle_take(LF_KIND_TX, ring.producer));
   CHECK_EQ(lf_link_close(ring.producer_link), LF_OK);
   ring.producer = ring.producer_link = 0;
-  CHECK_EQ(lf_consumer_arm(ring.consumer), 1);
-  for (int i = 0; i < 3; i++) CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), LF_EPEER_DIED);
+  CHECK_EQ(lf_rx_arm(ring.consumer), 1);
+  for (int i = 0; i < 3; i++) CHECK_EQ(lf_rx_receive(ring.consumer, &frame), LF_EPEER_DIED);
   inside_ring_close(&ring);
   inside_close(&kept);
 }
@@ -146,22 +146,22 @@ static void no_memory_for_blocks(void) {
   lf_frame frame;
   lf_loan loan;
   inside_no_memory = 1;
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 2000), LF_EHOST_OUT_OF_MEMORY);
-  CHECK_EQ(lf_producer_loan(ring.producer, 2000, &loan), LF_EHOST_OUT_OF_MEMORY);
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 100), 1); /* this needs none */
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 2000), LF_EHOST_OUT_OF_MEMORY);
+  CHECK_EQ(lf_tx_loan(ring.producer, 2000, &loan), LF_EHOST_OUT_OF_MEMORY);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 100), 1); /* this needs none */
   inside_no_memory = 0;
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 2000), 1);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 2000), 1);
   inside_no_memory = 1;
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 9000), LF_FULL); /* the one under way will come back */
-  CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), 100);
-  CHECK_EQ(lf_consumer_receive(ring.consumer, &frame), LF_REGION);
-  CHECK_EQ(lf_consumer_release(ring.consumer, frame.token), LF_OK);
-  CHECK_EQ(lf_producer_arm(ring.producer, 0), 1);
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 9000), LF_RETIRE);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 9000), LF_FULL); /* the one under way will come back */
+  CHECK_EQ(lf_rx_receive(ring.consumer, &frame), 100);
+  CHECK_EQ(lf_rx_receive(ring.consumer, &frame), LF_REGION);
+  CHECK_EQ(lf_rx_release(ring.consumer, frame.token), LF_OK);
+  CHECK_EQ(lf_tx_arm(ring.producer, 0), 1);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 9000), LF_RETIRE);
   test_retire(ring.producer);
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 9000), LF_EHOST_OUT_OF_MEMORY);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 9000), LF_EHOST_OUT_OF_MEMORY);
   inside_no_memory = 0;
-  CHECK_EQ(lf_producer_send(ring.producer, payload, 9000), 1);
+  CHECK_EQ(lf_tx_send(ring.producer, payload, 9000), 1);
   inside_ring_close(&ring);
 }
 
@@ -172,55 +172,55 @@ enum { EARLY = sizeof(lf_region_message) / sizeof(lf_drop_message) + 2 };
 /* A peer that does not read its connection: nothing is lost, what could not be said is said later. */
 static void connection_full(void) {
   test_ring ring = test_ring_open(4096, 1);
-  lf_producer *p = inside_producer(&ring);
+  lf_shm_tx *p = inside_producer(&ring);
   int32_t sent = 0, result = 1;
   lf_memory_info early[EARLY];
   for (int i = 0; i < EARLY; i++) {
     CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 100, -1, &early[i]), LF_OK);
     test_fill((void *)(uintptr_t)early[i].address, 100, (uint64_t)sent++);
-    CHECK_EQ(lf_producer_send_memory(ring.producer, early[i].handle), 1);
+    CHECK_EQ(lf_shm_tx_send_memory(ring.producer, early[i].handle), 1);
   }
   while (result == 1) {
     lf_memory_info memory;
     CHECK_EQ(lf_memory_allocate(LF_MEMORY_SHARED, 100, -1, &memory), LF_OK);
     test_fill((void *)(uintptr_t)memory.address, 100, (uint64_t)sent);
-    result = lf_producer_send_memory(ring.producer, memory.handle);
+    result = lf_shm_tx_send_memory(ring.producer, memory.handle);
     if (result == 1) sent++;
-    CHECK_EQ(lf_producer_forget_memory(ring.producer, memory.handle), LF_OK);
+    CHECK_EQ(lf_shm_tx_forget_memory(ring.producer, memory.handle), LF_OK);
     CHECK_EQ(lf_memory_close(memory.handle), LF_OK);
     CHECK(sent < 4000);
   }
   CHECK_EQ(result, LF_FULL);
   for (int i = 0; i < EARLY; i++) {
-    CHECK_EQ(lf_producer_forget_memory(ring.producer, early[i].handle), LF_OK);
+    CHECK_EQ(lf_shm_tx_forget_memory(ring.producer, early[i].handle), LF_OK);
     CHECK_EQ(lf_memory_close(early[i].handle), LF_OK);
   }
   CHECK(p->imports == 0 && p->dropping_count > 0);
   for (int32_t received = 0; received < sent;) {
     lf_frame frame;
     size_t length;
-    result = CHECK_OK(lf_consumer_receive(ring.consumer, &frame));
+    result = CHECK_OK(lf_rx_receive(ring.consumer, &frame));
     if (result == LF_RETIRE) {
-      CHECK_EQ(lf_consumer_retire(ring.consumer, frame.region), LF_OK);
+      CHECK_EQ(lf_rx_retire(ring.consumer, frame.region), LF_OK);
       continue;
     }
     const void *at = test_payload(ring.consumer, &frame, result, &length);
     CHECK(length == 100 && test_differs(at, length, (uint64_t)received) == length);
-    CHECK_EQ(lf_consumer_release(ring.consumer, frame.token), LF_OK);
+    CHECK_EQ(lf_rx_release(ring.consumer, frame.token), LF_OK);
     received++;
   }
   for (int i = 0; i < 100 && p->dropping_count; i++) { /* each side takes its turn */
-    CHECK_OK(lf_producer_arm(ring.producer, 0));
-    CHECK_OK(lf_consumer_arm(ring.consumer));
+    CHECK_OK(lf_tx_arm(ring.producer, 0));
+    CHECK_OK(lf_rx_arm(ring.consumer));
   }
   CHECK_EQ(p->dropping_count, 0);
   lf_frame frame;
-  CHECK_OK(lf_consumer_arm(ring.consumer));
-  while ((result = CHECK_OK(lf_consumer_receive(ring.consumer, &frame))) == LF_RETIRE)
-    CHECK_EQ(lf_consumer_retire(ring.consumer, frame.region), LF_OK);
+  CHECK_OK(lf_rx_arm(ring.consumer));
+  while ((result = CHECK_OK(lf_rx_receive(ring.consumer, &frame))) == LF_RETIRE)
+    CHECK_EQ(lf_rx_retire(ring.consumer, frame.region), LF_OK);
   CHECK_EQ(result, LF_EMPTY);
   lf_port_stats stats;
-  CHECK_EQ(lf_consumer_stats(ring.consumer, &stats), LF_OK);
+  CHECK_EQ(lf_rx_stats(ring.consumer, &stats), LF_OK);
   CHECK(stats.regions == 0 && stats.imports == 0);
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) CHECK_EQ(p->pool.regions[i].announced, 0);
   inside_ring_close(&ring);

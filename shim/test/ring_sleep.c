@@ -36,14 +36,14 @@ static void acts(void *given) {
   for (uint32_t i = 1; i <= ROUNDS; i++) {
     wait_until(&t->round, i);
     pause_for(&delays);
-    if (t->producer_sleeps) CHECK_EQ(lf_consumer_release(t->ring.consumer, 0), LF_OK);
-    else CHECK_EQ(lf_producer_send(t->ring.producer, &i, sizeof i), 1);
+    if (t->producer_sleeps) CHECK_EQ(lf_rx_release(t->ring.consumer, 0), LF_OK);
+    else CHECK_EQ(lf_tx_send(t->ring.producer, &i, sizeof i), 1);
     atomic_store_explicit(&t->done, i, memory_order_release);
   }
 }
 
 static int32_t arm(const contest *t) {
-  return CHECK_OK(t->producer_sleeps ? lf_producer_arm(t->ring.producer, 1) : lf_consumer_arm(t->ring.consumer));
+  return CHECK_OK(t->producer_sleeps ? lf_tx_arm(t->ring.producer, 1) : lf_rx_arm(t->ring.consumer));
 }
 
 /* In every second round the other side acts after this one armed, whatever the scheduler does; in the others about then. */
@@ -53,12 +53,12 @@ static void sleeps(contest *t) {
   lf_frame frame;
   for (uint32_t i = 1; i <= ROUNDS; i++) {
     if (t->producer_sleeps) {
-      CHECK_EQ(lf_producer_send(t->ring.producer, &i, sizeof i), 1);
-      CHECK_EQ(lf_consumer_receive(t->ring.consumer, &frame), sizeof i);
+      CHECK_EQ(lf_tx_send(t->ring.producer, &i, sizeof i), 1);
+      CHECK_EQ(lf_rx_receive(t->ring.consumer, &frame), sizeof i);
       while (CHECK_OK(lf_link_sleep(found, 0)) == 1) { /* that it was received may have rung already */
       }
     } else {
-      CHECK_EQ(lf_consumer_receive(t->ring.consumer, &frame), LF_EMPTY); /* as a receiver that is about to sleep */
+      CHECK_EQ(lf_rx_receive(t->ring.consumer, &frame), LF_EMPTY); /* as a receiver that is about to sleep */
     }
     int before = i % 2 == 0, ready = before ? arm(t) : 0;
     atomic_store_explicit(&t->round, i, memory_order_release);
@@ -72,8 +72,8 @@ static void sleeps(contest *t) {
     CHECK(!before || ready == 0);
     while (rung == 1) rung = CHECK_OK(lf_link_sleep(found, 0)); /* a ring too many counts for no later round */
     if (t->producer_sleeps) continue;
-    CHECK_EQ(lf_consumer_receive(t->ring.consumer, &frame), sizeof i);
-    CHECK_EQ(lf_consumer_release(t->ring.consumer, 0), LF_OK);
+    CHECK_EQ(lf_rx_receive(t->ring.consumer, &frame), sizeof i);
+    CHECK_EQ(lf_rx_release(t->ring.consumer, 0), LF_OK);
   }
 }
 

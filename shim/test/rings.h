@@ -44,7 +44,7 @@ typedef struct {
 
 static inline int32_t test_consumer(int32_t link, int fenced) {
   for (uint64_t start = lf_now(); lf_now() - start < TEST_LIMIT_NS; test_yield()) {
-    int32_t consumer = CHECK_OK(lf_consumer_open(link, fenced));
+    int32_t consumer = CHECK_OK(lf_shm_rx_open(link, fenced));
     if (consumer != LF_EMPTY) return consumer;
   }
   test_fail(__FILE__, __LINE__, "the segment did not come");
@@ -53,15 +53,15 @@ static inline int32_t test_consumer(int32_t link, int fenced) {
 static inline test_ring test_ring_open(uint32_t slots, int fenced) {
   test_ring ring;
   test_connect("ring", &ring.producer_link, &ring.consumer_link);
-  ring.producer = CHECK_OK(lf_producer_open(ring.producer_link, slots, fenced));
+  ring.producer = CHECK_OK(lf_shm_tx_open(ring.producer_link, slots, fenced));
   ring.consumer = test_consumer(ring.consumer_link, fenced);
   return ring;
 }
 
 /* What a test closed itself it sets to 0. */
 static inline void test_ring_close(test_ring *ring) {
-  if (ring->producer) CHECK_EQ(lf_producer_close(ring->producer), LF_OK);
-  if (ring->consumer) CHECK_EQ(lf_consumer_close(ring->consumer), LF_OK);
+  if (ring->producer) CHECK_EQ(lf_tx_close(ring->producer), LF_OK);
+  if (ring->consumer) CHECK_EQ(lf_rx_close(ring->consumer), LF_OK);
   if (ring->producer_link) CHECK_EQ(lf_link_close(ring->producer_link), LF_OK);
   if (ring->consumer_link) CHECK_EQ(lf_link_close(ring->consumer_link), LF_OK);
 }
@@ -76,19 +76,19 @@ static inline void test_sleep(int32_t link) {
 /* Retires what has to go when a call on the producer said LF_RETIRE. */
 static inline void test_retire(int32_t producer) {
   uint32_t region;
-  CHECK_EQ(lf_producer_retirable(producer, &region), 1);
-  CHECK_EQ(lf_producer_retire(producer, region), LF_OK);
+  CHECK_EQ(lf_tx_retirable(producer, &region), 1);
+  CHECK_EQ(lf_tx_retire(producer, region), LF_OK);
 }
 
 /* After LF_FULL: sleeps until there is room, unless something changed already. */
 static inline void test_wait_for_capacity(int32_t producer, int32_t link) {
-  if (CHECK_OK(lf_producer_arm(producer, 0)) == 0) test_sleep(link);
+  if (CHECK_OK(lf_tx_arm(producer, 0)) == 0) test_sleep(link);
 }
 
 /* Sends, waiting for room. */
 static inline void test_send(int32_t producer, int32_t link, const void *data, uint32_t length) {
   for (;;) {
-    int32_t result = CHECK_OK(lf_producer_send(producer, data, length));
+    int32_t result = CHECK_OK(lf_tx_send(producer, data, length));
     if (result == 1) return;
     if (result == LF_RETIRE) {
       test_retire(producer);
@@ -102,12 +102,12 @@ static inline void test_send(int32_t producer, int32_t link, const void *data, u
 /* Receives, sleeping while there is nothing: a length, or LF_REGION. */
 static inline int32_t test_receive(int32_t consumer, int32_t link, lf_frame *frame) {
   for (;;) {
-    int32_t result = CHECK_OK(lf_consumer_receive(consumer, frame));
+    int32_t result = CHECK_OK(lf_rx_receive(consumer, frame));
     if (result == LF_RETIRE) {
-      CHECK_EQ(lf_consumer_retire(consumer, frame->region), LF_OK);
+      CHECK_EQ(lf_rx_retire(consumer, frame->region), LF_OK);
     } else if (result != LF_EMPTY) {
       return result;
-    } else if (CHECK_OK(lf_consumer_arm(consumer)) == 0) {
+    } else if (CHECK_OK(lf_rx_arm(consumer)) == 0) {
       test_sleep(link);
     }
   }
@@ -121,7 +121,7 @@ static inline const void *test_payload(int32_t consumer, const lf_frame *frame, 
   }
   CHECK_EQ(result, LF_REGION);
   lf_region_info region;
-  CHECK_EQ(lf_consumer_region(consumer, frame->region, &region), LF_OK);
+  CHECK_EQ(lf_rx_region(consumer, frame->region, &region), LF_OK);
   CHECK(frame->offset >= 0 && frame->length >= 0 && frame->offset + frame->length <= region.size);
   *length = (size_t)frame->length;
   return region.address ? (const char *)(uintptr_t)region.address + (size_t)frame->offset : NULL;

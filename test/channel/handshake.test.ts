@@ -138,9 +138,9 @@ test("the memory of a producer that died before it was accepted is unmapped", as
     if (link.receive()) heard++;
     else await turn();
   }
-  const producer = native().lf_producer_open(link.handle, 64, 1);
+  const producer = native().lf_shm_tx_open(link.handle, 64, 1);
   expect(producer).toBeGreaterThan(0);
-  native().lf_producer_close(producer);
+  native().lf_tx_close(producer);
   link.close();
   rendezvous.close();
   await opening;

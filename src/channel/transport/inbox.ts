@@ -18,10 +18,10 @@ const regionId = new Uint32Array(new ArrayBuffer(4));
 
 /** The shim's functions for one kind of receiving end. */
 export interface InboxCalls {
-  receive: Shim["lf_consumer_receive"];
-  receiveWait: Shim["lf_consumer_receive_wait"];
-  region: Shim["lf_consumer_region"];
-  retire: Shim["lf_consumer_retire"];
+  receive: Shim["lf_rx_receive"];
+  receiveWait: Shim["lf_rx_receive_wait"];
+  region: Shim["lf_rx_region"];
+  retire: Shim["lf_rx_retire"];
 }
 
 interface InboxOwner extends FrameOwner {

@@ -22,15 +22,15 @@ const regionId = new Uint32Array(new ArrayBuffer(4));
 
 /** The shim's functions for one kind of sending end. */
 export interface OutboxCalls {
-  loan: Shim["lf_producer_loan"];
+  loan: Shim["lf_tx_loan"];
   commit: (handle: number, block: number, length: number) => number;
-  abort: Shim["lf_producer_abort"];
-  reserve: Shim["lf_producer_reserve"];
-  commitInline: Shim["lf_producer_commit_inline"];
-  abortInline: Shim["lf_producer_abort_inline"];
-  region: Shim["lf_producer_region"];
-  retirable: Shim["lf_producer_retirable"];
-  retire: Shim["lf_producer_retire"];
+  abort: Shim["lf_tx_abort"];
+  reserve: Shim["lf_tx_reserve"];
+  commitInline: Shim["lf_tx_commit_inline"];
+  abortInline: Shim["lf_tx_abort_inline"];
+  region: Shim["lf_tx_region"];
+  retirable: Shim["lf_tx_retirable"];
+  retire: Shim["lf_tx_retire"];
 }
 
 export class Outbox {

@@ -51,7 +51,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   /** Null while the producer's segment has not arrived. */
   static open(link: Link, { fenced, busyPoll }: RingParameters): ShmConsumer | null {
     const shim = native();
-    const handle = check(shim, shim.lf_consumer_open(link.handle, fenced), "attaching to the producer's segment");
+    const handle = check(shim, shim.lf_shm_rx_open(link.handle, fenced), "attaching to the producer's segment");
     return handle === LF_EMPTY ? null : new ShmConsumer(handle, link, busyPoll);
   }
 
@@ -61,10 +61,10 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     this.#handle = handle;
     this.#link = link;
     const calls = {
-      receive: shim.lf_consumer_receive,
-      receiveWait: shim.lf_consumer_receive_wait,
-      region: shim.lf_consumer_region,
-      retire: shim.lf_consumer_retire,
+      receive: shim.lf_rx_receive,
+      receiveWait: shim.lf_rx_receive_wait,
+      region: shim.lf_rx_region,
+      retire: shim.lf_rx_retire,
     };
     this.#inbox = new Inbox(handle, calls, this);
   }
@@ -75,7 +75,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   /** From now on frames can be buffers on a GPU. `producer` has the UUIDs of the producer's GPU; `device` is this side's. */
   useDevice(device: GpuDevice, producer: Uint8Array, wake: () => void): void {
-    check(this.#shim, this.#shim.lf_consumer_use_device(this.#handle, device.handle, producer));
+    check(this.#shim, this.#shim.lf_shm_rx_use_device(this.#handle, device.handle, producer));
     const owner = {
       remoteMemory: (region: number) => this.#importRemote(region),
       bytesOf: (frame: CellFrame) => this.bytesOf(frame),
@@ -151,7 +151,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     const known = remote.get(region);
     if (known !== undefined) return known;
     const { sizeBytes, allocationBytes } = this.#inbox.regions.mapping(region);
-    check(this.#shim, this.#shim.lf_consumer_claim(this.#handle, region, exported));
+    check(this.#shim, this.#shim.lf_shm_rx_claim(this.#handle, region, exported));
     const handle = exported[0] as bigint;
     const result = this.#shim.lf_cuda_import_os_handle(handle, allocationBytes, sizeBytes, producer);
     const made = check(this.#shim, result, "the producer's memory in CUDA");
@@ -216,7 +216,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   #giveBack(token: number): void {
-    const result = this.#shim.lf_consumer_release(this.#handle, token);
+    const result = this.#shim.lf_rx_release(this.#handle, token);
     if (result === LF_PENDING) this.#releaseDone();
     else if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
@@ -230,7 +230,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   /** The timeline value that released frames wait for; `all`: that all work on the peer's memory reaches; 0: none. */
   #workUntil(all: boolean): number {
-    check(this.#shim, this.#shim.lf_consumer_settle(this.#handle, all ? 1 : 0, settling));
+    check(this.#shim, this.#shim.lf_shm_rx_pending(this.#handle, all ? 1 : 0, settling));
     return settling[0] as number;
   }
 
@@ -249,19 +249,19 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   // ───────────── the rest ─────────────
 
   arm(): boolean {
-    if (this.#arriving === null) return check(this.#shim, this.#shim.lf_consumer_arm(this.#handle)) === 1;
+    if (this.#arriving === null) return check(this.#shim, this.#shim.lf_rx_arm(this.#handle)) === 1;
     this.#arriving.arm();
     return false;
   }
 
   moved(spins: number): boolean {
     // The end of GPU work causes a wake-up: polls would find nothing.
-    return this.#arriving === null && this.#shim.lf_consumer_moved(this.#handle, spins) === 1;
+    return this.#arriving === null && this.#shim.lf_shm_rx_poll(this.#handle, spins) === 1;
   }
 
   /** The exit of the producer ends this side's waits for its GPU work. */
   notified(ended: boolean): void {
-    if (ended) this.#shim.lf_consumer_look(this.#handle);
+    if (ended) this.#shim.lf_shm_rx_peer_status(this.#handle);
     this.#releaseDone();
   }
 
@@ -279,7 +279,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   stats(): EndStats {
-    const counted = endStats((out) => this.#shim.lf_consumer_stats(this.#handle, out));
+    const counted = endStats((out) => this.#shim.lf_rx_stats(this.#handle, out));
     const { length = 0, bytes = 0 } = this.#gpu?.arrivals ?? {};
     // Arriving frames are out of the ring, and not received.
     counted.frames -= length;
@@ -296,7 +296,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
     this.#gpu?.arrivals.close();
     for (const id of [...(this.#gpu?.remote.keys() ?? [])]) this.#closeRemote(id);
     this.#inbox.close();
-    this.#shim.lf_consumer_close(this.#handle);
+    this.#shim.lf_rx_close(this.#handle);
     this.#gpu?.device.release();
   }
 }

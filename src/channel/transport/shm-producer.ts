@@ -56,7 +56,7 @@ export class ShmProducer implements ProducerEnd {
   /** `name` is the channel's. `wake` is called when a payload that was not ready may be ready. */
   static open(link: Link, slots: number, { fenced, busyPoll }: RingParameters, name: string, wake: Wake): ShmProducer {
     const shim = native();
-    const handle = check(shim, shim.lf_producer_open(link.handle, slots, fenced), "making the channel's segment");
+    const handle = check(shim, shim.lf_shm_tx_open(link.handle, slots, fenced), "making the channel's segment");
     return new ShmProducer(handle, link, busyPoll, name, wake);
   }
 
@@ -66,27 +66,26 @@ export class ShmProducer implements ProducerEnd {
     this.#handle = handle;
     this.#link = link;
     this.#wake = wake;
-    const count = (memory: number) => check(shim, shim.lf_producer_unreleased(handle, memory));
-    const arm = () => void check(shim, shim.lf_producer_arm(handle, 1));
+    const count = (memory: number) => check(shim, shim.lf_shm_tx_unreleased(handle, memory));
+    const arm = () => void check(shim, shim.lf_tx_arm(handle, 1));
     this.releases = new Releases(name, { count, arm }, wake);
     this.#outbox = new Outbox(
       handle,
       {
-        loan: shim.lf_producer_loan,
-        commit: (end, block, length) => shim.lf_producer_commit(end, block, length, 0),
-        abort: shim.lf_producer_abort,
-        reserve: shim.lf_producer_reserve,
-        commitInline: shim.lf_producer_commit_inline,
-        abortInline: shim.lf_producer_abort_inline,
-        region: shim.lf_producer_region,
-        retirable: shim.lf_producer_retirable,
-        retire: shim.lf_producer_retire,
+        loan: shim.lf_tx_loan,
+        commit: (end, block, length) => shim.lf_tx_commit(end, block, length, 0),
+        abort: shim.lf_tx_abort,
+        reserve: shim.lf_tx_reserve,
+        commitInline: shim.lf_tx_commit_inline,
+        abortInline: shim.lf_tx_abort_inline,
+        region: shim.lf_tx_region,
+        retirable: shim.lf_tx_retirable,
+        retire: shim.lf_tx_retire,
       },
       wake,
     );
-    this.#trim = new Trim(() => shim.lf_producer_trim(handle));
-    const commit = (block: number, sizeBytes: number) =>
-      check(shim, shim.lf_producer_commit(handle, block, sizeBytes, 1));
+    this.#trim = new Trim(() => shim.lf_shm_tx_trim(handle));
+    const commit = (block: number, sizeBytes: number) => check(shim, shim.lf_tx_commit(handle, block, sizeBytes, 1));
     this.#staging = new Staging(this.#outbox, commit, wake);
   }
 
@@ -99,7 +98,7 @@ export class ShmProducer implements ProducerEnd {
    * else `trySend` refuses a buffer while work on it runs.
    */
   useDevice(device: GpuDevice, shareTimeline: boolean): void {
-    check(this.#shim, this.#shim.lf_producer_use_device(this.#handle, device.handle, shareTimeline ? 1 : 0));
+    check(this.#shim, this.#shim.lf_shm_tx_use_device(this.#handle, device.handle, shareTimeline ? 1 : 0));
     this.#device = device.retain();
     this.#queue = device.queue;
     this.#gpuWait = new GpuWait(device, this.#wake);
@@ -126,7 +125,7 @@ export class ShmProducer implements ProducerEnd {
     const length = lengthOf(view);
     let result: number;
     try {
-      result = this.#shim.lf_producer_send(this.#handle, view as Uint8Array, length);
+      result = this.#shim.lf_tx_send(this.#handle, view as Uint8Array, length);
     } catch (error) {
       viewOfPayload(view); // a Proxy passes the checks before
       throw error;
@@ -159,7 +158,7 @@ export class ShmProducer implements ProducerEnd {
     const { memory, offset } = nativeAddress(part);
     if (!this.#known.has(whole)) this.#watch(whole, memory);
     if (this.#queue !== null && !this.#queue.submitted && part.isGpu) return this.#wait(whole);
-    const result = this.#shim.lf_producer_send_part(this.#handle, memory, offset, part.sizeBytes);
+    const result = this.#shim.lf_shm_tx_send_part(this.#handle, memory, offset, part.sizeBytes);
     if (result === 1) return true;
     if (result === LF_PENDING) return this.#wait(whole);
     if (result < 0) return this.#sendUnshareable(whole, part);
@@ -169,7 +168,7 @@ export class ShmProducer implements ProducerEnd {
   #sendMemory(buffer: MemoryBuffer, memory: number): boolean {
     // The shim does not know of work that was not submitted yet.
     if (this.#queue !== null && !this.#queue.submitted && buffer.isGpu) return this.#wait(buffer);
-    const result = this.#shim.lf_producer_send_memory(this.#handle, memory);
+    const result = this.#shim.lf_shm_tx_send_memory(this.#handle, memory);
     if (result === 1) return true;
     if (result === LF_PENDING) return this.#wait(buffer);
     if (result < 0) return this.#sendUnshareable(buffer, buffer);
@@ -198,7 +197,7 @@ export class ShmProducer implements ProducerEnd {
     const unwatch = onClose(buffer, () => {
       letGo();
       this.#forget(buffer);
-      this.#shim.lf_producer_forget_memory(this.#handle, memory);
+      this.#shim.lf_shm_tx_forget_memory(this.#handle, memory);
     });
     this.#known.set(buffer, memory);
     this.#unwatch.set(buffer, () => {
@@ -238,14 +237,14 @@ export class ShmProducer implements ProducerEnd {
 
   arm(until: Until): boolean {
     const untilReleased = until === "released";
-    const moved = check(this.#shim, this.#shim.lf_producer_arm(this.#handle, untilReleased ? 1 : 0)) >= 1;
+    const moved = check(this.#shim, this.#shim.lf_tx_arm(this.#handle, untilReleased ? 1 : 0)) >= 1;
     return untilReleased || this.#pending === null ? moved : this.#armForWork(this.#pending);
   }
 
   moved(until: Until, spins: number): boolean {
     // The end of GPU work causes a wake-up: polls would find nothing.
     if (this.#pending !== null && until !== "released") return false;
-    return this.#shim.lf_producer_moved(this.#handle, until === "released" ? 1 : 0, spins) === 1;
+    return this.#shim.lf_shm_tx_poll(this.#handle, until === "released" ? 1 : 0, spins) === 1;
   }
 
   /** Requests a wake-up at the end of the GPU work on the last payload. */
@@ -264,7 +263,7 @@ export class ShmProducer implements ProducerEnd {
 
   notified(ended: boolean): void {
     this.releases.wake();
-    if (ended && this.#shim.lf_producer_look(this.#handle) < 0) this.#wake(lastError(this.#shim));
+    if (ended && this.#shim.lf_shm_tx_peer_status(this.#handle) < 0) this.#wake(lastError(this.#shim));
   }
 
   /** The peer's queue may wait for work here. If this end closed before, that queue would not wait. */
@@ -280,7 +279,7 @@ export class ShmProducer implements ProducerEnd {
 
   /** The timeline value that the peer may wait for; 0: none. */
   #awaited(): number {
-    check(this.#shim, this.#shim.lf_producer_pending(this.#handle, awaited));
+    check(this.#shim, this.#shim.lf_shm_tx_pending(this.#handle, awaited));
     return awaited[0] as number;
   }
 
@@ -289,7 +288,7 @@ export class ShmProducer implements ProducerEnd {
   }
 
   #counts(): EndStats {
-    return endStats((out) => this.#shim.lf_producer_stats(this.#handle, out));
+    return endStats((out) => this.#shim.lf_tx_stats(this.#handle, out));
   }
 
   close(): void {
@@ -300,7 +299,7 @@ export class ShmProducer implements ProducerEnd {
     this.#known.clear();
     this.#trim.end();
     this.#outbox.close();
-    this.#shim.lf_producer_close(this.#handle);
+    this.#shim.lf_tx_close(this.#handle);
     this.#device?.release();
   }
 }
