@@ -138,7 +138,7 @@ static void send(char **argv, task *t) {
   pid_t child = bench_fork(argv, drain, t);
   uint8_t payload[LF_INLINE_MAX] = {0};
   int32_t to = connect_peer(t, "drain", LF_ROLE_PRODUCER);
-  lf_port_stats stats;
+  lf_end_stats stats;
   uint64_t at = 0;
   size_t batches = t->count / SENDS, warm = batches / 10;
   for (size_t batch = 0; batch < batches; batch++) {

@@ -1,7 +1,7 @@
 #ifndef LAVAFLOW_EP_H
 #define LAVAFLOW_EP_H
 
-#include "lavaflow/shm.h"
+#include "lavaflow/frame.h"
 
 /* ---- sender and receiver: the two ends of a channel over MPI ----
  * A sender numbers its lanes; a lane's messages go to one receiver, which tells the sender with credits what was
@@ -39,12 +39,11 @@ LF_API int32_t lf_sender_region(int32_t sender, uint32_t region, lf_region_info 
 LF_API int32_t lf_sender_retirable(int32_t sender, uint32_t *out);
 LF_API int32_t lf_sender_retire(int32_t sender, uint32_t region);
 /* Rings its bell when `until` has come: room may be there, all is released, or a ticket more was sent. */
-enum { LF_UNTIL_ROOM = 0, LF_UNTIL_RELEASED = 1, LF_UNTIL_SENT = 2 };
 LF_API int32_t lf_sender_arm(int32_t sender, int32_t until);
 /* A descriptor that becomes readable when what was armed for has come; the caller owns it. LF_EMPTY where the system
  * has no such thing: then poll. */
 LF_API int32_t lf_sender_bell(int32_t sender, int64_t *out);
-LF_API int32_t lf_sender_stats(int32_t sender, lf_port_stats *out);
+LF_API int32_t lf_sender_stats(int32_t sender, lf_end_stats *out);
 LF_API int32_t lf_sender_close(int32_t sender);
 
 /* The other end of a lane of `rank`. `pieces` 1: frames that are sent in pieces are put where lf_receiver_piece says;
@@ -70,7 +69,7 @@ LF_API int32_t lf_receiver_retire(int32_t receiver, uint32_t region);
 /* Rings its bell at the next frame, and when a piece has arrived. */
 LF_API int32_t lf_receiver_arm(int32_t receiver);
 LF_API int32_t lf_receiver_bell(int32_t receiver, int64_t *out);
-LF_API int32_t lf_receiver_stats(int32_t receiver, lf_port_stats *out);
+LF_API int32_t lf_receiver_stats(int32_t receiver, lf_end_stats *out);
 LF_API int32_t lf_receiver_close(int32_t receiver);
 
 #endif

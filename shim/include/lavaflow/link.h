@@ -18,9 +18,6 @@ LF_API int32_t lf_link_send(int32_t link, uint32_t kind, const void *data, uint3
 /* Receives a message into `data`, which has LF_LINK_MESSAGE_MAX bytes. 1, or LF_EMPTY; PEER_DIED when the peer is gone;
  * CORRUPT_SEGMENT, WIRE_VERSION_MISMATCH. */
 LF_API int32_t lf_link_receive(int32_t link, void *data, lf_link_message *out);
-/* A duplicate of the event fd, which becomes readable when the peer notifies this end, and reaches its end of file when
- * the peer dies; the caller owns it. LF_OK; LF_EMPTY on systems without such descriptors, where the caller polls. */
-LF_API int32_t lf_link_event_fd(int32_t link, int64_t *out);
 /* The peer's process id, as the kernel reports it; 0 when it does not. */
 LF_API int32_t lf_link_peer_pid(int32_t link);
 /* 1 while the peer lives, else 0. */

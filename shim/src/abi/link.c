@@ -16,6 +16,12 @@ int32_t lf_link_handle(lf_link *link) {
 
 static lf_link *find(int32_t handle) { return lf_handle_get(LF_KIND_LINK, handle); }
 
+lf_link *lf_link_get(int32_t handle) {
+  lf_link *link = find(handle);
+  if (!link) lf_handle_stale(LF_KIND_LINK, handle);
+  return link;
+}
+
 int32_t lf_link_send(int32_t handle, uint32_t kind, const void *data, uint32_t length) {
   lf_link *link = find(handle);
   if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
@@ -35,13 +41,6 @@ int32_t lf_link_receive(int32_t handle, void *data, lf_link_message *out) {
   out->kind = message->kind;
   out->length = message->length;
   return 1;
-}
-
-int32_t lf_link_event_fd(int32_t handle, int64_t *out) {
-  lf_link *link = find(handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no memory for the descriptor");
-  return lf_link_copy_event_fd(link, out);
 }
 
 int32_t lf_link_peer_pid(int32_t handle) {

@@ -4,6 +4,9 @@
 
 #include "ipc/link.h"
 
+/* The link of a handle, or NULL with the failure recorded. */
+lf_link *lf_link_get(int32_t handle);
+
 /* Makes a handle of a link, which it takes over: the link is released when that fails. Returns the handle. */
 int32_t lf_link_handle(lf_link *link);
 

@@ -2,9 +2,13 @@
 #ifndef LF_MEMORY_H
 #define LF_MEMORY_H
 
+#include "base/handle.h"
 #include "gpu/gpu_memory.h"
 #include "host/segment.h"
 #include "lavaflow.h"
+
+/* Whether the handle is of memory that is open. */
+static inline int lf_memory_open(int32_t handle) { return lf_handle_get(LF_KIND_MEMORY, handle) != NULL; }
 
 /* The segment of a shared block, in whole pages, and the bytes requested. NULL with the failure recorded when the
  * handle is stale or the block is not shared. */
