@@ -61,7 +61,7 @@ static void receiver_dies(void) {
   CHECK_EQ(lf_sender_arm(to_dead.to, 1), LF_EPEER_DIED);
   CHECK_EQ(lf_sender_send(to_dead.to, data, 1), LF_EPEER_DIED);
   CHECK_EQ(lf_sender_start(to_dead.to, data, BYTES, &ticket), LF_EPEER_DIED);
-  lf_port_stats stats = sender_stats(to_dead.to);
+  lf_end_stats stats = sender_stats(to_dead.to);
   CHECK_EQ(stats.queued, 64);
   CHECK_EQ(stats.peer, 2);
   CHECK_EQ(lf_sender_close(to_dead.to), LF_OK);

@@ -64,7 +64,7 @@ static void sizes(void) {
       }
     }
   }
-  lf_port_stats stats;
+  lf_end_stats stats;
   if (sends()) {
     drain(p.to);
     stats = sender_stats(p.to);

@@ -60,7 +60,7 @@ static void receiver_closes(void) {
     meet(other());
     int32_t result = 1;
     lf_loan loan;
-    lf_port_stats stats;
+    lf_end_stats stats;
     for (uint64_t end = lf_now() + LIMIT_NS; result >= 0; test_yield()) {
       CHECK(lf_now() < end);
       switch (act) {

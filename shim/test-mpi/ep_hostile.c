@@ -107,7 +107,7 @@ static void messages(void) {
     int32_t from = CHECK_OK(lf_receiver_open(other(), 0, lane, SLOTS, 0, WHO, sizeof WHO - 1));
     UNTIL(lf_receiver_ready(from, &address));
     /* What is received makes room for more, so these have to come first. */
-    lf_port_stats stats = {0};
+    lf_end_stats stats = {0};
     for (uint64_t end = lf_now() + LIMIT_NS; f->times && stats.peer != 2; test_yield()) {
       CHECK(lf_now() < end);
       CHECK_EQ(lf_receiver_stats(from, &stats), LF_OK);

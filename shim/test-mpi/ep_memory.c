@@ -26,7 +26,7 @@ static void gives_back(void) {
     }
   }
   if (rank == 0) drain(p.to);
-  lf_port_stats stats;
+  lf_end_stats stats;
   uint64_t end = lf_now() + LIMIT_NS;
   do {
     CHECK_EQ(rank == 0 ? lf_sender_stats(p.to, &stats) : lf_receiver_stats(p.from, &stats), LF_OK);

@@ -153,8 +153,8 @@ static inline void expect_frame(int32_t receiver, uint64_t sequence, uint64_t le
   CHECK_EQ(lf_receiver_release(receiver, frame_token(result, &frame)), LF_OK);
 }
 
-static inline lf_port_stats sender_stats(int32_t sender) {
-  lf_port_stats stats;
+static inline lf_end_stats sender_stats(int32_t sender) {
+  lf_end_stats stats;
   CHECK_EQ(lf_sender_stats(sender, &stats), LF_OK);
   return stats;
 }

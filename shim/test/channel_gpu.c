@@ -46,7 +46,7 @@ static int32_t imported(const channel *c, const lf_frame *frame) {
 }
 
 static double queued(const channel *c) {
-  lf_port_stats stats;
+  lf_end_stats stats;
   CHECK_EQ(lf_tx_stats(c->ring.producer, &stats), LF_OK);
   return stats.queued;
 }

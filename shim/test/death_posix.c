@@ -147,7 +147,7 @@ static void stopped_consumer(void) {
   }
   /* The peer's liveness is polled once a millisecond: before that, the death may not be known. */
   for (uint64_t start = lf_now(); lf_now() - start < 5000000;) CHECK_EQ(lf_tx_send(producer, "x", 1), LF_FULL);
-  lf_port_stats stats;
+  lf_end_stats stats;
   CHECK_EQ(lf_tx_stats(producer, &stats), LF_OK);
   CHECK_EQ(stats.peer, 0);
   CHECK_EQ(kill(pid, SIGCONT), 0);

@@ -291,7 +291,7 @@ static inline void received(channel *c, test_random *r, const lf_frame *frame, i
 static inline void consume(channel *c, test_random *r) {
   uint32_t region = some_region(c, r).region;
   lf_frame frame;
-  lf_port_stats stats;
+  lf_end_stats stats;
   int32_t result;
   if (c->held_count == HELD_MAX) release_one(c, r);
   switch (test_below(r, 16)) {
@@ -339,9 +339,10 @@ static inline void use_loan(channel *c, test_random *r) {
   CHECK_EQ(lf_tx_region(c->producer, c->loan.region, &info), LF_OK);
   CHECK(c->loan.offset >= 0 && c->loan.offset + c->loan_length <= info.size);
   memset((char *)(uintptr_t)info.address + (size_t)c->loan.offset, 1, (size_t)c->loan_length);
+  int32_t (*commit)(int32_t, uint32_t, double) = test_below(r, 2) ? lf_shm_tx_commit_staged : lf_tx_commit;
   if (test_below(r, 4) == 0) {
     CHECK_EQ(lf_tx_abort(c->producer, c->loan.block), LF_OK);
-  } else if (sent(c, lf_tx_commit(c->producer, c->loan.block, c->loan_length, (int32_t)test_below(r, 2))) < 0) {
+  } else if (sent(c, commit(c->producer, c->loan.block, c->loan_length)) < 0) {
     int32_t result = lf_tx_abort(c->producer, c->loan.block); /* it may have gone all the same */
     CHECK(result == LF_OK || result == LF_ECLOSED);
   }
@@ -360,7 +361,7 @@ static inline void use_reserved(channel *c, test_random *r) {
 
 static inline void produce(channel *c, test_random *r) {
   int32_t memory = memories[test_below(r, 2)].handle, result;
-  lf_port_stats stats;
+  lf_end_stats stats;
   uint32_t region;
   switch (test_below(r, 16)) {
     case 0:

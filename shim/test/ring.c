@@ -59,7 +59,7 @@ static void stream(int fenced, uint32_t slots, uint32_t longest, uint32_t count,
   test_start(&sender, sends_all, &f);
   receives_all(&f, held);
   test_join(&sender);
-  lf_port_stats stats;
+  lf_end_stats stats;
   CHECK_EQ(lf_tx_stats(f.ring.producer, &stats), LF_OK);
   CHECK_EQ(stats.queued, 0);
   test_ring_close(&f.ring);
@@ -129,17 +129,17 @@ static void loans(void) {
   for (int i = 0; i < 3; i++) CHECK_EQ(lf_tx_send(ring.producer, "s", 1), 1);
   CHECK_EQ(lf_tx_send(ring.producer, "s", 1), LF_FULL);
   /* Committed in another order than lent, one shorter, one not at all. */
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[2].block, 50000, 0), 1);
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[0].block, 10, 0), 1);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[2].block, 50000), 1);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[0].block, 10), 1);
   CHECK_EQ(lf_tx_abort(ring.producer, loan[3].block), LF_OK);
   CHECK_EQ(lf_tx_commit_inline(ring.producer, "inline", 6), 1);
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 1e9, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, -1, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 0, 0), 1);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 1e9), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, -1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 0), 1);
   /* Used up. */
-  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 1, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_commit(ring.producer, loan[1].block, 1), LF_ECLOSED);
   CHECK_EQ(lf_tx_abort(ring.producer, loan[3].block), LF_ECLOSED);
-  CHECK_EQ(lf_tx_commit(ring.producer, 0xffffffffu, 1, 0), LF_ECLOSED);
+  CHECK_EQ(lf_tx_commit(ring.producer, 0xffffffffu, 1), LF_ECLOSED);
   CHECK_EQ(lf_tx_commit_inline(ring.producer, "x", 1), LF_ECLOSED);
   CHECK_EQ(lf_tx_abort_inline(ring.producer), LF_ECLOSED);
 
@@ -165,7 +165,7 @@ static void loans(void) {
 static void regions_retire(void) {
   test_ring ring = test_ring_open(64, 1);
   static uint8_t payload[24u << 20];
-  lf_port_stats producer, consumer;
+  lf_end_stats producer, consumer;
   for (uint32_t round = 0; round < 12; round++) {
     uint32_t length = (round % 4 + 1) * (6u << 20) - round * 1000;
     test_fill(payload, 4096, round);
@@ -196,7 +196,7 @@ static void memory_is_passed_not_copied(void) {
   uint8_t *mine = (uint8_t *)(uintptr_t)memory.address;
   test_fill(mine, 10000, 7);
   uint32_t region = 0;
-  lf_port_stats stats;
+  lf_end_stats stats;
   for (int i = 0; i < 5; i++) {
     CHECK_EQ(lf_shm_tx_send_memory(ring.producer, memory.handle), 1);
     lf_frame frame;

@@ -36,7 +36,7 @@ static void sends(void *given) {
     lf_region_info info;
     CHECK_EQ(lf_tx_region(f->ring.producer, loan.region, &info), LF_OK);
     test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, length, f->seed + i);
-    CHECK_EQ(lf_tx_commit(f->ring.producer, loan.block, length, 0), 1);
+    CHECK_EQ(lf_tx_commit(f->ring.producer, loan.block, length), 1);
   }
   while (CHECK_OK(lf_tx_arm(f->ring.producer, 1)) == 0) test_sleep(f->ring.producer_link);
 }
@@ -130,7 +130,7 @@ static void half_a_commit(void) {
   CHECK_EQ(lf_rx_receive(ring.consumer, &frame), LF_EMPTY);
   lf_segment kept = p->segment;
   memset(&p->segment, 0, sizeof p->segment);
-  abandon_producer(lf_handle_take(LF_KIND_TX, ring.producer));
+  lf_shm_tx_ops.close(lf_handle_take(LF_KIND_TX, ring.producer), 1);
   CHECK_EQ(lf_link_close(ring.producer_link), LF_OK);
   ring.producer = ring.producer_link = 0;
   CHECK_EQ(lf_rx_arm(ring.consumer), 1);
@@ -219,7 +219,7 @@ static void connection_full(void) {
   while ((result = CHECK_OK(lf_rx_receive(ring.consumer, &frame))) == LF_RETIRE)
     CHECK_EQ(lf_rx_retire(ring.consumer, frame.region), LF_OK);
   CHECK_EQ(result, LF_EMPTY);
-  lf_port_stats stats;
+  lf_end_stats stats;
   CHECK_EQ(lf_rx_stats(ring.consumer, &stats), LF_OK);
   CHECK(stats.regions == 0 && stats.imports == 0);
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) CHECK_EQ(p->pool.regions[i].announced, 0);

@@ -119,7 +119,7 @@ export const REGION_INFO = {
   reserved: 36,
 } as const;
 
-export const PORT_STATS = {
+export const END_STATS = {
   sizeof: 64,
   queued: 0,
   regions: 8,
@@ -235,12 +235,15 @@ export const CONSTANTS = {
   LF_HOLDER_HAS: 0,
   LF_HOLDER_LEFT: 1,
   LF_HOLDER_DIED: 2,
-  LF_REACH_HERE: 0,
+  LF_REACH_LOCAL: 0,
   LF_REACH_STAGED: 1,
-  LF_REACH_FOREIGN: 2,
+  LF_REACH_REMOTE: 2,
   LF_REGION_POOLED: 0,
   LF_REGION_HOST: 1,
   LF_REGION_GPU: 2,
+  LF_UNTIL_CREDITS: 0,
+  LF_UNTIL_RELEASED: 1,
+  LF_UNTIL_SENT: 2,
   LF_MPI_STANDARD_ABI: 0,
   LF_MPI_OPEN_MPI: 1,
   LF_MPI_MPICH: 2,
@@ -254,8 +257,5 @@ export const CONSTANTS = {
   LF_PUT_SHARED: 0,
   LF_PUT_EXCLUSIVE: 1,
   LF_PUT_LISTENING: 2,
-  LF_UNTIL_ROOM: 0,
-  LF_UNTIL_RELEASED: 1,
-  LF_UNTIL_SENT: 2,
 } as const;
 // biome-ignore-end format: one line each

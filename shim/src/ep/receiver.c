@@ -127,14 +127,14 @@ static int32_t take_arrival(lf_receiver *r, lf_frame *out) {
     out->region = a->place / LF_CELLS_A_CHUNK + 1; /* a block's region has a generation above its index */
     out->offset = (double)(a->place % LF_CELLS_A_CHUNK * LF_CELL_BYTES + 64);
     out->token = LF_TOKEN_CELL + a->place;
-    out->reach = LF_REACH_HERE;
+    out->reach = LF_REACH_LOCAL;
   } else if (a->kind == LF_ARRIVAL_BLOCK) {
     lf_block *b = &r->pool.blocks[a->place];
     b->state = LF_BLOCK_SENT;
     out->region = r->pool.regions[b->region].id;
     out->offset = (double)b->offset;
     out->token = LF_TOKEN_BLOCK + a->place;
-    out->reach = LF_REACH_HERE;
+    out->reach = LF_REACH_LOCAL;
   } else {
     if (!lf_fifo_reserve(&r->apart, 1, sizeof length))
       return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a frame in pieces from %s", r->peer.who);
@@ -402,7 +402,7 @@ int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
   return status;
 }
 
-int32_t lf_receiver_stats(int32_t handle, lf_port_stats *out) {
+int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
   LF_FIND_RECEIVER(r, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   memset(out, 0, sizeof *out);

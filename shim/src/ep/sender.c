@@ -488,7 +488,7 @@ static int32_t arm(lf_sender *s, int until) {
 
 int32_t lf_sender_arm(int32_t handle, int32_t until) {
   LF_FIND_SENDER(s, handle);
-  if (until < LF_UNTIL_ROOM || until > LF_UNTIL_SENT)
+  if (until < LF_UNTIL_CREDITS || until > LF_UNTIL_SENT)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "waiting until %d", until);
   lf_job_lock(s->job);
   int32_t status = arm(s, until);
@@ -507,7 +507,7 @@ int32_t lf_sender_bell(int32_t handle, int64_t *out) {
   return status;
 }
 
-int32_t lf_sender_stats(int32_t handle, lf_port_stats *out) {
+int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
   LF_FIND_SENDER(s, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   memset(out, 0, sizeof *out);

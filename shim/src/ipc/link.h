@@ -56,8 +56,9 @@ void lf_link_hang_up(lf_link *link);
 /* 1 when `message`, the peer's first one, brought the events of this side; else 0. */
 int lf_link_take_events(lf_link *link, lf_message *message);
 
-/* As lf_link_event_fd and lf_link_peer_pid (lavaflow/link.h). */
+/* A descriptor that becomes readable when the peer notifies or exits, owned by the caller. */
 int32_t lf_link_copy_event_fd(lf_link *link, int64_t *out);
+/* As lf_link_peer_pid (lavaflow.h). */
 int32_t lf_link_pid(lf_link *link);
 
 lf_link *lf_link_retain(lf_link *link);

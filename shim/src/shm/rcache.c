@@ -209,7 +209,7 @@ static inline int32_t send(int32_t handle, int32_t memory, int whole, double off
     if (status != LF_OK) return status;
   }
   lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
-  if (__builtin_expect(known->memory != memory || !lf_handle_get(LF_KIND_MEMORY, memory), 0)) {
+  if (__builtin_expect(known->memory != memory || !lf_memory_open(memory), 0)) {
     int32_t status = introduce(p, handle, known, memory);
     if (status != 1) return status;
   }

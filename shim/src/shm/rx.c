@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "abi/device.h"
+#include "abi/link.h"
 #include "base/copy.h"
 #include "base/status.h"
 #include "gpu/queue.h"
@@ -15,15 +16,6 @@ static void release_consumer(lf_shm_rx *c) {
   lf_segment_close(&c->segment);
   lf_link_release(c->link);
   free(c);
-}
-
-/* The thread ended with the consumer open: the peer finds it dead, as it would a process. */
-static void abandon_consumer(void *object) {
-  lf_shm_rx *c = object;
-  lf_link *link = lf_link_retain(c->link);
-  release_consumer(c);
-  lf_link_hang_up(link);
-  lf_link_release(link);
 }
 
 static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_count) {
@@ -44,8 +36,8 @@ static int32_t check_head(const lf_ring *ring, uint64_t size, uint32_t *slot_cou
 }
 
 int32_t lf_shm_rx_open(int32_t link_handle, int32_t fenced) {
-  lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  lf_link *link = lf_link_get(link_handle);
+  if (!link) return lf_status_code();
   lf_message *message;
   int32_t status = lf_link_take(link, &message);
   if (status != 1) return status;
@@ -61,6 +53,7 @@ int32_t lf_shm_rx_open(int32_t link_handle, int32_t fenced) {
     return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the peer's segment has %" PRIu64 " bytes", size);
   lf_shm_rx *c = calloc(1, sizeof *c);
   if (!c) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a consumer of %zu bytes", sizeof *c);
+  c->rx.ops = &lf_shm_rx_ops;
   c->fenced = fenced;
   c->pace = LF_PACE_START;
   c->link = lf_link_retain(link);
@@ -71,9 +64,9 @@ int32_t lf_shm_rx_open(int32_t link_handle, int32_t fenced) {
   if (status == LF_OK) {
     c->ring = c->segment.address;
     c->slots = lf_ring_slots(c->ring);
-    status = lf_handle_make(LF_KIND_RX, c, abandon_consumer);
+    return lf_rx_handle(&c->rx);
   }
-  if (status < 0) release_consumer(c);
+  release_consumer(c);
   return status;
 }
 
@@ -119,10 +112,10 @@ int32_t lf_shm_rx_read_link(lf_shm_rx *c) {
   }
 }
 
-int32_t lf_rx_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_SHM_RX(c, handle);
+static int32_t rx_region(lf_rx *rx, uint32_t id, lf_region_info *out) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
   lf_region *r = lf_regions_find(&c->regions, id);
-  if (!r || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  if (!r) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)r->address,
                           .size = (double)r->size,
                           .allocation = (double)r->allocation,
@@ -141,8 +134,8 @@ int32_t lf_shm_rx_claim(int32_t handle, uint32_t id, int64_t *out) {
   return LF_OK;
 }
 
-int32_t lf_rx_retire(int32_t handle, uint32_t id) {
-  LF_FIND_SHM_RX(c, handle);
+static int32_t rx_retire(lf_rx *rx, uint32_t id) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
   lf_region *r = lf_regions_find(&c->regions, id);
   if (!r || !lf_region_may_go(r, c->position))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
@@ -226,8 +219,8 @@ static int32_t release_block(lf_shm_rx *c, uint32_t block) {
   return LF_OK;
 }
 
-int32_t lf_rx_release(int32_t handle, uint32_t token) {
-  LF_FIND_SHM_RX(c, handle);
+static int32_t rx_release(lf_rx *rx, uint32_t token) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
   if (__builtin_expect(c->released + c->ending_count >= c->position, 0))
     return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
   if (token & 0x80000000u) return release_memory(c, token & ~0x80000000u);
@@ -252,10 +245,10 @@ int32_t lf_shm_rx_pending(int32_t handle, int32_t all, double *value) {
   return *value > 0;
 }
 
-int32_t lf_rx_stats(int32_t handle, lf_port_stats *out) {
-  LF_FIND_SHM_RX(c, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
-  memset(out, 0, sizeof *out);
+static int32_t rx_event_fd(lf_rx *rx, int64_t *out) { return lf_link_copy_event_fd(((lf_shm_rx *)rx)->link, out); }
+
+static void rx_stats(lf_rx *rx, lf_end_stats *out) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
   uint64_t at = c->position;
   while (at - c->position < c->slot_count &&
          (uint32_t)lf_slot_word(&c->slots[at & (c->slot_count - 1)]) == lf_sequence(at))
@@ -272,14 +265,29 @@ int32_t lf_rx_stats(int32_t handle, lf_port_stats *out) {
   out->held = (double)(c->position - c->released - c->ending_count);
   if (atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire)) out->peer = 1;
   else if (!lf_shm_rx_peer_alive(c)) out->peer = 2;
-  return LF_OK;
 }
 
-int32_t lf_rx_close(int32_t handle) {
-  lf_shm_rx *c = lf_handle_take(LF_KIND_RX, handle);
-  if (!c) return lf_handle_stale(LF_KIND_RX, handle);
-  atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
-  lf_shm_rx_wake_peer(c);
+static void rx_close(lf_rx *rx, int died) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
+  lf_link *link = died ? lf_link_retain(c->link) : NULL;
+  if (!died) {
+    atomic_store_explicit(&c->ring->consumer.closed, 1, memory_order_release);
+    lf_shm_rx_wake_peer(c);
+  }
   release_consumer(c);
-  return LF_OK;
+  if (!link) return;
+  lf_link_hang_up(link);
+  lf_link_release(link);
 }
+
+const lf_rx_ops lf_shm_rx_ops = {
+    .receive = lf_shm_rx_receive,
+    .receive_wait = lf_shm_rx_receive_wait,
+    .release = rx_release,
+    .region = rx_region,
+    .retire = rx_retire,
+    .arm = lf_shm_rx_arm,
+    .event_fd = rx_event_fd,
+    .stats = rx_stats,
+    .close = rx_close,
+};

@@ -1,8 +1,8 @@
-/* The consumer, as consumer.c makes it and keeps it, and receive.c reads the ring with it. */
+/* The receiving end: rx.c makes it and releases frames, rx_receive.c reads the ring. */
 #ifndef LF_SHM_RX_H
 #define LF_SHM_RX_H
 
-#include "base/handle.h"
+#include "abi/rx.h"
 #include "host/membarrier.h"
 #include "host/pool.h"
 #include "ipc/link.h"
@@ -16,6 +16,7 @@ typedef struct {
 } ending_frame;
 
 typedef struct {
+  lf_rx rx;
   /* what every receive touches */
   lf_slot *slots;
   lf_ring *ring;
@@ -39,9 +40,11 @@ typedef struct {
   uint32_t block_region[LF_BLOCKS_MAX]; /* region place + 1 of a block that the user holds, else 0 */
 } lf_shm_rx;
 
+extern const lf_rx_ops lf_shm_rx_ops;
+
 #define LF_FIND_SHM_RX(c, handle) \
-  lf_shm_rx *c = lf_handle_get(LF_KIND_RX, handle); \
-  if (__builtin_expect(!c, 0)) return lf_handle_stale(LF_KIND_RX, handle)
+  lf_shm_rx *c = lf_rx_get(handle, &lf_shm_rx_ops); \
+  if (__builtin_expect(!c, 0)) return lf_status_code()
 
 static inline void lf_shm_rx_wake_peer(lf_shm_rx *c) {
   lf_barrier_of_waker(c->fenced);
@@ -55,6 +58,14 @@ int lf_shm_rx_peer_alive(lf_shm_rx *c);
 
 /* Reads the producer's messages about regions. An error stays in c->failed. */
 int32_t lf_shm_rx_read_link(lf_shm_rx *c);
+
+/* ---- rx_receive.c: of lf_rx_ops ---- */
+
+int32_t lf_shm_rx_receive(lf_rx *rx, lf_frame *out);
+int32_t lf_shm_rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_frame *out);
+int32_t lf_shm_rx_arm(lf_rx *rx);
+
+/* ---- rx.c ---- */
 
 /* Lets go of the frames whose work has ended. */
 void lf_shm_rx_end_frames(lf_shm_rx *c);

@@ -49,7 +49,7 @@ static int32_t take_region(lf_shm_rx *c, const lf_slot *slot, lf_frame *out) {
   /* Signed numbers become doubles in one instruction; sizes end far below the sign. */
   out->offset = (double)(int64_t)d.offset;
   out->length = (double)(int64_t)d.length;
-  out->reach = d.staged ? LF_REACH_STAGED : r->kind == LF_REGION_GPU && !r->gpu ? LF_REACH_FOREIGN : LF_REACH_HERE;
+  out->reach = d.staged ? LF_REACH_STAGED : r->kind == LF_REGION_GPU && !r->gpu ? LF_REACH_REMOTE : LF_REACH_LOCAL;
   return LF_REGION;
 }
 
@@ -129,11 +129,7 @@ static inline int32_t receive(lf_shm_rx *c, lf_frame *out) {
   return nothing(c, slot, word, out);
 }
 
-int32_t lf_rx_receive(int32_t handle, lf_frame *out) {
-  LF_FIND_SHM_RX(c, handle);
-  if (__builtin_expect(!out, 0)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the frame");
-  return receive(c, out);
-}
+int32_t lf_shm_rx_receive(lf_rx *rx, lf_frame *out) { return receive((lf_shm_rx *)rx, out); }
 
 static int32_t arm(lf_shm_rx *c) {
   if (c->failed) return lf_shm_rx_failed(c);
@@ -151,10 +147,7 @@ static int32_t arm(lf_shm_rx *c) {
   return 1;
 }
 
-int32_t lf_rx_arm(int32_t handle) {
-  LF_FIND_SHM_RX(c, handle);
-  return arm(c);
-}
+int32_t lf_shm_rx_arm(lf_rx *rx) { return arm((lf_shm_rx *)rx); }
 
 int32_t lf_shm_rx_peer_status(int32_t handle) {
   LF_FIND_SHM_RX(c, handle);
@@ -175,18 +168,14 @@ int32_t lf_shm_rx_poll(int32_t handle, int32_t spins) {
   return atomic_load_explicit(&c->ring->producer.closed, memory_order_relaxed) != 0;
 }
 
-int32_t lf_rx_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {
-  LF_FIND_SHM_RX(c, handle);
-  if (!out || !(timeout_ms >= 0) || !(spin_us >= 0))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a wait of %f ms that spins for %f us", timeout_ms, spin_us);
+int32_t lf_shm_rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_frame *out) {
+  lf_shm_rx *c = (lf_shm_rx *)rx;
   int32_t result;
-  if (c->failed || c->regions.dropping || c->ending_count || timeout_ms == 0) {
+  if (c->failed || c->regions.dropping || c->ending_count || limit == 0) {
     result = receive(c, out);
-    if (result != LF_EMPTY || timeout_ms == 0) return result == LF_EMPTY ? LF_TIMEOUT : result;
+    if (result != LF_EMPTY || limit == 0) return result == LF_EMPTY ? LF_TIMEOUT : result;
   }
   uint64_t start = 0; /* read after the first round: on some machines the clock costs more than a message takes */
-  uint64_t limit = timeout_ms > 9e12 ? (uint64_t)1 << 62 : (uint64_t)(timeout_ms * 1e6);
-  uint64_t spin = spin_us > 9e15 ? (uint64_t)1 << 62 : (uint64_t)(spin_us * 1e3);
   uint64_t spin_end = spin < limit ? spin : limit;
   for (;;) {
     /* The clock is read once in a while: a message must not arrive while this thread looks at its watch. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "abi/link.h"
 #include "base/copy.h"
 #include "base/monotonic.h"
 #include "base/status.h"
@@ -32,19 +33,9 @@ static void end_work(const lf_shm_tx *p) {
   if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
 }
 
-/* The thread ended with the producer open: the peer finds it dead, as it would a process. */
-static void abandon_producer(void *object) {
-  lf_shm_tx *p = object;
-  lf_link *link = lf_link_retain(p->link);
-  end_work(p);
-  release_producer(p);
-  lf_link_hang_up(link);
-  lf_link_release(link);
-}
-
 int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced) {
-  lf_link *link = lf_handle_get(LF_KIND_LINK, link_handle);
-  if (!link) return lf_handle_stale(LF_KIND_LINK, link_handle);
+  lf_link *link = lf_link_get(link_handle);
+  if (!link) return lf_status_code();
   if (slot_count < LF_SLOTS_MIN || slot_count > LF_SLOTS_MAX || (slot_count & (slot_count - 1)))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
@@ -57,6 +48,7 @@ int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced)
     free(counters);
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a producer of %zu bytes", sizeof *p);
   }
+  p->tx.ops = &lf_shm_tx_ops;
   p->known = known;
   p->counters = counters;
   p->link = lf_link_retain(link);
@@ -80,9 +72,9 @@ int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced)
     /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
     lf_os_handle_close(p->segment.os);
     p->segment.os = -1;
-    status = lf_handle_make(LF_KIND_TX, p, abandon_producer);
+    return lf_tx_handle(&p->tx);
   }
-  if (status < 0) release_producer(p);
+  release_producer(p);
   return status;
 }
 
@@ -166,10 +158,8 @@ static int32_t send_block(lf_shm_tx *p, const void *data, uint64_t length) {
   return publish_block(p, block, length, 0);
 }
 
-int32_t lf_tx_send(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_SHM_TX(p, handle);
-  if (__builtin_expect(!data && length, 0))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
+static int32_t tx_send(lf_tx *tx, const void *data, uint32_t length) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   if (length > LF_INLINE_MAX) return send_block(p, data, length);
   if (__builtin_expect(!lf_shm_tx_has_capacity(p), 0)) {
     int32_t status = lf_shm_tx_check_capacity(p);
@@ -183,10 +173,8 @@ int32_t lf_tx_send(int32_t handle, const void *data, uint32_t length) {
 
 /* ---- loans ---- */
 
-int32_t lf_tx_loan(int32_t handle, double length, lf_loan *out) {
-  LF_FIND_SHM_TX(p, handle);
-  if (!out || !(length >= 1 && length <= 4294967296.0))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
+static int32_t tx_loan(lf_tx *tx, double length, lf_loan *out) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   if (!lf_shm_tx_has_capacity(p)) {
     int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
@@ -211,8 +199,7 @@ static lf_block *loaned(lf_shm_tx *p, uint32_t block) {
   return NULL;
 }
 
-int32_t lf_tx_commit(int32_t handle, uint32_t block, double length, int32_t staged) {
-  LF_FIND_SHM_TX(p, handle);
+static int32_t commit(lf_shm_tx *p, uint32_t block, double length, int staged) {
   lf_block *b = loaned(p, block);
   if (!b) return LF_ECLOSED;
   lf_pool_region *region = &p->pool.regions[b->region];
@@ -223,16 +210,25 @@ int32_t lf_tx_commit(int32_t handle, uint32_t block, double length, int32_t stag
   return publish_block(p, block, (uint64_t)length, staged);
 }
 
-int32_t lf_tx_abort(int32_t handle, uint32_t block) {
+static int32_t tx_commit(lf_tx *tx, uint32_t block, double length) {
+  return commit((lf_shm_tx *)tx, block, length, 0);
+}
+
+int32_t lf_shm_tx_commit_staged(int32_t handle, uint32_t block, double length) {
   LF_FIND_SHM_TX(p, handle);
+  return commit(p, block, length, 1);
+}
+
+static int32_t tx_abort(lf_tx *tx, uint32_t block) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   if (!loaned(p, block)) return LF_ECLOSED;
   p->reserved--;
   lf_pool_release(&p->pool, block);
   return LF_OK;
 }
 
-int32_t lf_tx_reserve(int32_t handle) {
-  LF_FIND_SHM_TX(p, handle);
+static int32_t tx_reserve(lf_tx *tx) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   if (!lf_shm_tx_has_capacity(p)) {
     int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
@@ -249,10 +245,8 @@ static int32_t unreserve(lf_shm_tx *p) {
   return LF_OK;
 }
 
-int32_t lf_tx_commit_inline(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_SHM_TX(p, handle);
-  if (length > LF_INLINE_MAX || (!data && length))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
+static int32_t tx_commit_inline(lf_tx *tx, const void *data, uint32_t length) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   int32_t status = unreserve(p);
   if (status < 0) return status;
   if (p->failed) return lf_shm_tx_failed(p);
@@ -262,35 +256,25 @@ int32_t lf_tx_commit_inline(int32_t handle, const void *data, uint32_t length) {
   return lf_shm_tx_publish(p, slot, length);
 }
 
-int32_t lf_tx_abort_inline(int32_t handle) {
-  LF_FIND_SHM_TX(p, handle);
+static int32_t tx_abort_inline(lf_tx *tx) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   return unreserve(p);
 }
 
 /* ---- regions ---- */
 
-int32_t lf_tx_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_SHM_TX(p, handle);
+static int32_t tx_region(lf_tx *tx, uint32_t id, lf_region_info *out) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
-  if (!region || !out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
+  if (!region) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
   return LF_OK;
 }
 
-int32_t lf_tx_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_SHM_TX(p, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
-  for (uint32_t i = 0; i < p->pool.region_capacity; i++) {
-    lf_pool_region *region = &p->pool.regions[i];
-    if (!region->segment.address || region->free != region->blocks) continue;
-    *out = region->id;
-    return 1;
-  }
-  return LF_EMPTY;
-}
+static int32_t tx_retirable(lf_tx *tx, uint32_t *out) { return lf_pool_idle(&((lf_shm_tx *)tx)->pool, out); }
 
-int32_t lf_tx_retire(int32_t handle, uint32_t id) {
-  LF_FIND_SHM_TX(p, handle);
+static int32_t tx_retire(lf_tx *tx, uint32_t id) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   lf_pool_region *region = lf_pool_region_of(&p->pool, id);
   int announced = region && region->announced;
   int32_t status = lf_pool_retire(&p->pool, id);
@@ -310,14 +294,16 @@ int32_t lf_shm_tx_trim(int32_t handle) {
 
 /* ---- waiting ---- */
 
-int32_t lf_tx_arm(int32_t handle, int32_t until_released) {
-  LF_FIND_SHM_TX(p, handle);
+/* A sent payload was copied or passed. */
+static int32_t tx_arm(lf_tx *tx, int32_t until) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   if (p->failed) return lf_shm_tx_failed(p);
+  if (until == LF_UNTIL_SENT) return 1;
   if (p->dropping_count) lf_shm_tx_retry_drops(p);
   atomic_store_explicit(&p->ring->producer.waiting, 1, memory_order_relaxed);
   lf_barrier_of_sleeper(p->fenced);
   int32_t peer = lf_shm_tx_check_peer(p);
-  if (until_released) {
+  if (until == LF_UNTIL_RELEASED) {
     uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
     if (released > p->head || released < p->released) return lf_shm_tx_corrupt(p, "count of released frames", released);
     p->released = released;
@@ -332,17 +318,19 @@ int32_t lf_tx_arm(int32_t handle, int32_t until_released) {
   return moved || collected;
 }
 
+static int32_t tx_event_fd(lf_tx *tx, int64_t *out) { return lf_link_copy_event_fd(((lf_shm_tx *)tx)->link, out); }
+
 int32_t lf_shm_tx_peer_status(int32_t handle) {
   LF_FIND_SHM_TX(p, handle);
   return p->failed ? lf_shm_tx_failed(p) : lf_shm_tx_check_peer(p);
 }
 
-int32_t lf_shm_tx_poll(int32_t handle, int32_t until_released, int32_t spins) {
+int32_t lf_shm_tx_poll(int32_t handle, int32_t until, int32_t spins) {
   LF_FIND_SHM_TX(p, handle);
   if (p->failed) return 1;
   int full = !lf_shm_tx_has_capacity(p);
   for (int32_t i = 0; i < spins; i++) {
-    if (until_released) {
+    if (until == LF_UNTIL_RELEASED) {
       if (atomic_load_explicit(&p->ring->released, memory_order_relaxed) == p->head) return 1;
     } else if (full) {
       if (atomic_load_explicit(&p->ring->taken, memory_order_relaxed) != p->taken) return 1;
@@ -355,11 +343,9 @@ int32_t lf_shm_tx_poll(int32_t handle, int32_t until_released, int32_t spins) {
   return atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed) != 0;
 }
 
-int32_t lf_tx_stats(int32_t handle, lf_port_stats *out) {
-  LF_FIND_SHM_TX(p, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
+static void tx_stats(lf_tx *tx, lf_end_stats *out) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
   uint64_t released = atomic_load_explicit(&p->ring->released, memory_order_acquire);
-  memset(out, 0, sizeof *out);
   out->queued = released <= p->head ? (double)(p->head - released) : 0;
   for (uint32_t i = 0; i < p->pool.region_capacity; i++) out->regions += p->pool.regions[i].segment.address != NULL;
   out->region_bytes = (double)lf_pool_held(&p->pool);
@@ -370,15 +356,35 @@ int32_t lf_tx_stats(int32_t handle, lf_port_stats *out) {
   if (taken <= p->head && released <= taken) out->held = (double)(taken - released);
   int32_t peer = lf_shm_tx_check_peer(p);
   out->peer = peer == LF_ECHANNEL_CLOSED ? 1 : peer < 0 ? 2 : 0;
-  return LF_OK;
 }
 
-int32_t lf_tx_close(int32_t handle) {
-  lf_shm_tx *p = lf_handle_take(LF_KIND_TX, handle);
-  if (!p) return lf_handle_stale(LF_KIND_TX, handle);
+static void tx_close(lf_tx *tx, int died) {
+  lf_shm_tx *p = (lf_shm_tx *)tx;
+  lf_link *link = died ? lf_link_retain(p->link) : NULL;
   end_work(p);
-  atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
-  lf_shm_tx_wake_peer(p);
+  if (!died) {
+    atomic_store_explicit(&p->ring->producer.closed, 1, memory_order_release);
+    lf_shm_tx_wake_peer(p);
+  }
   release_producer(p);
-  return LF_OK;
+  if (!link) return;
+  lf_link_hang_up(link);
+  lf_link_release(link);
 }
+
+const lf_tx_ops lf_shm_tx_ops = {
+    .send = tx_send,
+    .loan = tx_loan,
+    .commit = tx_commit,
+    .abort = tx_abort,
+    .reserve = tx_reserve,
+    .commit_inline = tx_commit_inline,
+    .abort_inline = tx_abort_inline,
+    .region = tx_region,
+    .retirable = tx_retirable,
+    .retire = tx_retire,
+    .arm = tx_arm,
+    .event_fd = tx_event_fd,
+    .stats = tx_stats,
+    .close = tx_close,
+};

@@ -1,9 +1,9 @@
-/* The producer, as producer.c makes it and keeps it, and rcache.c sends MemoryBuffers with it. producer_peer.c sees the
- * consumer, announce.c tells it of regions. */
+/* The sending end: tx.c makes it, rcache.c sends MemoryBuffers with it, tx_peer.c reads what the consumer writes, and
+ * tx_announce.c announces regions to it. */
 #ifndef LF_SHM_TX_H
 #define LF_SHM_TX_H
 
-#include "base/handle.h"
+#include "abi/tx.h"
 #include "gpu/gpu_memory.h"
 #include "host/membarrier.h"
 #include "host/pool.h"
@@ -27,6 +27,7 @@ typedef struct {
 } lf_counter;
 
 typedef struct {
+  lf_tx tx;
   /* what every send touches */
   lf_slot *slots;
   lf_ring *ring;
@@ -58,11 +59,13 @@ typedef struct {
   lf_pool pool;
 } lf_shm_tx;
 
-#define LF_FIND_SHM_TX(p, handle) \
-  lf_shm_tx *p = lf_handle_get(LF_KIND_TX, handle); \
-  if (__builtin_expect(!p, 0)) return lf_handle_stale(LF_KIND_TX, handle)
+extern const lf_tx_ops lf_shm_tx_ops;
 
-/* ---- producer_peer.c ---- */
+#define LF_FIND_SHM_TX(p, handle) \
+  lf_shm_tx *p = lf_tx_get(handle, &lf_shm_tx_ops); \
+  if (__builtin_expect(!p, 0)) return lf_status_code()
+
+/* ---- tx_peer.c ---- */
 
 void lf_shm_tx_wake_peer(lf_shm_tx *p);
 /* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
@@ -80,7 +83,7 @@ int32_t lf_shm_tx_read_taken(lf_shm_tx *p);
 /* LF_OK with room for one more message. */
 int32_t lf_shm_tx_check_capacity(lf_shm_tx *p);
 
-/* ---- announce.c ---- */
+/* ---- tx_announce.c ---- */
 
 /* A message on the connection: 1 when it went; LF_FULL. `os` stays the caller's. */
 int32_t lf_shm_tx_put(lf_shm_tx *p, uint32_t kind, const void *message, uint32_t length, int64_t os);

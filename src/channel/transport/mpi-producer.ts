@@ -15,12 +15,12 @@ import { BLOCK_MAX, Outbox } from "./outbox.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
 import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 
-const { LF_UNTIL_ROOM, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
+const { LF_UNTIL_CREDITS, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
 
 /** Bytes from which sending from the payload's memory, and waiting until MPI has read it, is faster than a copy. */
 const IN_PLACE_MIN = 64 * 1024;
 
-const UNTIL = { credits: LF_UNTIL_ROOM, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
+const UNTIL = { credits: LF_UNTIL_CREDITS, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
 
 /** Milliseconds. `settled` polls every CLOSE_POLL_MS, for at most CLOSE_MS, until MPI has read all payloads. */
 const CLOSE_MS = 30_000;

@@ -16,7 +16,7 @@ import { Inbox } from "./inbox.ts";
 import type { RingParameters } from "./ring.ts";
 import type { ConsumerEnd, EndStats } from "./transport.ts";
 
-const { LF_EMPTY, LF_PENDING, LF_REACH_HERE, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
+const { LF_EMPTY, LF_PENDING, LF_REACH_LOCAL, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
 
 const settling = new Float64Array(new ArrayBuffer(8));
 
@@ -36,7 +36,6 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   readonly busyPolls: boolean;
   readonly #shim = native();
   readonly #handle: number;
-  readonly #link: Link;
   readonly #inbox: Inbox;
   /**
    * The MemoryBuffers of frames, by the index of their region, which is in the token. A buffer that the user closed is made
@@ -52,14 +51,13 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   static open(link: Link, { fenced, busyPoll }: RingParameters): ShmConsumer | null {
     const shim = native();
     const handle = check(shim, shim.lf_shm_rx_open(link.handle, fenced), "attaching to the producer's segment");
-    return handle === LF_EMPTY ? null : new ShmConsumer(handle, link, busyPoll);
+    return handle === LF_EMPTY ? null : new ShmConsumer(handle, busyPoll);
   }
 
-  private constructor(handle: number, link: Link, busyPoll: boolean) {
+  private constructor(handle: number, busyPoll: boolean) {
     const shim = this.#shim;
     this.busyPolls = busyPoll;
     this.#handle = handle;
-    this.#link = link;
     const calls = {
       receive: shim.lf_rx_receive,
       receiveWait: shim.lf_rx_receive_wait,
@@ -70,7 +68,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_link_event_fd(this.#link.handle, out));
+    return readEventFd((out) => this.#shim.lf_rx_event_fd(this.#handle, out));
   }
 
   /** From now on frames can be buffers on a GPU. `producer` has the UUIDs of the producer's GPU; `device` is this side's. */
@@ -110,7 +108,7 @@ export class ShmConsumer implements ConsumerEnd, FrameOwner {
 
   /** Whether the frame has to be copied to this side's GPU first; if so, begins the copy. */
   #arrives(frame: CellFrame): boolean {
-    if (frame.state !== IN_REGION || frame.reach === LF_REACH_HERE) return false;
+    if (frame.state !== IN_REGION || frame.reach === LF_REACH_LOCAL) return false;
     const { arrivals } = this.#gpu as GpuPart;
     if (frame.reach === LF_REACH_STAGED) arrivals.upload(frame);
     else arrivals.fetch(frame);

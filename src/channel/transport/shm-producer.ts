@@ -30,7 +30,6 @@ export class ShmProducer implements ProducerEnd {
   readonly releases: Releases;
   readonly #shim = native();
   readonly #handle: number;
-  readonly #link: Link;
   readonly #outbox: Outbox;
   /** MemoryBuffers that the peer has mapped, with their handles. */
   readonly #known = new Map<MemoryBuffer, number>();
@@ -57,14 +56,13 @@ export class ShmProducer implements ProducerEnd {
   static open(link: Link, slots: number, { fenced, busyPoll }: RingParameters, name: string, wake: Wake): ShmProducer {
     const shim = native();
     const handle = check(shim, shim.lf_shm_tx_open(link.handle, slots, fenced), "making the channel's segment");
-    return new ShmProducer(handle, link, busyPoll, name, wake);
+    return new ShmProducer(handle, busyPoll, name, wake);
   }
 
-  private constructor(handle: number, link: Link, busyPoll: boolean, name: string, wake: Wake) {
+  private constructor(handle: number, busyPoll: boolean, name: string, wake: Wake) {
     const shim = this.#shim;
     this.busyPolls = busyPoll;
     this.#handle = handle;
-    this.#link = link;
     this.#wake = wake;
     const count = (memory: number) => check(shim, shim.lf_shm_tx_unreleased(handle, memory));
     const arm = () => void check(shim, shim.lf_tx_arm(handle, 1));
@@ -73,7 +71,7 @@ export class ShmProducer implements ProducerEnd {
       handle,
       {
         loan: shim.lf_tx_loan,
-        commit: (end, block, length) => shim.lf_tx_commit(end, block, length, 0),
+        commit: shim.lf_tx_commit,
         abort: shim.lf_tx_abort,
         reserve: shim.lf_tx_reserve,
         commitInline: shim.lf_tx_commit_inline,
@@ -85,12 +83,13 @@ export class ShmProducer implements ProducerEnd {
       wake,
     );
     this.#trim = new Trim(() => shim.lf_shm_tx_trim(handle));
-    const commit = (block: number, sizeBytes: number) => check(shim, shim.lf_tx_commit(handle, block, sizeBytes, 1));
+    const commit = (block: number, sizeBytes: number) =>
+      check(shim, shim.lf_shm_tx_commit_staged(handle, block, sizeBytes));
     this.#staging = new Staging(this.#outbox, commit, wake);
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_link_event_fd(this.#link.handle, out));
+    return readEventFd((out) => this.#shim.lf_tx_event_fd(this.#handle, out));
   }
 
   /**
