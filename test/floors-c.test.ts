@@ -17,7 +17,7 @@ const FLOORS = [
   ["shm"],
 ];
 /** Handles of the GPU and of memory stop at abi/. These folders look up handles of the kinds that they give out. */
-const HANDLE_USERS = ["abi", "ep", "metal", "names", "shm"];
+const HANDLE_USERS = ["abi", "ep", "metal", "names"];
 /** Circles of files that are not broken yet. This list only gets shorter. */
 const KNOWN_CIRCLES: string[][] = [];
 

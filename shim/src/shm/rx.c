@@ -1,4 +1,4 @@
-/* The receiving end: how it begins, what it knows of the producer's memory, and how frames are given back. */
+/* The receiving end: how it begins and ends, and its regions. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -6,7 +6,6 @@
 #include "abi/link.h"
 #include "base/copy.h"
 #include "base/status.h"
-#include "gpu/queue.h"
 #include "host/pool.h"
 #include "shm/rx.h"
 
@@ -70,21 +69,6 @@ int32_t lf_shm_rx_open(int32_t link_handle, int32_t fenced) {
   return status;
 }
 
-int32_t lf_shm_rx_corrupt(lf_shm_rx *c, const char *what, uint64_t got) {
-  c->failed = LF_ECORRUPT_SEGMENT;
-  return lf_corrupt_producer(what, got, c->position);
-}
-
-int lf_shm_rx_peer_alive(lf_shm_rx *c) {
-  int alive = lf_link_peer_alive(c->link);
-  if (!alive) lf_regions_abandon(&c->regions);
-  return alive;
-}
-
-int32_t lf_shm_rx_failed(lf_shm_rx *c) {
-  return lf_fail(c->failed, "", 0, "this channel failed before at message %" PRIu64, c->position);
-}
-
 /* ---- regions ---- */
 
 int32_t lf_shm_rx_use_device(int32_t handle, int32_t device_handle, const uint8_t *uuids) {
@@ -95,21 +79,6 @@ int32_t lf_shm_rx_use_device(int32_t handle, int32_t device_handle, const uint8_
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, uuids ? "this consumer uses a device already" : "no UUIDs");
   lf_regions_use(&c->regions, device, uuids);
   return LF_OK;
-}
-
-/* Reads the producer's messages about regions. Even a hostile producer can't keep this going: each message adds a
- * region, of which there is a limit, or drops one that was not dropped yet. */
-int32_t lf_shm_rx_read_link(lf_shm_rx *c) {
-  for (;;) {
-    lf_message *message;
-    int32_t status = lf_link_take(c->link, &message);
-    if (status == LF_EMPTY || status == LF_EPEER_DIED) return LF_OK;
-    if (status == 1) status = lf_regions_read(&c->regions, message, c->position);
-    if (status < 0) {
-      c->failed = status;
-      return status;
-    }
-  }
 }
 
 static int32_t rx_region(lf_rx *rx, uint32_t id, lf_region_info *out) {
@@ -141,108 +110,6 @@ static int32_t rx_retire(lf_rx *rx, uint32_t id) {
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "region 0x%x is in use", id);
   lf_regions_remove(&c->regions, r);
   return LF_OK;
-}
-
-/* ---- giving back ---- */
-
-/* The producer may have the frame's memory again. */
-static void let_go(lf_shm_rx *c) {
-  c->released++;
-  atomic_store_explicit(&c->ring->released, c->released, memory_order_release);
-  lf_shm_rx_wake_peer(c);
-}
-
-/* The same for a frame of a MemoryBuffer. Only this side writes the counter: what a hostile producer stores there it
- * reads itself. */
-static void let_go_memory(lf_shm_rx *c, const lf_region *r) {
-  _Atomic uint32_t *counter = &c->ring->memory_released[r->counter];
-  atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
-  let_go(c);
-}
-
-/* Where this side's last work on the memory ends, or 0: it has, or its device is lost and nothing runs any more. */
-static uint64_t work_on(lf_shm_rx *c, const lf_gpu_memory *gpu) {
-  if (gpu->last_use <= c->reached) return 0;
-  c->reached = lf_queue_seen(gpu->device);
-  return gpu->last_use <= c->reached || gpu->device->lost ? 0 : gpu->last_use;
-}
-
-static int32_t end_later(lf_shm_rx *c, lf_region *r, uint64_t value) {
-  if (c->ending_count == c->ending_capacity) {
-    uint32_t capacity = c->ending_capacity ? c->ending_capacity * 2 : 16;
-    ending_frame *more = realloc(c->ending, capacity * sizeof *more);
-    if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u frames whose work is under way", capacity);
-    c->ending = more;
-    c->ending_capacity = capacity;
-  }
-  c->ending[c->ending_count++] = (ending_frame){value, (uint32_t)(r - c->regions.all)};
-  r->ending++;
-  return LF_PENDING;
-}
-
-void lf_shm_rx_end_frames(lf_shm_rx *c) {
-  lf_device *device = c->regions.device;
-  uint64_t seen = lf_queue_seen(device), now = device->lost ? UINT64_MAX : seen;
-  uint32_t left = 0;
-  for (uint32_t i = 0; i < c->ending_count; i++) {
-    if (c->ending[i].value > now) {
-      c->ending[left++] = c->ending[i];
-    } else {
-      lf_region *r = &c->regions.all[c->ending[i].place];
-      r->ending--;
-      let_go_memory(c, r);
-    }
-  }
-  c->ending_count = left;
-}
-
-static int32_t release_memory(lf_shm_rx *c, uint32_t place) {
-  lf_region *r = place < c->regions.capacity ? &c->regions.all[place] : NULL;
-  if (!r || !r->live || r->kind == LF_REGION_POOLED || !r->outstanding)
-    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", 0x80000000u | place);
-  uint64_t value = r->gpu ? work_on(c, r->gpu) : 0;
-  int32_t status = value ? end_later(c, r, value) : LF_OK;
-  if (status >= 0) r->outstanding--;
-  if (status == LF_OK) let_go_memory(c, r);
-  return status;
-}
-
-static int32_t release_block(lf_shm_rx *c, uint32_t block) {
-  if (block >= LF_BLOCKS_MAX || !c->block_region[block])
-    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", block + 1);
-  c->regions.all[c->block_region[block] - 1].outstanding--;
-  c->block_region[block] = 0;
-  uint64_t word = (uint64_t)block << 32 | lf_sequence(c->returned);
-  atomic_store_explicit(&c->ring->returns[c->returned % LF_BLOCKS_MAX], word, memory_order_release);
-  c->returned++;
-  let_go(c);
-  return LF_OK;
-}
-
-static int32_t rx_release(lf_rx *rx, uint32_t token) {
-  lf_shm_rx *c = (lf_shm_rx *)rx;
-  if (__builtin_expect(c->released + c->ending_count >= c->position, 0))
-    return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
-  if (token & 0x80000000u) return release_memory(c, token & ~0x80000000u);
-  if (token) return release_block(c, token - 1);
-  let_go(c);
-  return LF_OK;
-}
-
-int32_t lf_shm_rx_pending(int32_t handle, int32_t all, double *value) {
-  LF_FIND_SHM_RX(c, handle);
-  if (!value) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the value");
-  if (c->regions.device) lf_shm_rx_peer_alive(c);
-  if (c->ending_count) lf_shm_rx_end_frames(c);
-  uint64_t last = 0, first = UINT64_MAX;
-  for (uint32_t i = 0; i < c->ending_count; i++)
-    if (c->ending[i].value < first) first = c->ending[i].value;
-  for (uint32_t i = 0; all && i < c->regions.capacity; i++) {
-    uint64_t work = c->regions.all[i].gpu ? work_on(c, c->regions.all[i].gpu) : 0;
-    if (work > last) last = work;
-  }
-  *value = all ? (double)last : c->ending_count ? (double)first : 0;
-  return *value > 0;
 }
 
 static int32_t rx_event_fd(lf_rx *rx, int64_t *out) { return lf_link_copy_event_fd(((lf_shm_rx *)rx)->link, out); }
@@ -283,7 +150,7 @@ static void rx_close(lf_rx *rx, int died) {
 const lf_rx_ops lf_shm_rx_ops = {
     .receive = lf_shm_rx_receive,
     .receive_wait = lf_shm_rx_receive_wait,
-    .release = rx_release,
+    .release = lf_shm_rx_release,
     .region = rx_region,
     .retire = rx_retire,
     .arm = lf_shm_rx_arm,

@@ -1,4 +1,5 @@
-/* The receiving end: rx.c makes it and releases frames, rx_receive.c reads the ring. */
+/* The receiving end: rx.c makes it, rx_receive.c reads the ring, rx_release.c releases frames, and rx_peer.c sees the
+ * producer. */
 #ifndef LF_SHM_RX_H
 #define LF_SHM_RX_H
 
@@ -53,26 +54,27 @@ static inline void lf_shm_rx_wake_peer(lf_shm_rx *c) {
     lf_link_notify(c->link);
 }
 
-/* Asks the kernel. A producer that is gone signals its timeline no more: what waits for it here goes on. */
-int lf_shm_rx_peer_alive(lf_shm_rx *c);
+/* ---- rx_peer.c ---- */
 
+/* Asks the kernel. A producer that died signals its timeline no more: the waits for the timeline end here. */
+int lf_shm_rx_peer_alive(lf_shm_rx *c);
 /* Reads the producer's messages about regions. An error stays in c->failed. */
 int32_t lf_shm_rx_read_link(lf_shm_rx *c);
+/* Fails the end: the producer wrote an invalid value. CORRUPT_SEGMENT. */
+int32_t lf_shm_rx_corrupt(lf_shm_rx *c, const char *what, uint64_t got);
+/* The error of an end that failed before. */
+int32_t lf_shm_rx_failed(lf_shm_rx *c);
 
-/* ---- rx_receive.c: of lf_rx_ops ---- */
+/* ---- rx_release.c ---- */
+
+int32_t lf_shm_rx_release(lf_rx *rx, uint32_t token);
+/* Releases the frames whose work has ended. */
+void lf_shm_rx_end_frames(lf_shm_rx *c);
+
+/* ---- rx_receive.c ---- */
 
 int32_t lf_shm_rx_receive(lf_rx *rx, lf_frame *out);
 int32_t lf_shm_rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_frame *out);
 int32_t lf_shm_rx_arm(lf_rx *rx);
-
-/* ---- rx.c ---- */
-
-/* Lets go of the frames whose work has ended. */
-void lf_shm_rx_end_frames(lf_shm_rx *c);
-
-/* For good: what the producer wrote can't be; CORRUPT_SEGMENT. */
-int32_t lf_shm_rx_corrupt(lf_shm_rx *c, const char *what, uint64_t got);
-/* As it failed before. */
-int32_t lf_shm_rx_failed(lf_shm_rx *c);
 
 #endif
