@@ -8,7 +8,7 @@
  * released. Functions that have the name of a producer's or consumer's do what that does. */
 
 /* What goes with a frame over MPI that the receiver's side puts into memory of its own choice, in pieces. */
-#define LF_PIECE_BYTES (4u << 20)
+#define LF_FRAGMENT_BYTES (4u << 20)
 
 /* To `rank`, with up to `slots` frames under way. `link`: a link to that process when both share a host (it proves that
  * the peer lives), else 0. `who` names the peer in errors, UTF-8. `lane` is what the receiver has to be told. */
@@ -23,7 +23,7 @@ LF_API int32_t lf_sender_put(int32_t sender, const void *data, uint32_t length);
 LF_API int32_t lf_sender_flush(int32_t sender);
 /* Sends from the caller's memory, which must stay as it is until lf_sender_sent says so: a ticket, 1 and up. LF_FULL. */
 LF_API int32_t lf_sender_start(int32_t sender, const void *data, double length, double *ticket);
-/* A frame that is sent in pieces of LF_PIECE_BYTES (the last one shorter), each with lf_sender_piece, before any other
+/* A frame that is sent in pieces of LF_FRAGMENT_BYTES (the last one shorter), each with lf_sender_piece, before any other
  * frame: 1. LF_FULL. */
 LF_API int32_t lf_sender_begin(int32_t sender, double length);
 LF_API int32_t lf_sender_piece(int32_t sender, const void *data, double length, double *ticket);

@@ -49,22 +49,22 @@ void lf_cells_close(lf_cells *cells) {
 /* ---- the peer ---- */
 
 /* Between two looks at the link, each a call of the system. */
-#define LOOK_NS ((uint64_t)10000000)
+#define POLL_NS ((uint64_t)10000000)
 /* What a process sent before it died is there, or comes out of MPI, within this time after the last that did. Looks count, too:
  * a process that was stopped itself finds the clock far ahead, and one look may bring nothing of what MPI has not read yet.
  * While somebody waits there are as many in half of the time. */
 #define LAST_NS ((uint64_t)100000000)
-#define LAST_LOOKS 10u
+#define LAST_POLLS 10u
 
-int32_t lf_lane_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const char *who, uint32_t who_bytes,
-                          lf_lane_peer *out) {
+int32_t lf_ep_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const char *who, uint32_t who_bytes,
+                          lf_ep_peer *out) {
   if (rank < 0 || rank >= job->info.size)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "rank %d of a job with %d", rank, job->info.size);
   if (!who && who_bytes) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a name of %u bytes at no address", who_bytes);
   lf_link *link = link_handle ? lf_handle_get(LF_KIND_LINK, link_handle) : NULL;
   if (link_handle && !link) return lf_handle_stale(LF_KIND_LINK, link_handle);
-  *out = (lf_lane_peer){.rank = rank};
-  snprintf(out->who, sizeof out->who, "%.*s", (int)(who_bytes < LF_WHO_MAX ? who_bytes : LF_WHO_MAX), who ? who : "");
+  *out = (lf_ep_peer){.rank = rank};
+  snprintf(out->who, sizeof out->who, "%.*s", (int)(who_bytes < LF_EP_WHO_MAX ? who_bytes : LF_EP_WHO_MAX), who ? who : "");
   if (!out->who[0]) snprintf(out->who, sizeof out->who, "rank %d", rank);
   out->known = lf_peer_retain(job, rank);
   if (!out->known) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "what is known of %s", out->who);
@@ -76,72 +76,72 @@ int32_t lf_lane_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const 
 }
 
 /* From now on its signs of life count. */
-static void link_ended(lf_lane_peer *peer) {
+static void link_ended(lf_ep_peer *peer) {
   lf_link_release(peer->link);
   peer->link = NULL;
   peer->known->vouched--;
 }
 
-void lf_lane_peer_close(lf_job *job, lf_lane_peer *peer) {
+void lf_ep_peer_close(lf_job *job, lf_ep_peer *peer) {
   if (!peer->known) return;
   if (peer->link) link_ended(peer);
   lf_peer_release(job, peer->known);
   peer->known = NULL;
 }
 
-int lf_lane_peer_died(lf_lane_peer *peer, uint64_t now) {
+int lf_ep_peer_died(lf_ep_peer *peer, uint64_t now) {
   if (peer->moved) {
     peer->moved = 0;
     peer->known->heard = now;
     if (peer->gone) peer->gone = now;
-    peer->looks = 0;
+    peer->polls = 0;
   }
-  if (!peer->gone && now - peer->looked >= LOOK_NS) {
-    peer->looked = now;
+  if (!peer->gone && now - peer->polled >= POLL_NS) {
+    peer->polled = now;
     /* While the link stands, so does the process, however long it is silent. */
     int ended = peer->link && !lf_link_peer_alive(peer->link);
     if (ended) link_ended(peer);
     if (ended || peer->known->silent || (!peer->link && peer->known->dead)) peer->gone = now;
   }
   if (!peer->gone) return 0;
-  if (peer->looks < LAST_LOOKS) peer->looks++;
-  return peer->looks == LAST_LOOKS && now - peer->gone >= LAST_NS;
+  if (peer->polls < LAST_POLLS) peer->polls++;
+  return peer->polls == LAST_POLLS && now - peer->gone >= LAST_NS;
 }
 
 /* ---- trouble ---- */
 
-void lf_trouble_set(lf_trouble *trouble, int32_t code, const char *format, ...) {
-  if (trouble->code) return;
+void lf_sticky_set(lf_sticky_error *sticky, int32_t code, const char *format, ...) {
+  if (sticky->code) return;
   va_list args;
   va_start(args, format);
-  vsnprintf(trouble->text, sizeof trouble->text, format, args);
+  vsnprintf(sticky->text, sizeof sticky->text, format, args);
   va_end(args);
-  trouble->code = code;
+  sticky->code = code;
 }
 
-void lf_trouble_take(lf_trouble *trouble) {
-  if (trouble->code) return;
+void lf_sticky_take(lf_sticky_error *sticky) {
+  if (sticky->code) return;
   lf_status last;
   lf_status_last(&last);
-  memcpy(trouble->api, last.api, sizeof trouble->api);
-  memcpy(trouble->text, last.text, sizeof trouble->text);
-  trouble->native_status = last.native_status;
-  trouble->code = last.code;
+  memcpy(sticky->api, last.api, sizeof sticky->api);
+  memcpy(sticky->text, last.text, sizeof sticky->text);
+  sticky->native_status = last.native_status;
+  sticky->code = last.code;
 }
 
-void lf_trouble_lost(lf_trouble *trouble, lf_job *job, const lf_lane_peer *peer, const char *api, int error) {
+void lf_sticky_lost(lf_sticky_error *sticky, lf_job *job, const lf_ep_peer *peer, const char *api, int error) {
   lf_mpi_fail(job->mpi, api, error, "%s can't be reached", peer->who);
-  lf_trouble_take(trouble);
+  lf_sticky_take(sticky);
   if (peer->rank == job->info.rank) return;
-  if (trouble->code == LF_EMPI_FAILED) trouble->code = LF_EPEER_DIED;
+  if (sticky->code == LF_EMPI_FAILED) sticky->code = LF_EPEER_DIED;
   lf_peer_lost(job, peer->rank);
 }
 
-void lf_trouble_over(lf_trouble *trouble, const char *reason) {
-  *trouble = (lf_trouble){0};
-  lf_trouble_set(trouble, LF_EMPI_FAILED, "%s", reason ? reason : "this process has left the MPI job");
+void lf_sticky_over(lf_sticky_error *sticky, const char *reason) {
+  *sticky = (lf_sticky_error){0};
+  lf_sticky_set(sticky, LF_EMPI_FAILED, "%s", reason ? reason : "this process has left the MPI job");
 }
 
-int32_t lf_trouble_tell(const lf_trouble *trouble) {
-  return lf_fail(trouble->code, trouble->api, trouble->native_status, "%s", trouble->text);
+int32_t lf_sticky_return(const lf_sticky_error *sticky) {
+  return lf_fail(sticky->code, sticky->api, sticky->native_status, "%s", sticky->text);
 }

@@ -3,7 +3,7 @@
  *
  * A lane is a tag of the job's communicator, and so an order of its own. Its messages begin with one word; a small frame
  * follows in the same message, and goes from one cell into another that waits for it. Of a larger frame the lane has the
- * announcement; its bytes come under the lane's other tag, the bulk, in messages of at most LF_BULK_MAX, straight from
+ * announcement; its bytes come under the lane's other tag, the bulk, in messages of at most LF_RNDV_MAX, straight from
  * where they are into a block of the receiver's. What the receiver took and released goes back as mail.
  *
  * Nothing that comes from the peer is trusted: it is checked on a private copy, and what can't be ends the channel.
@@ -15,59 +15,59 @@
 #include "ipc/link.h"
 #include "job/job.h"
 
-#define LF_LANE_MAGIC 0x454e414c4156414cu /* "LAVALANE" */
+#define LF_EP_MAGIC 0x454e414c4156414cu /* "LAVALANE" */
 
 /* A message's first word: kind << 56 | number. */
 typedef enum {
-  LF_LANE_HELLO = 1, /* number: slots; an lf_lane_hello follows. The lane's first message */
-  LF_LANE_FRAME,     /* number: bytes, which follow */
-  LF_LANE_FRAMES,    /* number: frames of up to LF_INLINE_MAX bytes, which follow, each behind a byte with its length */
-  LF_LANE_LARGE,     /* number: bytes, which come as bulk */
-  LF_LANE_PIECES,    /* number: bytes, which come as bulk, in messages of LF_PIECE_BYTES */
-  LF_LANE_ASK,       /* number: how many released frames the sender waits for; 0: for any room */
-  LF_LANE_END        /* number: frames; an lf_lane_end follows. The lane's last message */
-} lf_lane_kind;
+  LF_EP_HELLO = 1, /* number: slots; an lf_ep_hello follows. The lane's first message */
+  LF_EP_FRAME,     /* number: bytes, which follow */
+  LF_EP_FRAMES,    /* number: frames of up to LF_INLINE_MAX bytes, which follow, each behind a byte with its length */
+  LF_EP_RNDV,     /* number: bytes, which come as bulk */
+  LF_EP_FRAGMENTS,    /* number: bytes, which come as bulk, in messages of LF_FRAGMENT_BYTES */
+  LF_EP_ASK,       /* number: how many released frames the sender waits for; 0: for any room */
+  LF_EP_END        /* number: frames; an lf_ep_end follows. The lane's last message */
+} lf_ep_kind;
 
-#define LF_LANE_WORD(kind, number) ((uint64_t)(kind) << 56 | (uint64_t)(number))
-#define LF_LANE_NUMBER_MAX (((uint64_t)1 << 56) - 1)
+#define LF_EP_HEADER(kind, number) ((uint64_t)(kind) << 56 | (uint64_t)(number))
+#define LF_EP_NUMBER_MAX (((uint64_t)1 << 56) - 1)
 
 typedef struct {
   uint64_t magic;
   uint32_t wire_version;
-  uint32_t piece_bytes;
-} lf_lane_hello;
+  uint32_t fragment_bytes;
+} lf_ep_hello;
 
 /* Pieces that were announced and not sent by then come as empty messages. */
 typedef struct {
   uint64_t died; /* 1: without being closed */
-} lf_lane_end;
+} lf_ep_end;
 
 /* The mail of a receiver: LF_WORD_CREDIT. The three counts only ever grow. */
 typedef struct {
-  uint32_t lane;
+  uint32_t tag;
   uint32_t state;    /* LF_CREDIT_... */
   uint64_t address;  /* of the receiver; 0: the sender was not told it */
   uint64_t taken;    /* frames that were received */
   uint64_t released; /* frames that were given back */
-  uint64_t bytes;    /* lf_lane_charge of those among them */
+  uint64_t bytes;    /* lf_ep_charge of those among them */
 } lf_credit;
 enum { LF_CREDIT_OPEN = 0, LF_CREDIT_CLOSED = 1, LF_CREDIT_DIED = 2 };
 
 /* A frame up to here rides in the lane's message. All of the message, with what MPI puts before it, stays below 4 KiB:
  * up to there MPI sends without asking the receiver first. */
 #define LF_EAGER_MAX 3968u
-#define LF_LANE_MESSAGE_MAX (sizeof(uint64_t) + LF_EAGER_MAX)
+#define LF_EP_MESSAGE_MAX (sizeof(uint64_t) + LF_EAGER_MAX)
 /* A cell is an odd number of cache lines, so that cells in use spread over the whole cache; the payload begins one. */
 #define LF_CELL_BYTES (64u + LF_EAGER_MAX)
 #define LF_CELL_HEAD (64u - sizeof(uint64_t))
 /* One message of bulk. MPI copies it within one call, on one host, and whoever waits for the lock waits as long. */
-#define LF_BULK_MAX ((uint64_t)4 << 20)
-/* The largest frame, but for those that the receiver puts elsewhere in pieces. */
+#define LF_RNDV_MAX ((uint64_t)4 << 20)
+/* The largest frame, but for those that the receiver puts elsewhere in fragments. */
 #define LF_FRAME_MAX ((uint64_t)1 << 32)
 
 /* What a frame counts against LF_POOL_BYTES until it is released. What the receiver has in frames of its own counts
  * nothing; small blocks count more than they are, as there are LF_BLOCKS_MAX of them. */
-static inline uint64_t lf_lane_charge(uint64_t length) {
+static inline uint64_t lf_ep_charge(uint64_t length) {
   if (length <= LF_INLINE_MAX) return 0;
   if (length <= LF_EAGER_MAX) return 4096;
   uint64_t bytes = lf_pool_block_bytes(length);
@@ -75,7 +75,7 @@ static inline uint64_t lf_lane_charge(uint64_t length) {
 }
 
 /* How many messages of at most `most` bytes it takes. */
-static inline uint64_t lf_lane_messages(uint64_t length, uint64_t most) { return (length + most - 1) / most; }
+static inline uint64_t lf_ep_messages(uint64_t length, uint64_t most) { return (length + most - 1) / most; }
 
 /* ---- cells ---- */
 
@@ -105,7 +105,7 @@ static inline void lf_cells_give(lf_cells *cells, uint32_t cell) { cells->free[c
 
 /* ---- the peer ---- */
 
-#define LF_WHO_MAX 96u
+#define LF_EP_WHO_MAX 96u
 
 /* Why an end can't go on. It is found out by whichever thread makes a round, and told to whoever uses the end next. */
 typedef struct {
@@ -113,39 +113,39 @@ typedef struct {
   char api[56];
   int32_t native_status;
   char text[448];
-} lf_trouble;
+} lf_sticky_error;
 
 typedef struct {
   int rank;
   lf_link *link; /* NULL: only its signs of life tell */
   lf_peer *known;
-  uint64_t looked; /* when the link was asked */
+  uint64_t polled; /* when the link was asked */
   uint64_t gone;   /* when it was found gone, or the last movement after that; 0: it is there */
-  uint32_t looks;  /* since then */
+  uint32_t polls;  /* since then */
   int moved;       /* something came since the last round */
-  char who[LF_WHO_MAX];
-} lf_lane_peer;
+  char who[LF_EP_WHO_MAX];
+} lf_ep_peer;
 
 /* Under the lock. CLOSED, INVALID_ARGUMENT, HOST_OUT_OF_MEMORY. */
-int32_t lf_lane_peer_open(lf_job *job, int32_t rank, int32_t link, const char *who, uint32_t who_bytes,
-                          lf_lane_peer *out);
-void lf_lane_peer_close(lf_job *job, lf_lane_peer *peer);
+int32_t lf_ep_peer_open(lf_job *job, int32_t rank, int32_t link, const char *who, uint32_t who_bytes,
+                          lf_ep_peer *out);
+void lf_ep_peer_close(lf_job *job, lf_ep_peer *peer);
 /* A look: 1 when it is gone, and what it sent before has had the time to come. */
-int lf_lane_peer_died(lf_lane_peer *peer, uint64_t now);
+int lf_ep_peer_died(lf_ep_peer *peer, uint64_t now);
 
-/* Records the trouble; the first one stays. */
-void lf_trouble_set(lf_trouble *trouble, int32_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Records the sticky; the first one stays. */
+void lf_sticky_set(lf_sticky_error *sticky, int32_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The last failure of this thread. */
-void lf_trouble_take(lf_trouble *trouble);
+void lf_sticky_take(lf_sticky_error *sticky);
 /* MPI fails to send to the peer, or to receive from it: PEER_DIED in MPI's words, also to its other users. */
-void lf_trouble_lost(lf_trouble *trouble, lf_job *job, const lf_lane_peer *peer, const char *api, int error);
+void lf_sticky_lost(lf_sticky_error *sticky, lf_job *job, const lf_ep_peer *peer, const char *api, int error);
 /* In the place of any other: MPI_FAILED with `reason`, or that this process has left the job. */
-void lf_trouble_over(lf_trouble *trouble, const char *reason);
+void lf_sticky_over(lf_sticky_error *sticky, const char *reason);
 /* Tells the caller. */
-int32_t lf_trouble_tell(const lf_trouble *trouble);
+int32_t lf_sticky_return(const lf_sticky_error *sticky);
 
 /* While MPI has bulk under way, the job's thread keeps at it: `working` is whether it was told so. */
-static inline void lf_lane_work(lf_job *job, uint8_t *working, int busy) {
+static inline void lf_ep_work(lf_job *job, uint8_t *working, int busy) {
   if (__builtin_expect(busy == *working, 1)) return;
   *working = (uint8_t)busy;
   if (busy) lf_job_wait_begin(job);
@@ -153,6 +153,6 @@ static inline void lf_lane_work(lf_job *job, uint8_t *working, int busy) {
 }
 
 /* What the senders of this process hold back for company goes, as somebody waits now (outbox.c). Under the lock. */
-void lf_outbox_flush_all(void);
+void lf_ep_flush_all(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* The receiving end of a channel over MPI: what its user calls. */
-#include "ep/receiver.h"
+#include "ep/rx.h"
 
 #include <inttypes.h>
 
@@ -11,70 +11,70 @@
 #include "host/pool.h"
 
 /* Looks between two rounds of a receiver that spins: signs of life and credits can wait for so long. */
-#define LOOKS 256
-#define LOOKS_LOCKED 16
+#define POLLS 256
+#define POLLS_LOCKED 16
 #define NAP_FIRST_NS ((uint64_t)10000)
 #define NAP_LAST_NS ((uint64_t)1000000)
 
 static void destroy(void *object) {
-  lf_receiver *r = object;
+  lf_ep_rx *r = object;
   lf_job *job = r->job;
   lf_job_lock(job);
   r->closed = 1;
   if (r->waits) lf_job_wait_end(job);
   r->waits = r->armed = 0;
-  if (r->has_bell) lf_event_close(&r->bell);
-  r->has_bell = 0;
+  if (r->has_event) lf_event_close(&r->event);
+  r->has_event = 0;
   if (!r->over) {
-    lf_receiver_tell(r);
+    lf_ep_rx_send_credits(r);
     r->end.round(&r->end, lf_now());
   } else if (!r->kept) {
-    lf_receiver_free(r);
+    lf_ep_rx_free(r);
   }
   lf_job_unlock(job);
 }
 
-int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t lane, uint32_t slots, int32_t pieces, const char *who,
+int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t tag, uint32_t slots, int32_t fragments, const char *who,
                          uint32_t who_bytes) {
   static _Atomic uint64_t opened;
   lf_job *job = lf_job_get();
   if (!job) return lf_status_code();
-  if (lane >= job->lanes || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "lane %u with %u slots; below %u, with a power of two from %u to %u",
-                   lane, slots, job->lanes, LF_SLOTS_MIN, LF_SLOTS_MAX);
-  lf_receiver *r = calloc(1, sizeof *r);
+  if (tag >= job->lanes || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "tag %u with %u slots; below %u, with a power of two from %u to %u",
+                   tag, slots, job->lanes, LF_SLOTS_MIN, LF_SLOTS_MAX);
+  lf_ep_rx *r = calloc(1, sizeof *r);
   if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a receiver of %zu bytes", sizeof *r);
   r->job = job;
-  r->lane = lane;
+  r->tag = tag;
   r->slots = slots;
   atomic_init(&r->tell_at, slots / 4 ? slots / 4 : 1);
-  r->pieces = pieces != 0;
-  r->address = (atomic_fetch_add(&opened, 1) + 1) << 1 | r->pieces;
-  r->end.round = lf_receiver_round;
-  r->end.over = lf_receiver_over;
+  r->fragments = fragments != 0;
+  r->address = (atomic_fetch_add(&opened, 1) + 1) << 1 | r->fragments;
+  r->end.round = lf_ep_rx_round;
+  r->end.over = lf_ep_rx_over;
   lf_pool_open_private(&r->pool);
   if (!lf_job_enter()) {
     free(r);
     return lf_status_code();
   }
-  int32_t status = lf_lane_peer_open(job, rank, link, who, who_bytes, &r->peer);
+  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &r->peer);
   if (status == LF_OK) status = lf_handle_make(LF_KIND_RECEIVER, r, destroy);
   if (status > 0) {
     lf_job_add(job, &r->end);
-    lf_inbox_post(r, LF_POSTED);
+    lf_ep_rx_post(r, LF_POSTED);
   } else {
-    lf_receiver_free(r);
+    lf_ep_rx_free(r);
   }
   lf_job_unlock(job);
   return status;
 }
 
 int32_t lf_receiver_ready(int32_t handle, double *address) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!address) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the address");
   lf_job_lock(r->job);
-  if (!r->hello && !r->trouble.code) lf_job_settle(r->job);
-  int32_t status = r->hello ? 1 : r->trouble.code ? lf_trouble_tell(&r->trouble) : LF_EMPTY;
+  if (!r->hello && !r->sticky.code) lf_job_settle(r->job);
+  int32_t status = r->hello ? 1 : r->sticky.code ? lf_sticky_return(&r->sticky) : LF_EMPTY;
   *address = (double)(int64_t)r->address;
   lf_job_unlock(r->job);
   return status;
@@ -83,61 +83,61 @@ int32_t lf_receiver_ready(int32_t handle, double *address) {
 /* ---- receiving ---- */
 
 /* The next of several that came in one cell. Without the lock: they are the user's thread's already. */
-static inline int32_t take_next(lf_receiver *r, lf_frame *out) {
+static inline int32_t take_next(lf_ep_rx *r, lf_frame *out) {
   uint32_t length = *r->batch;
   lf_copy_inline(out->payload, r->batch + 1, length);
   r->batch += 1 + length;
   if (--r->batch_left == 0) r->batch_done = 1;
   int tell;
-  out->sequence = lf_receiver_count(r, length, &tell);
+  out->sequence = lf_ep_rx_count(r, length, &tell);
   if (__builtin_expect(tell, 0)) {
     lf_job_lock(r->job);
-    if (!r->over) lf_receiver_tell(r);
+    if (!r->over) lf_ep_rx_send_credits(r);
     lf_job_unlock(r->job);
   }
   return (int32_t)length;
 }
 
 /* The first of those that were accepted, when all of it is there. */
-static int32_t take_arrival(lf_receiver *r, lf_frame *out) {
+static int32_t take_arrival(lf_ep_rx *r, lf_frame *out) {
   lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
   while (a->cut && !a->missing) {
-    lf_pool_release(&r->pool, a->place);
+    lf_pool_release(&r->pool, a->index);
     r->dropped++;
     if (++r->arrivals.head == r->arrivals.tail) return LF_EMPTY;
     a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
   }
-  if (a->kind == LF_ARRIVAL_BLOCK && (a->missing || r->arrivals.head == r->bulk_next)) return LF_EMPTY;
+  if (a->kind == LF_ARRIVAL_BLOCK && (a->missing || r->arrivals.head == r->rndv_next)) return LF_EMPTY;
   int32_t result = LF_REGION;
   uint64_t length = a->length;
   if (a->frames) {
-    r->batch = lf_cell(&r->cells, a->place) + LF_CELL_HEAD + sizeof(uint64_t);
+    r->batch = lf_cell(&r->cells, a->index) + LF_CELL_HEAD + sizeof(uint64_t);
     r->batch_left = a->frames;
-    r->batch_cell = a->place;
-    if (r->bulk_next == r->arrivals.head) r->bulk_next++;
+    r->batch_cell = a->index;
+    if (r->rndv_next == r->arrivals.head) r->rndv_next++;
     r->arrivals.head++;
     return LF_PENDING;
   }
   if (a->kind == LF_ARRIVAL_CELL && length <= LF_INLINE_MAX) {
-    lf_copy_inline(out->payload, lf_cell(&r->cells, a->place) + LF_CELL_HEAD + sizeof(uint64_t), (uint32_t)length);
-    lf_cells_give(&r->cells, a->place);
+    lf_copy_inline(out->payload, lf_cell(&r->cells, a->index) + LF_CELL_HEAD + sizeof(uint64_t), (uint32_t)length);
+    lf_cells_give(&r->cells, a->index);
     result = (int32_t)length;
   } else if (a->kind == LF_ARRIVAL_CELL) {
-    LF_CELL_STATE(r, a->place) = LF_CELL_HELD;
-    out->region = a->place / LF_CELLS_A_CHUNK + 1; /* a block's region has a generation above its index */
-    out->offset = (double)(a->place % LF_CELLS_A_CHUNK * LF_CELL_BYTES + 64);
-    out->token = LF_TOKEN_CELL + a->place;
+    LF_CELL_STATE(r, a->index) = LF_CELL_HELD;
+    out->region = a->index / LF_CELLS_A_CHUNK + 1; /* a block's region has a generation above its index */
+    out->offset = (double)(a->index % LF_CELLS_A_CHUNK * LF_CELL_BYTES + 64);
+    out->token = LF_TOKEN_CELL + a->index;
     out->reach = LF_REACH_LOCAL;
   } else if (a->kind == LF_ARRIVAL_BLOCK) {
-    lf_block *b = &r->pool.blocks[a->place];
+    lf_block *b = &r->pool.blocks[a->index];
     b->state = LF_BLOCK_SENT;
     out->region = r->pool.regions[b->region].id;
     out->offset = (double)b->offset;
-    out->token = LF_TOKEN_BLOCK + a->place;
+    out->token = LF_TOKEN_BLOCK + a->index;
     out->reach = LF_REACH_LOCAL;
   } else {
     if (!lf_fifo_reserve(&r->apart, 1, sizeof length))
-      return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a frame in pieces from %s", r->peer.who);
+      return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a frame in fragments from %s", r->peer.who);
     *(uint64_t *)lf_fifo_at(&r->apart, r->apart.tail++, sizeof length) = length;
     r->apart_held++;
     out->region = 0;
@@ -147,16 +147,16 @@ static int32_t take_arrival(lf_receiver *r, lf_frame *out) {
   }
   int tell;
   out->length = (double)(int64_t)length;
-  out->sequence = lf_receiver_count(r, length, &tell);
-  if (r->bulk_next == r->arrivals.head) r->bulk_next++;
+  out->sequence = lf_ep_rx_count(r, length, &tell);
+  if (r->rndv_next == r->arrivals.head) r->rndv_next++;
   r->arrivals.head++;
-  if (__builtin_expect(tell, 0)) lf_receiver_tell(r);
+  if (__builtin_expect(tell, 0)) lf_ep_rx_send_credits(r);
   return result;
 }
 
 /* Nothing is there: because there is nothing yet, or because there will be nothing. */
-static int32_t nothing(lf_receiver *r, lf_frame *out) {
-  if (r->trouble.code) return lf_trouble_tell(&r->trouble);
+static int32_t nothing(lf_ep_rx *r, lf_frame *out) {
+  if (r->sticky.code) return lf_sticky_return(&r->sticky);
   if (lf_fifo_count(&r->arrivals)) {
     if (r->retire && lf_pool_idle(&r->pool, &out->region) == 1) return LF_RETIRE;
     return LF_EMPTY;
@@ -170,7 +170,7 @@ static int32_t nothing(lf_receiver *r, lf_frame *out) {
 }
 
 /* The next frame, or LF_EMPTY; LF_PENDING when it is to be had from the batch. */
-static inline int32_t look(lf_receiver *r, lf_frame *out) {
+static inline int32_t poll_frame(lf_ep_rx *r, lf_frame *out) {
   if (__builtin_expect(r->batch_done, 0)) {
     r->batch_done = 0;
     lf_cells_give(&r->cells, r->batch_cell);
@@ -179,30 +179,30 @@ static inline int32_t look(lf_receiver *r, lf_frame *out) {
     if (__builtin_expect(lf_fifo_count(&r->arrivals) != 0, 0)) {
       int32_t result = take_arrival(r, out);
       if (result != LF_EMPTY || !lf_fifo_count(&r->arrivals)) return result;
-      lf_inbox_look(r, NULL);
+      lf_ep_rx_poll(r, NULL);
       /* One look at the bulk: a large frame has many messages, and others wait for the lock. */
-      return lf_inbox_bulk(r) ? take_arrival(r, out) : LF_EMPTY;
+      return lf_ep_rx_progress_rndv(r) ? take_arrival(r, out) : LF_EMPTY;
     } else {
-      int32_t result = lf_inbox_look(r, out);
+      int32_t result = lf_ep_rx_poll(r, out);
       if (__builtin_expect(result != LF_PENDING, 1)) return result < 0 ? LF_EMPTY : result;
     }
   }
 }
 
-static inline int32_t receive(lf_receiver *r, lf_frame *out) {
-  int32_t result = look(r, out);
-  if (result == LF_EMPTY) lf_outbox_flush_all();
+static inline int32_t receive(lf_ep_rx *r, lf_frame *out) {
+  int32_t result = poll_frame(r, out);
+  if (result == LF_EMPTY) lf_ep_flush_all();
   if (result == LF_EMPTY && r->peer.rank == r->job->info.rank) {
     lf_job_settle(r->job); /* what was sent in this process is there */
-    result = look(r, out);
+    result = poll_frame(r, out);
   }
   if (result == LF_EMPTY) result = nothing(r, out);
-  if (r->next - r->first < LF_POSTED / 2) lf_inbox_post(r, LF_POSTED);
+  if (r->next - r->first < LF_POSTED / 2) lf_ep_rx_post(r, LF_POSTED);
   return result;
 }
 
 int32_t lf_receiver_receive(int32_t handle, lf_frame *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (__builtin_expect(!out, 0)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the frame");
   if (r->batch_left) return take_next(r, out);
   lf_job_lock(r->job);
@@ -218,16 +218,16 @@ static inline void spinning(lf_job *job, uint32_t change) {
 }
 
 /* Under the lock, which others have between some looks and the next. */
-static int32_t wait_for(lf_receiver *r, uint64_t limit, uint64_t spin, lf_frame *out) {
+static int32_t wait_for(lf_ep_rx *r, uint64_t limit, uint64_t spin, lf_frame *out) {
   lf_job *job = r->job;
   uint64_t start = 0, sleep = NAP_FIRST_NS;
   for (;;) {
-    for (int i = 0; i < LOOKS; i++) {
-      int32_t result = look(r, out);
+    for (int i = 0; i < POLLS; i++) {
+      int32_t result = poll_frame(r, out);
       if (__builtin_expect(result != LF_EMPTY, 0)) return result;
       /* Now there is time for what the last message left to do. */
-      if (r->next - r->first < LF_POSTED) lf_inbox_post(r, 1);
-      if (i % LOOKS_LOCKED != 0) continue;
+      if (r->next - r->first < LF_POSTED) lf_ep_rx_post(r, 1);
+      if (i % POLLS_LOCKED != 0) continue;
       lf_job_unlock(job);
       lf_relax();
       lf_job_lock(job);
@@ -248,7 +248,7 @@ static int32_t wait_for(lf_receiver *r, uint64_t limit, uint64_t spin, lf_frame 
 }
 
 int32_t lf_receiver_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!out || !(timeout_ms >= 0) || !(spin_us >= 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a wait of %f ms that spins for %f us", timeout_ms, spin_us);
   uint64_t limit = timeout_ms > 9e12 ? (uint64_t)1 << 62 : (uint64_t)(timeout_ms * 1e6);
@@ -261,32 +261,32 @@ int32_t lf_receiver_receive_wait(int32_t handle, double timeout_ms, double spin_
     result = receive(r, out);
     if (result == LF_EMPTY) result = LF_TIMEOUT;
   } else {
-    result = look(r, out);
+    result = poll_frame(r, out);
     if (result == LF_EMPTY) {
-      lf_outbox_flush_all();
+      lf_ep_flush_all();
       spinning(job, 1);
       result = wait_for(r, limit, spin, out);
       spinning(job, (uint32_t)-1);
     }
-    if (__builtin_expect(r->next - r->first < LF_POSTED / 2, 0)) lf_inbox_post(r, LF_POSTED);
+    if (__builtin_expect(r->next - r->first < LF_POSTED / 2, 0)) lf_ep_rx_post(r, LF_POSTED);
   }
   lf_job_unlock(job);
   return result == LF_PENDING ? take_next(r, out) : result;
 }
 
-/* ---- frames in pieces ---- */
+/* ---- frames in fragments ---- */
 
 int32_t lf_receiver_piece(int32_t handle, void *data, double length, double *ticket) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   lf_job_lock(r->job);
   uint64_t none = 0, *left = lf_fifo_count(&r->apart) ? lf_fifo_at(&r->apart, r->apart.head, sizeof *left) : &none;
-  uint64_t wanted = *left < LF_PIECE_BYTES ? *left : LF_PIECE_BYTES;
+  uint64_t wanted = *left < LF_FRAGMENT_BYTES ? *left : LF_FRAGMENT_BYTES;
   int32_t status;
   if (!data || !ticket || !wanted || length != (double)wanted)
-    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "room for a piece of %.0f bytes, where one of %" PRIu64 " comes next",
+    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "room for a fragment of %.0f bytes, where one of %" PRIu64 " comes next",
                      length, wanted);
-  else if (r->trouble.code) status = lf_trouble_tell(&r->trouble);
-  else status = lf_inbox_expect(r, data, (uint32_t)wanted, 0, r->tickets + 1);
+  else if (r->sticky.code) status = lf_sticky_return(&r->sticky);
+  else status = lf_ep_rx_expect(r, data, (uint32_t)wanted, 0, r->tickets + 1);
   if (status == 1) {
     *ticket = (double)++r->tickets;
     *left -= wanted;
@@ -297,15 +297,15 @@ int32_t lf_receiver_piece(int32_t handle, void *data, double length, double *tic
 }
 
 int32_t lf_receiver_arrived(int32_t handle, double *ticket) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!ticket) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the ticket");
   int32_t status = LF_OK;
   lf_job_lock(r->job);
-  lf_inbox_bulk(r);
+  lf_ep_rx_progress_rndv(r);
   r->arrived_told = r->arrived;
   *ticket = (double)r->arrived;
   if (r->cut) status = lf_fail(LF_EPEER_DIED, "", 0, "%s ended before it had sent all of a frame", r->peer.who);
-  else if (r->arrived < r->tickets && r->trouble.code) status = lf_trouble_tell(&r->trouble);
+  else if (r->arrived < r->tickets && r->sticky.code) status = lf_sticky_return(&r->sticky);
   lf_job_unlock(r->job);
   return status;
 }
@@ -314,7 +314,7 @@ int32_t lf_receiver_arrived(int32_t handle, double *ticket) {
 
 static int32_t not_held(uint32_t token) { return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", token); }
 
-static int32_t give_back(lf_receiver *r, uint32_t token) {
+static int32_t give_back(lf_ep_rx *r, uint32_t token) {
   if (token == LF_TOKEN_APART) {
     if (!r->apart_held) return not_held(token);
     r->apart_held--;
@@ -323,20 +323,20 @@ static int32_t give_back(lf_receiver *r, uint32_t token) {
     if (cell >= r->cells.count || LF_CELL_STATE(r, cell) != LF_CELL_HELD) return not_held(token);
     LF_CELL_STATE(r, cell) = LF_CELL_FREE;
     lf_cells_give(&r->cells, cell);
-    r->returned += lf_lane_charge(LF_EAGER_MAX);
+    r->returned += lf_ep_charge(LF_EAGER_MAX);
   } else {
     uint32_t block = token - LF_TOKEN_BLOCK;
     if (r->pool.blocks[block].state != LF_BLOCK_SENT) return not_held(token);
-    r->returned += lf_lane_charge(r->pool.regions[r->pool.blocks[block].region].block_bytes);
+    r->returned += lf_ep_charge(r->pool.regions[r->pool.blocks[block].region].block_bytes);
     lf_pool_release(&r->pool, block);
   }
   return LF_OK;
 }
 
 int32_t lf_receiver_release(int32_t handle, uint32_t token) {
-  LF_FIND_RECEIVER(r, handle);
-  uint64_t released = lf_receiver_released(r);
-  if (__builtin_expect(released >= lf_receiver_taken(r), 0)) return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
+  LF_FIND_EP_RX(r, handle);
+  uint64_t released = lf_ep_rx_released(r);
+  if (__builtin_expect(released >= lf_ep_rx_taken(r), 0)) return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
   int32_t status = LF_OK;
   if (token) {
     lf_job_lock(r->job);
@@ -348,14 +348,14 @@ int32_t lf_receiver_release(int32_t handle, uint32_t token) {
   atomic_store_explicit(&r->released, released + 1, memory_order_relaxed);
   if (__builtin_expect(atomic_load_explicit(&r->tell_next, memory_order_relaxed), 0)) {
     lf_job_lock(r->job);
-    lf_receiver_answer(r);
+    lf_ep_rx_answer(r);
     lf_job_unlock(r->job);
   }
   return LF_OK;
 }
 
 int32_t lf_receiver_close(int32_t handle) {
-  lf_receiver *r = lf_handle_take(LF_KIND_RECEIVER, handle);
+  lf_ep_rx *r = lf_handle_take(LF_KIND_RECEIVER, handle);
   if (!r) return lf_handle_stale(LF_KIND_RECEIVER, handle);
   r->finished = 1;
   destroy(r);
@@ -364,19 +364,19 @@ int32_t lf_receiver_close(int32_t handle) {
 
 /* ---- waiting ---- */
 
-static int ready(const lf_receiver *r) {
-  if (r->trouble.code || r->retire || r->arrived != r->arrived_told) return 1;
-  if (r->arrived < r->tickets) return r->cut; /* it is the next piece that the user waits for, not what comes behind */
+static int ready(const lf_ep_rx *r) {
+  if (r->sticky.code || r->retire || r->arrived != r->arrived_told) return 1;
+  if (r->arrived < r->tickets) return r->cut; /* it is the next fragment that the user waits for, not what comes behind */
   if (!lf_fifo_count(&r->arrivals)) return r->ended != 0;
   const lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
-  return a->kind != LF_ARRIVAL_BLOCK || (!a->missing && r->arrivals.head != r->bulk_next);
+  return a->kind != LF_ARRIVAL_BLOCK || (!a->missing && r->arrivals.head != r->rndv_next);
 }
 
 int32_t lf_receiver_arm(int32_t handle) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (r->batch_left) return 1;
   lf_job_lock(r->job);
-  lf_outbox_flush_all();
+  lf_ep_flush_all();
   if (!ready(r)) {
     if (r->peer.rank == r->job->info.rank) lf_job_settle(r->job);
     else lf_job_round(r->job, lf_now());
@@ -392,18 +392,18 @@ int32_t lf_receiver_arm(int32_t handle) {
 }
 
 int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
   lf_job_lock(r->job);
-  int32_t status = r->has_bell ? LF_OK : lf_event_open(&r->bell);
-  r->has_bell = status == LF_OK;
-  if (status == LF_OK) status = lf_event_copy(&r->bell, out);
+  int32_t status = r->has_event ? LF_OK : lf_event_open(&r->event);
+  r->has_event = status == LF_OK;
+  if (status == LF_OK) status = lf_event_copy(&r->event, out);
   lf_job_unlock(r->job);
   return status;
 }
 
 int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   memset(out, 0, sizeof *out);
   lf_job_lock(r->job);
@@ -412,14 +412,14 @@ int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
     before = r->accepted;
     lf_job_settle(r->job);
   } while (r->accepted != before);
-  out->queued = (double)(r->accepted - r->dropped - lf_receiver_taken(r));
+  out->queued = (double)(r->accepted - r->dropped - lf_ep_rx_taken(r));
   out->regions = r->cells.count / LF_CELLS_A_CHUNK;
   for (uint32_t i = 0; i < r->pool.region_capacity; i++) out->regions += r->pool.regions[i].segment.address != NULL;
   out->region_bytes = (double)lf_pool_held(&r->pool) + (double)r->cells.count * LF_CELL_BYTES;
-  out->frames = (double)lf_receiver_taken(r);
+  out->frames = (double)lf_ep_rx_taken(r);
   out->bytes = (double)r->bytes;
-  out->held = (double)(lf_receiver_taken(r) - lf_receiver_released(r));
-  out->peer = r->ended ? r->ended : r->trouble.code ? 2 : 0;
+  out->held = (double)(lf_ep_rx_taken(r) - lf_ep_rx_released(r));
+  out->peer = r->ended ? r->ended : r->sticky.code ? 2 : 0;
   lf_job_unlock(r->job);
   return LF_OK;
 }
@@ -429,7 +429,7 @@ int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
 static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
 
 int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!out) return no_region(id);
   int32_t status = LF_OK;
   lf_job_lock(r->job);
@@ -449,7 +449,7 @@ int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
 }
 
 int32_t lf_receiver_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
   lf_job_lock(r->job);
   int32_t status = r->retire ? lf_pool_idle(&r->pool, out) : LF_EMPTY;
@@ -458,14 +458,14 @@ int32_t lf_receiver_retirable(int32_t handle, uint32_t *out) {
 }
 
 int32_t lf_receiver_retire(int32_t handle, uint32_t id) {
-  LF_FIND_RECEIVER(r, handle);
+  LF_FIND_EP_RX(r, handle);
   int32_t status = LF_OK;
   lf_job_lock(r->job);
   lf_pool_region *region = lf_pool_region_of(&r->pool, id);
   if (!region) status = no_region(id);
   else if (region->free == region->blocks) status = lf_pool_retire(&r->pool, id);
   else region->announced = 0; /* it is in use again, and seen by nobody */
-  lf_inbox_bulk(r);
+  lf_ep_rx_progress_rndv(r);
   lf_job_unlock(r->job);
   return status;
 }

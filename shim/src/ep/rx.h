@@ -28,7 +28,7 @@ typedef struct {
   uint64_t asked;         /* so many bytes MPI was asked for */
   uint32_t missing;       /* messages of bulk that have not come */
   uint32_t frames;        /* in a cell that has several; else 0 */
-  uint32_t place;         /* cell or block */
+  uint32_t index;         /* cell or block */
   uint8_t kind;
   uint8_t placed; /* it has its block */
   uint8_t cut; /* the sender ended before all of it was sent */
@@ -52,7 +52,7 @@ typedef struct {
   /* what every receive touches */
   lf_posted posted[LF_POSTED];
   uint32_t first, next; /* positions in `posted` of the oldest one and of the next to be posted */
-  uint32_t lane, slots;
+  uint32_t tag, slots;
   uint64_t accepted, bytes;
   uint64_t taken_told; /* what the sender knows */
   /* The user's thread alone writes these, also without the lock. */
@@ -64,11 +64,11 @@ typedef struct {
   _Atomic uint8_t tell_next;  /* the next release is */
   lf_fifo arrivals;
   lf_cells cells;
-  lf_lane_peer peer;
+  lf_ep_peer peer;
   /* bulk */
   lf_fifo incoming;
-  lf_fifo apart;      /* frames in pieces that were received: bytes that were not asked for yet */
-  uint32_t bulk_next; /* position in `arrivals` of the first whose bulk is not asked for */
+  lf_fifo apart;      /* frames in fragments that were received: bytes that were not asked for yet */
+  uint32_t rndv_next; /* position in `arrivals` of the first whose bulk is not asked for */
   uint64_t apart_held, tickets, arrived, arrived_told;
   lf_pool pool;
   /* the rest */
@@ -78,76 +78,76 @@ typedef struct {
   uint64_t dropped;         /* accepted frames of which the sender did not send all */
   uint64_t address;         /* a number that no other receiver of this process had */
   uint8_t *scratch;         /* of a closed one: where the rest goes */
-  uint8_t wanted_room;
-  uint8_t pieces;  /* frames in pieces are put where the user says */
+  uint8_t wanted_credits;
+  uint8_t fragments;  /* frames in fragments are put where the user says */
   uint8_t hello;   /* the first message has come */
   uint8_t ended;   /* the last one has: LF_CREDIT_... */
   uint8_t retire;  /* a region has to go before the next block can be had */
-  uint8_t cut;     /* a piece that the user gave a place for was never sent */
+  uint8_t cut;     /* a fragment that the user gave a place for was never sent */
   uint8_t working; /* counts as one who waits, as MPI has bulk under way */
   uint8_t kept;    /* MPI may still write to its memory, when there are no rounds any more */
   uint8_t finished; /* the user closed it; `closed` alone: the thread ended */
-  uint8_t armed, waits, closed, closed_told, over, cancelled, has_bell;
-  lf_event bell;
-  lf_trouble trouble;
-} lf_receiver;
+  uint8_t armed, waits, closed, closed_told, over, cancelled, has_event;
+  lf_event event;
+  lf_sticky_error sticky;
+} lf_ep_rx;
 
-#define LF_FIND_RECEIVER(r, handle) \
-  lf_receiver *r = lf_handle_get(LF_KIND_RECEIVER, handle); \
+#define LF_FIND_EP_RX(r, handle) \
+  lf_ep_rx *r = lf_handle_get(LF_KIND_RECEIVER, handle); \
   if (__builtin_expect(!r, 0)) return lf_handle_stale(LF_KIND_RECEIVER, handle)
 
-/* Tokens: 0 for what was copied out; then blocks, cells, and all frames in pieces. */
+/* Tokens: 0 for what was copied out; then blocks, cells, and all frames in fragments. */
 #define LF_TOKEN_BLOCK 1u
 #define LF_TOKEN_CELL (LF_TOKEN_BLOCK + LF_BLOCKS_MAX)
 #define LF_TOKEN_APART 0x3fffffffu
 
 /* ---- inbox.c ---- */
 
-/* A look at the lane: LF_PENDING with the next message taken in, LF_EMPTY, or the trouble. Where `out` is given, and the
+/* A look at the lane: LF_PENDING with the next message taken in, LF_EMPTY, or the sticky. Where `out` is given, and the
  * message is a small frame, it is received at once: its length. */
-int32_t lf_inbox_look(lf_receiver *r, lf_frame *out);
+int32_t lf_ep_rx_poll(lf_ep_rx *r, lf_frame *out);
 /* Posts up to `most` receives in the places of those that were used. */
-void lf_inbox_post(lf_receiver *r, uint32_t most);
+void lf_ep_rx_post(lf_ep_rx *r, uint32_t most);
 /* Asks for bulk of announced frames and takes in what has come. 1 when something moved. */
-int lf_inbox_bulk(lf_receiver *r);
+int lf_ep_rx_progress_rndv(lf_ep_rx *r);
 /* One message of bulk into `data`: 1, or what failed. */
-int32_t lf_inbox_expect(lf_receiver *r, void *data, uint32_t bytes, uint32_t arrival, uint64_t ticket);
+int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arrival, uint64_t ticket);
 /* Takes back from MPI what it was asked for and will not come: 1 when it has nothing left. */
-int lf_inbox_cancel(lf_receiver *r);
+int lf_ep_rx_cancel(lf_ep_rx *r);
 
 /* ---- receiver_round.c ---- */
 
-int lf_receiver_round(lf_job_end *end, uint64_t now);
-void lf_receiver_over(lf_job_end *end, const char *reason);
-void lf_receiver_free(lf_receiver *r);
+int lf_ep_rx_round(lf_job_end *end, uint64_t now);
+void lf_ep_rx_over(lf_job_end *end, const char *reason);
+void lf_ep_rx_free(lf_ep_rx *r);
 
 /* ---- receiver_credit.c ---- */
 
 /* Whether the sender does not know all that was taken and released. */
-int lf_receiver_untold(const lf_receiver *r);
+int lf_ep_rx_owes_credits(const lf_ep_rx *r);
 /* Tells the sender what was taken and released, where it does not know it. */
-void lf_receiver_tell(lf_receiver *r);
+void lf_ep_rx_send_credits(lf_ep_rx *r);
 /* What it asked for is there already? Then it is told. */
-void lf_receiver_answer(lf_receiver *r);
-void lf_receiver_corrupt(lf_receiver *r, const char *what, uint64_t got);
+void lf_ep_rx_answer(lf_ep_rx *r);
+void lf_ep_rx_corrupt(lf_ep_rx *r, const char *what, uint64_t got);
 
 /* ---- notify.c ---- */
 
 /* Something came that the user may wait for: rings, where that was asked for. */
-void lf_receiver_stir(lf_receiver *r);
+void lf_ep_rx_notify(lf_ep_rx *r);
 /* Rings in any case. */
-void lf_receiver_ring(lf_receiver *r);
+void lf_ep_rx_signal(lf_ep_rx *r);
 
-static inline uint64_t lf_receiver_released(const lf_receiver *r) {
+static inline uint64_t lf_ep_rx_released(const lf_ep_rx *r) {
   return atomic_load_explicit(&r->released, memory_order_relaxed);
 }
-static inline uint64_t lf_receiver_taken(const lf_receiver *r) {
+static inline uint64_t lf_ep_rx_taken(const lf_ep_rx *r) {
   return atomic_load_explicit(&r->taken, memory_order_relaxed);
 }
 
 /* One more was received; its number. 1 in *tell when that is worth a message to the sender. */
-static inline double lf_receiver_count(lf_receiver *r, uint64_t length, int *tell) {
-  uint64_t taken = lf_receiver_taken(r);
+static inline double lf_ep_rx_count(lf_ep_rx *r, uint64_t length, int *tell) {
+  uint64_t taken = lf_ep_rx_taken(r);
   atomic_store_explicit(&r->taken, taken + 1, memory_order_relaxed);
   r->bytes += length;
   *tell = taken + 1 >= atomic_load_explicit(&r->tell_at, memory_order_relaxed);
