@@ -3,7 +3,7 @@
  * launcher then sometimes kills the others although told not to. */
 #include <unistd.h>
 
-#include "ep/receiver.h"
+#include "ep/rx.h"
 
 #include "ep_test.h"
 
@@ -20,7 +20,7 @@ static lane_pair from_dead, to_dead;
 
 /* Down to the last byte of each, while nothing of it was received. */
 static int all_are_here(void) {
-  lf_receiver *r = lf_handle_get(LF_KIND_RECEIVER, from_dead.from);
+  lf_ep_rx *r = lf_handle_get(LF_KIND_RECEIVER, from_dead.from);
   CHECK(r != NULL);
   lf_job_lock(job);
   lf_job_settle(job);

@@ -49,7 +49,7 @@ static void send_frame(int32_t to, int way, uint64_t n, size_t length, uint8_t *
 }
 
 static void sizes(void) {
-  static const size_t around[] = {LF_INLINE_MAX, 1000, LF_EAGER_MAX, 4096, 16384, 65536, 1u << 20, 4u << 20, LF_BULK_MAX};
+  static const size_t around[] = {LF_INLINE_MAX, 1000, LF_EAGER_MAX, 4096, 16384, 65536, 1u << 20, 4u << 20, LF_RNDV_MAX};
   lane_pair p = open_lane(even(), even() + 1, 256, 0);
   uint64_t n = 0, bytes = 0;
   for (int way = 0; way < WAYS; way++) {
@@ -278,7 +278,7 @@ static void sizes_change(void) {
 static void wrong_arguments(void) {
   lane_pair p = open_lane(rank, rank, 256, 0);
   double ticket;
-  uint32_t lane;
+  uint32_t tag;
   lf_loan loan;
   lf_frame frame;
   static const char who[] = "it";

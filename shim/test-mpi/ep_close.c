@@ -106,14 +106,14 @@ static void lanes_again(void) {
     }
     if (i % 3 == 0) meet(other());
     close_lane(p);
-    if (p.lane > most) most = p.lane;
+    if (p.tag > most) most = p.tag;
   }
   if (sends()) CHECK(most < 100); /* they were not all new ones */
 }
 
 /* A channel that was not agreed on. */
 static void half_open(void) {
-  uint32_t lane;
+  uint32_t tag;
   if (sends()) {
     int32_t to = CHECK_OK(lf_sender_open(other(), 0, 16, WHO, sizeof WHO - 1, &lane));
     tell(other(), lane);

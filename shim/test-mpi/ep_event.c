@@ -66,10 +66,10 @@ static void frames(void) {
   close_lane(p);
 }
 
-/* A ticket rings too, and so does a piece. */
+/* A ticket rings too, and so does a fragment. */
 static void bytes(void) {
   lane_pair p = open_lane(even(), even() + 1, 64, 1);
-  static uint8_t data[LF_PIECE_BYTES];
+  static uint8_t data[LF_FRAGMENT_BYTES];
   int64_t bell;
   double ticket, gone = 0;
   if (sends()) {

@@ -1,4 +1,4 @@
-/* Memory of the caller's: tickets, and frames in pieces. Four ranks: the even ones send to the odd ones. */
+/* Memory of the caller's: tickets, and frames in fragments. Four ranks: the even ones send to the odd ones. */
 #include "ep_test.h"
 
 static int even(void) { return rank & ~1; }
@@ -39,18 +39,18 @@ static void tickets(void) {
   close_lane(p);
 }
 
-/* ---- pieces ---- */
+/* ---- fragments ---- */
 
-static const size_t lengths[] = {1, 1000, 5000, LF_PIECE_BYTES - 1, LF_PIECE_BYTES, LF_PIECE_BYTES + 1,
-                                 5 * (size_t)LF_PIECE_BYTES + 12345};
+static const size_t lengths[] = {1, 1000, 5000, LF_FRAGMENT_BYTES - 1, LF_FRAGMENT_BYTES, LF_FRAGMENT_BYTES + 1,
+                                 5 * (size_t)LF_FRAGMENT_BYTES + 12345};
 #define FRAMES (sizeof lengths / sizeof *lengths)
 #define PIECES_MAX 8
-#define BETWEEN 100000u /* a frame that is committed while pieces of another are missing */
+#define BETWEEN 100000u /* a frame that is committed while fragments of another are missing */
 
 static uint8_t *room;
 
 static size_t piece_of(size_t length, size_t at) {
-  return length - at < LF_PIECE_BYTES ? length - at : LF_PIECE_BYTES;
+  return length - at < LF_FRAGMENT_BYTES ? length - at : LF_FRAGMENT_BYTES;
 }
 
 static void send_in_pieces(int32_t to, size_t length, uint64_t key) {
@@ -64,7 +64,7 @@ static void send_in_pieces(int32_t to, size_t length, uint64_t key) {
   CHECK_EQ(UNTIL(lf_sender_begin(to, (double)length)), 1);
   CHECK_EQ(lf_sender_begin(to, 5), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_sender_start(to, room, (double)length, &ticket), LF_EINVALID_ARGUMENT);
-  for (size_t at = 0; at < length; at += LF_PIECE_BYTES) {
+  for (size_t at = 0; at < length; at += LF_FRAGMENT_BYTES) {
     if (at == 0) CHECK_EQ(lf_sender_commit(to, loan.block, BETWEEN), 1);
     CHECK_EQ(lf_sender_piece(to, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
     CHECK_EQ(lf_sender_piece(to, room + at, (double)piece_of(length, at), &ticket), 1);
@@ -86,7 +86,7 @@ static void receive_in_pieces(int32_t from, size_t length, uint64_t key) {
   CHECK_EQ(frame.region, 0);
   CHECK_EQ(frame.length, (double)length);
   CHECK_EQ(frame.sequence, (double)key);
-  for (size_t at = 0; at < length; at += LF_PIECE_BYTES) {
+  for (size_t at = 0; at < length; at += LF_FRAGMENT_BYTES) {
     CHECK_EQ(lf_receiver_piece(from, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
     CHECK_EQ(lf_receiver_piece(from, room + at, (double)piece_of(length, at), &ticket), 1);
   }
@@ -138,9 +138,9 @@ static void cut_off(void) {
       lf_region_info info;
       CHECK_EQ(lf_sender_region(p.to, loan.region, &info), LF_OK);
       test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, BETWEEN, (uint64_t)apart);
-      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_PIECE_BYTES), 1);
+      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
       CHECK_EQ(lf_sender_commit(p.to, loan.block, BETWEEN), 1);
-      CHECK_EQ(lf_sender_piece(p.to, room, LF_PIECE_BYTES, &ticket), 1);
+      CHECK_EQ(lf_sender_piece(p.to, room, LF_FRAGMENT_BYTES, &ticket), 1);
       if (apart) CHECK_EQ(hear(rank + 1), 1); /* the frame was received */
       CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
     } else {
@@ -149,7 +149,7 @@ static void cut_off(void) {
         CHECK_EQ(receive(p.from, &frame), LF_REGION);
         tell(rank - 1, 1);
         for (int i = 0; i < 4; i++)
-          CHECK_EQ(lf_receiver_piece(p.from, room + i * LF_PIECE_BYTES, (i < 3 ? 1 : 0.5) * LF_PIECE_BYTES, &ticket), 1);
+          CHECK_EQ(lf_receiver_piece(p.from, room + i * LF_FRAGMENT_BYTES, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket), 1);
         while (lf_receiver_arrived(p.from, &there) == LF_OK) test_yield();
         CHECK_EQ(lf_receiver_arrived(p.from, &there), LF_EPEER_DIED);
         CHECK_EQ(lf_receiver_release(p.from, frame.token), LF_OK);
@@ -161,16 +161,16 @@ static void cut_off(void) {
   }
 }
 
-/* A receiver that closes with places given for pieces, and one that gave none. */
+/* A receiver that closes with places given for fragments, and one that gave none. */
 static void receiver_leaves(void) {
   for (int given = 0; given < 2; given++) {
     lane_pair p = open_lane(even(), even() + 1, 64, 1);
     double ticket = 0, gone = 0;
     lf_frame frame;
     if (sends()) {
-      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_PIECE_BYTES), 1);
+      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
       meet(rank + 1);
-      for (int i = 0; i < 4 && lf_sender_piece(p.to, room, (i < 3 ? 1 : 0.5) * LF_PIECE_BYTES, &ticket) == 1; i++)
+      for (int i = 0; i < 4 && lf_sender_piece(p.to, room, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket) == 1; i++)
         continue;
       while (gone < ticket) { /* all of it is taken, though nobody wants it */
         CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
@@ -183,7 +183,7 @@ static void receiver_leaves(void) {
     } else {
       if (given) {
         CHECK_EQ(receive(p.from, &frame), LF_REGION);
-        CHECK_EQ(lf_receiver_piece(p.from, room, LF_PIECE_BYTES, &ticket), 1);
+        CHECK_EQ(lf_receiver_piece(p.from, room, LF_FRAGMENT_BYTES, &ticket), 1);
       }
       meet(rank - 1);
       close_lane(p);
@@ -193,7 +193,7 @@ static void receiver_leaves(void) {
 }
 
 int main(void) {
-  room = malloc((size_t)PIECES_MAX * LF_PIECE_BYTES);
+  room = malloc((size_t)PIECES_MAX * LF_FRAGMENT_BYTES);
   CHECK(room != NULL);
   join_job();
   RUN(tickets);

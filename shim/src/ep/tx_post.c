@@ -1,16 +1,16 @@
 /* Messages on their way into MPI, and the memory they are sent from. */
 #include "base/copy.h"
 #include "base/status.h"
-#include "ep/sender.h"
+#include "ep/tx.h"
 #include "host/pool.h"
 
-static int32_t failed(lf_sender *s, int error, const char *api) {
-  lf_trouble_lost(&s->trouble, s->job, &s->peer, api, error);
+static int32_t failed(lf_ep_tx *s, int error, const char *api) {
+  lf_sticky_lost(&s->sticky, s->job, &s->peer, api, error);
   s->slots = 0;
-  return lf_trouble_tell(&s->trouble);
+  return lf_sticky_return(&s->sticky);
 }
 
-static int32_t no_memory(const lf_sender *s) {
+static int32_t no_memory(const lf_ep_tx *s) {
   return lf_fail(LF_EHOST_OUT_OF_MEMORY, "malloc", 0, "a message to %s", s->peer.who);
 }
 
@@ -21,25 +21,25 @@ static int32_t no_memory(const lf_sender *s) {
  * those before it.
  */
 #define UNTAKEN_MAX ((uint64_t)64 << 10)
-#define MARK_AT (UNTAKEN_MAX / 4 * 3)
+#define SYNC_AT (UNTAKEN_MAX / 4 * 3)
 /* What a message counts beside its bytes. */
 #define MESSAGE_COST 512u
 
-static int may_post(const lf_sender *s) { return s->posted - s->accepted < UNTAKEN_MAX; }
+static int may_post(const lf_ep_tx *s) { return s->posted - s->accepted < UNTAKEN_MAX; }
 
-static int32_t post(lf_sender *s, lf_posting *posting) {
+static int32_t post(lf_ep_tx *s, lf_posting *posting) {
   lf_job *job = s->job;
   s->posted += posting->bytes + MESSAGE_COST;
-  int mark = __builtin_expect(s->posted - s->accepted >= MARK_AT, 0) && !s->marked;
+  int sync = __builtin_expect(s->posted - s->accepted >= SYNC_AT, 0) && !s->synchronous;
   posting->request = 0;
   const void *message = lf_cell(&s->cells, posting->cell) + LF_CELL_HEAD;
   int (*send)(const void *, int, lf_mpi_handle, int, int, lf_mpi_handle, lf_mpi_request *) =
-      mark ? job->mpi->Issend : job->mpi->Isend;
-  int code = send(message, (int)posting->bytes, job->mpi->byte, s->peer.rank, LF_TAG_LANE(s->lane), job->comm,
+      sync ? job->mpi->Issend : job->mpi->Isend;
+  int code = send(message, (int)posting->bytes, job->mpi->byte, s->peer.rank, LF_TAG_LANE(s->tag), job->comm,
                   &posting->request);
-  if (__builtin_expect(code != 0, 0)) return failed(s, code, mark ? "MPI_Issend" : "MPI_Isend");
-  if (mark) {
-    s->marked = 1;
+  if (__builtin_expect(code != 0, 0)) return failed(s, code, sync ? "MPI_Issend" : "MPI_Isend");
+  if (sync) {
+    s->synchronous = 1;
     posting->up_to = s->posted;
   }
   s->posting++;
@@ -47,7 +47,7 @@ static int32_t post(lf_sender *s, lf_posting *posting) {
 }
 
 /* Hands a filled cell over; `length` is what follows the word. There is room for one more posting. */
-static int32_t hand_over(lf_sender *s, uint32_t cell, uint64_t word, uint32_t length) {
+static int32_t hand_over(lf_ep_tx *s, uint32_t cell, uint64_t word, uint32_t length) {
   memcpy(lf_cell(&s->cells, cell) + LF_CELL_HEAD, &word, sizeof word);
   lf_posting *posting = lf_fifo_at(&s->postings, s->postings.tail, sizeof *posting);
   posting->cell = cell;
@@ -64,14 +64,14 @@ static int32_t hand_over(lf_sender *s, uint32_t cell, uint64_t word, uint32_t le
   return 1;
 }
 
-static void post_waiting(lf_sender *s) {
-  while (s->posting != s->postings.tail && may_post(s) && !s->trouble.code)
+static void post_waiting(lf_ep_tx *s) {
+  while (s->posting != s->postings.tail && may_post(s) && !s->sticky.code)
     if (post(s, lf_fifo_at(&s->postings, s->posting, sizeof(lf_posting))) != 1) return;
 }
 
-int32_t lf_outbox_post(lf_sender *s, uint64_t word, const void *data, uint32_t length) {
+int32_t lf_ep_tx_post(lf_ep_tx *s, uint64_t word, const void *data, uint32_t length) {
   uint32_t cell;
-  if (__builtin_expect(s->held != 0, 0)) lf_outbox_flush(s);
+  if (__builtin_expect(s->held != 0, 0)) lf_ep_tx_flush(s);
   if (__builtin_expect(!lf_fifo_reserve(&s->postings, 1, sizeof(lf_posting)), 0) ||
       __builtin_expect(!lf_cells_take(&s->cells, &cell), 0))
     return no_memory(s);
@@ -86,45 +86,45 @@ int32_t lf_outbox_post(lf_sender *s, uint64_t word, const void *data, uint32_t l
 /* As many bytes make a message: the more frames share one, the less each costs, and the later comes the first. */
 #define HELD_MAX 1000u
 
-static lf_sender *first_open;
+static lf_ep_tx *first_open;
 
-static void list(lf_sender *s) {
+static void list(lf_ep_tx *s) {
   if (s->open) return;
   s->open = 1;
   s->next_open = first_open;
   first_open = s;
 }
 
-void lf_outbox_flush(lf_sender *s) {
+void lf_ep_tx_flush(lf_ep_tx *s) {
   uint32_t frames = s->held;
   if (!frames) return;
   s->held = 0;
-  hand_over(s, s->held_cell, LF_LANE_WORD(LF_LANE_FRAMES, frames), s->held_bytes); /* a failure stays in s->trouble */
+  hand_over(s, s->held_cell, LF_EP_HEADER(LF_EP_FRAMES, frames), s->held_bytes); /* a failure stays in s->sticky */
 }
 
-void lf_outbox_flush_all(void) {
+void lf_ep_flush_all(void) {
   while (first_open) {
-    lf_sender *s = first_open;
+    lf_ep_tx *s = first_open;
     first_open = s->next_open;
     s->open = 0;
-    lf_outbox_flush(s);
+    lf_ep_tx_flush(s);
   }
 }
 
-void lf_outbox_unlist(lf_sender *s) {
-  lf_sender **at = &first_open;
+void lf_ep_tx_unlist(lf_ep_tx *s) {
+  lf_ep_tx **at = &first_open;
   while (*at && *at != s) at = &(*at)->next_open;
   if (*at) *at = s->next_open;
   s->open = 0;
 }
 
-int32_t lf_outbox_put(lf_sender *s, const void *data, uint32_t length) {
+int32_t lf_ep_tx_coalesce(lf_ep_tx *s, const void *data, uint32_t length) {
   if (!s->open) { /* whoever sends now and then does not wait */
-    int32_t status = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_FRAME, length), data, length);
+    int32_t status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_FRAME, length), data, length);
     if (status == 1) list(s);
     return status;
   }
-  if (s->held && s->held_bytes + 1 + length > HELD_MAX) lf_outbox_flush(s);
+  if (s->held && s->held_bytes + 1 + length > HELD_MAX) lf_ep_tx_flush(s);
   if (!s->held) {
     if (!lf_fifo_reserve(&s->postings, 1, sizeof(lf_posting)) || !lf_cells_take(&s->cells, &s->held_cell))
       return no_memory(s);
@@ -141,56 +141,56 @@ int32_t lf_outbox_put(lf_sender *s, const void *data, uint32_t length) {
 /* ---- bulk ---- */
 
 /* Messages of bulk that MPI has at once: each has its own announcement of the same kind of memory. */
-#define BULK_STARTED_MAX 16u
+#define RNDV_STARTED_MAX 16u
 
-static int32_t start_bulk(lf_sender *s) {
+static int32_t start_rndv(lf_ep_tx *s) {
   lf_job *job = s->job;
-  while (s->bulk_started != s->bulk.tail && s->bulk_started - s->bulk.head < BULK_STARTED_MAX && !s->trouble.code) {
-    lf_bulk *bulk = lf_fifo_at(&s->bulk, s->bulk_started, sizeof *bulk);
-    bulk->request = 0;
-    int code = job->mpi->Isend(bulk->data, bulk->bytes, job->mpi->byte, s->peer.rank, LF_TAG_BULK(s->lane), job->comm,
-                               &bulk->request);
+  while (s->rndv_started != s->rndv.tail && s->rndv_started - s->rndv.head < RNDV_STARTED_MAX && !s->sticky.code) {
+    lf_rndv_message *message = lf_fifo_at(&s->rndv, s->rndv_started, sizeof *message);
+    message->request = 0;
+    int code = job->mpi->Isend(message->data, message->bytes, job->mpi->byte, s->peer.rank, LF_TAG_BULK(s->tag), job->comm,
+                               &message->request);
     if (code) return failed(s, code, "MPI_Isend");
-    s->bulk_started++;
+    s->rndv_started++;
   }
   return 1;
 }
 
-static int32_t push(lf_sender *s, lf_fifo *fifo, const void *data, uint64_t length, uint32_t block, uint64_t ticket) {
-  uint32_t messages = length ? (uint32_t)lf_lane_messages(length, LF_BULK_MAX) : 1;
-  if (!lf_fifo_reserve(fifo, messages, sizeof(lf_bulk))) return no_memory(s);
+static int32_t push(lf_ep_tx *s, lf_fifo *fifo, const void *data, uint64_t length, uint32_t block, uint64_t ticket) {
+  uint32_t messages = length ? (uint32_t)lf_ep_messages(length, LF_RNDV_MAX) : 1;
+  if (!lf_fifo_reserve(fifo, messages, sizeof(lf_rndv_message))) return no_memory(s);
   for (uint32_t i = 0; i < messages; i++) {
-    uint64_t at = i * LF_BULK_MAX, left = length - at;
+    uint64_t at = i * LF_RNDV_MAX, left = length - at;
     int last = i + 1 == messages;
-    *(lf_bulk *)lf_fifo_at(fifo, fifo->tail++, sizeof(lf_bulk)) =
-        (lf_bulk){.data = (const char *)data + at,
-                  .bytes = (int32_t)(last ? left : LF_BULK_MAX),
+    *(lf_rndv_message *)lf_fifo_at(fifo, fifo->tail++, sizeof(lf_rndv_message)) =
+        (lf_rndv_message){.data = (const char *)data + at,
+                  .bytes = (int32_t)(last ? left : LF_RNDV_MAX),
                   .ticket = last ? ticket : 0,
                   .block = last ? block : LF_NO_BLOCK};
   }
-  return fifo == &s->bulk ? start_bulk(s) : 1;
+  return fifo == &s->rndv ? start_rndv(s) : 1;
 }
 
-int32_t lf_outbox_bulk(lf_sender *s, const void *data, uint64_t length, uint32_t block, uint64_t ticket) {
-  return push(s, s->pieces_left ? &s->deferred : &s->bulk, data, length, block, ticket);
+int32_t lf_ep_tx_post_rndv(lf_ep_tx *s, const void *data, uint64_t length, uint32_t block, uint64_t ticket) {
+  return push(s, s->fragments_left ? &s->deferred : &s->rndv, data, length, block, ticket);
 }
 
-int32_t lf_outbox_piece(lf_sender *s, const void *data, uint32_t length, uint64_t ticket) {
-  return push(s, &s->bulk, data, length, LF_NO_BLOCK, ticket);
+int32_t lf_ep_tx_post_fragment(lf_ep_tx *s, const void *data, uint32_t length, uint64_t ticket) {
+  return push(s, &s->rndv, data, length, LF_NO_BLOCK, ticket);
 }
 
-void lf_outbox_resume(lf_sender *s) {
+void lf_ep_tx_resume(lf_ep_tx *s) {
   uint32_t count = lf_fifo_count(&s->deferred);
-  if (!count || !lf_fifo_reserve(&s->bulk, count, sizeof(lf_bulk))) return; /* else the next round tries again */
+  if (!count || !lf_fifo_reserve(&s->rndv, count, sizeof(lf_rndv_message))) return; /* else the next round tries again */
   for (; count; count--)
-    memcpy(lf_fifo_at(&s->bulk, s->bulk.tail++, sizeof(lf_bulk)),
-           lf_fifo_at(&s->deferred, s->deferred.head++, sizeof(lf_bulk)), sizeof(lf_bulk));
-  start_bulk(s); /* a failure stays in s->trouble */
+    memcpy(lf_fifo_at(&s->rndv, s->rndv.tail++, sizeof(lf_rndv_message)),
+           lf_fifo_at(&s->deferred, s->deferred.head++, sizeof(lf_rndv_message)), sizeof(lf_rndv_message));
+  start_rndv(s); /* a failure stays in s->sticky */
 }
 
 /* ---- what was sent ---- */
 
-static int sent(lf_sender *s, lf_mpi_request *request) {
+static int sent(lf_ep_tx *s, lf_mpi_request *request) {
   lf_mpi_status status;
   int flag = 0, code = s->job->mpi->Test(request, &flag, &status);
   if (__builtin_expect(code == 0, 1)) return flag;
@@ -198,7 +198,7 @@ static int sent(lf_sender *s, lf_mpi_request *request) {
   return *request == s->job->mpi->request_null; /* then MPI is done with it */
 }
 
-int lf_outbox_reap(lf_sender *s, int all) {
+int lf_ep_tx_reap(lf_ep_tx *s, int all) {
   int did = 0;
   uint32_t keep = all ? 0 : 1;
   while (s->posting - s->postings.head > keep) {
@@ -206,27 +206,27 @@ int lf_outbox_reap(lf_sender *s, int all) {
     if (!sent(s, &posting->request)) break;
     if (__builtin_expect(posting->up_to != 0, 0)) {
       s->accepted = posting->up_to;
-      s->marked = 0;
+      s->synchronous = 0;
     }
     lf_cells_give(&s->cells, posting->cell);
     s->postings.head++;
     did = 1;
   }
   if (__builtin_expect(s->posting != s->postings.tail, 0)) post_waiting(s);
-  if (__builtin_expect(lf_fifo_count(&s->bulk) == 0, 1)) {
-    lf_lane_work(s->job, &s->working, 0);
+  if (__builtin_expect(lf_fifo_count(&s->rndv) == 0, 1)) {
+    lf_ep_work(s->job, &s->working, 0);
     return did;
   }
-  while (s->bulk_started != s->bulk.head) {
-    lf_bulk *bulk = lf_fifo_at(&s->bulk, s->bulk.head, sizeof *bulk);
-    if (!sent(s, &bulk->request)) break;
-    if (bulk->block != LF_NO_BLOCK) lf_pool_release(&s->pool, bulk->block);
-    if (bulk->ticket) s->sent = bulk->ticket;
-    if (bulk->ticket || bulk->block != LF_NO_BLOCK) lf_sender_stir(s);
-    s->bulk.head++;
+  while (s->rndv_started != s->rndv.head) {
+    lf_rndv_message *message = lf_fifo_at(&s->rndv, s->rndv.head, sizeof *message);
+    if (!sent(s, &message->request)) break;
+    if (message->block != LF_NO_BLOCK) lf_pool_release(&s->pool, message->block);
+    if (message->ticket) s->sent = message->ticket;
+    if (message->ticket || message->block != LF_NO_BLOCK) lf_ep_tx_notify(s);
+    s->rndv.head++;
     did = 1;
   }
-  start_bulk(s);
-  lf_lane_work(s->job, &s->working, lf_fifo_count(&s->bulk) > 0);
+  start_rndv(s);
+  lf_ep_work(s->job, &s->working, lf_fifo_count(&s->rndv) > 0);
   return did;
 }

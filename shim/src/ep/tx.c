@@ -1,6 +1,6 @@
 /* The sending end of a channel over MPI: what its user calls. Places are counted here, as the receiver will find room
  * for all that is under way. */
-#include "ep/sender.h"
+#include "ep/tx.h"
 
 #include <inttypes.h>
 
@@ -10,30 +10,30 @@
 #include "host/pool.h"
 
 static void destroy(void *object) {
-  lf_sender *s = object;
+  lf_ep_tx *s = object;
   lf_job *job = s->job;
   lf_job_lock(job);
   s->closed = 1;
   s->slots = 0;
   if (s->waits) lf_job_wait_end(job);
   s->waits = 0;
-  if (s->has_bell) lf_event_close(&s->bell);
-  s->has_bell = 0;
+  if (s->has_event) lf_event_close(&s->event);
+  s->has_event = 0;
   if (!s->over) {
-    lf_sender_end(s, !s->finished);
+    lf_ep_tx_end(s, !s->finished);
     s->end.round(&s->end, lf_now()); /* mostly everything is sent by now */
   } else if (!s->kept) {
-    lf_sender_free(s);
+    lf_ep_tx_free(s);
   }
   lf_job_unlock(job);
 }
 
 int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *who, uint32_t who_bytes,
-                       uint32_t *lane) {
-  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || !lane)
+                       uint32_t *tag) {
+  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || !tag)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a sender with %u slots; a power of two from %u to %u", slots,
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
-  lf_sender *s = calloc(1, sizeof *s);
+  lf_ep_tx *s = calloc(1, sizeof *s);
   if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a sender of %zu bytes", sizeof *s);
   lf_job *job = lf_job_enter();
   if (!job) {
@@ -42,84 +42,84 @@ int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *w
   }
   s->job = job;
   s->wanted_slots = slots;
-  s->end.round = lf_sender_round;
-  s->end.over = lf_sender_over;
+  s->end.round = lf_ep_tx_round;
+  s->end.over = lf_ep_tx_over;
   lf_pool_open_private(&s->pool);
-  int32_t status = lf_lane_peer_open(job, rank, link, who, who_bytes, &s->peer);
-  if (status == LF_OK) status = lf_lane_take(job, s, &s->lane);
+  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &s->peer);
+  if (status == LF_OK) status = lf_ep_acquire_tag(job, s, &s->tag);
   if (status == LF_OK) {
-    lf_lane_hello hello = {LF_LANE_MAGIC, LF_WIRE_VERSION, LF_PIECE_BYTES};
-    status = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_HELLO, slots), &hello, sizeof hello);
+    lf_ep_hello hello = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
+    status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_HELLO, slots), &hello, sizeof hello);
     if (status == 1) status = lf_handle_make(LF_KIND_SENDER, s, destroy);
     lf_job_add(job, &s->end);
     if (status < 0) { /* what MPI holds goes with a later round */
       s->closed = 1;
-      lf_sender_end(s, 0);
+      lf_ep_tx_end(s, 0);
     }
   } else {
-    lf_lane_peer_close(job, &s->peer);
+    lf_ep_peer_close(job, &s->peer);
     free(s);
     s = NULL;
   }
-  if (status > 0) *lane = s->lane;
+  if (status > 0) *tag = s->tag;
   lf_job_unlock(job);
   return status;
 }
 
 int32_t lf_sender_agree(int32_t handle, double address) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!(address >= 2 && address < 9007199254740992.0) || s->address)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f as the address of %s", address, s->peer.who);
   lf_job_lock(s->job);
   s->address = (uint64_t)address;
-  s->pieces_apart = s->address & 1;
-  if (!s->trouble.code && !s->peer_state) s->slots = s->wanted_slots;
+  s->fragments_apart = s->address & 1;
+  if (!s->sticky.code && !s->peer_state) s->slots = s->wanted_slots;
   lf_job_unlock(s->job);
   return LF_OK;
 }
 
 /* ---- places ---- */
 
-static inline int has_slot(const lf_sender *s) { return s->head + s->reserved - s->taken < s->slots; }
+static inline int has_slot(const lf_ep_tx *s) { return s->head + s->reserved - s->taken < s->slots; }
 
 /* A charge of more than half of all may be there twice. */
-static inline int has_bytes(const lf_sender *s, uint64_t charge) {
+static inline int has_bytes(const lf_ep_tx *s, uint64_t charge) {
   uint64_t most = charge * 2 > LF_POOL_BYTES ? charge * 2 : LF_POOL_BYTES;
   return s->charged - s->returned + charge <= most;
 }
 
 /* LF_OK with room for one more frame. */
-static __attribute__((noinline)) int32_t make_room(lf_sender *s, uint64_t charge) {
+static __attribute__((noinline)) int32_t poll_credits(lf_ep_tx *s, uint64_t charge) {
   for (int look = 0;; look++) {
-    int32_t status = lf_sender_check(s);
+    int32_t status = lf_ep_tx_check(s);
     if (status < 0) return status;
     if (has_slot(s) && has_bytes(s, charge)) return LF_OK;
     if (look) break;
-    lf_outbox_flush(s);
-    lf_sender_catch_up(s);
+    lf_ep_tx_flush(s);
+    lf_ep_tx_progress(s);
   }
   s->seen = s->moves;
   return LF_FULL;
 }
 
-static inline int32_t room_for(lf_sender *s, uint64_t charge) {
+static inline int32_t credits_for(lf_ep_tx *s, uint64_t charge) {
   if (__builtin_expect(has_slot(s), 1) && (!charge || __builtin_expect(has_bytes(s, charge), 1))) return LF_OK;
-  return make_room(s, charge);
+  return poll_credits(s, charge);
 }
 
 /* ---- frames ---- */
 
-static int32_t post_small(lf_sender *s, const void *data, uint32_t length) {
-  int32_t status = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_FRAME, length), data, length);
+static int32_t post_small(lf_ep_tx *s, const void *data, uint32_t length) {
+  int32_t status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_FRAME, length), data, length);
   if (__builtin_expect(status != 1, 0)) return status;
   s->head++;
   s->bytes += length;
-  if (length > LF_INLINE_MAX) s->charged_sent += lf_lane_charge(length);
+  if (length > LF_INLINE_MAX) s->charged_sent += lf_ep_charge(length);
   return 1;
 }
 
-static int32_t post_large(lf_sender *s, lf_lane_kind kind, uint64_t length, uint64_t charge) {
-  int32_t status = lf_outbox_post(s, LF_LANE_WORD(kind, length), NULL, 0);
+static int32_t post_large(lf_ep_tx *s, lf_ep_kind kind, uint64_t length, uint64_t charge) {
+  int32_t status = lf_ep_tx_post(s, LF_EP_HEADER(kind, length), NULL, 0);
   if (status != 1) return status;
   s->head++;
   s->bytes += length;
@@ -128,12 +128,12 @@ static int32_t post_large(lf_sender *s, lf_lane_kind kind, uint64_t length, uint
 }
 
 /* 1 with a block on loan, and its place kept. LF_FULL, LF_RETIRE with its region in *retire. */
-static int32_t lend(lf_sender *s, uint64_t length, uint32_t *block, uint32_t *retire) {
-  uint64_t charge = lf_lane_charge(length);
-  int32_t status = room_for(s, charge);
+static int32_t lend(lf_ep_tx *s, uint64_t length, uint32_t *block, uint32_t *retire) {
+  uint64_t charge = lf_ep_charge(length);
+  int32_t status = credits_for(s, charge);
   if (status != LF_OK) return status;
   if (!lf_pool_acquire(&s->pool, length, block)) {
-    lf_outbox_reap(s, 1);
+    lf_ep_tx_reap(s, 1);
     if (!lf_pool_acquire(&s->pool, length, block)) {
       status = lf_pool_grow(&s->pool, length, retire);
       if (status == LF_FULL) s->seen = s->moves;
@@ -146,13 +146,13 @@ static int32_t lend(lf_sender *s, uint64_t length, uint32_t *block, uint32_t *re
   return 1;
 }
 
-static void unlend(lf_sender *s, uint64_t length) {
+static void unlend(lf_ep_tx *s, uint64_t length) {
   s->reserved--;
-  s->charged -= lf_lane_charge(length);
+  s->charged -= lf_ep_charge(length);
 }
 
 /* The block's pages, before it is written to; without the lock. 1, or HOST_OUT_OF_MEMORY with the loan taken back. */
-static int32_t ready(lf_sender *s, uint32_t block, uint64_t length) {
+static int32_t ready(lf_ep_tx *s, uint32_t block, uint64_t length) {
   if (lf_pool_ready(&s->pool, block, length) == LF_OK) return 1;
   lf_job_lock(s->job);
   unlend(s, length);
@@ -161,25 +161,25 @@ static int32_t ready(lf_sender *s, uint32_t block, uint64_t length) {
   return LF_EHOST_OUT_OF_MEMORY;
 }
 
-static void *block_address(const lf_sender *s, uint32_t block) {
+static void *block_address(const lf_ep_tx *s, uint32_t block) {
   const lf_block *b = &s->pool.blocks[block];
   return (char *)s->pool.regions[b->region].segment.address + b->offset;
 }
 
 /* Sends the first bytes of a block that was lent for `lent`. */
-static int32_t send_block(lf_sender *s, uint32_t block, uint64_t lent, uint64_t length) {
+static int32_t send_block(lf_ep_tx *s, uint32_t block, uint64_t lent, uint64_t length) {
   unlend(s, lent);
-  int32_t status = lf_sender_check(s);
+  int32_t status = lf_ep_tx_check(s);
   if (status == LF_OK) {
-    uint64_t charge = lf_lane_charge(length);
+    uint64_t charge = lf_ep_charge(length);
     s->charged += charge;
     if (length <= LF_EAGER_MAX) {
       status = post_small(s, block_address(s, block), (uint32_t)length);
     } else {
-      status = post_large(s, LF_LANE_LARGE, length, charge);
+      status = post_large(s, LF_EP_RNDV, length, charge);
       if (status == 1) {
         s->pool.blocks[block].state = LF_BLOCK_SENT;
-        return lf_outbox_bulk(s, block_address(s, block), length, block, 0);
+        return lf_ep_tx_post_rndv(s, block_address(s, block), length, block, 0);
       }
     }
     if (status < 0) s->charged -= charge;
@@ -188,7 +188,7 @@ static int32_t send_block(lf_sender *s, uint32_t block, uint64_t lent, uint64_t 
   return status;
 }
 
-static __attribute__((noinline)) int32_t send_large(lf_sender *s, const void *data, uint64_t length) {
+static __attribute__((noinline)) int32_t send_large(lf_ep_tx *s, const void *data, uint64_t length) {
   uint32_t block, retire;
   lf_job_lock(s->job);
   int32_t status = lend(s, length, &block, &retire);
@@ -198,71 +198,71 @@ static __attribute__((noinline)) int32_t send_large(lf_sender *s, const void *da
   memcpy(block_address(s, block), data, length);
   lf_job_lock(s->job);
   status = send_block(s, block, length, length);
-  lf_outbox_reap(s, 0);
+  lf_ep_tx_reap(s, 0);
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_send(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (__builtin_expect(!data && length, 0))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
   if (length > LF_EAGER_MAX) return send_large(s, data, length);
-  uint64_t charge = lf_lane_charge(length);
+  uint64_t charge = lf_ep_charge(length);
   lf_job_lock(s->job);
-  int32_t status = room_for(s, charge);
+  int32_t status = credits_for(s, charge);
   if (status == LF_OK) {
     status = post_small(s, data, length);
     if (status == 1) s->charged += charge;
-    lf_outbox_reap(s, 0);
+    lf_ep_tx_reap(s, 0);
   }
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_put(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (length > LF_INLINE_MAX || __builtin_expect(!data && length, 0)) return lf_sender_send(handle, data, length);
   lf_job_lock(s->job);
-  int32_t status = room_for(s, 0);
+  int32_t status = credits_for(s, 0);
   if (status == LF_OK) {
-    status = lf_outbox_put(s, data, length);
+    status = lf_ep_tx_coalesce(s, data, length);
     if (status > 0) {
       s->head++;
       s->bytes += length;
     }
-    lf_outbox_reap(s, 0);
+    lf_ep_tx_reap(s, 0);
   }
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_flush(int32_t handle) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
-  lf_outbox_flush(s);
-  if (s->open) lf_outbox_unlist(s);
-  int32_t status = s->trouble.code ? lf_trouble_tell(&s->trouble) : LF_OK;
+  lf_ep_tx_flush(s);
+  if (s->open) lf_ep_tx_unlist(s);
+  int32_t status = s->sticky.code ? lf_sticky_return(&s->sticky) : LF_OK;
   lf_job_unlock(s->job);
   return status;
 }
 
 /* ---- from the caller's memory ---- */
 
-static int32_t start(lf_sender *s, const void *data, uint64_t length, uint64_t *ticket) {
-  if (s->pieces_left)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of which %" PRIu64 " pieces are missing comes first",
-                   s->pieces_left);
-  uint64_t charge = lf_lane_charge(length);
-  int32_t status = room_for(s, charge);
+static int32_t start(lf_ep_tx *s, const void *data, uint64_t length, uint64_t *ticket) {
+  if (s->fragments_left)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of which %" PRIu64 " fragments are missing comes first",
+                   s->fragments_left);
+  uint64_t charge = lf_ep_charge(length);
+  int32_t status = credits_for(s, charge);
   if (status != LF_OK) return status;
   *ticket = s->tickets + 1;
   if (length > LF_EAGER_MAX) {
-    status = post_large(s, LF_LANE_LARGE, length, charge);
+    status = post_large(s, LF_EP_RNDV, length, charge);
     if (status == 1) {
       s->charged += charge;
       s->tickets++;
-      status = lf_outbox_bulk(s, data, length, LF_NO_BLOCK, *ticket);
+      status = lf_ep_tx_post_rndv(s, data, length, LF_NO_BLOCK, *ticket);
     }
     return status;
   }
@@ -271,77 +271,77 @@ static int32_t start(lf_sender *s, const void *data, uint64_t length, uint64_t *
   s->charged += charge;
   s->tickets++;
   /* It was copied; but a ticket comes after those before it. */
-  if (!lf_fifo_count(&s->bulk)) s->sent = *ticket;
-  else ((lf_bulk *)lf_fifo_at(&s->bulk, s->bulk.tail - 1, sizeof(lf_bulk)))->ticket = *ticket;
+  if (!lf_fifo_count(&s->rndv)) s->sent = *ticket;
+  else ((lf_rndv_message *)lf_fifo_at(&s->rndv, s->rndv.tail - 1, sizeof(lf_rndv_message)))->ticket = *ticket;
   return 1;
 }
 
 int32_t lf_sender_start(int32_t handle, const void *data, double length, double *ticket) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!(length >= 0 && length <= (double)LF_FRAME_MAX) || (!data && length > 0) || !ticket)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %.0f bytes%s", length, data ? "" : " at no address");
   uint64_t given = 0;
   lf_job_lock(s->job);
   int32_t status = start(s, data, (uint64_t)length, &given);
-  lf_outbox_reap(s, 0);
+  lf_ep_tx_reap(s, 0);
   lf_job_unlock(s->job);
   *ticket = (double)given;
   return status;
 }
 
-/* The receiver lands a frame in pieces in a block, unless it puts it elsewhere. */
-static uint64_t charge_of_pieces(const lf_sender *s, uint64_t length) {
-  return s->pieces_apart ? 0 : lf_lane_charge(length > LF_EAGER_MAX ? length : LF_EAGER_MAX + 1);
+/* The receiver lands a frame in fragments in a block, unless it puts it elsewhere. */
+static uint64_t charge_of_fragments(const lf_ep_tx *s, uint64_t length) {
+  return s->fragments_apart ? 0 : lf_ep_charge(length > LF_EAGER_MAX ? length : LF_EAGER_MAX + 1);
 }
 
 int32_t lf_sender_begin(int32_t handle, double length) {
-  LF_FIND_SENDER(s, handle);
-  double most = s->pieces_apart ? (double)LF_GPU_BYTES_MAX : (double)LF_FRAME_MAX;
-  if (!(length >= 1 && length <= most) || s->pieces_left)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of %.0f bytes in pieces, where %s takes %.0f%s", length,
-                   s->peer.who, most, s->pieces_left ? " and pieces of another are missing" : "");
-  uint64_t bytes = (uint64_t)length, charge = charge_of_pieces(s, bytes);
+  LF_FIND_EP_TX(s, handle);
+  double most = s->fragments_apart ? (double)LF_GPU_BYTES_MAX : (double)LF_FRAME_MAX;
+  if (!(length >= 1 && length <= most) || s->fragments_left)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of %.0f bytes in fragments, where %s takes %.0f%s", length,
+                   s->peer.who, most, s->fragments_left ? " and fragments of another are missing" : "");
+  uint64_t bytes = (uint64_t)length, charge = charge_of_fragments(s, bytes);
   lf_job_lock(s->job);
-  int32_t status = room_for(s, charge);
-  if (status == LF_OK) status = post_large(s, LF_LANE_PIECES, bytes, charge);
+  int32_t status = credits_for(s, charge);
+  if (status == LF_OK) status = post_large(s, LF_EP_FRAGMENTS, bytes, charge);
   if (status == 1) {
     s->charged += charge;
-    s->pieces_left = lf_lane_messages(bytes, LF_PIECE_BYTES);
-    s->piece_bytes_left = bytes;
+    s->fragments_left = lf_ep_messages(bytes, LF_FRAGMENT_BYTES);
+    s->fragment_bytes_left = bytes;
   }
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_piece(int32_t handle, const void *data, double length, double *ticket) {
-  LF_FIND_SENDER(s, handle);
-  uint64_t wanted = s->piece_bytes_left < LF_PIECE_BYTES ? s->piece_bytes_left : LF_PIECE_BYTES;
-  if (!data || !ticket || !s->pieces_left || length != (double)wanted)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a piece of %.0f bytes, where one of %" PRIu64 " comes next", length,
+  LF_FIND_EP_TX(s, handle);
+  uint64_t wanted = s->fragment_bytes_left < LF_FRAGMENT_BYTES ? s->fragment_bytes_left : LF_FRAGMENT_BYTES;
+  if (!data || !ticket || !s->fragments_left || length != (double)wanted)
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a fragment of %.0f bytes, where one of %" PRIu64 " comes next", length,
                    wanted);
   lf_job_lock(s->job);
-  int32_t status = lf_sender_check(s);
-  if (status == LF_OK) status = lf_outbox_piece(s, data, (uint32_t)wanted, s->tickets + 1);
+  int32_t status = lf_ep_tx_check(s);
+  if (status == LF_OK) status = lf_ep_tx_post_fragment(s, data, (uint32_t)wanted, s->tickets + 1);
   if (status == 1) {
     *ticket = (double)++s->tickets;
-    s->piece_bytes_left -= wanted;
-    if (--s->pieces_left == 0) lf_outbox_resume(s);
+    s->fragment_bytes_left -= wanted;
+    if (--s->fragments_left == 0) lf_ep_tx_resume(s);
   }
-  lf_outbox_reap(s, 0);
+  lf_ep_tx_reap(s, 0);
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_sent(int32_t handle, double *ticket) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!ticket) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the ticket");
   int32_t status = LF_OK;
   lf_job_lock(s->job);
-  if (!s->over && !lf_outbox_reap(s, 1) && s->sent < s->tickets) lf_job_round(s->job, lf_now());
+  if (!s->over && !lf_ep_tx_reap(s, 1) && s->sent < s->tickets) lf_job_round(s->job, lf_now());
   s->sent_told = s->sent;
   *ticket = (double)s->sent;
   /* What MPI has not sent by now, it never will: the memory stays as it is. */
-  if (s->sent < s->tickets && s->trouble.code) status = lf_trouble_tell(&s->trouble);
+  if (s->sent < s->tickets && s->sticky.code) status = lf_sticky_return(&s->sticky);
   lf_job_unlock(s->job);
   return status;
 }
@@ -349,7 +349,7 @@ int32_t lf_sender_sent(int32_t handle, double *ticket) {
 /* ---- loans ---- */
 
 int32_t lf_sender_loan(int32_t handle, double length, lf_loan *out) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!out || !(length >= 1 && length <= (double)LF_FRAME_MAX))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
   uint32_t block, retire = 0;
@@ -367,7 +367,7 @@ int32_t lf_sender_loan(int32_t handle, double length, lf_loan *out) {
 }
 
 /* How many bytes were asked for; 0 when the block is not on loan. */
-static uint64_t loaned(const lf_sender *s, uint32_t block) {
+static uint64_t loaned(const lf_ep_tx *s, uint32_t block) {
   if (block < LF_BLOCKS_MAX && s->pool.blocks[block].state == LF_BLOCK_LOANED)
     return (uint64_t)s->pool.blocks[block].next + 1;
   lf_fail(LF_ECLOSED, "", 0, "block %u is not on loan", block);
@@ -375,7 +375,7 @@ static uint64_t loaned(const lf_sender *s, uint32_t block) {
 }
 
 int32_t lf_sender_commit(int32_t handle, uint32_t block, double length) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
   uint64_t lent = loaned(s, block);
   int32_t status = LF_ECLOSED;
@@ -383,14 +383,14 @@ int32_t lf_sender_commit(int32_t handle, uint32_t block, double length) {
     status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f bytes of a loan that has %" PRIu64, length, lent);
   } else if (lent) {
     status = send_block(s, block, lent, (uint64_t)length);
-    lf_outbox_reap(s, 0);
+    lf_ep_tx_reap(s, 0);
   }
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_abort(int32_t handle, uint32_t block) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
   uint64_t lent = loaned(s, block);
   if (lent) {
@@ -402,9 +402,9 @@ int32_t lf_sender_abort(int32_t handle, uint32_t block) {
 }
 
 int32_t lf_sender_reserve(int32_t handle) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
-  int32_t status = room_for(s, 0);
+  int32_t status = credits_for(s, 0);
   if (status == LF_OK) {
     s->reserved++;
     s->reserved_inline++;
@@ -414,7 +414,7 @@ int32_t lf_sender_reserve(int32_t handle) {
   return status;
 }
 
-static int32_t unreserve(lf_sender *s) {
+static int32_t unreserve(lf_ep_tx *s) {
   if (!s->reserved_inline) return lf_fail(LF_ECLOSED, "", 0, "no small loan is open");
   s->reserved--;
   s->reserved_inline--;
@@ -422,22 +422,22 @@ static int32_t unreserve(lf_sender *s) {
 }
 
 int32_t lf_sender_commit_inline(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (length > LF_INLINE_MAX || (!data && length))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
   lf_job_lock(s->job);
   int32_t status = unreserve(s);
-  if (status == LF_OK) status = lf_sender_check(s);
+  if (status == LF_OK) status = lf_ep_tx_check(s);
   if (status == LF_OK) {
     status = post_small(s, data, length);
-    lf_outbox_reap(s, 0);
+    lf_ep_tx_reap(s, 0);
   }
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_abort_inline(int32_t handle) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
   int32_t status = unreserve(s);
   lf_job_unlock(s->job);
@@ -445,7 +445,7 @@ int32_t lf_sender_abort_inline(int32_t handle) {
 }
 
 int32_t lf_sender_close(int32_t handle) {
-  lf_sender *s = lf_handle_take(LF_KIND_SENDER, handle);
+  lf_ep_tx *s = lf_handle_take(LF_KIND_SENDER, handle);
   if (!s) return lf_handle_stale(LF_KIND_SENDER, handle);
   s->finished = 1;
   destroy(s);
@@ -454,20 +454,20 @@ int32_t lf_sender_close(int32_t handle) {
 
 /* ---- waiting ---- */
 
-static void ask(lf_sender *s, uint8_t *asked, uint64_t released) {
+static void ask(lf_ep_tx *s, uint8_t *asked, uint64_t released) {
   if (*asked) return;
-  *asked = lf_outbox_post(s, LF_LANE_WORD(LF_LANE_ASK, released), NULL, 0) == 1;
+  *asked = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_ASK, released), NULL, 0) == 1;
 }
 
-static int32_t arm(lf_sender *s, int until) {
-  lf_outbox_flush_all();
-  lf_sender_catch_up(s);
+static int32_t arm(lf_ep_tx *s, int until) {
+  lf_ep_flush_all();
+  lf_ep_tx_progress(s);
   if (until == LF_UNTIL_RELEASED && s->released == s->head) return 1;
   if (until == LF_UNTIL_SENT && s->sent != s->sent_told) {
     s->sent_told = s->sent;
     return 1;
   }
-  int32_t status = lf_sender_check(s);
+  int32_t status = lf_ep_tx_check(s);
   if (status < 0) return status;
   if (until == LF_UNTIL_SENT) {
     s->armed_sent = 1;
@@ -478,8 +478,8 @@ static int32_t arm(lf_sender *s, int until) {
     s->seen = s->moves;
     return 1;
   } else {
-    s->armed_room = 1;
-    ask(s, &s->asked_room, 0);
+    s->armed_credits = 1;
+    ask(s, &s->asked_credits, 0);
   }
   if (!s->waits) lf_job_wait_begin(s->job);
   s->waits = 1;
@@ -487,7 +487,7 @@ static int32_t arm(lf_sender *s, int until) {
 }
 
 int32_t lf_sender_arm(int32_t handle, int32_t until) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (until < LF_UNTIL_CREDITS || until > LF_UNTIL_SENT)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "waiting until %d", until);
   lf_job_lock(s->job);
@@ -497,18 +497,18 @@ int32_t lf_sender_arm(int32_t handle, int32_t until) {
 }
 
 int32_t lf_sender_bell(int32_t handle, int64_t *out) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
   lf_job_lock(s->job);
-  int32_t status = s->has_bell ? LF_OK : lf_event_open(&s->bell);
-  s->has_bell = status == LF_OK;
-  if (status == LF_OK) status = lf_event_copy(&s->bell, out);
+  int32_t status = s->has_event ? LF_OK : lf_event_open(&s->event);
+  s->has_event = status == LF_OK;
+  if (status == LF_OK) status = lf_event_copy(&s->event, out);
   lf_job_unlock(s->job);
   return status;
 }
 
 int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
   memset(out, 0, sizeof *out);
   lf_job_lock(s->job);
@@ -518,7 +518,7 @@ int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
   out->region_bytes = (double)lf_pool_held(&s->pool);
   out->frames = (double)s->head;
   out->bytes = (double)s->bytes;
-  out->peer = s->trouble.code ? 2 : s->peer_state;
+  out->peer = s->sticky.code ? 2 : s->peer_state;
   lf_job_unlock(s->job);
   return LF_OK;
 }
@@ -528,7 +528,7 @@ int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
 static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
 
 int32_t lf_sender_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_pool_region *region = lf_pool_region_of(&s->pool, id);
   if (!region || !out) return no_region(id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
@@ -536,7 +536,7 @@ int32_t lf_sender_region(int32_t handle, uint32_t id, lf_region_info *out) {
 }
 
 int32_t lf_sender_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
   lf_job_lock(s->job);
   int32_t status = lf_pool_idle(&s->pool, out);
@@ -545,7 +545,7 @@ int32_t lf_sender_retirable(int32_t handle, uint32_t *out) {
 }
 
 int32_t lf_sender_retire(int32_t handle, uint32_t id) {
-  LF_FIND_SENDER(s, handle);
+  LF_FIND_EP_TX(s, handle);
   lf_job_lock(s->job);
   int32_t status = lf_pool_retire(&s->pool, id);
   lf_job_unlock(s->job);
