@@ -13,11 +13,11 @@ static int hostile(void) { return rank % 2 == 0; }
 static uint32_t next_lane;
 static uint32_t forged_lane(void) { return job->lanes - 2 - next_lane++; }
 
-static void send_words(uint32_t lane, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(lane), words, bytes); }
+static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(lane), words, bytes); }
 
-static void hello(uint32_t lane, uint32_t slots) {
-  lf_lane_hello h = {LF_LANE_MAGIC, LF_WIRE_VERSION, LF_PIECE_BYTES};
-  uint64_t message[3] = {LF_LANE_WORD(LF_LANE_HELLO, slots)};
+static void hello(uint32_t tag, uint32_t slots) {
+  lf_ep_hello h = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
+  uint64_t message[3] = {LF_EP_HEADER(LF_EP_HELLO, slots)};
   memcpy(message + 1, &h, sizeof h);
   send_words(lane, message, sizeof message);
 }
@@ -39,36 +39,36 @@ static const forgery forgeries[] = {
     {"half a word", 4, {0}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"kind 0", 8, {0}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"kind 255", 8, {UINT64_MAX}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a second greeting", 24, {LF_LANE_WORD(LF_LANE_HELLO, SLOTS), LF_LANE_MAGIC, 0}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a frame that says less than it has", 24, {LF_LANE_WORD(LF_LANE_FRAME, 8)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a frame that says more than it has", 24, {LF_LANE_WORD(LF_LANE_FRAME, 100)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a message that is too long", LONG, {LF_LANE_WORD(LF_LANE_FRAME, LONG - 8)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"more frames than there are places", 16, {LF_LANE_WORD(LF_LANE_FRAME, 8)}, 0, SLOTS + 1, LF_ECORRUPT_SEGMENT},
-    {"no frames", 8, {LF_LANE_WORD(LF_LANE_FRAMES, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"frames beyond the end", 16, {LF_LANE_WORD(LF_LANE_FRAMES, 2), 0x0905}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"frames that are too long", 136, {LF_LANE_WORD(LF_LANE_FRAMES, 1), 127}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"frames that leave something", 24, {LF_LANE_WORD(LF_LANE_FRAMES, 1), 3}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"as many frames as never fit", 40, {LF_LANE_WORD(LF_LANE_FRAMES, SLOTS + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a count of frames that overflows", 40, {LF_LANE_WORD(LF_LANE_FRAMES, LF_LANE_NUMBER_MAX)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a large frame of no bytes", 8, {LF_LANE_WORD(LF_LANE_LARGE, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a large frame that is small", 8, {LF_LANE_WORD(LF_LANE_LARGE, 100)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a large frame of too many bytes", 8, {LF_LANE_WORD(LF_LANE_LARGE, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a large frame of all the bytes there are", 8, {LF_LANE_WORD(LF_LANE_LARGE, LF_LANE_NUMBER_MAX)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"a large frame with bytes behind it", 16, {LF_LANE_WORD(LF_LANE_LARGE, 5000)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"bulk that is too short", 8, {LF_LANE_WORD(LF_LANE_LARGE, 5000)}, 4999, 0, LF_ECORRUPT_SEGMENT},
-    {"bulk that is too long", 8, {LF_LANE_WORD(LF_LANE_LARGE, 5000)}, 5001, 0, LF_ECORRUPT_SEGMENT},
-    {"pieces of no bytes", 8, {LF_LANE_WORD(LF_LANE_PIECES, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"pieces of too many bytes", 8, {LF_LANE_WORD(LF_LANE_PIECES, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"pieces that are too short", 8, {LF_LANE_WORD(LF_LANE_PIECES, LF_PIECE_BYTES + 5)}, 5, 0, LF_ECORRUPT_SEGMENT},
-    {"a question with an answer", 16, {LF_LANE_WORD(LF_LANE_ASK, 3)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"an end of frames that never came", 16, {LF_LANE_WORD(LF_LANE_END, 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"an end that is cut", 8, {LF_LANE_WORD(LF_LANE_END, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"an end that says something else", 16, {LF_LANE_WORD(LF_LANE_END, 0), 2}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a second greeting", 24, {LF_EP_HEADER(LF_EP_HELLO, SLOTS), LF_EP_MAGIC, 0}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a frame that says less than it has", 24, {LF_EP_HEADER(LF_EP_FRAME, 8)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a frame that says more than it has", 24, {LF_EP_HEADER(LF_EP_FRAME, 100)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a message that is too long", LONG, {LF_EP_HEADER(LF_EP_FRAME, LONG - 8)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"more frames than there are places", 16, {LF_EP_HEADER(LF_EP_FRAME, 8)}, 0, SLOTS + 1, LF_ECORRUPT_SEGMENT},
+    {"no frames", 8, {LF_EP_HEADER(LF_EP_FRAMES, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"frames beyond the end", 16, {LF_EP_HEADER(LF_EP_FRAMES, 2), 0x0905}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"frames that are too long", 136, {LF_EP_HEADER(LF_EP_FRAMES, 1), 127}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"frames that leave something", 24, {LF_EP_HEADER(LF_EP_FRAMES, 1), 3}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"as many frames as never fit", 40, {LF_EP_HEADER(LF_EP_FRAMES, SLOTS + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a count of frames that overflows", 40, {LF_EP_HEADER(LF_EP_FRAMES, LF_EP_NUMBER_MAX)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a large frame of no bytes", 8, {LF_EP_HEADER(LF_EP_RNDV, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a large frame that is small", 8, {LF_EP_HEADER(LF_EP_RNDV, 100)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a large frame of too many bytes", 8, {LF_EP_HEADER(LF_EP_RNDV, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a large frame of all the bytes there are", 8, {LF_EP_HEADER(LF_EP_RNDV, LF_EP_NUMBER_MAX)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"a large frame with bytes behind it", 16, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"bulk that is too short", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 4999, 0, LF_ECORRUPT_SEGMENT},
+    {"bulk that is too long", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 5001, 0, LF_ECORRUPT_SEGMENT},
+    {"fragments of no bytes", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"fragments of too many bytes", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"fragments that are too short", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, LF_FRAGMENT_BYTES + 5)}, 5, 0, LF_ECORRUPT_SEGMENT},
+    {"a question with an answer", 16, {LF_EP_HEADER(LF_EP_ASK, 3)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"an end of frames that never came", 16, {LF_EP_HEADER(LF_EP_END, 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"an end that is cut", 8, {LF_EP_HEADER(LF_EP_END, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
+    {"an end that says something else", 16, {LF_EP_HEADER(LF_EP_END, 0), 2}, 0, 0, LF_ECORRUPT_SEGMENT},
 };
 
 static void forge(const forgery *f) {
   static uint64_t message[LONG / 8];
-  uint32_t lane = forged_lane();
+  uint32_t tag = forged_lane();
   tell(other(), lane);
   hello(lane, SLOTS);
   memset(message, 0, sizeof message);
@@ -102,7 +102,7 @@ static void messages(void) {
       meet(other());
       continue;
     }
-    uint32_t lane = (uint32_t)hear(other());
+    uint32_t tag = (uint32_t)hear(other());
     double address;
     int32_t from = CHECK_OK(lf_receiver_open(other(), 0, lane, SLOTS, 0, WHO, sizeof WHO - 1));
     UNTIL(lf_receiver_ready(from, &address));
@@ -124,17 +124,17 @@ static void greetings(void) {
     uint64_t words[4];
     size_t bytes;
   } wrong[] = {
-      {{LF_LANE_WORD(LF_LANE_HELLO, SLOTS), LF_LANE_MAGIC, (uint64_t)LF_PIECE_BYTES << 32 | (LF_WIRE_VERSION + 1)}, 24},
-      {{LF_LANE_WORD(LF_LANE_HELLO, SLOTS), LF_LANE_MAGIC + 1, (uint64_t)LF_PIECE_BYTES << 32 | LF_WIRE_VERSION}, 24},
-      {{LF_LANE_WORD(LF_LANE_HELLO, SLOTS * 2), LF_LANE_MAGIC, (uint64_t)LF_PIECE_BYTES << 32 | LF_WIRE_VERSION}, 24},
-      {{LF_LANE_WORD(LF_LANE_HELLO, SLOTS), LF_LANE_MAGIC, (uint64_t)(LF_PIECE_BYTES + 1) << 32 | LF_WIRE_VERSION}, 24},
-      {{LF_LANE_WORD(LF_LANE_HELLO, SLOTS)}, 8},
-      {{LF_LANE_WORD(LF_LANE_FRAME, 8), 5}, 16},
-      {{LF_LANE_WORD(LF_LANE_END, 0), 0}, 16},
+      {{LF_EP_HEADER(LF_EP_HELLO, SLOTS), LF_EP_MAGIC, (uint64_t)LF_FRAGMENT_BYTES << 32 | (LF_WIRE_VERSION + 1)}, 24},
+      {{LF_EP_HEADER(LF_EP_HELLO, SLOTS), LF_EP_MAGIC + 1, (uint64_t)LF_FRAGMENT_BYTES << 32 | LF_WIRE_VERSION}, 24},
+      {{LF_EP_HEADER(LF_EP_HELLO, SLOTS * 2), LF_EP_MAGIC, (uint64_t)LF_FRAGMENT_BYTES << 32 | LF_WIRE_VERSION}, 24},
+      {{LF_EP_HEADER(LF_EP_HELLO, SLOTS), LF_EP_MAGIC, (uint64_t)(LF_FRAGMENT_BYTES + 1) << 32 | LF_WIRE_VERSION}, 24},
+      {{LF_EP_HEADER(LF_EP_HELLO, SLOTS)}, 8},
+      {{LF_EP_HEADER(LF_EP_FRAME, 8), 5}, 16},
+      {{LF_EP_HEADER(LF_EP_END, 0), 0}, 16},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     if (hostile()) {
-      uint32_t lane = forged_lane();
+      uint32_t tag = forged_lane();
       tell(other(), lane);
       send_words(lane, wrong[i].words, wrong[i].bytes);
       meet(other());
@@ -156,12 +156,12 @@ static void noise(void) {
     uint32_t kind = (uint32_t)test_below(&r, 9), slots = SLOTS;
     size_t bytes = test_below(&r, 2) ? 8 + 8 * test_below(&r, 4) : test_below(&r, sizeof message);
     if (hostile()) {
-      uint32_t lane = forged_lane();
+      uint32_t tag = forged_lane();
       tell(other(), lane);
       hello(lane, slots);
       for (int k = 0; k < 5; k++) {
         test_fill(message, sizeof message, test_next(&r));
-        message[0] = LF_LANE_WORD(kind, test_below(&r, 2) ? bytes - 8 : test_below(&r, 20000));
+        message[0] = LF_EP_HEADER(kind, test_below(&r, 2) ? bytes - 8 : test_below(&r, 20000));
         if (test_below(&r, 4) == 0) message[1] = 0;
         send_words(lane, message, bytes);
       }
@@ -196,7 +196,7 @@ static void mail(const lf_credit *credit, uint32_t length) {
 
 /* A sender that has sent three frames, of 4 KiB in all that count; the receiver is none. */
 static int32_t open_sender(void) {
-  uint32_t lane;
+  uint32_t tag;
   int32_t to = CHECK_OK(lf_sender_open(other(), 0, SLOTS, WHO, sizeof WHO - 1, &lane));
   tell(other(), lane);
   CHECK_EQ(lf_sender_agree(to, ADDRESS), LF_OK);
@@ -245,7 +245,7 @@ static void credits(void) {
 /* Words that are not for this sender, or are no credits, change nothing. */
 static void words_of_others(void) {
   if (hostile()) {
-    uint32_t lane = (uint32_t)hear(other());
+    uint32_t tag = (uint32_t)hear(other());
     CHECK_EQ(hear(other()), 1);
     lf_credit c = {lane, LF_CREDIT_CLOSED, (uint64_t)ADDRESS, 3, 3, 4096};
     for (uint32_t length = 0; length < sizeof c; length++) mail(&c, length);
@@ -255,7 +255,7 @@ static void words_of_others(void) {
     mail(&c, sizeof c);
     c.address = (uint64_t)ADDRESS;
     for (uint32_t i = 0; i < 40; i++) {
-      c.lane = i < 39 ? lane + 1 + i * i * i : UINT32_MAX;
+      c.tag = i < 39 ? lane + 1 + i * i * i : UINT32_MAX;
       mail(&c, sizeof c);
     }
     meet(other()); /* its mail and this word take different ways: mail that was sent before may come after it */

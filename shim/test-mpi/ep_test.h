@@ -69,23 +69,23 @@ static inline void meet(int other) {
 
 typedef struct {
   int32_t to, from; /* handles; 0 where the end is in another process */
-  uint32_t lane;
+  uint32_t tag;
 } lane_pair;
 
 /* A channel from the one rank to the other, which may be the same; both call. */
-static inline lane_pair open_lane(int source, int target, uint32_t slots, int pieces) {
+static inline lane_pair open_lane(int source, int target, uint32_t slots, int fragments) {
   lane_pair p = {0};
   uint64_t lane = 0, address = 0;
   if (rank == source) {
-    p.to = CHECK_OK(lf_sender_open(target, 0, slots, WHO, sizeof WHO - 1, &p.lane));
-    lane = p.lane;
+    p.to = CHECK_OK(lf_sender_open(target, 0, slots, WHO, sizeof WHO - 1, &p.tag));
+    lane = p.tag;
     if (target != rank) tell(target, lane);
   }
   if (rank == target) {
     if (source != rank) lane = hear(source);
     double at = 0;
-    p.lane = (uint32_t)lane;
-    p.from = CHECK_OK(lf_receiver_open(source, 0, p.lane, slots, pieces, WHO, sizeof WHO - 1));
+    p.tag = (uint32_t)lane;
+    p.from = CHECK_OK(lf_receiver_open(source, 0, p.tag, slots, fragments, WHO, sizeof WHO - 1));
     CHECK_EQ(UNTIL(lf_receiver_ready(p.from, &at)), 1);
     address = (uint64_t)at;
     if (source != rank) tell(source, address);

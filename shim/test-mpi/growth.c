@@ -18,7 +18,7 @@ static int next_rank, previous_rank;
 typedef struct {
   party party;
   int32_t end;
-  uint32_t lane;
+  uint32_t tag;
   double address;
 } channel;
 
@@ -55,7 +55,7 @@ static void receive(const party *p, void *data, uint32_t length) {
   memcpy(data, buffer, length);
 }
 
-/* As the TypeScript side does it: they meet, the lane is told, its first message comes, the address is told. */
+/* As the TypeScript side does it: they meet, the tag is told, its first message comes, the address is told. */
 static void open_ring(channel *out, channel *in, int count, const char *which) {
   for (int i = 0; i < count; i++) {
     out[i].party = join(job->info.rank, which, i, PRODUCER);
@@ -65,12 +65,12 @@ static void open_ring(channel *out, channel *in, int count, const char *which) {
     connect_to_peer(&out[i].party);
     connect_to_peer(&in[i].party);
     CHECK_EQ(out[i].party.tried.rank, next_rank);
-    out[i].end = CHECK_OK(lf_sender_open(next_rank, 0, SLOTS, "the next", 8, &out[i].lane));
-    tell(&out[i].party, &out[i].lane, sizeof out[i].lane);
+    out[i].end = CHECK_OK(lf_sender_open(next_rank, 0, SLOTS, "the next", 8, &out[i].tag));
+    tell(&out[i].party, &out[i].tag, sizeof out[i].tag);
   }
   for (int i = 0; i < count; i++) {
-    receive(&in[i].party, &in[i].lane, sizeof in[i].lane);
-    in[i].end = CHECK_OK(lf_receiver_open(previous_rank, 0, in[i].lane, SLOTS, 0, "the previous", 12));
+    receive(&in[i].party, &in[i].tag, sizeof in[i].tag);
+    in[i].end = CHECK_OK(lf_receiver_open(previous_rank, 0, in[i].tag, SLOTS, 0, "the previous", 12));
     while (CHECK_OK(lf_receiver_ready(in[i].end, &in[i].address)) == LF_EMPTY) test_yield();
     tell(&in[i].party, &in[i].address, sizeof in[i].address);
   }

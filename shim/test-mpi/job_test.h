@@ -34,7 +34,7 @@ static void any_word(lf_job *j, int from, lf_word word, const uint8_t *data, uin
 READS_WORDS(lf_lease_shard_word)
 READS_WORDS(lf_lease_word)
 READS_WORDS(lf_connection_word)
-READS_WORDS(lf_sender_word)
+READS_WORDS(lf_ep_tx_word)
 
 /* Rounds, here and in the job's thread, until it is so; `done` is called under the lock. */
 static inline void rounds_until(int (*done)(void *given), void *given) {

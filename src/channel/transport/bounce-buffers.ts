@@ -5,7 +5,7 @@ import { tryAllocatePinned } from "../../memory/gpu.ts";
 import type { NativeMemory } from "../../memory/memory.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 
-const { LF_PIECE_BYTES } = CONSTANTS;
+const { LF_FRAGMENT_BYTES } = CONSTANTS;
 
 /** Fragments under way at once: enough that the GPU and MPI both have work. */
 export const FRAGMENTS = 8;
@@ -20,9 +20,9 @@ export class BounceBuffers {
 
   constructor(device: GpuDevice) {
     this.#device = device.retain();
-    this.#pinned = tryAllocatePinned(device, FRAGMENTS * LF_PIECE_BYTES);
+    this.#pinned = tryAllocatePinned(device, FRAGMENTS * LF_FRAGMENT_BYTES);
     // `new ArrayBuffer`: the store of a small typed array may move.
-    this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(FRAGMENTS * LF_PIECE_BYTES));
+    this.#bytes = this.#pinned?.bytes ?? new Uint8Array(new ArrayBuffer(FRAGMENTS * LF_FRAGMENT_BYTES));
   }
 
   /** The handle of memory that the device can access; 0: the device copies through its staging ring. */
@@ -31,11 +31,11 @@ export class BounceBuffers {
   }
 
   offset(slot: number): number {
-    return slot * LF_PIECE_BYTES;
+    return slot * LF_FRAGMENT_BYTES;
   }
 
   view(slot: number, sizeBytes: number): Uint8Array {
-    return this.#bytes.subarray(slot * LF_PIECE_BYTES, slot * LF_PIECE_BYTES + sizeBytes);
+    return this.#bytes.subarray(slot * LF_FRAGMENT_BYTES, slot * LF_FRAGMENT_BYTES + sizeBytes);
   }
 
   /** `unused`: no GPU and no MPI request accesses the memory. Else it is never freed. */

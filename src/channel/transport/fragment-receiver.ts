@@ -8,7 +8,7 @@ import { BounceBuffers, FRAGMENTS } from "./bounce-buffers.ts";
 import { BusyPoll } from "./busy-poll.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
 
-const { LF_PIECE_BYTES, LF_FULL } = CONSTANTS;
+const { LF_FRAGMENT_BYTES, LF_FULL } = CONSTANTS;
 
 const number = new Float64Array(new ArrayBuffer(8));
 
@@ -122,12 +122,12 @@ class Incoming implements Copy {
     const before = this.#expected + this.#handed;
     for (let moved = true; moved; ) {
       moved = false;
-      while (this.#expected < size && this.#receiver.expect(Math.min(LF_PIECE_BYTES, size - this.#expected))) {
-        this.#expected += LF_PIECE_BYTES;
+      while (this.#expected < size && this.#receiver.expect(Math.min(LF_FRAGMENT_BYTES, size - this.#expected))) {
+        this.#expected += LF_FRAGMENT_BYTES;
         moved = true;
       }
       while (this.#handed < size) {
-        const length = Math.min(LF_PIECE_BYTES, size - this.#handed);
+        const length = Math.min(LF_FRAGMENT_BYTES, size - this.#handed);
         const value = this.#receiver.hand(this.block, this.#handed, length);
         if (value < 0) {
           this.next = -value;

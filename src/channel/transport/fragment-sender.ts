@@ -11,7 +11,7 @@ import { BounceBuffers, FRAGMENTS } from "./bounce-buffers.ts";
 import { BusyPoll } from "./busy-poll.ts";
 import { GpuWait } from "./gpu-wait.ts";
 
-const { LF_PIECE_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
+const { LF_FRAGMENT_BYTES, LF_FULL, LF_UNTIL_SENT } = CONSTANTS;
 
 const number = new Float64Array(new ArrayBuffer(8));
 
@@ -150,7 +150,7 @@ export class FragmentSender {
       const at = this.#asked % FRAGMENTS;
       const slot = this.#slots[at] as Slot;
       if (slot.ticket > left) return 0;
-      const length = Math.min(LF_PIECE_BYTES, sizeBytes - sending.asked);
+      const length = Math.min(LF_FRAGMENT_BYTES, sizeBytes - sending.asked);
       slot.value = 0;
       slot.read = false;
       if (slots.memory === 0) {
@@ -183,7 +183,7 @@ export class FragmentSender {
       const at = this.#posted % FRAGMENTS;
       const slot = this.#slots[at] as Slot;
       if (!(slot.read || (slot.value > 0 && device.queue.reached(slot.value)))) return;
-      const view = slots.view(at, Math.min(LF_PIECE_BYTES, sending.sizeBytes - sending.posted));
+      const view = slots.view(at, Math.min(LF_FRAGMENT_BYTES, sending.sizeBytes - sending.posted));
       check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a fragment of a buffer");
       slot.ticket = number[0] as number;
       sending.posted += view.length;
