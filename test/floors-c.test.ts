@@ -16,8 +16,8 @@ const FLOORS = [
   ["abi"],
   ["shm"],
 ];
-/** Handles of the GPU and of memory stop at abi/. These folders look up handles of the kinds that they give out. */
-const HANDLE_USERS = ["abi", "ep", "metal", "names"];
+/** Handles of links, ends, the GPU and memory stop at abi/. The others look up handles of the kinds that they give out. */
+const HANDLE_USERS = ["abi", "metal", "names"];
 /** Circles of files that are not broken yet. This list only gets shorter. */
 const KNOWN_CIRCLES: string[][] = [];
 

@@ -102,7 +102,7 @@ int32_t lf_handle_stale(lf_kind kind, int32_t handle) {
   static const char *const names[] = {
       "object",     "memory",    "rendezvous", "link",        "producer",       "consumer",      "Vulkan instance",
       "GPU device", "semaphore", "pipeline",   "CUDA memory", "CUDA semaphore", "OpenCL memory", "OpenCL semaphore",
-      "OpenGL memory", "OpenGL semaphore", "lease", "control connection", "sender", "receiver",
+      "OpenGL memory", "OpenGL semaphore", "lease", "control connection",
       "Metal device", "Metal memory", "Metal pipeline", "watch"};
   return lf_fail(LF_ECLOSED, "", 0, "%s 0x%x is closed, or never was one", names[kind], (unsigned)handle);
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/handle.h"
 #include "base/status.h"
 #include "host/backing.h"
 
@@ -56,13 +55,11 @@ void lf_cells_close(lf_cells *cells) {
 #define LAST_NS ((uint64_t)100000000)
 #define LAST_POLLS 10u
 
-int32_t lf_ep_peer_open(lf_job *job, int32_t rank, int32_t link_handle, const char *who, uint32_t who_bytes,
+int32_t lf_ep_peer_open(lf_job *job, int32_t rank, lf_link *link, const char *who, uint32_t who_bytes,
                           lf_ep_peer *out) {
   if (rank < 0 || rank >= job->info.size)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "rank %d of a job with %d", rank, job->info.size);
   if (!who && who_bytes) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a name of %u bytes at no address", who_bytes);
-  lf_link *link = link_handle ? lf_handle_get(LF_KIND_LINK, link_handle) : NULL;
-  if (link_handle && !link) return lf_handle_stale(LF_KIND_LINK, link_handle);
   *out = (lf_ep_peer){.rank = rank};
   snprintf(out->who, sizeof out->who, "%.*s", (int)(who_bytes < LF_EP_WHO_MAX ? who_bytes : LF_EP_WHO_MAX), who ? who : "");
   if (!out->who[0]) snprintf(out->who, sizeof out->who, "rank %d", rank);

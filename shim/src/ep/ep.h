@@ -127,7 +127,7 @@ typedef struct {
 } lf_ep_peer;
 
 /* Under the lock. CLOSED, INVALID_ARGUMENT, HOST_OUT_OF_MEMORY. */
-int32_t lf_ep_peer_open(lf_job *job, int32_t rank, int32_t link, const char *who, uint32_t who_bytes,
+int32_t lf_ep_peer_open(lf_job *job, int32_t rank, lf_link *link, const char *who, uint32_t who_bytes,
                           lf_ep_peer *out);
 void lf_ep_peer_close(lf_job *job, lf_ep_peer *peer);
 /* A look: 1 when it is gone, and what it sent before has had the time to come. */
@@ -152,7 +152,7 @@ static inline void lf_ep_work(lf_job *job, uint8_t *working, int busy) {
   else lf_job_wait_end(job);
 }
 
-/* What the senders of this process hold back for company goes, as somebody waits now (outbox.c). Under the lock. */
-void lf_ep_flush_all(void);
+/* What the senders of this process hold back for company goes, as somebody waits now (tx_post.c). Under the lock. */
+void lf_ep_post_held(void);
 
 #endif

@@ -16,61 +16,7 @@
 #define NAP_FIRST_NS ((uint64_t)10000)
 #define NAP_LAST_NS ((uint64_t)1000000)
 
-static void destroy(void *object) {
-  lf_ep_rx *r = object;
-  lf_job *job = r->job;
-  lf_job_lock(job);
-  r->closed = 1;
-  if (r->waits) lf_job_wait_end(job);
-  r->waits = r->armed = 0;
-  if (r->has_event) lf_event_close(&r->event);
-  r->has_event = 0;
-  if (!r->over) {
-    lf_ep_rx_send_credits(r);
-    r->end.round(&r->end, lf_now());
-  } else if (!r->kept) {
-    lf_ep_rx_free(r);
-  }
-  lf_job_unlock(job);
-}
-
-int32_t lf_receiver_open(int32_t rank, int32_t link, uint32_t tag, uint32_t slots, int32_t fragments, const char *who,
-                         uint32_t who_bytes) {
-  static _Atomic uint64_t opened;
-  lf_job *job = lf_job_get();
-  if (!job) return lf_status_code();
-  if (tag >= job->lanes || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "tag %u with %u slots; below %u, with a power of two from %u to %u",
-                   tag, slots, job->lanes, LF_SLOTS_MIN, LF_SLOTS_MAX);
-  lf_ep_rx *r = calloc(1, sizeof *r);
-  if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a receiver of %zu bytes", sizeof *r);
-  r->job = job;
-  r->tag = tag;
-  r->slots = slots;
-  atomic_init(&r->tell_at, slots / 4 ? slots / 4 : 1);
-  r->fragments = fragments != 0;
-  r->address = (atomic_fetch_add(&opened, 1) + 1) << 1 | r->fragments;
-  r->end.round = lf_ep_rx_round;
-  r->end.over = lf_ep_rx_over;
-  lf_pool_open_private(&r->pool);
-  if (!lf_job_enter()) {
-    free(r);
-    return lf_status_code();
-  }
-  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &r->peer);
-  if (status == LF_OK) status = lf_handle_make(LF_KIND_RECEIVER, r, destroy);
-  if (status > 0) {
-    lf_job_add(job, &r->end);
-    lf_ep_rx_post(r, LF_POSTED);
-  } else {
-    lf_ep_rx_free(r);
-  }
-  lf_job_unlock(job);
-  return status;
-}
-
-int32_t lf_receiver_ready(int32_t handle, double *address) {
-  LF_FIND_EP_RX(r, handle);
+int32_t lf_ep_rx_ready(lf_ep_rx *r, double *address) {
   if (!address) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the address");
   lf_job_lock(r->job);
   if (!r->hello && !r->sticky.code) lf_job_settle(r->job);
@@ -191,7 +137,7 @@ static inline int32_t poll_frame(lf_ep_rx *r, lf_frame *out) {
 
 static inline int32_t receive(lf_ep_rx *r, lf_frame *out) {
   int32_t result = poll_frame(r, out);
-  if (result == LF_EMPTY) lf_ep_flush_all();
+  if (result == LF_EMPTY) lf_ep_post_held();
   if (result == LF_EMPTY && r->peer.rank == r->job->info.rank) {
     lf_job_settle(r->job); /* what was sent in this process is there */
     result = poll_frame(r, out);
@@ -201,9 +147,8 @@ static inline int32_t receive(lf_ep_rx *r, lf_frame *out) {
   return result;
 }
 
-int32_t lf_receiver_receive(int32_t handle, lf_frame *out) {
-  LF_FIND_EP_RX(r, handle);
-  if (__builtin_expect(!out, 0)) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the frame");
+static int32_t rx_receive(lf_rx *rx, lf_frame *out) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   if (r->batch_left) return take_next(r, out);
   lf_job_lock(r->job);
   int32_t result = receive(r, out);
@@ -247,23 +192,19 @@ static int32_t wait_for(lf_ep_rx *r, uint64_t limit, uint64_t spin, lf_frame *ou
   }
 }
 
-int32_t lf_receiver_receive_wait(int32_t handle, double timeout_ms, double spin_us, lf_frame *out) {
-  LF_FIND_EP_RX(r, handle);
-  if (!out || !(timeout_ms >= 0) || !(spin_us >= 0))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a wait of %f ms that spins for %f us", timeout_ms, spin_us);
-  uint64_t limit = timeout_ms > 9e12 ? (uint64_t)1 << 62 : (uint64_t)(timeout_ms * 1e6);
-  uint64_t spin = spin_us > 9e15 ? (uint64_t)1 << 62 : (uint64_t)(spin_us * 1e3);
+static int32_t rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_frame *out) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   if (r->batch_left) return take_next(r, out);
   lf_job *job = r->job;
   lf_job_lock(job);
   int32_t result;
-  if (timeout_ms == 0) {
+  if (limit == 0) {
     result = receive(r, out);
     if (result == LF_EMPTY) result = LF_TIMEOUT;
   } else {
     result = poll_frame(r, out);
     if (result == LF_EMPTY) {
-      lf_ep_flush_all();
+      lf_ep_post_held();
       spinning(job, 1);
       result = wait_for(r, limit, spin, out);
       spinning(job, (uint32_t)-1);
@@ -276,8 +217,7 @@ int32_t lf_receiver_receive_wait(int32_t handle, double timeout_ms, double spin_
 
 /* ---- frames in fragments ---- */
 
-int32_t lf_receiver_piece(int32_t handle, void *data, double length, double *ticket) {
-  LF_FIND_EP_RX(r, handle);
+int32_t lf_ep_rx_receive_fragment(lf_ep_rx *r, void *data, double length, double *ticket) {
   lf_job_lock(r->job);
   uint64_t none = 0, *left = lf_fifo_count(&r->apart) ? lf_fifo_at(&r->apart, r->apart.head, sizeof *left) : &none;
   uint64_t wanted = *left < LF_FRAGMENT_BYTES ? *left : LF_FRAGMENT_BYTES;
@@ -296,8 +236,7 @@ int32_t lf_receiver_piece(int32_t handle, void *data, double length, double *tic
   return status;
 }
 
-int32_t lf_receiver_arrived(int32_t handle, double *ticket) {
-  LF_FIND_EP_RX(r, handle);
+int32_t lf_ep_rx_arrived(lf_ep_rx *r, double *ticket) {
   if (!ticket) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the ticket");
   int32_t status = LF_OK;
   lf_job_lock(r->job);
@@ -333,8 +272,8 @@ static int32_t give_back(lf_ep_rx *r, uint32_t token) {
   return LF_OK;
 }
 
-int32_t lf_receiver_release(int32_t handle, uint32_t token) {
-  LF_FIND_EP_RX(r, handle);
+static int32_t rx_release(lf_rx *rx, uint32_t token) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   uint64_t released = lf_ep_rx_released(r);
   if (__builtin_expect(released >= lf_ep_rx_taken(r), 0)) return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
   int32_t status = LF_OK;
@@ -354,14 +293,6 @@ int32_t lf_receiver_release(int32_t handle, uint32_t token) {
   return LF_OK;
 }
 
-int32_t lf_receiver_close(int32_t handle) {
-  lf_ep_rx *r = lf_handle_take(LF_KIND_RECEIVER, handle);
-  if (!r) return lf_handle_stale(LF_KIND_RECEIVER, handle);
-  r->finished = 1;
-  destroy(r);
-  return LF_OK;
-}
-
 /* ---- waiting ---- */
 
 static int ready(const lf_ep_rx *r) {
@@ -372,11 +303,11 @@ static int ready(const lf_ep_rx *r) {
   return a->kind != LF_ARRIVAL_BLOCK || (!a->missing && r->arrivals.head != r->rndv_next);
 }
 
-int32_t lf_receiver_arm(int32_t handle) {
-  LF_FIND_EP_RX(r, handle);
+static int32_t rx_arm(lf_rx *rx) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   if (r->batch_left) return 1;
   lf_job_lock(r->job);
-  lf_ep_flush_all();
+  lf_ep_post_held();
   if (!ready(r)) {
     if (r->peer.rank == r->job->info.rank) lf_job_settle(r->job);
     else lf_job_round(r->job, lf_now());
@@ -391,9 +322,8 @@ int32_t lf_receiver_arm(int32_t handle) {
   return there;
 }
 
-int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
-  LF_FIND_EP_RX(r, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+static int32_t rx_event_fd(lf_rx *rx, int64_t *out) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   lf_job_lock(r->job);
   int32_t status = r->has_event ? LF_OK : lf_event_open(&r->event);
   r->has_event = status == LF_OK;
@@ -402,10 +332,8 @@ int32_t lf_receiver_bell(int32_t handle, int64_t *out) {
   return status;
 }
 
-int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
-  LF_FIND_EP_RX(r, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
-  memset(out, 0, sizeof *out);
+static void rx_stats(lf_rx *rx, lf_end_stats *out) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   lf_job_lock(r->job);
   uint64_t before;
   do {
@@ -421,16 +349,14 @@ int32_t lf_receiver_stats(int32_t handle, lf_end_stats *out) {
   out->held = (double)(lf_ep_rx_taken(r) - lf_ep_rx_released(r));
   out->peer = r->ended ? r->ended : r->sticky.code ? 2 : 0;
   lf_job_unlock(r->job);
-  return LF_OK;
 }
 
 /* ---- regions ---- */
 
 static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
 
-int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_EP_RX(r, handle);
-  if (!out) return no_region(id);
+static int32_t rx_region(lf_rx *rx, uint32_t id, lf_region_info *out) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   int32_t status = LF_OK;
   lf_job_lock(r->job);
   lf_pool_region *region = lf_pool_region_of(&r->pool, id);
@@ -448,8 +374,7 @@ int32_t lf_receiver_region(int32_t handle, uint32_t id, lf_region_info *out) {
   return status;
 }
 
-int32_t lf_receiver_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_EP_RX(r, handle);
+int32_t lf_ep_rx_retirable(lf_ep_rx *r, uint32_t *out) {
   if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
   lf_job_lock(r->job);
   int32_t status = r->retire ? lf_pool_idle(&r->pool, out) : LF_EMPTY;
@@ -457,8 +382,8 @@ int32_t lf_receiver_retirable(int32_t handle, uint32_t *out) {
   return status;
 }
 
-int32_t lf_receiver_retire(int32_t handle, uint32_t id) {
-  LF_FIND_EP_RX(r, handle);
+static int32_t rx_retire(lf_rx *rx, uint32_t id) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
   int32_t status = LF_OK;
   lf_job_lock(r->job);
   lf_pool_region *region = lf_pool_region_of(&r->pool, id);
@@ -467,5 +392,74 @@ int32_t lf_receiver_retire(int32_t handle, uint32_t id) {
   else region->announced = 0; /* it is in use again, and seen by nobody */
   lf_ep_rx_progress_rndv(r);
   lf_job_unlock(r->job);
+  return status;
+}
+
+/* ---- open and close ---- */
+
+static void rx_close(lf_rx *rx, int died) {
+  lf_ep_rx *r = (lf_ep_rx *)rx;
+  lf_job *job = r->job;
+  lf_job_lock(job);
+  r->finished = !died;
+  r->closed = 1;
+  if (r->waits) lf_job_wait_end(job);
+  r->waits = r->armed = 0;
+  if (r->has_event) lf_event_close(&r->event);
+  r->has_event = 0;
+  if (!r->over) {
+    lf_ep_rx_send_credits(r);
+    r->end.round(&r->end, lf_now());
+  } else if (!r->kept) {
+    lf_ep_rx_free(r);
+  }
+  lf_job_unlock(job);
+}
+
+const lf_rx_ops lf_ep_rx_ops = {
+    .receive = rx_receive,
+    .receive_wait = rx_receive_wait,
+    .release = rx_release,
+    .region = rx_region,
+    .retire = rx_retire,
+    .arm = rx_arm,
+    .event_fd = rx_event_fd,
+    .stats = rx_stats,
+    .close = rx_close,
+};
+
+int32_t lf_ep_rx_open(int32_t rank, lf_link *link, uint32_t tag, uint32_t slots, int32_t fragments, const char *who,
+                      uint32_t who_bytes, lf_ep_rx **out) {
+  static _Atomic uint64_t opened;
+  lf_job *job = lf_job_get();
+  if (!job) return lf_status_code();
+  if (tag >= job->lanes || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "tag %u with %u slots; below %u, with a power of two from %u to %u",
+                   tag, slots, job->lanes, LF_SLOTS_MIN, LF_SLOTS_MAX);
+  lf_ep_rx *r = calloc(1, sizeof *r);
+  if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a receiver of %zu bytes", sizeof *r);
+  r->rx.ops = &lf_ep_rx_ops;
+  r->job = job;
+  r->tag = tag;
+  r->slots = slots;
+  atomic_init(&r->tell_at, slots / 4 ? slots / 4 : 1);
+  r->fragments = fragments != 0;
+  r->address = (atomic_fetch_add(&opened, 1) + 1) << 1 | r->fragments;
+  r->end.round = lf_ep_rx_round;
+  r->end.over = lf_ep_rx_over;
+  lf_pool_open_private(&r->pool);
+  if (!lf_job_enter()) {
+    free(r);
+    return lf_status_code();
+  }
+  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &r->peer);
+  if (status == LF_OK) {
+    lf_job_add(job, &r->end);
+    lf_ep_rx_post(r, LF_POSTED);
+    *out = r;
+  } else {
+    lf_ep_rx_free(r);
+  }
+  lf_job_unlock(job);
   return status;
 }

@@ -1,12 +1,12 @@
 /*
- * The receiving end of a lane, as receiver.c makes it and keeps it, and inbox.c takes its messages out of MPI. All of it
+ * The receiving end of a lane, as rx.c makes it and keeps it, and rx_poll.c takes its messages out of MPI. All of it
  * is under the job's lock, but for the count of released frames.
  */
 #ifndef LF_RECEIVER_H
 #define LF_RECEIVER_H
 
 #include "base/fifo.h"
-#include "base/handle.h"
+#include "base/rx.h"
 #include "ep/ep.h"
 #include "host/event.h"
 #include "host/pool.h"
@@ -47,6 +47,7 @@ enum { LF_CELL_FREE = 0, LF_CELL_QUEUED = 1, LF_CELL_HELD = 2 };
 #define LF_CELL_STATE(r, cell) (*lf_cell(&(r)->cells, cell))
 
 typedef struct {
+  lf_rx rx;
   lf_job_end end;
   lf_job *job;
   /* what every receive touches */
@@ -92,16 +93,28 @@ typedef struct {
   lf_sticky_error sticky;
 } lf_ep_rx;
 
-#define LF_FIND_EP_RX(r, handle) \
-  lf_ep_rx *r = lf_handle_get(LF_KIND_RECEIVER, handle); \
-  if (__builtin_expect(!r, 0)) return lf_handle_stale(LF_KIND_RECEIVER, handle)
+extern const lf_rx_ops lf_ep_rx_ops;
+
+static inline lf_ep_rx *lf_ep_rx_of(lf_job_end *end) {
+  return (lf_ep_rx *)((char *)end - offsetof(lf_ep_rx, end));
+}
+
+/* ---- rx.c: as the functions lf_mpi_rx_* (lavaflow/ep.h) ---- */
+
+/* LF_OK with the end. The caller owns it, and its lf_rx_ops close it. */
+int32_t lf_ep_rx_open(int32_t rank, lf_link *link, uint32_t tag, uint32_t slots, int32_t fragments, const char *who,
+                      uint32_t who_bytes, lf_ep_rx **out);
+int32_t lf_ep_rx_ready(lf_ep_rx *r, double *address);
+int32_t lf_ep_rx_receive_fragment(lf_ep_rx *r, void *data, double length, double *ticket);
+int32_t lf_ep_rx_arrived(lf_ep_rx *r, double *ticket);
+int32_t lf_ep_rx_retirable(lf_ep_rx *r, uint32_t *out);
 
 /* Tokens: 0 for what was copied out; then blocks, cells, and all frames in fragments. */
 #define LF_TOKEN_BLOCK 1u
 #define LF_TOKEN_CELL (LF_TOKEN_BLOCK + LF_BLOCKS_MAX)
 #define LF_TOKEN_APART 0x3fffffffu
 
-/* ---- inbox.c ---- */
+/* ---- rx_poll.c ---- */
 
 /* A look at the lane: LF_PENDING with the next message taken in, LF_EMPTY, or the sticky. Where `out` is given, and the
  * message is a small frame, it is received at once: its length. */
@@ -115,13 +128,13 @@ int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arriva
 /* Takes back from MPI what it was asked for and will not come: 1 when it has nothing left. */
 int lf_ep_rx_cancel(lf_ep_rx *r);
 
-/* ---- receiver_round.c ---- */
+/* ---- rx_round.c ---- */
 
 int lf_ep_rx_round(lf_job_end *end, uint64_t now);
 void lf_ep_rx_over(lf_job_end *end, const char *reason);
 void lf_ep_rx_free(lf_ep_rx *r);
 
-/* ---- receiver_credit.c ---- */
+/* ---- rx_credit.c ---- */
 
 /* Whether the sender does not know all that was taken and released. */
 int lf_ep_rx_owes_credits(const lf_ep_rx *r);

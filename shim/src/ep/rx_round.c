@@ -65,7 +65,7 @@ static int linger(lf_ep_rx *r, int did, int died) {
 }
 
 int lf_ep_rx_round(lf_job_end *end, uint64_t now) {
-  lf_ep_rx *r = (lf_ep_rx *)end;
+  lf_ep_rx *r = lf_ep_rx_of(end);
   int did = r->sticky.code ? 0 : accept(r);
   int died = lf_ep_peer_died(&r->peer, now);
   if (r->closed) return linger(r, did, died);
@@ -83,7 +83,7 @@ int lf_ep_rx_round(lf_job_end *end, uint64_t now) {
 }
 
 void lf_ep_rx_over(lf_job_end *end, const char *reason) {
-  lf_ep_rx *r = (lf_ep_rx *)end;
+  lf_ep_rx *r = lf_ep_rx_of(end);
   r->over = 1;
   if (!r->closed_told) lf_ep_rx_send_credits(r);
   r->kept = !lf_ep_rx_cancel(r);

@@ -9,65 +9,7 @@
 #include "base/status.h"
 #include "host/pool.h"
 
-static void destroy(void *object) {
-  lf_ep_tx *s = object;
-  lf_job *job = s->job;
-  lf_job_lock(job);
-  s->closed = 1;
-  s->slots = 0;
-  if (s->waits) lf_job_wait_end(job);
-  s->waits = 0;
-  if (s->has_event) lf_event_close(&s->event);
-  s->has_event = 0;
-  if (!s->over) {
-    lf_ep_tx_end(s, !s->finished);
-    s->end.round(&s->end, lf_now()); /* mostly everything is sent by now */
-  } else if (!s->kept) {
-    lf_ep_tx_free(s);
-  }
-  lf_job_unlock(job);
-}
-
-int32_t lf_sender_open(int32_t rank, int32_t link, uint32_t slots, const char *who, uint32_t who_bytes,
-                       uint32_t *tag) {
-  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)) || !tag)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a sender with %u slots; a power of two from %u to %u", slots,
-                   LF_SLOTS_MIN, LF_SLOTS_MAX);
-  lf_ep_tx *s = calloc(1, sizeof *s);
-  if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a sender of %zu bytes", sizeof *s);
-  lf_job *job = lf_job_enter();
-  if (!job) {
-    free(s);
-    return lf_status_code();
-  }
-  s->job = job;
-  s->wanted_slots = slots;
-  s->end.round = lf_ep_tx_round;
-  s->end.over = lf_ep_tx_over;
-  lf_pool_open_private(&s->pool);
-  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &s->peer);
-  if (status == LF_OK) status = lf_ep_acquire_tag(job, s, &s->tag);
-  if (status == LF_OK) {
-    lf_ep_hello hello = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
-    status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_HELLO, slots), &hello, sizeof hello);
-    if (status == 1) status = lf_handle_make(LF_KIND_SENDER, s, destroy);
-    lf_job_add(job, &s->end);
-    if (status < 0) { /* what MPI holds goes with a later round */
-      s->closed = 1;
-      lf_ep_tx_end(s, 0);
-    }
-  } else {
-    lf_ep_peer_close(job, &s->peer);
-    free(s);
-    s = NULL;
-  }
-  if (status > 0) *tag = s->tag;
-  lf_job_unlock(job);
-  return status;
-}
-
-int32_t lf_sender_agree(int32_t handle, double address) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_connect(lf_ep_tx *s, double address) {
   if (!(address >= 2 && address < 9007199254740992.0) || s->address)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%.0f as the address of %s", address, s->peer.who);
   lf_job_lock(s->job);
@@ -95,7 +37,7 @@ static __attribute__((noinline)) int32_t poll_credits(lf_ep_tx *s, uint64_t char
     if (status < 0) return status;
     if (has_slot(s) && has_bytes(s, charge)) return LF_OK;
     if (look) break;
-    lf_ep_tx_flush(s);
+    lf_ep_tx_post_held(s);
     lf_ep_tx_progress(s);
   }
   s->seen = s->moves;
@@ -203,10 +145,8 @@ static __attribute__((noinline)) int32_t send_large(lf_ep_tx *s, const void *dat
   return status;
 }
 
-int32_t lf_sender_send(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_EP_TX(s, handle);
-  if (__builtin_expect(!data && length, 0))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %u bytes at no address", length);
+static int32_t tx_send(lf_tx *tx, const void *data, uint32_t length) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   if (length > LF_EAGER_MAX) return send_large(s, data, length);
   uint64_t charge = lf_ep_charge(length);
   lf_job_lock(s->job);
@@ -220,13 +160,12 @@ int32_t lf_sender_send(int32_t handle, const void *data, uint32_t length) {
   return status;
 }
 
-int32_t lf_sender_put(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_EP_TX(s, handle);
-  if (length > LF_INLINE_MAX || __builtin_expect(!data && length, 0)) return lf_sender_send(handle, data, length);
+int32_t lf_ep_tx_send_coalesced(lf_ep_tx *s, const void *data, uint32_t length) {
+  if (length > LF_INLINE_MAX) return tx_send(&s->tx, data, length);
   lf_job_lock(s->job);
   int32_t status = credits_for(s, 0);
   if (status == LF_OK) {
-    status = lf_ep_tx_coalesce(s, data, length);
+    status = lf_ep_tx_post_coalesced(s, data, length);
     if (status > 0) {
       s->head++;
       s->bytes += length;
@@ -237,10 +176,9 @@ int32_t lf_sender_put(int32_t handle, const void *data, uint32_t length) {
   return status;
 }
 
-int32_t lf_sender_flush(int32_t handle) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_flush(lf_ep_tx *s) {
   lf_job_lock(s->job);
-  lf_ep_tx_flush(s);
+  lf_ep_tx_post_held(s);
   if (s->open) lf_ep_tx_unlist(s);
   int32_t status = s->sticky.code ? lf_sticky_return(&s->sticky) : LF_OK;
   lf_job_unlock(s->job);
@@ -276,8 +214,7 @@ static int32_t start(lf_ep_tx *s, const void *data, uint64_t length, uint64_t *t
   return 1;
 }
 
-int32_t lf_sender_start(int32_t handle, const void *data, double length, double *ticket) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_send_zcopy(lf_ep_tx *s, const void *data, double length, double *ticket) {
   if (!(length >= 0 && length <= (double)LF_FRAME_MAX) || (!data && length > 0) || !ticket)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a payload of %.0f bytes%s", length, data ? "" : " at no address");
   uint64_t given = 0;
@@ -294,8 +231,7 @@ static uint64_t charge_of_fragments(const lf_ep_tx *s, uint64_t length) {
   return s->fragments_apart ? 0 : lf_ep_charge(length > LF_EAGER_MAX ? length : LF_EAGER_MAX + 1);
 }
 
-int32_t lf_sender_begin(int32_t handle, double length) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_begin_fragments(lf_ep_tx *s, double length) {
   double most = s->fragments_apart ? (double)LF_GPU_BYTES_MAX : (double)LF_FRAME_MAX;
   if (!(length >= 1 && length <= most) || s->fragments_left)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a frame of %.0f bytes in fragments, where %s takes %.0f%s", length,
@@ -313,8 +249,7 @@ int32_t lf_sender_begin(int32_t handle, double length) {
   return status;
 }
 
-int32_t lf_sender_piece(int32_t handle, const void *data, double length, double *ticket) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_send_fragment(lf_ep_tx *s, const void *data, double length, double *ticket) {
   uint64_t wanted = s->fragment_bytes_left < LF_FRAGMENT_BYTES ? s->fragment_bytes_left : LF_FRAGMENT_BYTES;
   if (!data || !ticket || !s->fragments_left || length != (double)wanted)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a fragment of %.0f bytes, where one of %" PRIu64 " comes next", length,
@@ -332,8 +267,7 @@ int32_t lf_sender_piece(int32_t handle, const void *data, double length, double 
   return status;
 }
 
-int32_t lf_sender_sent(int32_t handle, double *ticket) {
-  LF_FIND_EP_TX(s, handle);
+int32_t lf_ep_tx_sent(lf_ep_tx *s, double *ticket) {
   if (!ticket) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the ticket");
   int32_t status = LF_OK;
   lf_job_lock(s->job);
@@ -348,10 +282,8 @@ int32_t lf_sender_sent(int32_t handle, double *ticket) {
 
 /* ---- loans ---- */
 
-int32_t lf_sender_loan(int32_t handle, double length, lf_loan *out) {
-  LF_FIND_EP_TX(s, handle);
-  if (!out || !(length >= 1 && length <= (double)LF_FRAME_MAX))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a loan of %.0f bytes", length);
+static int32_t tx_loan(lf_tx *tx, double length, lf_loan *out) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   uint32_t block, retire = 0;
   lf_job_lock(s->job);
   int32_t status = lend(s, (uint64_t)length, &block, &retire);
@@ -374,8 +306,8 @@ static uint64_t loaned(const lf_ep_tx *s, uint32_t block) {
   return 0;
 }
 
-int32_t lf_sender_commit(int32_t handle, uint32_t block, double length) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_commit(lf_tx *tx, uint32_t block, double length) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   uint64_t lent = loaned(s, block);
   int32_t status = LF_ECLOSED;
@@ -389,8 +321,8 @@ int32_t lf_sender_commit(int32_t handle, uint32_t block, double length) {
   return status;
 }
 
-int32_t lf_sender_abort(int32_t handle, uint32_t block) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_abort(lf_tx *tx, uint32_t block) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   uint64_t lent = loaned(s, block);
   if (lent) {
@@ -401,8 +333,8 @@ int32_t lf_sender_abort(int32_t handle, uint32_t block) {
   return lent ? LF_OK : LF_ECLOSED;
 }
 
-int32_t lf_sender_reserve(int32_t handle) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_reserve(lf_tx *tx) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = credits_for(s, 0);
   if (status == LF_OK) {
@@ -421,10 +353,8 @@ static int32_t unreserve(lf_ep_tx *s) {
   return LF_OK;
 }
 
-int32_t lf_sender_commit_inline(int32_t handle, const void *data, uint32_t length) {
-  LF_FIND_EP_TX(s, handle);
-  if (length > LF_INLINE_MAX || (!data && length))
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%u bytes of a small loan", length);
+static int32_t tx_commit_inline(lf_tx *tx, const void *data, uint32_t length) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = unreserve(s);
   if (status == LF_OK) status = lf_ep_tx_check(s);
@@ -436,20 +366,12 @@ int32_t lf_sender_commit_inline(int32_t handle, const void *data, uint32_t lengt
   return status;
 }
 
-int32_t lf_sender_abort_inline(int32_t handle) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_abort_inline(lf_tx *tx) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = unreserve(s);
   lf_job_unlock(s->job);
   return status;
-}
-
-int32_t lf_sender_close(int32_t handle) {
-  lf_ep_tx *s = lf_handle_take(LF_KIND_SENDER, handle);
-  if (!s) return lf_handle_stale(LF_KIND_SENDER, handle);
-  s->finished = 1;
-  destroy(s);
-  return LF_OK;
 }
 
 /* ---- waiting ---- */
@@ -460,7 +382,7 @@ static void ask(lf_ep_tx *s, uint8_t *asked, uint64_t released) {
 }
 
 static int32_t arm(lf_ep_tx *s, int until) {
-  lf_ep_flush_all();
+  lf_ep_post_held();
   lf_ep_tx_progress(s);
   if (until == LF_UNTIL_RELEASED && s->released == s->head) return 1;
   if (until == LF_UNTIL_SENT && s->sent != s->sent_told) {
@@ -486,19 +408,16 @@ static int32_t arm(lf_ep_tx *s, int until) {
   return 0;
 }
 
-int32_t lf_sender_arm(int32_t handle, int32_t until) {
-  LF_FIND_EP_TX(s, handle);
-  if (until < LF_UNTIL_CREDITS || until > LF_UNTIL_SENT)
-    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "waiting until %d", until);
+static int32_t tx_arm(lf_tx *tx, int32_t until) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = arm(s, until);
   lf_job_unlock(s->job);
   return status;
 }
 
-int32_t lf_sender_bell(int32_t handle, int64_t *out) {
-  LF_FIND_EP_TX(s, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the descriptor");
+static int32_t tx_event_fd(lf_tx *tx, int64_t *out) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = s->has_event ? LF_OK : lf_event_open(&s->event);
   s->has_event = status == LF_OK;
@@ -507,10 +426,8 @@ int32_t lf_sender_bell(int32_t handle, int64_t *out) {
   return status;
 }
 
-int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
-  LF_FIND_EP_TX(s, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the statistics");
-  memset(out, 0, sizeof *out);
+static void tx_stats(lf_tx *tx, lf_end_stats *out) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   lf_job_settle(s->job);
   out->queued = (double)(s->head - s->released);
@@ -520,34 +437,108 @@ int32_t lf_sender_stats(int32_t handle, lf_end_stats *out) {
   out->bytes = (double)s->bytes;
   out->peer = s->sticky.code ? 2 : s->peer_state;
   lf_job_unlock(s->job);
-  return LF_OK;
 }
 
 /* ---- regions ---- */
 
 static int32_t no_region(uint32_t id) { return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no region 0x%x", id); }
 
-int32_t lf_sender_region(int32_t handle, uint32_t id, lf_region_info *out) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_region(lf_tx *tx, uint32_t id, lf_region_info *out) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_pool_region *region = lf_pool_region_of(&s->pool, id);
-  if (!region || !out) return no_region(id);
+  if (!region) return no_region(id);
   *out = (lf_region_info){.address = (uint64_t)(uintptr_t)region->segment.address, .size = (double)region->segment.size};
   return LF_OK;
 }
 
-int32_t lf_sender_retirable(int32_t handle, uint32_t *out) {
-  LF_FIND_EP_TX(s, handle);
-  if (!out) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the region");
+static int32_t tx_retirable(lf_tx *tx, uint32_t *out) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = lf_pool_idle(&s->pool, out);
   lf_job_unlock(s->job);
   return status;
 }
 
-int32_t lf_sender_retire(int32_t handle, uint32_t id) {
-  LF_FIND_EP_TX(s, handle);
+static int32_t tx_retire(lf_tx *tx, uint32_t id) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
   int32_t status = lf_pool_retire(&s->pool, id);
   lf_job_unlock(s->job);
+  return status;
+}
+
+/* ---- open and close ---- */
+
+static void tx_close(lf_tx *tx, int died) {
+  lf_ep_tx *s = (lf_ep_tx *)tx;
+  lf_job *job = s->job;
+  lf_job_lock(job);
+  s->finished = !died;
+  s->closed = 1;
+  s->slots = 0;
+  if (s->waits) lf_job_wait_end(job);
+  s->waits = 0;
+  if (s->has_event) lf_event_close(&s->event);
+  s->has_event = 0;
+  if (!s->over) {
+    lf_ep_tx_end(s, died);
+    s->end.round(&s->end, lf_now()); /* MPI has mostly sent everything by now */
+  } else if (!s->kept) {
+    lf_ep_tx_free(s);
+  }
+  lf_job_unlock(job);
+}
+
+const lf_tx_ops lf_ep_tx_ops = {
+    .send = tx_send,
+    .loan = tx_loan,
+    .commit = tx_commit,
+    .abort = tx_abort,
+    .reserve = tx_reserve,
+    .commit_inline = tx_commit_inline,
+    .abort_inline = tx_abort_inline,
+    .region = tx_region,
+    .retirable = tx_retirable,
+    .retire = tx_retire,
+    .arm = tx_arm,
+    .event_fd = tx_event_fd,
+    .stats = tx_stats,
+    .close = tx_close,
+};
+
+int32_t lf_ep_tx_open(int32_t rank, lf_link *link, uint32_t slots, const char *who, uint32_t who_bytes,
+                      lf_ep_tx **out) {
+  if (slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
+    return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a sender with %u slots; a power of two from %u to %u", slots,
+                   LF_SLOTS_MIN, LF_SLOTS_MAX);
+  lf_ep_tx *s = calloc(1, sizeof *s);
+  if (!s) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a sender of %zu bytes", sizeof *s);
+  lf_job *job = lf_job_enter();
+  if (!job) {
+    free(s);
+    return lf_status_code();
+  }
+  s->tx.ops = &lf_ep_tx_ops;
+  s->job = job;
+  s->wanted_slots = slots;
+  s->end.round = lf_ep_tx_round;
+  s->end.over = lf_ep_tx_over;
+  lf_pool_open_private(&s->pool);
+  int32_t status = lf_ep_peer_open(job, rank, link, who, who_bytes, &s->peer);
+  if (status == LF_OK) status = lf_ep_acquire_tag(job, s, &s->tag);
+  if (status == LF_OK) {
+    lf_ep_hello hello = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
+    status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_HELLO, slots), &hello, sizeof hello);
+    lf_job_add(job, &s->end);
+    if (status < 0) { /* a later round frees the memory that MPI reads */
+      s->closed = 1;
+      lf_ep_tx_end(s, 0);
+    }
+  } else {
+    lf_ep_peer_close(job, &s->peer);
+    free(s);
+  }
+  lf_job_unlock(job);
+  if (status > 0) *out = s;
   return status;
 }

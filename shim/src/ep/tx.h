@@ -1,12 +1,12 @@
 /*
- * The sending end of a lane, as sender.c makes it and keeps it, and outbox.c hands its messages to MPI. All of it is
+ * The sending end of a lane, as tx.c makes it and keeps it, and tx_post.c hands its messages to MPI. All of it is
  * under the job's lock, but for the copying into a block that is on loan.
  */
 #ifndef LF_SENDER_H
 #define LF_SENDER_H
 
 #include "base/fifo.h"
-#include "base/handle.h"
+#include "base/tx.h"
 #include "ep/ep.h"
 #include "host/event.h"
 #include "host/pool.h"
@@ -30,6 +30,7 @@ typedef struct {
 
 typedef struct lf_ep_tx lf_ep_tx;
 struct lf_ep_tx {
+  lf_tx tx;
   lf_job_end end;
   lf_job *job;
   /* what every send touches */
@@ -78,18 +79,33 @@ struct lf_ep_tx {
   lf_sticky_error sticky;
 };
 
-#define LF_FIND_EP_TX(s, handle) \
-  lf_ep_tx *s = lf_handle_get(LF_KIND_SENDER, handle); \
-  if (__builtin_expect(!s, 0)) return lf_handle_stale(LF_KIND_SENDER, handle)
+extern const lf_tx_ops lf_ep_tx_ops;
 
-/* ---- outbox.c ---- */
+static inline lf_ep_tx *lf_ep_tx_of(lf_job_end *end) {
+  return (lf_ep_tx *)((char *)end - offsetof(lf_ep_tx, end));
+}
+
+/* ---- tx.c: as the functions lf_mpi_tx_* (lavaflow/ep.h) ---- */
+
+/* The end and its first message. The caller owns the end, and its lf_tx_ops close it. */
+int32_t lf_ep_tx_open(int32_t rank, lf_link *link, uint32_t slots, const char *who, uint32_t who_bytes,
+                      lf_ep_tx **out);
+int32_t lf_ep_tx_connect(lf_ep_tx *s, double address);
+int32_t lf_ep_tx_send_coalesced(lf_ep_tx *s, const void *data, uint32_t length);
+int32_t lf_ep_tx_flush(lf_ep_tx *s);
+int32_t lf_ep_tx_send_zcopy(lf_ep_tx *s, const void *data, double length, double *ticket);
+int32_t lf_ep_tx_begin_fragments(lf_ep_tx *s, double length);
+int32_t lf_ep_tx_send_fragment(lf_ep_tx *s, const void *data, double length, double *ticket);
+int32_t lf_ep_tx_sent(lf_ep_tx *s, double *ticket);
+
+/* ---- tx_post.c ---- */
 
 /* A lane message of up to LF_EAGER_MAX bytes after its word: 1; HOST_OUT_OF_MEMORY, MPI_FAILED. */
 int32_t lf_ep_tx_post(lf_ep_tx *s, uint64_t word, const void *data, uint32_t length);
 /* A frame of up to LF_INLINE_MAX bytes that may wait for others: 1 when it went, 2 when it waits. */
-int32_t lf_ep_tx_coalesce(lf_ep_tx *s, const void *data, uint32_t length);
+int32_t lf_ep_tx_post_coalesced(lf_ep_tx *s, const void *data, uint32_t length);
 /* What waits goes, of this sender, of all, or of none any more. */
-void lf_ep_tx_flush(lf_ep_tx *s);
+void lf_ep_tx_post_held(lf_ep_tx *s);
 void lf_ep_tx_unlist(lf_ep_tx *s);
 /* The bytes of an announced frame: 1, or as above. `block` is given back when they are sent. */
 int32_t lf_ep_tx_post_rndv(lf_ep_tx *s, const void *data, uint64_t length, uint32_t block, uint64_t ticket);
@@ -109,7 +125,7 @@ static inline int lf_ep_tx_busy(const lf_ep_tx *s) {
 /* Something changed that the user may wait for. */
 void lf_ep_tx_notify(lf_ep_tx *s);
 
-/* ---- sender_round.c ---- */
+/* ---- tx_round.c ---- */
 
 /* A lane's number for `s`, or LF_ESYSTEM where all are in use. */
 int32_t lf_ep_acquire_tag(lf_job *job, lf_ep_tx *s, uint32_t *tag);

@@ -71,7 +71,7 @@ static void post_waiting(lf_ep_tx *s) {
 
 int32_t lf_ep_tx_post(lf_ep_tx *s, uint64_t word, const void *data, uint32_t length) {
   uint32_t cell;
-  if (__builtin_expect(s->held != 0, 0)) lf_ep_tx_flush(s);
+  if (__builtin_expect(s->held != 0, 0)) lf_ep_tx_post_held(s);
   if (__builtin_expect(!lf_fifo_reserve(&s->postings, 1, sizeof(lf_posting)), 0) ||
       __builtin_expect(!lf_cells_take(&s->cells, &cell), 0))
     return no_memory(s);
@@ -95,19 +95,19 @@ static void list(lf_ep_tx *s) {
   first_open = s;
 }
 
-void lf_ep_tx_flush(lf_ep_tx *s) {
+void lf_ep_tx_post_held(lf_ep_tx *s) {
   uint32_t frames = s->held;
   if (!frames) return;
   s->held = 0;
   hand_over(s, s->held_cell, LF_EP_HEADER(LF_EP_FRAMES, frames), s->held_bytes); /* a failure stays in s->sticky */
 }
 
-void lf_ep_flush_all(void) {
+void lf_ep_post_held(void) {
   while (first_open) {
     lf_ep_tx *s = first_open;
     first_open = s->next_open;
     s->open = 0;
-    lf_ep_tx_flush(s);
+    lf_ep_tx_post_held(s);
   }
 }
 
@@ -118,13 +118,13 @@ void lf_ep_tx_unlist(lf_ep_tx *s) {
   s->open = 0;
 }
 
-int32_t lf_ep_tx_coalesce(lf_ep_tx *s, const void *data, uint32_t length) {
+int32_t lf_ep_tx_post_coalesced(lf_ep_tx *s, const void *data, uint32_t length) {
   if (!s->open) { /* whoever sends now and then does not wait */
     int32_t status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_FRAME, length), data, length);
     if (status == 1) list(s);
     return status;
   }
-  if (s->held && s->held_bytes + 1 + length > HELD_MAX) lf_ep_tx_flush(s);
+  if (s->held && s->held_bytes + 1 + length > HELD_MAX) lf_ep_tx_post_held(s);
   if (!s->held) {
     if (!lf_fifo_reserve(&s->postings, 1, sizeof(lf_posting)) || !lf_cells_take(&s->cells, &s->held_cell))
       return no_memory(s);

@@ -141,9 +141,9 @@ void lf_ep_tx_free(lf_ep_tx *s) {
 }
 
 int lf_ep_tx_round(lf_job_end *end, uint64_t now) {
-  lf_ep_tx *s = (lf_ep_tx *)end;
+  lf_ep_tx *s = lf_ep_tx_of(end);
   int did = 0;
-  lf_ep_tx_flush(s);
+  lf_ep_tx_post_held(s);
   if (s->open) lf_ep_tx_unlist(s);
   if (lf_ep_tx_busy(s)) {
     if (lf_ep_tx_reap(s, 1)) {
@@ -169,7 +169,7 @@ int lf_ep_tx_round(lf_job_end *end, uint64_t now) {
 }
 
 void lf_ep_tx_over(lf_job_end *end, const char *reason) {
-  lf_ep_tx *s = (lf_ep_tx *)end;
+  lf_ep_tx *s = lf_ep_tx_of(end);
   lf_ep_tx_end(s, 1);
   lf_ep_tx_reap(s, 1);
   s->kept = lf_ep_tx_busy(s) != 0;

@@ -48,7 +48,11 @@ export class FragmentReceiver {
     const value = this.#values[slot] as number;
     if (value > 0 && !this.#device.queue.reached(value)) return false;
     const view = this.#buffers.view(slot, sizeBytes);
-    check(this.#shim, this.#shim.lf_receiver_piece(this.#receiver, view, sizeBytes, number), "a fragment of a buffer");
+    check(
+      this.#shim,
+      this.#shim.lf_mpi_rx_receive_fragment(this.#receiver, view, sizeBytes, number),
+      "a fragment of a buffer",
+    );
     this.#tickets[slot] = number[0] as number;
     this.#values[slot] = 0;
     this.#expected++;
@@ -61,7 +65,7 @@ export class FragmentReceiver {
    */
   hand(block: CopyBlock, offset: number, sizeBytes: number): number {
     const slot = this.#handed % FRAGMENTS;
-    check(this.#shim, this.#shim.lf_receiver_arrived(this.#receiver, number), "a buffer in fragments");
+    check(this.#shim, this.#shim.lf_mpi_rx_arrived(this.#receiver, number), "a buffer in fragments");
     if (this.#handed === this.#expected || (this.#tickets[slot] as number) > (number[0] as number)) return 0;
     const value = this.#toGpu(slot, block, offset, sizeBytes);
     if (value < 0) return value;

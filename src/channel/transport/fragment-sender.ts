@@ -70,7 +70,7 @@ export class FragmentSender {
     if (this.#sending) return { result: LF_FULL };
     this.#prepare(deviceOf(buffer) as GpuDevice);
     const { sizeBytes } = buffer;
-    const result = this.#shim.lf_sender_begin(this.#sender, sizeBytes);
+    const result = this.#shim.lf_mpi_tx_begin_fragments(this.#sender, sizeBytes);
     if (result !== 1) return { result };
     // The user may close the buffer: an announced buffer is sent anyway.
     this.#sending = { memory, offset, sizeBytes, asked: 0, posted: 0, unhold: holdMemory(buffer) };
@@ -137,14 +137,14 @@ export class FragmentSender {
         return;
       }
       // MPI still has to send from the slots: wait for its event.
-      if (check(this.#shim, this.#shim.lf_sender_arm(this.#sender, LF_UNTIL_SENT)) === 0) return;
+      if (check(this.#shim, this.#shim.lf_tx_arm(this.#sender, LF_UNTIL_SENT)) === 0) return;
     }
   }
 
   /** Gives the GPU fragments for the free slots. The timeline value to wait for if its queue is full; else 0. */
   #ask(sending: Sending, { device, slots }: DeviceBuffers): number {
     const { memory, offset, sizeBytes } = sending;
-    check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
+    check(this.#shim, this.#shim.lf_mpi_tx_sent(this.#sender, number));
     const left = number[0] as number;
     while (sending.asked < sizeBytes && this.#asked - this.#posted < FRAGMENTS) {
       const at = this.#asked % FRAGMENTS;
@@ -184,7 +184,11 @@ export class FragmentSender {
       const slot = this.#slots[at] as Slot;
       if (!(slot.read || (slot.value > 0 && device.queue.reached(slot.value)))) return;
       const view = slots.view(at, Math.min(LF_FRAGMENT_BYTES, sending.sizeBytes - sending.posted));
-      check(this.#shim, this.#shim.lf_sender_piece(this.#sender, view, view.length, number), "a fragment of a buffer");
+      check(
+        this.#shim,
+        this.#shim.lf_mpi_tx_send_fragment(this.#sender, view, view.length, number),
+        "a fragment of a buffer",
+      );
       slot.ticket = number[0] as number;
       sending.posted += view.length;
       this.#posted++;
@@ -204,7 +208,7 @@ export class FragmentSender {
     this.#buffers = null;
     let sent = false;
     try {
-      check(this.#shim, this.#shim.lf_sender_sent(this.#sender, number));
+      check(this.#shim, this.#shim.lf_mpi_tx_sent(this.#sender, number));
       sent = this.#asked === this.#posted && this.#slots.every(({ ticket }) => ticket <= (number[0] as number));
     } catch {
       // The peer has exited: MPI may still access the memory.

@@ -43,7 +43,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   ): MpiConsumer {
     const shim = native();
     const { rank, link, who } = peer;
-    const handle = shim.lf_receiver_open(rank, link, lane, slots, device ? 1 : 0, who, who.length);
+    const handle = shim.lf_mpi_rx_open(rank, link, lane, slots, device ? 1 : 0, who, who.length);
     return new MpiConsumer(check(shim, handle, "receiving from the producer"), device, wake);
   }
 
@@ -51,10 +51,10 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     const shim = this.#shim;
     this.#handle = handle;
     const calls = {
-      receive: shim.lf_receiver_receive,
-      receiveWait: shim.lf_receiver_receive_wait,
-      region: shim.lf_receiver_region,
-      retire: shim.lf_receiver_retire,
+      receive: shim.lf_rx_receive,
+      receiveWait: shim.lf_rx_receive_wait,
+      region: shim.lf_rx_region,
+      retire: shim.lf_rx_retire,
     };
     this.#inbox = new Inbox(handle, calls, this);
     this.#gpu = device && this.#useDevice(device.retain(), wake);
@@ -75,12 +75,12 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
 
   /** The address of this end for the producer; null until the producer's first message has come. */
   ready(): number | null {
-    const result = check(this.#shim, this.#shim.lf_receiver_ready(this.#handle, address));
+    const result = check(this.#shim, this.#shim.lf_mpi_rx_ready(this.#handle, address));
     return result === CONSTANTS.LF_EMPTY ? null : (address[0] as number);
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_receiver_bell(this.#handle, out));
+    return readEventFd((out) => this.#shim.lf_rx_event_fd(this.#handle, out));
   }
 
   tryRecv(): CellFrame | null {
@@ -125,7 +125,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   }
 
   release(token: number): void {
-    const result = this.#shim.lf_receiver_release(this.#handle, token);
+    const result = this.#shim.lf_rx_release(this.#handle, token);
     if (result < 0 && !this.#closed) throw lastError(this.#shim);
   }
 
@@ -138,7 +138,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   arm(): boolean {
     const gpu = this.#gpu;
     if (gpu && gpu.arrivals.length > 0 && (gpu.fragments.busyPoll.again() || gpu.arrivals.armAtGpu())) return false;
-    return check(this.#shim, this.#shim.lf_receiver_arm(this.#handle)) === 1;
+    return check(this.#shim, this.#shim.lf_rx_arm(this.#handle)) === 1;
   }
 
   /** The progress thread receives frames, until it needs a region that only `notified` can retire. */
@@ -147,7 +147,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   }
 
   notified(): void {
-    this.#inbox.retireRegions((out) => this.#shim.lf_receiver_retirable(this.#handle, out));
+    this.#inbox.retireRegions((out) => this.#shim.lf_mpi_rx_retirable(this.#handle, out));
   }
 
   settled(): null {
@@ -155,7 +155,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   }
 
   stats(): EndStats {
-    const stats = endStats((out) => this.#shim.lf_receiver_stats(this.#handle, out));
+    const stats = endStats((out) => this.#shim.lf_rx_stats(this.#handle, out));
     stats.held = this.#inbox.held;
     const arrivals = this.#gpu?.arrivals;
     if (!arrivals) return stats;
@@ -169,7 +169,7 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
     this.#closed = true;
     this.#gpu?.arrivals.close();
     this.#inbox.close();
-    this.#shim.lf_receiver_close(this.#handle);
+    this.#shim.lf_rx_close(this.#handle);
     this.#gpu?.fragments.close();
     this.#gpu?.device.release();
   }

@@ -72,7 +72,7 @@ export class MpiProducer implements ProducerEnd {
     { slots, coalesces }: { slots: number; coalesces: boolean },
     wake: Wake,
   ): MpiProducer {
-    const handle = native().lf_sender_open(rank, link, slots, who, who.length, endpointNumber);
+    const handle = native().lf_mpi_tx_open(rank, link, slots, who, who.length, endpointNumber);
     return new MpiProducer(
       check(native(), handle, "sending to the consumer"),
       endpointNumber[0] as number,
@@ -89,15 +89,15 @@ export class MpiProducer implements ProducerEnd {
     this.#outbox = new Outbox(
       handle,
       {
-        loan: shim.lf_sender_loan,
-        commit: shim.lf_sender_commit,
-        abort: shim.lf_sender_abort,
-        reserve: shim.lf_sender_reserve,
-        commitInline: shim.lf_sender_commit_inline,
-        abortInline: shim.lf_sender_abort_inline,
-        region: shim.lf_sender_region,
-        retirable: shim.lf_sender_retirable,
-        retire: shim.lf_sender_retire,
+        loan: shim.lf_tx_loan,
+        commit: shim.lf_tx_commit,
+        abort: shim.lf_tx_abort,
+        reserve: shim.lf_tx_reserve,
+        commitInline: shim.lf_tx_commit_inline,
+        abortInline: shim.lf_tx_abort_inline,
+        region: shim.lf_tx_region,
+        retirable: shim.lf_tx_retirable,
+        retire: shim.lf_tx_retire,
       },
       wake,
     );
@@ -109,11 +109,11 @@ export class MpiProducer implements ProducerEnd {
 
   /** Connects to the consumer's endpoint. */
   agree(address: number): void {
-    check(this.#shim, this.#shim.lf_sender_agree(this.#handle, address));
+    check(this.#shim, this.#shim.lf_mpi_tx_connect(this.#handle, address));
   }
 
   eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_sender_bell(this.#handle, out));
+    return readEventFd((out) => this.#shim.lf_tx_event_fd(this.#handle, out));
   }
 
   // ───────────── sending ─────────────
@@ -152,12 +152,12 @@ export class MpiProducer implements ProducerEnd {
   #copy(view: ArrayBufferView): boolean {
     const length = lengthOf(view);
     if (this.#coalesces) return this.#coalesce(view, length);
-    const result = this.#shim.lf_sender_send(this.#handle, view as Uint8Array, length);
+    const result = this.#shim.lf_tx_send(this.#handle, view as Uint8Array, length);
     return result === 1 || (this.#outbox.retry(result) && this.#copy(view));
   }
 
   #coalesce(view: ArrayBufferView, length: number): boolean {
-    const result = this.#shim.lf_sender_put(this.#handle, view as Uint8Array, length);
+    const result = this.#shim.lf_mpi_tx_send_coalesced(this.#handle, view as Uint8Array, length);
     if (result === 1) return true;
     if (result !== 2) return this.#outbox.retry(result) && this.#coalesce(view, length);
     if (!this.#coalesced) {
@@ -170,14 +170,14 @@ export class MpiProducer implements ProducerEnd {
   /** Sends the coalesced frames. The next send reports an error. */
   readonly #send = () => {
     this.#coalesced = false;
-    if (!this.#closed) this.#shim.lf_sender_flush(this.#handle);
+    if (!this.#closed) this.#shim.lf_mpi_tx_flush(this.#handle);
   };
 
   /** Sends from the payload's memory, which stays mapped until MPI has read it, even if it is closed. */
   #sendInPlace(given: ArrayBufferView): number | null {
     const view = bytesOf("payload", given);
     const landed = holdView(view);
-    const result = this.#shim.lf_sender_start(this.#handle, view, view.length, number);
+    const result = this.#shim.lf_mpi_tx_send_zcopy(this.#handle, view, view.length, number);
     if (result !== 1) {
       landed?.();
       this.#outbox.retry(result);
@@ -203,7 +203,7 @@ export class MpiProducer implements ProducerEnd {
   /** Releases the payloads that MPI has read. Negative if MPI will never read the rest. */
   #progress(): number {
     number[0] = this.#left;
-    const result = this.#shim.lf_sender_sent(this.#handle, number);
+    const result = this.#shim.lf_mpi_tx_sent(this.#handle, number);
     this.#left = number[0] as number;
     while (this.#flights.length > 0 && (this.#flights[0] as Flight).ticket <= this.#left) {
       (this.#flights.shift() as Flight).landed?.();
@@ -222,7 +222,7 @@ export class MpiProducer implements ProducerEnd {
   }
 
   arm(until: Until): boolean {
-    return check(this.#shim, this.#shim.lf_sender_arm(this.#handle, UNTIL[until])) >= 1;
+    return check(this.#shim, this.#shim.lf_tx_arm(this.#handle, UNTIL[until])) >= 1;
   }
 
   moved(): boolean {
@@ -264,7 +264,7 @@ export class MpiProducer implements ProducerEnd {
   }
 
   #counts(): EndStats {
-    return endStats((out) => this.#shim.lf_sender_stats(this.#handle, out));
+    return endStats((out) => this.#shim.lf_tx_stats(this.#handle, out));
   }
 
   close(): void {
@@ -273,6 +273,6 @@ export class MpiProducer implements ProducerEnd {
     stranded.push(...this.#flights);
     this.#fragments.close();
     this.#outbox.close();
-    this.#shim.lf_sender_close(this.#handle);
+    this.#shim.lf_tx_close(this.#handle);
   }
 }
