@@ -3,6 +3,7 @@
  * launcher then sometimes kills the others although told not to. */
 #include <unistd.h>
 
+#include "base/handle.h"
 #include "ep/rx.h"
 
 #include "ep_test.h"
@@ -20,7 +21,7 @@ static lane_pair from_dead, to_dead;
 
 /* Down to the last byte of each, while nothing of it was received. */
 static int all_are_here(void) {
-  lf_ep_rx *r = lf_handle_get(LF_KIND_RECEIVER, from_dead.from);
+  lf_ep_rx *r = lf_handle_get(LF_KIND_RX, from_dead.from);
   CHECK(r != NULL);
   lf_job_lock(job);
   lf_job_settle(job);
@@ -38,14 +39,14 @@ static void sender_dies(void) {
   if (!lives()) {
     for (size_t i = 0; i < FRAMES; i++) {
       test_fill(data, lengths[i], i);
-      CHECK_EQ(lf_sender_send(from_dead.to, data, (uint32_t)lengths[i]), 1);
+      CHECK_EQ(lf_tx_send(from_dead.to, data, (uint32_t)lengths[i]), 1);
     }
     /* Everything is at the other side when it says so; nothing of it was received. */
     CHECK_EQ(hear(other()), 1);
     return;
   }
   while (!all_are_here()) test_yield();
-  while (sender_stats(to_dead.to).queued < 64) CHECK_OK(lf_sender_send(to_dead.to, data, 100));
+  while (sender_stats(to_dead.to).queued < 64) CHECK_OK(lf_tx_send(to_dead.to, data, 100));
   tell(other(), 1);
 }
 
@@ -53,18 +54,18 @@ static void sender_dies(void) {
 static void receiver_dies(void) {
   if (!lives()) return;
   double ticket, gone = 0;
-  int32_t result = lf_sender_start(to_dead.to, data, BYTES, &ticket);
+  int32_t result = lf_mpi_tx_send_zcopy(to_dead.to, data, BYTES, &ticket);
   CHECK(result == LF_FULL || result == LF_EPEER_DIED);
-  while (lf_sender_sent(to_dead.to, &gone) >= 0 && gone < ticket) test_yield();
-  while ((result = lf_sender_arm(to_dead.to, 0)) >= 0) test_yield();
+  while (lf_mpi_tx_sent(to_dead.to, &gone) >= 0 && gone < ticket) test_yield();
+  while ((result = lf_tx_arm(to_dead.to, 0)) >= 0) test_yield();
   CHECK_EQ(result, LF_EPEER_DIED);
-  CHECK_EQ(lf_sender_arm(to_dead.to, 1), LF_EPEER_DIED);
-  CHECK_EQ(lf_sender_send(to_dead.to, data, 1), LF_EPEER_DIED);
-  CHECK_EQ(lf_sender_start(to_dead.to, data, BYTES, &ticket), LF_EPEER_DIED);
+  CHECK_EQ(lf_tx_arm(to_dead.to, 1), LF_EPEER_DIED);
+  CHECK_EQ(lf_tx_send(to_dead.to, data, 1), LF_EPEER_DIED);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(to_dead.to, data, BYTES, &ticket), LF_EPEER_DIED);
   lf_end_stats stats = sender_stats(to_dead.to);
   CHECK_EQ(stats.queued, 64);
   CHECK_EQ(stats.peer, 2);
-  CHECK_EQ(lf_sender_close(to_dead.to), LF_OK);
+  CHECK_EQ(lf_tx_close(to_dead.to), LF_OK);
 }
 
 static void all_arrives(void) {
@@ -76,10 +77,10 @@ static void all_arrives(void) {
     CHECK_EQ(receive(from_dead.from, &frame), LF_EPEER_DIED);
     lf_status_last(&status);
     CHECK(strstr(status.text, WHO) != NULL);
-    CHECK_EQ(lf_receiver_receive(from_dead.from, &frame), LF_EPEER_DIED);
-    CHECK_EQ(lf_receiver_arm(from_dead.from), 1);
+    CHECK_EQ(lf_rx_receive(from_dead.from, &frame), LF_EPEER_DIED);
+    CHECK_EQ(lf_rx_arm(from_dead.from), 1);
   }
-  CHECK_EQ(lf_receiver_close(from_dead.from), LF_OK);
+  CHECK_EQ(lf_rx_close(from_dead.from), LF_OK);
 }
 
 int main(void) {

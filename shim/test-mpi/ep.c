@@ -23,28 +23,28 @@ static void send_frame(int32_t to, int way, uint64_t n, size_t length, uint8_t *
   if (way == LOAN && length == 0) way = SEND;
   switch (way) {
     case SEND:
-      CHECK_EQ(UNTIL(sent(to, lf_sender_send(to, data, (uint32_t)length))), 1);
+      CHECK_EQ(UNTIL(sent(to, lf_tx_send(to, data, (uint32_t)length))), 1);
       memset(data, 0xee, length); /* it was copied */
       break;
     case PUT:
-      result = UNTIL(sent(to, lf_sender_put(to, data, (uint32_t)length)));
+      result = UNTIL(sent(to, lf_mpi_tx_send_coalesced(to, data, (uint32_t)length)));
       CHECK(result == 1 || result == 2);
       memset(data, 0xee, length);
-      if (n % 5 == 0) CHECK_EQ(lf_sender_flush(to), LF_OK);
+      if (n % 5 == 0) CHECK_EQ(lf_mpi_tx_flush(to), LF_OK);
       break;
     case START:
-      CHECK_EQ(UNTIL(sent(to, lf_sender_start(to, data, (double)length, &ticket))), 1);
-      do CHECK_EQ(lf_sender_sent(to, &gone), LF_OK);
+      CHECK_EQ(UNTIL(sent(to, lf_mpi_tx_send_zcopy(to, data, (double)length, &ticket))), 1);
+      do CHECK_EQ(lf_mpi_tx_sent(to, &gone), LF_OK);
       while (gone < ticket);
       memset(data, 0xee, length);
       break;
     default:
-      CHECK_EQ(UNTIL(sent(to, lf_sender_loan(to, (double)(length + n % 3), &loan))), 1);
+      CHECK_EQ(UNTIL(sent(to, lf_tx_loan(to, (double)(length + n % 3), &loan))), 1);
       lf_region_info info;
-      CHECK_EQ(lf_sender_region(to, loan.region, &info), LF_OK);
+      CHECK_EQ(lf_tx_region(to, loan.region, &info), LF_OK);
       CHECK(loan.offset + (double)length <= info.size);
       test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, length, n);
-      CHECK_EQ(lf_sender_commit(to, loan.block, (double)length), 1);
+      CHECK_EQ(lf_tx_commit(to, loan.block, (double)length), 1);
   }
 }
 
@@ -69,7 +69,7 @@ static void sizes(void) {
     drain(p.to);
     stats = sender_stats(p.to);
   } else {
-    CHECK_EQ(lf_receiver_stats(p.from, &stats), LF_OK);
+    CHECK_EQ(lf_rx_stats(p.from, &stats), LF_OK);
     CHECK_EQ(stats.queued, 0);
   }
   CHECK_EQ(stats.frames, (double)n);
@@ -115,15 +115,15 @@ static void in_order(uint32_t frames, lane_pair p, uint64_t seed) {
       lf_frame *f = &held[i].frame;
       length = frame_length(held[i].result, f);
       CHECK_EQ(test_differs(frame_bytes(p.from, held[i].result, f), length, (uint64_t)f->sequence), length);
-      CHECK_EQ(lf_receiver_release(p.from, frame_token(held[i].result, f)), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, frame_token(held[i].result, f)), LF_OK);
       held_bytes -= length;
       held[i] = held[--holds];
     }
   }
   for (uint32_t i = 0; i < holds; i++)
-    CHECK_EQ(lf_receiver_release(p.from, frame_token(held[i].result, &held[i].frame)), LF_OK);
+    CHECK_EQ(lf_rx_release(p.from, frame_token(held[i].result, &held[i].frame)), LF_OK);
   free(held);
-  if (p.from) CHECK_EQ(lf_receiver_release(p.from, 0), LF_ECLOSED);
+  if (p.from) CHECK_EQ(lf_rx_release(p.from, 0), LF_ECLOSED);
   if (p.to) drain(p.to);
 }
 
@@ -152,7 +152,7 @@ static void both_ways(void) {
   for (int burst = 0; burst < 2000; burst++) {
     for (int i = 0; i < burst % 70; i++, n++) {
       test_fill(scratch, 8 + n % 100, n);
-      int32_t result = UNTIL(lf_sender_put(to, scratch, (uint32_t)(8 + n % 100)));
+      int32_t result = UNTIL(lf_mpi_tx_send_coalesced(to, scratch, (uint32_t)(8 + n % 100)));
       CHECK(result == 1 || result == 2);
     }
     for (; got < n; got++) expect_frame(from, got, 8 + got % 100);
@@ -166,7 +166,7 @@ static void both_ways(void) {
 static uint64_t fill(int32_t to, size_t length) {
   uint64_t count = 0;
   int32_t result;
-  while ((result = sent(to, lf_sender_send(to, scratch, (uint32_t)length))) != LF_FULL) {
+  while ((result = sent(to, lf_tx_send(to, scratch, (uint32_t)length))) != LF_FULL) {
     CHECK_EQ(result, 1);
     count++;
   }
@@ -175,9 +175,9 @@ static uint64_t fill(int32_t to, size_t length) {
 
 static void take_one(int32_t from) {
   lf_frame frame;
-  int32_t result = lf_receiver_receive(from, &frame);
+  int32_t result = lf_rx_receive(from, &frame);
   CHECK(result >= 0 && (result <= LF_INLINE_MAX || result == LF_REGION));
-  CHECK_EQ(lf_receiver_release(from, frame_token(result, &frame)), LF_OK);
+  CHECK_EQ(lf_rx_release(from, frame_token(result, &frame)), LF_OK);
 }
 
 static void capacity_is_exact(void) {
@@ -189,13 +189,13 @@ static void capacity_is_exact(void) {
     CHECK(capacity > 1 && capacity <= 256);
     CHECK_EQ(sender_stats(p.to).queued, (double)capacity);
     for (int round = 0; round < 5; round++) {
-      CHECK_EQ(lf_sender_send(p.to, scratch, (uint32_t)length), LF_FULL);
+      CHECK_EQ(lf_tx_send(p.to, scratch, (uint32_t)length), LF_FULL);
       take_one(p.from);
-      CHECK_EQ(lf_sender_send(p.to, scratch, (uint32_t)length), 1);
+      CHECK_EQ(lf_tx_send(p.to, scratch, (uint32_t)length), 1);
     }
     for (uint64_t n = 0; n < capacity; n++) take_one(p.from);
     lf_frame frame;
-    CHECK_EQ(lf_receiver_receive(p.from, &frame), LF_EMPTY);
+    CHECK_EQ(lf_rx_receive(p.from, &frame), LF_EMPTY);
     CHECK_EQ(sender_stats(p.to).queued, 0);
     CHECK_EQ(fill(p.to, length), capacity);
     for (uint64_t n = 0; n < capacity; n++) take_one(p.from);
@@ -207,20 +207,20 @@ static void loans_keep_their_place(void) {
   lane_pair p = open_lane(rank, rank, 64, 0);
   lf_loan loans[64];
   uint32_t count = 0;
-  while (lf_sender_loan(p.to, 10000, &loans[count]) == 1) count++;
+  while (lf_tx_loan(p.to, 10000, &loans[count]) == 1) count++;
   CHECK_EQ(count, 64);
-  CHECK_EQ(lf_sender_send(p.to, scratch, 1), LF_FULL);
-  CHECK_EQ(lf_sender_reserve(p.to), LF_FULL);
-  CHECK_EQ(lf_sender_abort(p.to, loans[--count].block), LF_OK);
-  CHECK_EQ(lf_sender_abort(p.to, loans[count].block), LF_ECLOSED);
-  CHECK_EQ(lf_sender_reserve(p.to), 1);
-  CHECK_EQ(lf_sender_send(p.to, scratch, 1), LF_FULL);
-  CHECK_EQ(lf_sender_commit(p.to, loans[0].block, 10001), LF_EINVALID_ARGUMENT);
-  for (uint32_t i = 0; i < count; i++) CHECK_EQ(lf_sender_commit(p.to, loans[i].block, i % 2 ? 10000 : i), 1);
-  CHECK_EQ(lf_sender_commit(p.to, loans[0].block, 1), LF_ECLOSED);
-  CHECK_EQ(lf_sender_commit_inline(p.to, scratch, 3), 1);
-  CHECK_EQ(lf_sender_commit_inline(p.to, scratch, 3), LF_ECLOSED);
-  CHECK_EQ(lf_sender_abort_inline(p.to), LF_ECLOSED);
+  CHECK_EQ(lf_tx_send(p.to, scratch, 1), LF_FULL);
+  CHECK_EQ(lf_tx_reserve(p.to), LF_FULL);
+  CHECK_EQ(lf_tx_abort(p.to, loans[--count].block), LF_OK);
+  CHECK_EQ(lf_tx_abort(p.to, loans[count].block), LF_ECLOSED);
+  CHECK_EQ(lf_tx_reserve(p.to), 1);
+  CHECK_EQ(lf_tx_send(p.to, scratch, 1), LF_FULL);
+  CHECK_EQ(lf_tx_commit(p.to, loans[0].block, 10001), LF_EINVALID_ARGUMENT);
+  for (uint32_t i = 0; i < count; i++) CHECK_EQ(lf_tx_commit(p.to, loans[i].block, i % 2 ? 10000 : i), 1);
+  CHECK_EQ(lf_tx_commit(p.to, loans[0].block, 1), LF_ECLOSED);
+  CHECK_EQ(lf_tx_commit_inline(p.to, scratch, 3), 1);
+  CHECK_EQ(lf_tx_commit_inline(p.to, scratch, 3), LF_ECLOSED);
+  CHECK_EQ(lf_tx_abort_inline(p.to), LF_ECLOSED);
   CHECK_EQ(sender_stats(p.to).queued, 64);
   for (uint32_t i = 0; i < 64; i++) take_one(p.from);
   CHECK_EQ(fill(p.to, 10000), 64);
@@ -233,30 +233,30 @@ static void held_frames(void) {
   lf_frame held[256];
   for (int round = 0; round < 4; round++) {
     CHECK_EQ(fill(p.to, 100), 256);
-    for (int i = 0; i < 256; i++) CHECK_EQ(lf_receiver_receive(p.from, &held[i]), 100);
+    for (int i = 0; i < 256; i++) CHECK_EQ(lf_rx_receive(p.from, &held[i]), 100);
   }
-  for (int i = 0; i < 4 * 256; i++) CHECK_EQ(lf_receiver_release(p.from, 0), LF_OK);
+  for (int i = 0; i < 4 * 256; i++) CHECK_EQ(lf_rx_release(p.from, 0), LF_OK);
   CHECK_EQ(sender_stats(p.to).queued, 0);
   for (int round = 0; round < 20; round++) { /* cells that are held are not those that the next frames come into */
     CHECK_EQ(fill(p.to, 1000), 256);
-    for (int i = 0; i < 256; i++) CHECK_EQ(lf_receiver_receive(p.from, &held[i]), LF_REGION);
+    for (int i = 0; i < 256; i++) CHECK_EQ(lf_rx_receive(p.from, &held[i]), LF_REGION);
     if (round % 2) {
-      for (int i = 0; i < 256; i++) CHECK_EQ(lf_receiver_release(p.from, held[i].token), LF_OK);
-      CHECK_EQ(lf_receiver_release(p.from, held[0].token), LF_ECLOSED);
+      for (int i = 0; i < 256; i++) CHECK_EQ(lf_rx_release(p.from, held[i].token), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, held[0].token), LF_ECLOSED);
     }
   }
   close_lane(p);
 
   p = open_lane(rank, rank, 256, 0);
   int count = 0;
-  while (lf_sender_send(p.to, scratch, 1u << 20) == 1) CHECK_EQ(lf_receiver_receive(p.from, &held[count++]), LF_REGION);
+  while (lf_tx_send(p.to, scratch, 1u << 20) == 1) CHECK_EQ(lf_rx_receive(p.from, &held[count++]), LF_REGION);
   CHECK_EQ(count, 64);
   for (int i = 0; i < 10; i++) {
     int any = (i * 13) % 64;
-    CHECK_EQ(lf_receiver_release(p.from, held[any].token), LF_OK);
-    CHECK_EQ(lf_sender_send(p.to, scratch, 1u << 20), 1);
-    CHECK_EQ(lf_sender_send(p.to, scratch, 1u << 20), LF_FULL);
-    CHECK_EQ(lf_receiver_receive(p.from, &held[any]), LF_REGION);
+    CHECK_EQ(lf_rx_release(p.from, held[any].token), LF_OK);
+    CHECK_EQ(lf_tx_send(p.to, scratch, 1u << 20), 1);
+    CHECK_EQ(lf_tx_send(p.to, scratch, 1u << 20), LF_FULL);
+    CHECK_EQ(lf_rx_receive(p.from, &held[any]), LF_REGION);
   }
   close_lane(p);
 }
@@ -282,52 +282,52 @@ static void wrong_arguments(void) {
   lf_loan loan;
   lf_frame frame;
   static const char who[] = "it";
-  CHECK_EQ(lf_sender_open(size, 0, 256, who, 2, &lane), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_open(-1, 0, 256, who, 2, &lane), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_open(rank, 0, 255, who, 2, &lane), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_open(rank, 7, 256, who, 2, &lane), LF_ECLOSED);
-  CHECK_EQ(lf_sender_open(rank, 0, 256, NULL, 2, &lane), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_open(rank, 0, 256, who, 2, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_receiver_open(rank, 0, job->lanes, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_receiver_open(size, 0, 0, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_receiver_open(rank, 0, 0, 3, 0, who, 2), LF_EINVALID_ARGUMENT);
-  int32_t alone = CHECK_OK(lf_sender_open(rank, 0, 256, who, 2, &lane));
-  CHECK_EQ(lf_sender_send(alone, scratch, 1), LF_EINVALID_ARGUMENT); /* nobody is there */
-  CHECK_EQ(lf_sender_agree(alone, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_agree(alone, 1e300), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_close(alone), LF_OK);
-  CHECK_EQ(lf_sender_agree(p.to, 2), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_send(p.to, NULL, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_put(p.to, NULL, 1), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_start(p.to, scratch, -1, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_start(p.to, scratch, 4294967297.0, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_start(p.to, NULL, 5, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_start(p.to, scratch, 5, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_begin(p.to, 0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_begin(p.to, 4294967297.0), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_piece(p.to, scratch, 5, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_loan(p.to, 0, &loan), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_commit(p.to, 5000, 1), LF_ECLOSED);
-  CHECK_EQ(lf_sender_abort(p.to, 0), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_receive(p.from, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_receiver_receive_wait(p.from, -1, 0, &frame), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_receiver_receive_wait(p.from, 0, 0, &frame), LF_TIMEOUT);
-  CHECK_EQ(lf_receiver_receive_wait(p.from, 3, 1e9, &frame), LF_TIMEOUT);
-  CHECK_EQ(lf_receiver_receive_wait(p.from, 3, 0, &frame), LF_TIMEOUT);
-  CHECK_EQ(lf_receiver_release(p.from, 0), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_piece(p.from, scratch, 1, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_send(p.to, scratch, 1), 1);
-  CHECK_EQ(lf_receiver_receive(p.from, &frame), 1);
-  for (uint32_t token = 1; token < 100000; token += 97) CHECK_EQ(lf_receiver_release(p.from, token), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_release(p.from, 0xffffffffu), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_release(p.from, LF_BLOCKS_MAX), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_release(p.from, 0), LF_OK);
+  CHECK_EQ(lf_mpi_tx_open(size, 0, 256, who, 2, &tag), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_open(-1, 0, 256, who, 2, &tag), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_open(rank, 0, 255, who, 2, &tag), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_open(rank, 7, 256, who, 2, &tag), LF_ECLOSED);
+  CHECK_EQ(lf_mpi_tx_open(rank, 0, 256, NULL, 2, &tag), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_open(rank, 0, 256, who, 2, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_rx_open(rank, 0, job->lanes, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_rx_open(size, 0, 0, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_rx_open(rank, 0, 0, 3, 0, who, 2), LF_EINVALID_ARGUMENT);
+  int32_t alone = CHECK_OK(lf_mpi_tx_open(rank, 0, 256, who, 2, &tag));
+  CHECK_EQ(lf_tx_send(alone, scratch, 1), LF_EINVALID_ARGUMENT); /* nobody is there */
+  CHECK_EQ(lf_mpi_tx_connect(alone, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_connect(alone, 1e300), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_close(alone), LF_OK);
+  CHECK_EQ(lf_mpi_tx_connect(p.to, 2), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_send(p.to, NULL, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_coalesced(p.to, NULL, 1), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, scratch, -1, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, scratch, 4294967297.0, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, NULL, 5, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, scratch, 5, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_begin_fragments(p.to, 0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_begin_fragments(p.to, 4294967297.0), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_fragment(p.to, scratch, 5, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_loan(p.to, 0, &loan), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_commit(p.to, 5000, 1), LF_ECLOSED);
+  CHECK_EQ(lf_tx_abort(p.to, 0), LF_ECLOSED);
+  CHECK_EQ(lf_rx_receive(p.from, NULL), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rx_receive_wait(p.from, -1, 0, &frame), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_rx_receive_wait(p.from, 0, 0, &frame), LF_TIMEOUT);
+  CHECK_EQ(lf_rx_receive_wait(p.from, 3, 1e9, &frame), LF_TIMEOUT);
+  CHECK_EQ(lf_rx_receive_wait(p.from, 3, 0, &frame), LF_TIMEOUT);
+  CHECK_EQ(lf_rx_release(p.from, 0), LF_ECLOSED);
+  CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, scratch, 1, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_tx_send(p.to, scratch, 1), 1);
+  CHECK_EQ(lf_rx_receive(p.from, &frame), 1);
+  for (uint32_t token = 1; token < 100000; token += 97) CHECK_EQ(lf_rx_release(p.from, token), LF_ECLOSED);
+  CHECK_EQ(lf_rx_release(p.from, 0xffffffffu), LF_ECLOSED);
+  CHECK_EQ(lf_rx_release(p.from, LF_BLOCKS_MAX), LF_ECLOSED);
+  CHECK_EQ(lf_rx_release(p.from, 0), LF_OK);
   int32_t to = p.to, from = p.from;
   close_lane(p);
-  CHECK_EQ(lf_sender_send(to, scratch, 1), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_receive(from, &frame), LF_ECLOSED);
-  CHECK_EQ(lf_sender_close(to), LF_ECLOSED);
-  CHECK_EQ(lf_receiver_close(from), LF_ECLOSED);
+  CHECK_EQ(lf_tx_send(to, scratch, 1), LF_ECLOSED);
+  CHECK_EQ(lf_rx_receive(from, &frame), LF_ECLOSED);
+  CHECK_EQ(lf_tx_close(to), LF_ECLOSED);
+  CHECK_EQ(lf_rx_close(from), LF_ECLOSED);
 }
 
 int main(void) {

@@ -20,7 +20,7 @@ static void sender_closes(void) {
     if (sends()) {
       for (size_t i = 0; i < FRAMES; i++) {
         test_fill(data, lengths[i], i);
-        CHECK_EQ(lf_sender_send(p.to, data, (uint32_t)lengths[i]), 1);
+        CHECK_EQ(lf_tx_send(p.to, data, (uint32_t)lengths[i]), 1);
       }
       close_lane(p);
       if (!reader_waits) meet(other());
@@ -32,13 +32,13 @@ static void sender_closes(void) {
     for (size_t i = 0; i < FRAMES; i++) CHECK_OK(results[i] = receive(p.from, &held[i]));
     for (int i = 0; i < 3; i++) {
       CHECK_EQ(receive(p.from, &frame), LF_ECHANNEL_CLOSED);
-      CHECK_EQ(lf_receiver_receive(p.from, &frame), LF_ECHANNEL_CLOSED);
-      CHECK_EQ(lf_receiver_arm(p.from), 1);
+      CHECK_EQ(lf_rx_receive(p.from, &frame), LF_ECHANNEL_CLOSED);
+      CHECK_EQ(lf_rx_arm(p.from), 1);
     }
     for (size_t i = 0; i < FRAMES; i++) {
       CHECK_EQ(frame_length(results[i], &held[i]), lengths[i]);
       CHECK_EQ(test_differs(frame_bytes(p.from, results[i], &held[i]), lengths[i], i), lengths[i]);
-      CHECK_EQ(lf_receiver_release(p.from, frame_token(results[i], &held[i])), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, frame_token(results[i], &held[i])), LF_OK);
     }
     close_lane(p);
   }
@@ -56,7 +56,7 @@ static void receiver_closes(void) {
     }
     test_fill(data, 100000, 0);
     double ticket, gone = 0;
-    CHECK_EQ(lf_sender_start(p.to, data, 100000, &ticket), 1);
+    CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, data, 100000, &ticket), 1);
     meet(other());
     int32_t result = 1;
     lf_loan loan;
@@ -64,26 +64,26 @@ static void receiver_closes(void) {
     for (uint64_t end = lf_now() + LIMIT_NS; result >= 0; test_yield()) {
       CHECK(lf_now() < end);
       switch (act) {
-        case 0: result = lf_sender_send(p.to, data, 10); break;
-        case 1: result = lf_sender_send(p.to, data, 100000); break;
+        case 0: result = lf_tx_send(p.to, data, 10); break;
+        case 1: result = lf_tx_send(p.to, data, 100000); break;
         case 2:
-          result = lf_sender_loan(p.to, 5000, &loan);
-          if (result == 1) result = lf_sender_commit(p.to, loan.block, 5000);
+          result = lf_tx_loan(p.to, 5000, &loan);
+          if (result == 1) result = lf_tx_commit(p.to, loan.block, 5000);
           break;
-        case 3: result = lf_sender_arm(p.to, 0); break;
+        case 3: result = lf_tx_arm(p.to, 0); break;
         case 4:
-          result = lf_sender_reserve(p.to);
-          if (result == 1) result = lf_sender_commit_inline(p.to, data, 3);
+          result = lf_tx_reserve(p.to);
+          if (result == 1) result = lf_tx_commit_inline(p.to, data, 3);
           break;
-        default: result = lf_sender_put(p.to, data, 5);
+        default: result = lf_mpi_tx_send_coalesced(p.to, data, 5);
       }
     }
     CHECK_EQ(result, LF_ECHANNEL_CLOSED);
-    do CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+    do CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
     while (gone < ticket);
-    CHECK_EQ(lf_sender_stats(p.to, &stats), LF_OK);
+    CHECK_EQ(lf_tx_stats(p.to, &stats), LF_OK);
     CHECK_EQ(stats.peer, 1);
-    if (act == 3) CHECK_EQ(lf_sender_arm(p.to, 1), 1); /* what it had was released before */
+    if (act == 3) CHECK_EQ(lf_tx_arm(p.to, 1), 1); /* what it had was released before */
     close_lane(p);
   }
 }
@@ -98,7 +98,7 @@ static void lanes_again(void) {
       for (int k = 0; k < frames; k++) {
         size_t length = lengths[(size_t)(i + k) % FRAMES];
         test_fill(data, length, (uint64_t)k);
-        int32_t result = lf_sender_send(p.to, data, (uint32_t)length);
+        int32_t result = lf_tx_send(p.to, data, (uint32_t)length);
         CHECK(result == 1 || (result == LF_ECHANNEL_CLOSED && k >= frames / 2));
       }
     } else {
@@ -115,27 +115,27 @@ static void lanes_again(void) {
 static void half_open(void) {
   uint32_t tag;
   if (sends()) {
-    int32_t to = CHECK_OK(lf_sender_open(other(), 0, 16, WHO, sizeof WHO - 1, &lane));
-    tell(other(), lane);
+    int32_t to = CHECK_OK(lf_mpi_tx_open(other(), 0, 16, WHO, sizeof WHO - 1, &tag));
+    tell(other(), tag);
     CHECK_EQ(hear(other()), 1);
-    CHECK_EQ(lf_sender_close(to), LF_OK);
+    CHECK_EQ(lf_tx_close(to), LF_OK);
     return;
   }
   double address;
   lf_frame frame;
-  lane = (uint32_t)hear(other());
-  int32_t from = CHECK_OK(lf_receiver_open(other(), 0, lane, 16, 0, WHO, sizeof WHO - 1));
-  CHECK_EQ(UNTIL(lf_receiver_ready(from, &address)), 1);
+  tag = (uint32_t)hear(other());
+  int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, tag, 16, 0, WHO, sizeof WHO - 1));
+  CHECK_EQ(UNTIL(lf_mpi_rx_ready(from, &address)), 1);
   tell(other(), 1);
   CHECK_EQ(receive(from, &frame), LF_ECHANNEL_CLOSED);
-  CHECK_EQ(lf_receiver_close(from), LF_OK);
+  CHECK_EQ(lf_rx_close(from), LF_OK);
 }
 
 /* What a thread leaves open is closed when it ends. */
 static void thread_body(void *argument) {
   lane_pair *p = argument;
   *p = open_lane(even(), even() + 1, 64, 0);
-  if (sends()) CHECK_EQ(lf_sender_send(p->to, "left", 4), 1);
+  if (sends()) CHECK_EQ(lf_tx_send(p->to, "left", 4), 1);
 }
 
 static void thread_ends(void) {
@@ -144,7 +144,7 @@ static void thread_ends(void) {
   if (sends()) {
     test_start(&thread, thread_body, &p);
     test_join(&thread);
-    CHECK_EQ(lf_sender_send(p.to, "x", 1), LF_ECLOSED);
+    CHECK_EQ(lf_tx_send(p.to, "x", 1), LF_ECLOSED);
     return;
   }
   lf_frame frame;
@@ -162,20 +162,20 @@ static void left_open(void) {
   lane_pair back = open_lane(even() + 1, even(), 64, 0);
   if (sends()) {
     test_fill(data, 100000, 0);
-    CHECK_EQ(lf_sender_send(last.to, data, 100000), 1);
+    CHECK_EQ(lf_tx_send(last.to, data, 100000), 1);
     CHECK_EQ(lf_job_close(0, 30000), 1);
     lf_frame frame;
-    CHECK_EQ(lf_sender_send(last.to, data, 5), LF_EMPI_FAILED);
-    CHECK_EQ(lf_receiver_receive(back.from, &frame), LF_EMPI_FAILED);
-    CHECK_EQ(lf_sender_arm(last.to, 0), LF_EMPI_FAILED);
+    CHECK_EQ(lf_tx_send(last.to, data, 5), LF_EMPI_FAILED);
+    CHECK_EQ(lf_rx_receive(back.from, &frame), LF_EMPI_FAILED);
+    CHECK_EQ(lf_tx_arm(last.to, 0), LF_EMPI_FAILED);
     close_lane(back);
     return;
   }
   lf_frame frame;
   expect_frame(last.from, 0, 100000);
   CHECK_EQ(receive(last.from, &frame), LF_EPEER_DIED);
-  while (lf_sender_send(back.to, data, 5) >= 0) test_yield();
-  CHECK_EQ(lf_sender_send(back.to, data, 5), LF_EPEER_DIED);
+  while (lf_tx_send(back.to, data, 5) >= 0) test_yield();
+  CHECK_EQ(lf_tx_send(back.to, data, 5), LF_EPEER_DIED);
   close_lane(back);
   close_lane(last);
   CHECK_EQ(lf_job_close(0, 30000), 1);

@@ -28,38 +28,38 @@ static void frames(void) {
   int64_t bell;
   test_random r = {9};
   if (sends()) {
-    CHECK_EQ(lf_sender_bell(p.to, &bell), LF_OK);
+    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
     for (uint64_t n = 0; n < FRAMES; n++) {
       size_t length = (size_t)test_below(&r, n % 7 ? 200 : sizeof data);
       test_fill(data, length, n);
       for (;;) {
-        int32_t result = sent(p.to, n % 3 ? lf_sender_send(p.to, data, (uint32_t)length)
-                                          : lf_sender_put(p.to, data, (uint32_t)length));
+        int32_t result = sent(p.to, n % 3 ? lf_tx_send(p.to, data, (uint32_t)length)
+                                          : lf_mpi_tx_send_coalesced(p.to, data, (uint32_t)length));
         if (result == 1 || result == 2) break;
         CHECK_EQ(result, LF_FULL);
-        if (CHECK_OK(lf_sender_arm(p.to, 0)) == 0) hear_bell(bell);
+        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) hear_bell(bell);
       }
       if (test_below(&r, 50) == 0) {
-        while (CHECK_OK(lf_sender_arm(p.to, 1)) == 0) hear_bell(bell);
+        while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) hear_bell(bell);
         CHECK_EQ(sender_stats(p.to).queued, 0);
       }
     }
-    while (CHECK_OK(lf_sender_arm(p.to, 1)) == 0) hear_bell(bell);
+    while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) hear_bell(bell);
   } else {
-    CHECK_EQ(lf_receiver_bell(p.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
     for (uint64_t n = 0; n < FRAMES; n++) {
       size_t length = (size_t)test_below(&r, n % 7 ? 200 : sizeof data);
       test_below(&r, 50);
       lf_frame frame;
       int32_t result;
-      while ((result = lf_receiver_receive(p.from, &frame)) == LF_EMPTY || result == LF_RETIRE) {
-        if (result == LF_RETIRE) CHECK_EQ(lf_receiver_retire(p.from, frame.region), LF_OK);
-        else if (CHECK_OK(lf_receiver_arm(p.from)) == 0) hear_bell(bell);
+      while ((result = lf_rx_receive(p.from, &frame)) == LF_EMPTY || result == LF_RETIRE) {
+        if (result == LF_RETIRE) CHECK_EQ(lf_rx_retire(p.from, frame.region), LF_OK);
+        else if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
       }
       CHECK(result >= 0);
       CHECK_EQ(frame_length(result, &frame), length);
       CHECK_EQ(test_differs(frame_bytes(p.from, result, &frame), length, n), length);
-      CHECK_EQ(lf_receiver_release(p.from, frame_token(result, &frame)), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, frame_token(result, &frame)), LF_OK);
     }
   }
   CHECK_EQ(lf_os_handle_close(bell), LF_OK);
@@ -73,40 +73,40 @@ static void bytes(void) {
   int64_t bell;
   double ticket, gone = 0;
   if (sends()) {
-    CHECK_EQ(lf_sender_bell(p.to, &bell), LF_OK);
+    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
     for (int i = 0; i < 20; i++) {
-      if (i % 2) CHECK_EQ(UNTIL(lf_sender_start(p.to, data, 1000000, &ticket)), 1);
-      else CHECK_EQ(UNTIL(lf_sender_begin(p.to, sizeof data)), 1);
-      if (i % 2 == 0) CHECK_EQ(lf_sender_piece(p.to, data, sizeof data, &ticket), 1);
+      if (i % 2) CHECK_EQ(UNTIL(lf_mpi_tx_send_zcopy(p.to, data, 1000000, &ticket)), 1);
+      else CHECK_EQ(UNTIL(lf_mpi_tx_begin_fragments(p.to, sizeof data)), 1);
+      if (i % 2 == 0) CHECK_EQ(lf_mpi_tx_send_fragment(p.to, data, sizeof data, &ticket), 1);
       for (;;) {
-        CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+        CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
         if (gone >= ticket) break;
-        if (CHECK_OK(lf_sender_arm(p.to, 0)) == 0) hear_bell(bell);
+        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) hear_bell(bell);
       }
     }
   } else {
-    CHECK_EQ(lf_receiver_bell(p.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
     for (int i = 0; i < 20; i++) {
       lf_frame frame;
       int32_t result;
-      while ((result = lf_receiver_receive(p.from, &frame)) == LF_EMPTY)
-        if (CHECK_OK(lf_receiver_arm(p.from)) == 0) hear_bell(bell);
+      while ((result = lf_rx_receive(p.from, &frame)) == LF_EMPTY)
+        if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
       CHECK_EQ(result, LF_REGION);
       if (i % 2 == 0) {
-        CHECK_EQ(lf_receiver_piece(p.from, data, sizeof data, &ticket), 1);
+        CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, data, sizeof data, &ticket), 1);
         for (;;) {
-          CHECK_EQ(lf_receiver_arrived(p.from, &gone), LF_OK);
+          CHECK_EQ(lf_mpi_rx_arrived(p.from, &gone), LF_OK);
           if (gone >= ticket) break;
-          if (CHECK_OK(lf_receiver_arm(p.from)) == 0) hear_bell(bell);
+          if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
         }
       }
-      CHECK_EQ(lf_receiver_release(p.from, frame.token), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
     }
     /* Who sends still waits for its last ticket, and would hear that nobody is there any more: so it closes first. */
     lf_frame none;
     int32_t result;
-    while ((result = lf_receiver_receive(p.from, &none)) == LF_EMPTY)
-      if (CHECK_OK(lf_receiver_arm(p.from)) == 0) hear_bell(bell);
+    while ((result = lf_rx_receive(p.from, &none)) == LF_EMPTY)
+      if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
     CHECK_EQ(result, LF_ECHANNEL_CLOSED);
   }
   CHECK_EQ(lf_os_handle_close(bell), LF_OK);
@@ -119,29 +119,29 @@ static void ends(void) {
   int64_t bell;
   lf_frame frame;
   if (sends()) {
-    CHECK_EQ(lf_receiver_bell(q.from, &bell), LF_OK);
-    CHECK_EQ(lf_receiver_arm(q.from), 0);
-    CHECK_EQ(lf_sender_close(p.to), LF_OK); /* the other waits for a frame of p, this one for one of q */
+    CHECK_EQ(lf_rx_event_fd(q.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_arm(q.from), 0);
+    CHECK_EQ(lf_tx_close(p.to), LF_OK); /* the other waits for a frame of p, this one for one of q */
     hear_bell(bell);
-    CHECK_EQ(lf_receiver_receive(q.from, &frame), LF_ECHANNEL_CLOSED);
-    CHECK_EQ(lf_receiver_close(q.from), LF_OK);
+    CHECK_EQ(lf_rx_receive(q.from, &frame), LF_ECHANNEL_CLOSED);
+    CHECK_EQ(lf_rx_close(q.from), LF_OK);
   } else {
-    CHECK_EQ(lf_receiver_bell(p.from, &bell), LF_OK);
-    while (CHECK_OK(lf_receiver_arm(p.from)) == 0) hear_bell(bell);
-    CHECK_EQ(lf_receiver_receive(p.from, &frame), LF_ECHANNEL_CLOSED);
-    CHECK_EQ(lf_sender_close(q.to), LF_OK);
-    CHECK_EQ(lf_receiver_close(p.from), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
+    while (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+    CHECK_EQ(lf_rx_receive(p.from, &frame), LF_ECHANNEL_CLOSED);
+    CHECK_EQ(lf_tx_close(q.to), LF_OK);
+    CHECK_EQ(lf_rx_close(p.from), LF_OK);
   }
   CHECK_EQ(lf_os_handle_close(bell), LF_OK);
   p = open_lane(even(), even() + 1, 4, 0);
   if (sends()) {
-    CHECK_EQ(lf_sender_bell(p.to, &bell), LF_OK);
-    while (lf_sender_send(p.to, "x", 1) == 1) continue;
-    while (lf_sender_arm(p.to, 0) == 1) CHECK_EQ(lf_sender_send(p.to, "x", 1), LF_FULL);
+    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
+    while (lf_tx_send(p.to, "x", 1) == 1) continue;
+    while (lf_tx_arm(p.to, 0) == 1) CHECK_EQ(lf_tx_send(p.to, "x", 1), LF_FULL);
     tell(other(), 1);
     hear_bell(bell);
-    CHECK_EQ(lf_sender_arm(p.to, 0), LF_ECHANNEL_CLOSED);
-    CHECK_EQ(lf_sender_arm(p.to, 1), LF_ECHANNEL_CLOSED);
+    CHECK_EQ(lf_tx_arm(p.to, 0), LF_ECHANNEL_CLOSED);
+    CHECK_EQ(lf_tx_arm(p.to, 1), LF_ECHANNEL_CLOSED);
     CHECK_EQ(lf_os_handle_close(bell), LF_OK);
   } else {
     CHECK_EQ(hear(other()), 1);
@@ -155,14 +155,14 @@ static void fill_and_release(lane_pair p, uint64_t *n, uint32_t frames, size_t l
   for (uint32_t i = 0; i < frames; i++, ++*n) {
     if (sends()) {
       test_fill(large, length, *n);
-      CHECK_EQ(UNTIL(sent(p.to, lf_sender_send(p.to, large, (uint32_t)length))), 1);
+      CHECK_EQ(UNTIL(sent(p.to, lf_tx_send(p.to, large, (uint32_t)length))), 1);
       continue;
     }
     CHECK_EQ(receive(p.from, &held[i]), LF_REGION);
     CHECK_EQ(held[i].length, (double)length);
     CHECK_EQ(test_differs(frame_bytes(p.from, LF_REGION, &held[i]), length, *n), length);
   }
-  for (uint32_t i = 0; i < frames && p.from; i++) CHECK_EQ(lf_receiver_release(p.from, held[i].token), LF_OK);
+  for (uint32_t i = 0; i < frames && p.from; i++) CHECK_EQ(lf_rx_release(p.from, held[i].token), LF_OK);
   if (p.to) drain(p.to);
 }
 
@@ -177,11 +177,11 @@ static void regions_go(void) {
   int64_t bell = -1;
   if (p.from) {
     uint32_t region, retired = 0;
-    CHECK_EQ(lf_receiver_bell(p.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
     meet(other());
     while (retired == 0) {
       hear_bell(bell);
-      for (; lf_receiver_retirable(p.from, &region) == 1; retired++) CHECK_EQ(lf_receiver_retire(p.from, region), LF_OK);
+      for (; lf_mpi_rx_retirable(p.from, &region) == 1; retired++) CHECK_EQ(lf_rx_retire(p.from, region), LF_OK);
     }
     CHECK_EQ(lf_os_handle_close(bell), LF_OK);
   } else {
@@ -201,13 +201,13 @@ static void naps(void) {
     test_fill(data, length, n);
     if (sends()) {
       CHECK_EQ(hear(other()), n);
-      CHECK_EQ(lf_sender_send(p.to, data, (uint32_t)length), 1);
+      CHECK_EQ(lf_tx_send(p.to, data, (uint32_t)length), 1);
     } else {
       lf_frame frame;
       tell(other(), n);
-      int32_t result = lf_receiver_receive_wait(p.from, (double)LIMIT_NS / 1e6, 0, &frame);
+      int32_t result = lf_rx_receive_wait(p.from, (double)LIMIT_NS / 1e6, 0, &frame);
       CHECK_EQ(frame_length(result, &frame), length);
-      CHECK_EQ(lf_receiver_release(p.from, frame_token(result, &frame)), LF_OK);
+      CHECK_EQ(lf_rx_release(p.from, frame_token(result, &frame)), LF_OK);
     }
   }
   close_lane(p);

@@ -19,13 +19,13 @@ static void tickets(void) {
       data[i] = malloc(STARTED_BYTES + STARTED);
       CHECK(data[i] != NULL);
       test_fill(data[i], length, (uint64_t)i);
-      CHECK_EQ(UNTIL(lf_sender_start(p.to, data[i], (double)length, &ticket[i])), 1);
+      CHECK_EQ(UNTIL(lf_mpi_tx_send_zcopy(p.to, data[i], (double)length, &ticket[i])), 1);
       CHECK_EQ(ticket[i], i + 1);
     }
     for (int i = 0; i < STARTED; i++) {
       while (gone < ticket[i]) {
         double before = gone;
-        CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+        CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
         CHECK(gone >= before && gone <= ticket[STARTED - 1]);
         test_yield();
       }
@@ -57,22 +57,22 @@ static void send_in_pieces(int32_t to, size_t length, uint64_t key) {
   double ticket = 0, gone = 0;
   lf_loan loan;
   lf_region_info info;
-  CHECK_EQ(UNTIL(sent(to, lf_sender_loan(to, BETWEEN, &loan))), 1);
-  CHECK_EQ(lf_sender_region(to, loan.region, &info), LF_OK);
+  CHECK_EQ(UNTIL(sent(to, lf_tx_loan(to, BETWEEN, &loan))), 1);
+  CHECK_EQ(lf_tx_region(to, loan.region, &info), LF_OK);
   test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, BETWEEN, key + 1);
   test_fill(room, length, key);
-  CHECK_EQ(UNTIL(lf_sender_begin(to, (double)length)), 1);
-  CHECK_EQ(lf_sender_begin(to, 5), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_sender_start(to, room, (double)length, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(UNTIL(lf_mpi_tx_begin_fragments(to, (double)length)), 1);
+  CHECK_EQ(lf_mpi_tx_begin_fragments(to, 5), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_tx_send_zcopy(to, room, (double)length, &ticket), LF_EINVALID_ARGUMENT);
   for (size_t at = 0; at < length; at += LF_FRAGMENT_BYTES) {
-    if (at == 0) CHECK_EQ(lf_sender_commit(to, loan.block, BETWEEN), 1);
-    CHECK_EQ(lf_sender_piece(to, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
-    CHECK_EQ(lf_sender_piece(to, room + at, (double)piece_of(length, at), &ticket), 1);
+    if (at == 0) CHECK_EQ(lf_tx_commit(to, loan.block, BETWEEN), 1);
+    CHECK_EQ(lf_mpi_tx_send_fragment(to, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
+    CHECK_EQ(lf_mpi_tx_send_fragment(to, room + at, (double)piece_of(length, at), &ticket), 1);
   }
-  CHECK_EQ(lf_sender_piece(to, room, 1, &ticket), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(UNTIL(sent(to, lf_sender_send(to, "small", 5))), 1);
+  CHECK_EQ(lf_mpi_tx_send_fragment(to, room, 1, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(UNTIL(sent(to, lf_tx_send(to, "small", 5))), 1);
   while (gone < ticket) {
-    CHECK_EQ(lf_sender_sent(to, &gone), LF_OK);
+    CHECK_EQ(lf_mpi_tx_sent(to, &gone), LF_OK);
     test_yield();
   }
   memset(room, 0xee, length);
@@ -87,23 +87,23 @@ static void receive_in_pieces(int32_t from, size_t length, uint64_t key) {
   CHECK_EQ(frame.length, (double)length);
   CHECK_EQ(frame.sequence, (double)key);
   for (size_t at = 0; at < length; at += LF_FRAGMENT_BYTES) {
-    CHECK_EQ(lf_receiver_piece(from, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
-    CHECK_EQ(lf_receiver_piece(from, room + at, (double)piece_of(length, at), &ticket), 1);
+    CHECK_EQ(lf_mpi_rx_receive_fragment(from, room + at, (double)(piece_of(length, at) + 1), &ticket), LF_EINVALID_ARGUMENT);
+    CHECK_EQ(lf_mpi_rx_receive_fragment(from, room + at, (double)piece_of(length, at), &ticket), 1);
   }
-  CHECK_EQ(lf_receiver_piece(from, room, 1, &ticket), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_rx_receive_fragment(from, room, 1, &ticket), LF_EINVALID_ARGUMENT);
   while (there < ticket) {
-    CHECK_EQ(lf_receiver_arrived(from, &there), LF_OK);
+    CHECK_EQ(lf_mpi_rx_arrived(from, &there), LF_OK);
     test_yield();
   }
   CHECK_EQ(test_differs(room, length, key), length);
-  CHECK_EQ(lf_receiver_release(from, frame.token), LF_OK);
+  CHECK_EQ(lf_rx_release(from, frame.token), LF_OK);
 }
 
 static void expect_small(int32_t from) {
   lf_frame frame;
   CHECK_EQ(receive(from, &frame), 5);
   CHECK_EQ(memcmp(frame.payload, "small", 5), 0);
-  CHECK_EQ(lf_receiver_release(from, 0), LF_OK);
+  CHECK_EQ(lf_rx_release(from, 0), LF_OK);
 }
 
 static void in_pieces(int apart) {
@@ -134,25 +134,25 @@ static void cut_off(void) {
     double ticket, gone = 0, there;
     if (sends()) {
       lf_loan loan;
-      CHECK_EQ(lf_sender_loan(p.to, BETWEEN, &loan), 1);
+      CHECK_EQ(lf_tx_loan(p.to, BETWEEN, &loan), 1);
       lf_region_info info;
-      CHECK_EQ(lf_sender_region(p.to, loan.region, &info), LF_OK);
+      CHECK_EQ(lf_tx_region(p.to, loan.region, &info), LF_OK);
       test_fill((char *)(uintptr_t)info.address + (size_t)loan.offset, BETWEEN, (uint64_t)apart);
-      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
-      CHECK_EQ(lf_sender_commit(p.to, loan.block, BETWEEN), 1);
-      CHECK_EQ(lf_sender_piece(p.to, room, LF_FRAGMENT_BYTES, &ticket), 1);
+      CHECK_EQ(lf_mpi_tx_begin_fragments(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
+      CHECK_EQ(lf_tx_commit(p.to, loan.block, BETWEEN), 1);
+      CHECK_EQ(lf_mpi_tx_send_fragment(p.to, room, LF_FRAGMENT_BYTES, &ticket), 1);
       if (apart) CHECK_EQ(hear(rank + 1), 1); /* the frame was received */
-      CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+      CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
     } else {
       lf_frame frame;
       if (apart) {
         CHECK_EQ(receive(p.from, &frame), LF_REGION);
         tell(rank - 1, 1);
         for (int i = 0; i < 4; i++)
-          CHECK_EQ(lf_receiver_piece(p.from, room + i * LF_FRAGMENT_BYTES, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket), 1);
-        while (lf_receiver_arrived(p.from, &there) == LF_OK) test_yield();
-        CHECK_EQ(lf_receiver_arrived(p.from, &there), LF_EPEER_DIED);
-        CHECK_EQ(lf_receiver_release(p.from, frame.token), LF_OK);
+          CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, room + i * LF_FRAGMENT_BYTES, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket), 1);
+        while (lf_mpi_rx_arrived(p.from, &there) == LF_OK) test_yield();
+        CHECK_EQ(lf_mpi_rx_arrived(p.from, &there), LF_EPEER_DIED);
+        CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
       }
       expect_frame(p.from, (uint64_t)apart, BETWEEN);
       CHECK_EQ(receive(p.from, &frame), LF_ECHANNEL_CLOSED);
@@ -168,22 +168,22 @@ static void receiver_leaves(void) {
     double ticket = 0, gone = 0;
     lf_frame frame;
     if (sends()) {
-      CHECK_EQ(lf_sender_begin(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
+      CHECK_EQ(lf_mpi_tx_begin_fragments(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
       meet(rank + 1);
-      for (int i = 0; i < 4 && lf_sender_piece(p.to, room, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket) == 1; i++)
+      for (int i = 0; i < 4 && lf_mpi_tx_send_fragment(p.to, room, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket) == 1; i++)
         continue;
       while (gone < ticket) { /* all of it is taken, though nobody wants it */
-        CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+        CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
         test_yield();
       }
       while (sender_stats(p.to).peer == 0) test_yield();
-      CHECK_EQ(lf_sender_send(p.to, "x", 1), LF_ECHANNEL_CLOSED);
+      CHECK_EQ(lf_tx_send(p.to, "x", 1), LF_ECHANNEL_CLOSED);
       close_lane(p);
       meet(rank + 1);
     } else {
       if (given) {
         CHECK_EQ(receive(p.from, &frame), LF_REGION);
-        CHECK_EQ(lf_receiver_piece(p.from, room, LF_FRAGMENT_BYTES, &ticket), 1);
+        CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, room, LF_FRAGMENT_BYTES, &ticket), 1);
       }
       meet(rank - 1);
       close_lane(p);

@@ -9,17 +9,17 @@ static int hostile(void) { return rank % 2 == 0; }
 
 /* ---- a hostile sender ---- */
 
-/* A lane that no sender of this process will have. */
+/* A tag that no sender of this process will have. */
 static uint32_t next_lane;
 static uint32_t forged_lane(void) { return job->lanes - 2 - next_lane++; }
 
-static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(lane), words, bytes); }
+static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(tag), words, bytes); }
 
 static void hello(uint32_t tag, uint32_t slots) {
   lf_ep_hello h = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
   uint64_t message[3] = {LF_EP_HEADER(LF_EP_HELLO, slots)};
   memcpy(message + 1, &h, sizeof h);
-  send_words(lane, message, sizeof message);
+  send_words(tag, message, sizeof message);
 }
 
 #define SLOTS 16u
@@ -29,7 +29,7 @@ typedef struct {
   const char *what;
   size_t bytes;          /* of the message after the greeting */
   uint64_t words[4];     /* what it begins with; the rest is 0 */
-  size_t bulk;           /* bytes of a message of bulk after it; 0: none */
+  size_t rndv;           /* bytes of a rendezvous message after it; 0: none */
   uint32_t times;        /* how often it is sent; 0: once */
   int32_t code;          /* what the receiver gets */
 } forgery;
@@ -55,8 +55,8 @@ static const forgery forgeries[] = {
     {"a large frame of too many bytes", 8, {LF_EP_HEADER(LF_EP_RNDV, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"a large frame of all the bytes there are", 8, {LF_EP_HEADER(LF_EP_RNDV, LF_EP_NUMBER_MAX)}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"a large frame with bytes behind it", 16, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 0, 0, LF_ECORRUPT_SEGMENT},
-    {"bulk that is too short", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 4999, 0, LF_ECORRUPT_SEGMENT},
-    {"bulk that is too long", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 5001, 0, LF_ECORRUPT_SEGMENT},
+    {"rendezvous message that is too short", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 4999, 0, LF_ECORRUPT_SEGMENT},
+    {"rendezvous message that is too long", 8, {LF_EP_HEADER(LF_EP_RNDV, 5000)}, 5001, 0, LF_ECORRUPT_SEGMENT},
     {"fragments of no bytes", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, 0)}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"fragments of too many bytes", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, LF_FRAME_MAX + 1)}, 0, 0, LF_ECORRUPT_SEGMENT},
     {"fragments that are too short", 8, {LF_EP_HEADER(LF_EP_FRAGMENTS, LF_FRAGMENT_BYTES + 5)}, 5, 0, LF_ECORRUPT_SEGMENT},
@@ -69,12 +69,12 @@ static const forgery forgeries[] = {
 static void forge(const forgery *f) {
   static uint64_t message[LONG / 8];
   uint32_t tag = forged_lane();
-  tell(other(), lane);
-  hello(lane, SLOTS);
+  tell(other(), tag);
+  hello(tag, SLOTS);
   memset(message, 0, sizeof message);
   memcpy(message, f->words, sizeof f->words);
-  for (uint32_t i = 0; i < (f->times ? f->times : 1); i++) send_words(lane, message, f->bytes);
-  if (f->bulk) post(other(), LF_TAG_BULK(lane), message, f->bulk);
+  for (uint32_t i = 0; i < (f->times ? f->times : 1); i++) send_words(tag, message, f->bytes);
+  if (f->rndv) post(other(), LF_TAG_BULK(tag), message, f->rndv);
 }
 
 /* The first failure; frames before it are as good as any. */
@@ -104,16 +104,16 @@ static void messages(void) {
     }
     uint32_t tag = (uint32_t)hear(other());
     double address;
-    int32_t from = CHECK_OK(lf_receiver_open(other(), 0, lane, SLOTS, 0, WHO, sizeof WHO - 1));
-    UNTIL(lf_receiver_ready(from, &address));
+    int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, tag, SLOTS, 0, WHO, sizeof WHO - 1));
+    UNTIL(lf_mpi_rx_ready(from, &address));
     /* What is received makes room for more, so these have to come first. */
     lf_end_stats stats = {0};
     for (uint64_t end = lf_now() + LIMIT_NS; f->times && stats.peer != 2; test_yield()) {
       CHECK(lf_now() < end);
-      CHECK_EQ(lf_receiver_stats(from, &stats), LF_OK);
+      CHECK_EQ(lf_rx_stats(from, &stats), LF_OK);
     }
     expect_failure(from, f->code, f->what);
-    CHECK_EQ(lf_receiver_close(from), LF_OK);
+    CHECK_EQ(lf_rx_close(from), LF_OK);
     meet(other());
   }
 }
@@ -135,15 +135,15 @@ static void greetings(void) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     if (hostile()) {
       uint32_t tag = forged_lane();
-      tell(other(), lane);
-      send_words(lane, wrong[i].words, wrong[i].bytes);
+      tell(other(), tag);
+      send_words(tag, wrong[i].words, wrong[i].bytes);
       meet(other());
       continue;
     }
     double address;
-    int32_t from = CHECK_OK(lf_receiver_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
-    CHECK_EQ(UNTIL(lf_receiver_ready(from, &address)), LF_ECORRUPT_SEGMENT);
-    CHECK_EQ(lf_receiver_close(from), LF_OK);
+    int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
+    CHECK_EQ(UNTIL(lf_mpi_rx_ready(from, &address)), LF_ECORRUPT_SEGMENT);
+    CHECK_EQ(lf_rx_close(from), LF_OK);
     meet(other());
   }
 }
@@ -157,28 +157,28 @@ static void noise(void) {
     size_t bytes = test_below(&r, 2) ? 8 + 8 * test_below(&r, 4) : test_below(&r, sizeof message);
     if (hostile()) {
       uint32_t tag = forged_lane();
-      tell(other(), lane);
-      hello(lane, slots);
+      tell(other(), tag);
+      hello(tag, slots);
       for (int k = 0; k < 5; k++) {
         test_fill(message, sizeof message, test_next(&r));
         message[0] = LF_EP_HEADER(kind, test_below(&r, 2) ? bytes - 8 : test_below(&r, 20000));
         if (test_below(&r, 4) == 0) message[1] = 0;
-        send_words(lane, message, bytes);
+        send_words(tag, message, bytes);
       }
       uint64_t nothing[2] = {0};
-      send_words(lane, nothing, 8);
+      send_words(tag, nothing, 8);
       meet(other());
       continue;
     }
     double address;
-    int32_t from = CHECK_OK(lf_receiver_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
-    UNTIL(lf_receiver_ready(from, &address));
+    int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
+    UNTIL(lf_mpi_rx_ready(from, &address));
     /* A large frame whose bytes never come is no reason to stop waiting for it. */
     lf_frame frame;
     int32_t result;
-    while ((result = lf_receiver_receive_wait(from, 5, 5, &frame)) >= 0 && result != LF_TIMEOUT) continue;
+    while ((result = lf_rx_receive_wait(from, 5, 5, &frame)) >= 0 && result != LF_TIMEOUT) continue;
     CHECK(result == LF_TIMEOUT || result == LF_ECORRUPT_SEGMENT || result == LF_ECHANNEL_CLOSED || result == LF_EPEER_DIED);
-    CHECK_EQ(lf_receiver_close(from), LF_OK);
+    CHECK_EQ(lf_rx_close(from), LF_OK);
     meet(other());
   }
 }
@@ -197,13 +197,13 @@ static void mail(const lf_credit *credit, uint32_t length) {
 /* A sender that has sent three frames, of 4 KiB in all that count; the receiver is none. */
 static int32_t open_sender(void) {
   uint32_t tag;
-  int32_t to = CHECK_OK(lf_sender_open(other(), 0, SLOTS, WHO, sizeof WHO - 1, &lane));
-  tell(other(), lane);
-  CHECK_EQ(lf_sender_agree(to, ADDRESS), LF_OK);
-  CHECK_EQ(lf_sender_send(to, "1", 1), 1);
-  CHECK_EQ(lf_sender_send(to, "2", 1), 1);
+  int32_t to = CHECK_OK(lf_mpi_tx_open(other(), 0, SLOTS, WHO, sizeof WHO - 1, &tag));
+  tell(other(), tag);
+  CHECK_EQ(lf_mpi_tx_connect(to, ADDRESS), LF_OK);
+  CHECK_EQ(lf_tx_send(to, "1", 1), 1);
+  CHECK_EQ(lf_tx_send(to, "2", 1), 1);
   static uint8_t payload[1000];
-  CHECK_EQ(lf_sender_send(to, payload, sizeof payload), 1);
+  CHECK_EQ(lf_tx_send(to, payload, sizeof payload), 1);
   tell(other(), 1);
   return to;
 }
@@ -230,14 +230,14 @@ static void credits(void) {
     }
     lf_status status;
     int32_t to = open_sender(), result;
-    do result = UNTIL(lf_sender_send(to, "x", 1));
+    do result = UNTIL(lf_tx_send(to, "x", 1));
     while (result == 1);
     CHECK_EQ(result, LF_ECORRUPT_SEGMENT);
     lf_status_last(&status);
     CHECK(strstr(status.text, WHO) != NULL);
-    CHECK_EQ(lf_sender_arm(to, 0), LF_ECORRUPT_SEGMENT);
+    CHECK_EQ(lf_tx_arm(to, 0), LF_ECORRUPT_SEGMENT);
     CHECK_EQ(sender_stats(to).peer, 2);
-    CHECK_EQ(lf_sender_close(to), LF_OK);
+    CHECK_EQ(lf_tx_close(to), LF_OK);
     meet(other());
   }
 }
@@ -247,7 +247,7 @@ static void words_of_others(void) {
   if (hostile()) {
     uint32_t tag = (uint32_t)hear(other());
     CHECK_EQ(hear(other()), 1);
-    lf_credit c = {lane, LF_CREDIT_CLOSED, (uint64_t)ADDRESS, 3, 3, 4096};
+    lf_credit c = {tag, LF_CREDIT_CLOSED, (uint64_t)ADDRESS, 3, 3, 4096};
     for (uint32_t length = 0; length < sizeof c; length++) mail(&c, length);
     c.address++;
     mail(&c, sizeof c);
@@ -255,11 +255,11 @@ static void words_of_others(void) {
     mail(&c, sizeof c);
     c.address = (uint64_t)ADDRESS;
     for (uint32_t i = 0; i < 40; i++) {
-      c.tag = i < 39 ? lane + 1 + i * i * i : UINT32_MAX;
+      c.tag = i < 39 ? tag + 1 + i * i * i : UINT32_MAX;
       mail(&c, sizeof c);
     }
     meet(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
-    c = (lf_credit){lane, LF_CREDIT_OPEN, (uint64_t)ADDRESS, 3, 2, 4096};
+    c = (lf_credit){tag, LF_CREDIT_OPEN, (uint64_t)ADDRESS, 3, 2, 4096};
     mail(&c, sizeof c);
     CHECK_EQ(hear(other()), 1);
     return;
@@ -268,9 +268,9 @@ static void words_of_others(void) {
   meet(other());
   for (uint64_t end = lf_now() + LIMIT_NS; sender_stats(to).queued != 1; test_yield()) CHECK(lf_now() < end);
   CHECK_EQ(sender_stats(to).peer, 0);
-  CHECK_EQ(lf_sender_send(to, "x", 1), 1);
+  CHECK_EQ(lf_tx_send(to, "x", 1), 1);
   tell(other(), 1);
-  CHECK_EQ(lf_sender_close(to), LF_OK);
+  CHECK_EQ(lf_tx_close(to), LF_OK);
 }
 
 /* After all this the process has channels as before. */
@@ -280,7 +280,7 @@ static void still_well(void) {
   for (uint64_t n = 0; n < 50; n++) {
     size_t length = n * 2000;
     test_fill(data, length, n);
-    if (p.to) CHECK_EQ(UNTIL(sent(p.to, lf_sender_send(p.to, data, (uint32_t)length))), 1);
+    if (p.to) CHECK_EQ(UNTIL(sent(p.to, lf_tx_send(p.to, data, (uint32_t)length))), 1);
     else expect_frame(p.from, n, length);
   }
   close_lane(p);

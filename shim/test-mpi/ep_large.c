@@ -48,9 +48,9 @@ static void large(void) {
     data = malloc(length);
     CHECK(data != NULL);
     mark(data, length, 1);
-    CHECK_EQ(UNTIL(lf_sender_start(p.to, data, (double)length, &ticket)), 1);
+    CHECK_EQ(UNTIL(lf_mpi_tx_send_zcopy(p.to, data, (double)length, &ticket)), 1);
     while (gone < ticket) {
-      CHECK_EQ(lf_sender_sent(p.to, &gone), LF_OK);
+      CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
       test_yield();
     }
   } else {
@@ -59,23 +59,23 @@ static void large(void) {
     CHECK_EQ(result, LF_REGION);
     CHECK_EQ(frame.length, (double)length);
     check_marks(frame_bytes(p.from, result, &frame), length, 1);
-    CHECK_EQ(lf_receiver_release(p.from, frame.token), LF_OK);
+    CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
   }
   free(data);
   lf_loan loan;
   lf_region_info info;
   if (rank == 0) {
-    CHECK_EQ(UNTIL(sent(p.to, lf_sender_loan(p.to, 2.5 * GIB, &loan))), 1);
-    CHECK_EQ(lf_sender_region(p.to, loan.region, &info), LF_OK);
+    CHECK_EQ(UNTIL(sent(p.to, lf_tx_loan(p.to, 2.5 * GIB, &loan))), 1);
+    CHECK_EQ(lf_tx_region(p.to, loan.region, &info), LF_OK);
     mark((uint8_t *)(uintptr_t)info.address + (size_t)loan.offset, 2 * GIB + 5, 9);
-    CHECK_EQ(lf_sender_commit(p.to, loan.block, 2.0 * GIB + 5), 1);
+    CHECK_EQ(lf_tx_commit(p.to, loan.block, 2.0 * GIB + 5), 1);
     drain(p.to);
   } else {
     lf_frame frame;
     int32_t result = receive(p.from, &frame);
     CHECK_EQ(frame.length, 2.0 * GIB + 5);
     check_marks(frame_bytes(p.from, result, &frame), 2 * GIB + 5, 9);
-    CHECK_EQ(lf_receiver_release(p.from, frame.token), LF_OK);
+    CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
   }
   close_lane(p);
 }

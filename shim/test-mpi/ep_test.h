@@ -75,38 +75,38 @@ typedef struct {
 /* A channel from the one rank to the other, which may be the same; both call. */
 static inline lane_pair open_lane(int source, int target, uint32_t slots, int fragments) {
   lane_pair p = {0};
-  uint64_t lane = 0, address = 0;
+  uint64_t tag = 0, address = 0;
   if (rank == source) {
-    p.to = CHECK_OK(lf_sender_open(target, 0, slots, WHO, sizeof WHO - 1, &p.tag));
-    lane = p.tag;
-    if (target != rank) tell(target, lane);
+    p.to = CHECK_OK(lf_mpi_tx_open(target, 0, slots, WHO, sizeof WHO - 1, &p.tag));
+    tag = p.tag;
+    if (target != rank) tell(target, tag);
   }
   if (rank == target) {
-    if (source != rank) lane = hear(source);
+    if (source != rank) tag = hear(source);
     double at = 0;
-    p.tag = (uint32_t)lane;
-    p.from = CHECK_OK(lf_receiver_open(source, 0, p.tag, slots, fragments, WHO, sizeof WHO - 1));
-    CHECK_EQ(UNTIL(lf_receiver_ready(p.from, &at)), 1);
+    p.tag = (uint32_t)tag;
+    p.from = CHECK_OK(lf_mpi_rx_open(source, 0, p.tag, slots, fragments, WHO, sizeof WHO - 1));
+    CHECK_EQ(UNTIL(lf_mpi_rx_ready(p.from, &at)), 1);
     address = (uint64_t)at;
     if (source != rank) tell(source, address);
   }
   if (rank == source) {
     if (target != rank) address = hear(target);
-    CHECK_EQ(lf_sender_agree(p.to, (double)address), LF_OK);
+    CHECK_EQ(lf_mpi_tx_connect(p.to, (double)address), LF_OK);
   }
   return p;
 }
 
 static inline void close_lane(lane_pair p) {
-  if (p.to) CHECK_EQ(lf_sender_close(p.to), LF_OK);
-  if (p.from) CHECK_EQ(lf_receiver_close(p.from), LF_OK);
+  if (p.to) CHECK_EQ(lf_tx_close(p.to), LF_OK);
+  if (p.from) CHECK_EQ(lf_rx_close(p.from), LF_OK);
 }
 
 /* Does what LF_RETIRE asks for. */
 static inline int sender_retires(int32_t sender, int32_t result) {
   uint32_t region;
   if (result != LF_RETIRE) return 0;
-  if (lf_sender_retirable(sender, &region) == 1) CHECK_EQ(lf_sender_retire(sender, region), LF_OK);
+  if (lf_tx_retirable(sender, &region) == 1) CHECK_EQ(lf_tx_retire(sender, region), LF_OK);
   return 1;
 }
 
@@ -117,10 +117,10 @@ static inline int32_t sent(int32_t sender, int32_t result) {
 /* The next frame, or the end: not LF_EMPTY, not LF_RETIRE. */
 static inline int32_t receive(int32_t receiver, lf_frame *out) {
   for (;;) {
-    int32_t result = UNTIL(lf_receiver_receive_wait(receiver, 1000, 20, out) + 1) - 1; /* 0 is a length */
+    int32_t result = UNTIL(lf_rx_receive_wait(receiver, 1000, 20, out) + 1) - 1; /* 0 is a length */
     if (result == LF_TIMEOUT) continue;
     if (result != LF_RETIRE) return result;
-    CHECK_EQ(lf_receiver_retire(receiver, out->region), LF_OK);
+    CHECK_EQ(lf_rx_retire(receiver, out->region), LF_OK);
   }
 }
 
@@ -132,7 +132,7 @@ static inline uint64_t frame_length(int32_t result, const lf_frame *frame) {
 static inline const void *frame_bytes(int32_t receiver, int32_t result, const lf_frame *frame) {
   if (result != LF_REGION) return frame->payload;
   lf_region_info info;
-  CHECK_EQ(lf_receiver_region(receiver, frame->region, &info), LF_OK);
+  CHECK_EQ(lf_rx_region(receiver, frame->region, &info), LF_OK);
   CHECK_EQ(info.kind, LF_REGION_POOLED);
   CHECK(frame->offset >= 0 && frame->offset + frame->length <= info.size);
   return (const char *)(uintptr_t)info.address + (size_t)frame->offset;
@@ -150,12 +150,12 @@ static inline void expect_frame(int32_t receiver, uint64_t sequence, uint64_t le
   CHECK_EQ(frame_length(result, &frame), length);
   CHECK_EQ(frame.sequence, (double)sequence);
   CHECK_EQ(test_differs(frame_bytes(receiver, result, &frame), length, sequence), length);
-  CHECK_EQ(lf_receiver_release(receiver, frame_token(result, &frame)), LF_OK);
+  CHECK_EQ(lf_rx_release(receiver, frame_token(result, &frame)), LF_OK);
 }
 
 static inline lf_end_stats sender_stats(int32_t sender) {
   lf_end_stats stats;
-  CHECK_EQ(lf_sender_stats(sender, &stats), LF_OK);
+  CHECK_EQ(lf_tx_stats(sender, &stats), LF_OK);
   return stats;
 }
 

@@ -65,18 +65,18 @@ static void open_ring(channel *out, channel *in, int count, const char *which) {
     connect_to_peer(&out[i].party);
     connect_to_peer(&in[i].party);
     CHECK_EQ(out[i].party.tried.rank, next_rank);
-    out[i].end = CHECK_OK(lf_sender_open(next_rank, 0, SLOTS, "the next", 8, &out[i].tag));
+    out[i].end = CHECK_OK(lf_mpi_tx_open(next_rank, 0, SLOTS, "the next", 8, &out[i].tag));
     tell(&out[i].party, &out[i].tag, sizeof out[i].tag);
   }
   for (int i = 0; i < count; i++) {
     receive(&in[i].party, &in[i].tag, sizeof in[i].tag);
-    in[i].end = CHECK_OK(lf_receiver_open(previous_rank, 0, in[i].tag, SLOTS, 0, "the previous", 12));
-    while (CHECK_OK(lf_receiver_ready(in[i].end, &in[i].address)) == LF_EMPTY) test_yield();
+    in[i].end = CHECK_OK(lf_mpi_rx_open(previous_rank, 0, in[i].tag, SLOTS, 0, "the previous", 12));
+    while (CHECK_OK(lf_mpi_rx_ready(in[i].end, &in[i].address)) == LF_EMPTY) test_yield();
     tell(&in[i].party, &in[i].address, sizeof in[i].address);
   }
   for (int i = 0; i < count; i++) {
     receive(&out[i].party, &out[i].address, sizeof out[i].address);
-    CHECK_EQ(lf_sender_agree(out[i].end, out[i].address), LF_OK);
+    CHECK_EQ(lf_mpi_tx_connect(out[i].end, out[i].address), LF_OK);
   }
 }
 
@@ -85,21 +85,21 @@ static void use_ring(const channel *out, const channel *in, int count) {
   static uint8_t large[20000];
   lf_frame frame;
   for (int i = 0; i < count; i++) {
-    CHECK_EQ(lf_sender_send(out[i].end, "small", 5), 1);
-    CHECK_EQ(lf_sender_send(out[i].end, large, sizeof large), 1);
+    CHECK_EQ(lf_tx_send(out[i].end, "small", 5), 1);
+    CHECK_EQ(lf_tx_send(out[i].end, large, sizeof large), 1);
   }
   for (int i = 0; i < count; i++) {
-    CHECK_EQ(lf_receiver_receive_wait(in[i].end, 60000, 0, &frame), 5);
-    CHECK_EQ(lf_receiver_release(in[i].end, 0), LF_OK);
-    CHECK_EQ(lf_receiver_receive_wait(in[i].end, 60000, 0, &frame), LF_REGION);
-    CHECK_EQ(lf_receiver_release(in[i].end, frame.token), LF_OK);
+    CHECK_EQ(lf_rx_receive_wait(in[i].end, 60000, 0, &frame), 5);
+    CHECK_EQ(lf_rx_release(in[i].end, 0), LF_OK);
+    CHECK_EQ(lf_rx_receive_wait(in[i].end, 60000, 0, &frame), LF_REGION);
+    CHECK_EQ(lf_rx_release(in[i].end, frame.token), LF_OK);
   }
 }
 
 static void close_ring(channel *out, channel *in, int count) {
   for (int i = 0; i < count; i++) {
-    CHECK_EQ(lf_sender_close(out[i].end), LF_OK);
-    CHECK_EQ(lf_receiver_close(in[i].end), LF_OK);
+    CHECK_EQ(lf_tx_close(out[i].end), LF_OK);
+    CHECK_EQ(lf_rx_close(in[i].end), LF_OK);
     leave(&out[i].party);
     leave(&in[i].party);
   }

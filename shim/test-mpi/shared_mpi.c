@@ -18,7 +18,7 @@ static void use_channel(void *given) {
       continue;
     }
     test_fill(data, length, i);
-    CHECK_EQ(UNTIL(sent(p->to, lf_sender_send(p->to, data, length))), 1);
+    CHECK_EQ(UNTIL(sent(p->to, lf_tx_send(p->to, data, length))), 1);
   }
   if (p->to) drain(p->to);
 }
