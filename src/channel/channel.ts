@@ -7,7 +7,8 @@ import { EventFd } from "./wait/event.ts";
 import "./job/launch.ts"; // on import: children of this process must be able to tell that they are no ranks
 import { type ChannelOptions, checkOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
-import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
+import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Tx } from "./transport/tx.ts";
 import { WaitQueue } from "./wait/wait-queue.ts";
 
 /** Errors after which the channel moves no frames. */
@@ -72,7 +73,7 @@ export class Channel {
     });
     const { agreement, link } = connected;
     leaveName = () => connected.leave();
-    const end = (agreement.producer ?? agreement.consumer) as ProducerEnd | ConsumerEnd;
+    const end = (agreement.producer ?? agreement.consumer) as Tx | ConsumerEnd;
     let event: EventFd | null = null;
     const leave = () => {
       end.close();

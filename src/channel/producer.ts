@@ -8,7 +8,7 @@ import type { Route } from "./connect/route.ts";
 import { checkSize } from "./options.ts";
 import type { ProducerStats } from "./stats.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./transport/payload.ts";
-import type { ProducerEnd } from "./transport/transport.ts";
+import type { Tx } from "./transport/tx.ts";
 import { FOR_EVER, type WaitQueue } from "./wait/wait-queue.ts";
 import { whyNotReleased } from "./why.ts";
 import type { Loan } from "./wire/frame.ts";
@@ -20,7 +20,7 @@ export class Producer implements AsyncDisposable {
   readonly name: string;
   readonly role = "producer";
   readonly route: Route;
-  readonly #end: ChannelEnd<ProducerEnd>;
+  readonly #end: ChannelEnd<Tx>;
   readonly #queue: WaitQueue;
   readonly #drains: WaitQueue;
   readonly #flights: WaitQueue;
@@ -29,7 +29,7 @@ export class Producer implements AsyncDisposable {
   readonly #why = () => whyNotReleased(this.#end.current);
 
   /** @internal */
-  constructor(opened: Opened<ProducerEnd>) {
+  constructor(opened: Opened<Tx>) {
     this.name = opened.name;
     this.route = opened.route;
     this.#end = new ChannelEnd(opened);
@@ -89,7 +89,7 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Resolves when MPI no longer reads the payload of a started frame. */
-  #leaves(end: ProducerEnd, ticket: number): Promise<void> {
+  #leaves(end: Tx, ticket: number): Promise<void> {
     const attempt = () => (end.left(ticket) ? true : null);
     return this.#flights.wait(attempt, () => end.arm("left"), "the frame is on its way", FOR_EVER).then(nothing);
   }

@@ -1,8 +1,9 @@
 /** The reason in the TIMEOUT of a waiting call, as far as an end knows it. */
-import type { ConsumerEnd, ProducerEnd } from "./transport/transport.ts";
+import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Tx } from "./transport/tx.ts";
 
 /** Why the queue is full, or a frame is not released. `end` is null once this side has closed the channel. */
-export function whyNotReleased(end: ProducerEnd | null): string {
+export function whyNotReleased(end: Tx | null): string {
   if (end === null) return "";
   const { queued, held } = end.stats();
   const rest = queued - held;

@@ -20,18 +20,18 @@ import {
   type Negotiation,
   type Offer,
   type Party,
-  type ProducerEnd,
   TRANSPORT_NAMES,
   type Transport,
   type TransportName,
 } from "../transport/transport.ts";
+import type { Tx } from "../transport/tx.ts";
 import type { Deadline } from "../wait/deadline.ts";
 import { HostLink, type Link, MESSAGE } from "../wire/link.ts";
 import { candidates, capabilities, noRoute, type Route, requested } from "./route.ts";
 
 export interface Agreement {
   route: Route;
-  producer: ProducerEnd | null;
+  producer: Tx | null;
   consumer: ConsumerEnd | null;
 }
 
@@ -139,7 +139,7 @@ async function offer(
   transport: Transport,
   deadline: Deadline,
   wake: () => void,
-): Promise<({ producer: ProducerEnd } | { reason: string }) & { parameters?: unknown }> {
+): Promise<({ producer: Tx } | { reason: string }) & { parameters?: unknown }> {
   let offered: Offer;
   try {
     await transport.prepare?.(negotiation, deadline);

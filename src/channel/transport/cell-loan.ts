@@ -11,7 +11,7 @@ export const FREE = 0;
 export const SMALL = 1;
 export const BLOCK = 2;
 
-/** The outbox that a loan belongs to. */
+/** The Loans that a loan belongs to. */
 interface LoanOwner {
   commit(loan: CellLoan, sizeBytes: number): void;
   abort(loan: CellLoan): void;

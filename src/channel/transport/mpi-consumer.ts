@@ -8,11 +8,11 @@ import { readEventFd } from "../wait/event.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
-import { endStats } from "./end-stats.ts";
+import { type EndStats, endStats } from "./end.ts";
 import { FragmentReceiver } from "./fragment-receiver.ts";
 import { Inbox } from "./inbox.ts";
 import type { RankPeer, RemoteEndpoint } from "./mpi-parameters.ts";
-import type { ConsumerEnd, EndStats } from "./transport.ts";
+import type { ConsumerEnd } from "./transport.ts";
 
 const address = new Float64Array(new ArrayBuffer(8));
 
@@ -35,15 +35,10 @@ export class MpiConsumer implements ConsumerEnd, FrameOwner {
   /**
    * Connects to the endpoint of `peer`. Buffers on its GPU arrive in memory of `device`; `wake` is called when one has arrived.
    */
-  static open(
-    peer: RankPeer,
-    { lane, slots }: RemoteEndpoint,
-    device: GpuDevice | null,
-    wake: () => void,
-  ): MpiConsumer {
+  static open(peer: RankPeer, { tag, slots }: RemoteEndpoint, device: GpuDevice | null, wake: () => void): MpiConsumer {
     const shim = native();
     const { rank, link, who } = peer;
-    const handle = shim.lf_mpi_rx_open(rank, link, lane, slots, device ? 1 : 0, who, who.length);
+    const handle = shim.lf_mpi_rx_open(rank, link, tag, slots, device ? 1 : 0, who, who.length);
     return new MpiConsumer(check(shim, handle, "receiving from the producer"), device, wake);
   }
 

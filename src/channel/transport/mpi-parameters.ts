@@ -33,7 +33,7 @@ export interface RankPeer {
 
 /** The producer's endpoint. */
 export interface RemoteEndpoint {
-  lane: number;
+  tag: number;
   /** Frames that may be queued. */
   slots: number;
 }
@@ -71,8 +71,8 @@ export function describeRank(rank: number, { hostname, pid }: ProcessLocation): 
 
 /** The producer's endpoint. CORRUPT_SEGMENT if it is invalid. */
 export function readEndpoint(value: unknown): RemoteEndpoint {
-  const { lane, slots } = (value ?? {}) as Partial<Record<keyof RemoteEndpoint, unknown>>;
-  if (isIndex(lane) && isIndex(slots) && slots > 0 && slots <= SLOTS_MAX) return { lane, slots };
+  const { tag, slots } = (value ?? {}) as Partial<Record<keyof RemoteEndpoint, unknown>>;
+  if (isIndex(tag) && isIndex(slots) && slots > 0 && slots <= SLOTS_MAX) return { tag, slots };
   throw new LavaFlowError("CORRUPT_SEGMENT", "the producer offered an invalid endpoint");
 }
 

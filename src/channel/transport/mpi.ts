@@ -16,7 +16,7 @@ import {
   readAddress,
   readEndpoint,
 } from "./mpi-parameters.ts";
-import { MpiProducer } from "./mpi-producer.ts";
+import { MpiTx } from "./mpi-tx.ts";
 import { printable } from "./peer-text.ts";
 import { slotsOf } from "./ring.ts";
 import type { Negotiation, Party, Transport } from "./transport.ts";
@@ -71,18 +71,18 @@ export const mpi: Transport = {
 
   openProducer(link: Link, negotiation: Negotiation, wake: () => void) {
     const slots = slotsOf(negotiation);
-    const producer = MpiProducer.open(
+    const { producer, part, tag } = MpiTx.open(
       peerOf(link, negotiation),
       { slots, coalesces: negotiation.profile === "high-throughput" },
       wake,
     );
     try {
-      link.send(MESSAGE.endpoint, { lane: producer.endpoint, slots });
+      link.send(MESSAGE.endpoint, { tag, slots });
     } catch (error) {
       producer.close();
       throw error;
     }
-    return { producer, agree: (parameters: unknown) => producer.agree(readAddress(parameters)) };
+    return { producer, agree: (parameters: unknown) => part.connect(readAddress(parameters)) };
   },
 
   openConsumer(link: Link, negotiation: Negotiation, wake: () => void) {

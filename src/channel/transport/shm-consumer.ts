@@ -10,11 +10,11 @@ import type { Link } from "../wire/link.ts";
 import { ARRIVALS_MAX, Arrivals } from "./arrivals.ts";
 import { type CellFrame, COPIED, type FrameOwner, IN_REGION, REGION_INDEX } from "./cell-frame.ts";
 import type { CopyBlock } from "./copy-blocks.ts";
-import { endStats } from "./end-stats.ts";
+import { type EndStats, endStats } from "./end.ts";
 import { GpuWait, submitted } from "./gpu-wait.ts";
 import { Inbox } from "./inbox.ts";
 import type { RingParameters } from "./ring.ts";
-import type { ConsumerEnd, EndStats } from "./transport.ts";
+import type { ConsumerEnd } from "./transport.ts";
 
 const { LF_EMPTY, LF_PENDING, LF_REACH_LOCAL, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
 

@@ -2,7 +2,7 @@
 import type { Link } from "../wire/link.ts";
 import { noRing, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
-import { ShmProducer } from "./shm-producer.ts";
+import { ShmTx } from "./shm-tx.ts";
 import type { Negotiation, Transport } from "./transport.ts";
 import { gpusOf } from "./vulkan-parameters.ts";
 
@@ -25,16 +25,9 @@ export const shm: Transport = {
   },
 
   openProducer(link: Link, negotiation: Negotiation, wake: () => void) {
-    return {
-      producer: ShmProducer.open(
-        link,
-        slotsOf(negotiation),
-        ringParameters(negotiation, "shm"),
-        negotiation.name,
-        wake,
-      ),
-      agree() {},
-    };
+    const parameters = ringParameters(negotiation, "shm");
+    const { producer } = ShmTx.open(link, slotsOf(negotiation), parameters, negotiation.name, wake);
+    return { producer, agree() {} };
   },
 
   openConsumer(link: Link, negotiation: Negotiation) {

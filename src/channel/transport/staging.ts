@@ -1,7 +1,7 @@
 /** Copies MemoryBuffers on a GPU that the peer can't reach into blocks that it can reach. */
 import { invalidArgument } from "../../errors.ts";
 import { checkOpen, type MemoryBuffer } from "../../memory/buffer.ts";
-import { BLOCK_MAX, type Outbox } from "./outbox.ts";
+import { BLOCK_MAX, type Loans } from "./loans.ts";
 
 /** One running copy. */
 class Copy {
@@ -30,14 +30,14 @@ class Copy {
 }
 
 export class Staging {
-  readonly #outbox: Outbox;
+  readonly #loans: Loans;
   readonly #commit: (block: number, sizeBytes: number) => void;
   readonly #wake: () => void;
   #copy: Copy | null = null;
 
   /** `commit` sends a block. `wake` is called when a buffer that was not ready may be ready. */
-  constructor(outbox: Outbox, commit: (block: number, sizeBytes: number) => void, wake: () => void) {
-    this.#outbox = outbox;
+  constructor(loans: Loans, commit: (block: number, sizeBytes: number) => void, wake: () => void) {
+    this.#loans = loans;
     this.#commit = commit;
     this.#wake = wake;
   }
@@ -50,7 +50,7 @@ export class Staging {
     if (copy.state === "copying") return false;
     this.#copy = null;
     if (copy.state === "failed") {
-      this.#outbox.abortBlock(copy.block);
+      this.#loans.abortBlock(copy.block);
       throw copy.error;
     }
     this.#commit(copy.block, buffer.sizeBytes);
@@ -59,14 +59,14 @@ export class Staging {
 
   #begin(buffer: MemoryBuffer): boolean {
     // The last buffer was copied, and `trySend` was not called for it again.
-    if (this.#copy) this.#outbox.abortBlock(this.#copy.block);
+    if (this.#copy) this.#loans.abortBlock(this.#copy.block);
     this.#copy = null;
     const { sizeBytes } = buffer;
     if (sizeBytes > BLOCK_MAX) {
       throw invalidArgument("payload", `a buffer of ${sizeBytes} bytes that has to be staged`, `at most ${BLOCK_MAX}`);
     }
-    const view = this.#outbox.tryBlock(sizeBytes);
-    if (view !== null) this.#copy = new Copy(buffer, this.#outbox.lastBlock, view, this.#wake);
+    const view = this.#loans.tryBlock(sizeBytes);
+    if (view !== null) this.#copy = new Copy(buffer, this.#loans.lastBlock, view, this.#wake);
     return false;
   }
 }

@@ -4,10 +4,10 @@ import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
 import type { Job, Joining, NoJob } from "../job/job.ts";
 import type { Deadline } from "../wait/deadline.ts";
-import type { Loan, ReusedFrame } from "../wire/frame.ts";
+import type { ReusedFrame } from "../wire/frame.ts";
 import type { Link } from "../wire/link.ts";
-import type { Payload } from "./payload.ts";
-import type { Releases } from "./releases.ts";
+import type { EndStats, Wake } from "./end.ts";
+import type { Tx } from "./tx.ts";
 
 /** How frames move: shared memory on one host, GPU memory on one host, or MPI. */
 export type TransportName = "shm" | "vulkan" | "mpi";
@@ -51,9 +51,6 @@ export interface Negotiation {
   capabilities(transport: TransportName): { mine: unknown; peer: unknown };
 }
 
-/** Called for an event that the peer does not notify of, such as the end of GPU work. `failure`: an error that no call returned. */
-export type Wake = (failure?: unknown) => void;
-
 export interface Transport {
   readonly name: TransportName;
   /** Whether this side requests the transport. Probing one that neither side requests would only take time. */
@@ -73,7 +70,7 @@ export interface Transport {
 }
 
 export interface Offer {
-  producer: ProducerEnd;
+  producer: Tx;
   /** The consumer has accepted with these parameters. CORRUPT_SEGMENT if they are invalid. */
   agree(parameters: unknown): void;
 }
@@ -83,18 +80,6 @@ export interface Acceptance {
   poll(): { consumer: ConsumerEnd; parameters: unknown } | null;
   /** Gives up. Not called after `poll` returned an end. */
   close(): void;
-}
-
-export interface EndStats {
-  /** Frames that were sent or received. */
-  frames: number;
-  bytes: number;
-  /** How often the queue was full (producer). */
-  full: number;
-  queued: number;
-  /** Frames that were received and not released; 0 on a producer that does not know. */
-  held: number;
-  importsCached: number;
 }
 
 /** An end of a channel. Work on a GPU has no event fd: at its end, the end calls the `wake` that it was opened with. */
@@ -110,31 +95,6 @@ interface End {
   settled(): Promise<void> | null;
   /** Detaches every view, then frees. */
   close(): void;
-}
-
-/** The condition of a wait: credits for a frame, all frames released, or MPI no longer reads a payload. */
-export type Until = "credits" | "released" | "left";
-
-export interface ProducerEnd extends End {
-  /** Waits for buffers that are passed without a copy; null for a transport that copies. */
-  readonly releases: Releases | null;
-  /** False if the queue is full or the payload is not ready. Throws if the peer closed or died. */
-  trySend(payload: Payload): boolean;
-  /**
-   * As `trySend`, but the transport may read the payload's memory later. Returns a ticket for `left`; 0 if the payload was
-   * read; null if the queue is full or the payload is not ready.
-   */
-  start(payload: Payload): number | null;
-  /** Whether the payload was read. Throws if it never will be. */
-  left(ticket: number): boolean;
-  /** Null if the queue is full. `sizeBytes` is a whole number from 0 to the largest frame. */
-  tryLoan(sizeBytes: number): Loan | null;
-  /** Whether every sent frame was released. */
-  drained(): boolean;
-  /** Requests one event for the condition. True: the state changed already, or the peer died; no event comes. */
-  arm(until: Until): boolean;
-  /** Polls up to `spins` times, 20 ns each. True: a retry may succeed. */
-  moved(until: Until, spins: number): boolean;
 }
 
 export interface ConsumerEnd extends End {

@@ -10,7 +10,7 @@ import { lastError } from "../../native/status.ts";
 import type { Link } from "../wire/link.ts";
 import { noRing, type RingCapabilities, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
 import { ShmConsumer } from "./shm-consumer.ts";
-import { ShmProducer } from "./shm-producer.ts";
+import { ShmTx } from "./shm-tx.ts";
 import type { Negotiation, Party, Transport } from "./transport.ts";
 import {
   asksForGpu,
@@ -79,18 +79,13 @@ export const vulkan: Transport = {
   openProducer(link: Link, negotiation: Negotiation, wake: () => void) {
     const gpus = bothGpus(negotiation);
     const device = ownDevice(negotiation);
-    const producer = ShmProducer.open(
-      link,
-      slotsOf(negotiation),
-      ringParameters(negotiation, "vulkan"),
-      negotiation.name,
-      wake,
-    );
+    const ring = ringParameters(negotiation, "vulkan");
+    const { producer, part } = ShmTx.open(link, slotsOf(negotiation), ring, negotiation.name, wake);
     const agree = (parameters: unknown) => {
       const { path } = readPath(parameters, gpus);
       if (path === "staged") return;
       const share = path === "direct" && gpus.producer.timeline && gpus.consumer.timeline;
-      producer.useDevice(device, share);
+      part.useDevice(device, share);
     };
     return { producer, agree };
   },

@@ -1,40 +1,36 @@
-/** The sending end of a shared-memory channel. */
+/** What a sending end over shared memory has beside Tx: MemoryBuffers that the peer maps, and GPUs. */
 import type { GpuDevice } from "../../gpu/device.ts";
 import type { GpuQueue } from "../../gpu/queue.ts";
-import { deviceOf, MemoryBuffer, nativeAddress, nativeMemory, onClose, wholeBuffer } from "../../memory/buffer.ts";
+import { deviceOf, type MemoryBuffer, nativeAddress, nativeMemory, onClose, wholeBuffer } from "../../memory/buffer.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import { readEventFd } from "../wait/event.ts";
-import type { Loan } from "../wire/frame.ts";
 import type { Link } from "../wire/link.ts";
-import { endStats } from "./end-stats.ts";
+import type { Wake } from "./end.ts";
 import { GpuWait } from "./gpu-wait.ts";
-import { Outbox } from "./outbox.ts";
-import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
+import type { Loans } from "./loans.ts";
 import { Releases } from "./releases.ts";
 import type { RingParameters } from "./ring.ts";
 import { Staging } from "./staging.ts";
-import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
 import { LARGE_BYTES, Trim } from "./trim.ts";
+import { NONE, Tx, type TxPart } from "./tx.ts";
 
-const { LF_PENDING } = CONSTANTS;
-
-/** Equal to no payload. */
-const NONE = Symbol();
+const { LF_PENDING, LF_UNTIL_RELEASED } = CONSTANTS;
 
 const awaited = new Float64Array(new ArrayBuffer(8));
 
-export class ShmProducer implements ProducerEnd {
-  readonly busyPolls: boolean;
+/** Passes MemoryBuffers that the peer can map without a copy, and stages the others. */
+export class ShmTx implements TxPart {
   readonly releases: Releases;
+  readonly trim: Trim;
+  readonly coalesce = null;
+  last: MemoryBuffer | typeof NONE = NONE;
+  pending: MemoryBuffer | null = null;
   readonly #shim = native();
   readonly #handle: number;
-  readonly #outbox: Outbox;
+  readonly #loans: Loans;
   /** MemoryBuffers that the peer has mapped, with their handles. */
   readonly #known = new Map<MemoryBuffer, number>();
-  /** The buffer that was sent last. Most senders send it again, and a lookup in the map would double the time of a send. */
-  #last: MemoryBuffer | typeof NONE = NONE;
   #lastMemory = 0;
   /** Imported buffers on the GPU that the driver does not export again. */
   readonly #unshareable = new WeakSet<MemoryBuffer>();
@@ -45,51 +41,36 @@ export class ShmProducer implements ProducerEnd {
   #device: GpuDevice | null = null;
   #queue: GpuQueue | null = null;
   #gpuWait: GpuWait | null = null;
-  /** The last buffer that was not sent because GPU work on it runs. */
-  #pending: MemoryBuffer | null = null;
   /** For buffers that the peer can't reach. */
   readonly #staging: Staging;
-  readonly #trim: Trim;
-  #closed = false;
 
   /** `name` is the channel's. `wake` is called when a payload that was not ready may be ready. */
-  static open(link: Link, slots: number, { fenced, busyPoll }: RingParameters, name: string, wake: Wake): ShmProducer {
+  static open(
+    link: Link,
+    slots: number,
+    { fenced, busyPoll }: RingParameters,
+    name: string,
+    wake: Wake,
+  ): { producer: Tx; part: ShmTx } {
     const shim = native();
     const handle = check(shim, shim.lf_shm_tx_open(link.handle, slots, fenced), "making the channel's segment");
-    return new ShmProducer(handle, busyPoll, name, wake);
+    let part!: ShmTx;
+    const producer = new Tx(handle, busyPoll, wake, (loans) => (part = new ShmTx(handle, loans, name, wake)));
+    return { producer, part };
   }
 
-  private constructor(handle: number, busyPoll: boolean, name: string, wake: Wake) {
+  private constructor(handle: number, loans: Loans, name: string, wake: Wake) {
     const shim = this.#shim;
-    this.busyPolls = busyPoll;
     this.#handle = handle;
+    this.#loans = loans;
     this.#wake = wake;
     const count = (memory: number) => check(shim, shim.lf_shm_tx_unreleased(handle, memory));
-    const arm = () => void check(shim, shim.lf_tx_arm(handle, 1));
+    const arm = () => void check(shim, shim.lf_tx_arm(handle, LF_UNTIL_RELEASED));
     this.releases = new Releases(name, { count, arm }, wake);
-    this.#outbox = new Outbox(
-      handle,
-      {
-        loan: shim.lf_tx_loan,
-        commit: shim.lf_tx_commit,
-        abort: shim.lf_tx_abort,
-        reserve: shim.lf_tx_reserve,
-        commitInline: shim.lf_tx_commit_inline,
-        abortInline: shim.lf_tx_abort_inline,
-        region: shim.lf_tx_region,
-        retirable: shim.lf_tx_retirable,
-        retire: shim.lf_tx_retire,
-      },
-      wake,
-    );
-    this.#trim = new Trim(() => shim.lf_shm_tx_trim(handle));
+    this.trim = new Trim(() => shim.lf_shm_tx_trim(handle));
     const commit = (block: number, sizeBytes: number) =>
       check(shim, shim.lf_shm_tx_commit_staged(handle, block, sizeBytes));
-    this.#staging = new Staging(this.#outbox, commit, wake);
-  }
-
-  eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_tx_event_fd(this.#handle, out));
+    this.#staging = new Staging(loans, commit, wake);
   }
 
   /**
@@ -103,41 +84,14 @@ export class ShmProducer implements ProducerEnd {
     this.#gpuWait = new GpuWait(device, this.#wake);
   }
 
-  trySend(payload: Payload): boolean {
-    if (payload instanceof Uint8Array) return this.#sendView(payload);
-    if (payload === this.#last) return this.#sendMemory(this.#last as MemoryBuffer, this.#lastMemory);
-    if (ArrayBuffer.isView(payload)) return this.#sendView(payload);
-    if (payload instanceof MemoryBuffer) return this.#sendBuffer(payload);
-    return this.#sendView(viewOfPayload(payload));
+  sendLast(): boolean {
+    return this.#sendMemory(this.last as MemoryBuffer, this.#lastMemory);
   }
 
-  /** A sent payload was copied or passed: there is no ticket to wait for. */
-  start(payload: Payload): number | null {
-    return this.trySend(payload) ? 0 : null;
-  }
-
-  left(): boolean {
-    return true;
-  }
-
-  #sendView(view: ArrayBufferView): boolean {
-    const length = lengthOf(view);
-    let result: number;
-    try {
-      result = this.#shim.lf_tx_send(this.#handle, view as Uint8Array, length);
-    } catch (error) {
-      viewOfPayload(view); // a Proxy passes the checks before
-      throw error;
-    }
-    if (length > LARGE_BYTES) this.#trim.begin();
-    if (result === 1) return true;
-    return this.#notSent(result) && this.#sendView(view);
-  }
-
-  #sendBuffer(buffer: MemoryBuffer): boolean {
+  sendBuffer(buffer: MemoryBuffer): boolean | null {
     const known = this.#known.get(buffer);
     if (known !== undefined) {
-      this.#last = buffer;
+      this.last = buffer;
       this.#lastMemory = known;
       return this.#sendMemory(buffer, known);
     }
@@ -145,7 +99,7 @@ export class ShmProducer implements ProducerEnd {
     const direct = buffer.isGpu
       ? deviceOf(buffer) === this.#device && !this.#unshareable.has(whole)
       : buffer.strategy === "shared";
-    if (!direct) return buffer.isGpu ? this.#sendStaged(buffer) : this.#sendView(buffer.bytes);
+    if (!direct) return buffer.isGpu ? this.#sendStaged(buffer) : null;
     if (whole !== buffer) return this.#sendPart(buffer, whole);
     const memory = nativeMemory(buffer);
     this.#watch(buffer, memory);
@@ -186,7 +140,7 @@ export class ShmProducer implements ProducerEnd {
 
   /** The buffer is not ready: GPU work on it has to end first. */
   #wait(buffer: MemoryBuffer): false {
-    this.#pending = buffer;
+    this.pending = buffer;
     return false;
   }
 
@@ -208,47 +162,24 @@ export class ShmProducer implements ProducerEnd {
   #forget(buffer: MemoryBuffer): void {
     this.#known.delete(buffer);
     this.#unwatch.delete(buffer);
-    if (this.#last === buffer) this.#last = NONE;
+    if (this.last === buffer) this.last = NONE;
   }
 
   #sendStaged(buffer: MemoryBuffer): boolean {
-    this.#pending = null;
-    if (buffer.sizeBytes > LARGE_BYTES) this.#trim.begin();
+    this.pending = null;
+    if (buffer.sizeBytes > LARGE_BYTES) this.trim.begin();
     return this.#staging.trySend(buffer);
   }
 
   /** Nothing was sent. True: retry at once. False: the queue is full. */
   #notSent(result: number): boolean {
-    this.#pending = null;
-    return this.#outbox.retry(result);
+    this.pending = null;
+    return this.#loans.retry(result);
   }
 
-  tryLoan(sizeBytes: number): Loan | null {
-    if (sizeBytes > LARGE_BYTES) this.#trim.begin();
-    const loan = this.#outbox.tryLoan(sizeBytes);
-    if (loan === null) this.#pending = null;
-    return loan;
-  }
-
-  drained(): boolean {
-    return this.#counts().queued === 0;
-  }
-
-  arm(until: Until): boolean {
-    const untilReleased = until === "released";
-    const moved = check(this.#shim, this.#shim.lf_tx_arm(this.#handle, untilReleased ? 1 : 0)) >= 1;
-    return untilReleased || this.#pending === null ? moved : this.#armForWork(this.#pending);
-  }
-
-  moved(until: Until, spins: number): boolean {
-    // The end of GPU work causes a wake-up: polls would find nothing.
-    if (this.#pending !== null && until !== "released") return false;
-    return this.#shim.lf_shm_tx_poll(this.#handle, until === "released" ? 1 : 0, spins) === 1;
-  }
-
-  /** Requests a wake-up at the end of the GPU work on the last payload. */
-  #armForWork(buffer: MemoryBuffer): boolean {
-    this.#pending = null;
+  armPending(): boolean {
+    const buffer = this.pending as MemoryBuffer;
+    this.pending = null;
     const { queue } = this.#device as GpuDevice;
     if (!queue.submitted) {
       this.#gpuWait?.submitted();
@@ -282,23 +213,13 @@ export class ShmProducer implements ProducerEnd {
     return awaited[0] as number;
   }
 
-  stats(): EndStats {
-    return { ...this.#counts(), full: this.#outbox.full };
-  }
-
-  #counts(): EndStats {
-    return endStats((out) => this.#shim.lf_tx_stats(this.#handle, out));
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  detach(): void {
     for (const unwatch of this.#unwatch.values()) unwatch();
     this.#unwatch.clear();
     this.#known.clear();
-    this.#trim.end();
-    this.#outbox.close();
-    this.#shim.lf_tx_close(this.#handle);
+  }
+
+  release(): void {
     this.#device?.release();
   }
 }

@@ -3,7 +3,6 @@ import { LavaFlowError } from "../../errors.ts";
 import { CONSTANTS, LOAN } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import type { Shim } from "../../native/symbols.ts";
 import type { Loan } from "../wire/frame.ts";
 import { BLOCK, CellLoan, FREE, SMALL } from "./cell-loan.ts";
 import { Regions } from "./regions.ts";
@@ -20,26 +19,13 @@ const words = new Uint32Array(info.buffer);
 const numbers = new Float64Array(info.buffer);
 const regionId = new Uint32Array(new ArrayBuffer(4));
 
-/** The shim's functions for one kind of sending end. */
-export interface OutboxCalls {
-  loan: Shim["lf_tx_loan"];
-  commit: (handle: number, block: number, length: number) => number;
-  abort: Shim["lf_tx_abort"];
-  reserve: Shim["lf_tx_reserve"];
-  commitInline: Shim["lf_tx_commit_inline"];
-  abortInline: Shim["lf_tx_abort_inline"];
-  region: Shim["lf_tx_region"];
-  retirable: Shim["lf_tx_retirable"];
-  retire: Shim["lf_tx_retire"];
-}
-
-export class Outbox {
+export class Loans {
   /** How often the queue was full. */
   full = 0;
   /** The number of the block that `tryBlock` returned last. */
   lastBlock = 0;
   readonly #handle: number;
-  readonly #calls: OutboxCalls;
+  readonly #shim = native();
   readonly #failed: (error: unknown) => void;
   readonly #regions: Regions;
   readonly #loans: CellLoan[] = [];
@@ -47,11 +33,10 @@ export class Outbox {
   #loaned = 0;
 
   /** `failed` is also called with the error that `commit` throws. */
-  constructor(handle: number, calls: OutboxCalls, failed: (error: unknown) => void) {
+  constructor(handle: number, failed: (error: unknown) => void) {
     this.#handle = handle;
     this.#failed = failed;
-    this.#calls = calls;
-    this.#regions = new Regions((id, out) => calls.region(handle, id, out));
+    this.#regions = new Regions((id, out) => this.#shim.lf_tx_region(handle, id, out));
     for (let i = 0; i < LOANS; i++) this.#loans.push(new CellLoan(this));
   }
 
@@ -61,12 +46,12 @@ export class Outbox {
       this.full++;
       return false;
     }
-    if (result < 0) throw lastError(native());
+    if (result < 0) throw lastError(this.#shim);
     // LF_RETIRE: an idle region of other sizes has to be freed first.
-    if (this.#calls.retirable(this.#handle, regionId) !== 1) return false;
+    if (this.#shim.lf_tx_retirable(this.#handle, regionId) !== 1) return false;
     const id = regionId[0] as number;
     this.#regions.detach(id);
-    check(native(), this.#calls.retire(this.#handle, id));
+    check(this.#shim, this.#shim.lf_tx_retire(this.#handle, id));
     return true;
   }
 
@@ -79,7 +64,7 @@ export class Outbox {
       loan.memory = memory;
       return this.#lend(loan, BLOCK, sizeBytes);
     }
-    const result = this.#calls.reserve(this.#handle);
+    const result = this.#shim.lf_tx_reserve(this.#handle);
     if (result === 1) return this.#lend(loan, SMALL, sizeBytes);
     this.retry(result);
     return null;
@@ -87,7 +72,7 @@ export class Outbox {
 
   /** The memory of a block, whose number is then in `lastBlock`; null if the queue is full. */
   tryBlock(sizeBytes: number): Uint8Array<ArrayBuffer> | null {
-    const result = this.#calls.loan(this.#handle, sizeBytes, info);
+    const result = this.#shim.lf_tx_loan(this.#handle, sizeBytes, info);
     if (result !== 1) return this.retry(result) ? this.tryBlock(sizeBytes) : null;
     const block = words[LOAN.block / 4] as number;
     const id = words[LOAN.region / 4] as number;
@@ -97,7 +82,7 @@ export class Outbox {
 
   /** Releases a block without sending it. */
   abortBlock(block: number): number {
-    return this.#calls.abort(this.#handle, block);
+    return this.#shim.lf_tx_abort(this.#handle, block);
   }
 
   #lend(loan: CellLoan, state: number, sizeBytes: number): CellLoan {
@@ -132,21 +117,21 @@ export class Outbox {
       throw new LavaFlowError("CLOSED", "this loan's memory was transferred", { remedy: "Copy from it instead" });
     }
     const result = small
-      ? this.#calls.commitInline(this.#handle, loan.cell, sizeBytes)
-      : this.#calls.commit(this.#handle, loan.block, sizeBytes);
+      ? this.#shim.lf_tx_commit_inline(this.#handle, loan.cell, sizeBytes)
+      : this.#shim.lf_tx_commit(this.#handle, loan.block, sizeBytes);
     this.#end(loan, result);
   }
 
   abort(loan: CellLoan): void {
     const small = loan.state === SMALL;
-    this.#end(loan, small ? this.#calls.abortInline(this.#handle) : this.abortBlock(loan.block));
+    this.#end(loan, small ? this.#shim.lf_tx_abort_inline(this.#handle) : this.abortBlock(loan.block));
   }
 
   #end(loan: CellLoan, result: number): void {
     loan.state = FREE;
     this.#loaned--;
     if (result >= 0) return;
-    const error = lastError(native());
+    const error = lastError(this.#shim);
     this.#failed(error);
     throw error;
   }

@@ -1,4 +1,4 @@
-/** The sending end of a channel over MPI. */
+/** What a sending end over MPI has beside Tx: payloads that MPI reads after the call, and coalescing. */
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { MemoryBuffer } from "../../memory/buffer.ts";
 import { bytesOf, stays } from "../../memory/bytes.ts";
@@ -6,21 +6,17 @@ import { holdView } from "../../native/handle.ts";
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check } from "../../native/status.ts";
-import { readEventFd } from "../wait/event.ts";
-import type { Loan } from "../wire/frame.ts";
-import { endStats } from "./end-stats.ts";
+import type { Wake } from "./end.ts";
 import { FragmentSender } from "./fragment-sender.ts";
+import { BLOCK_MAX, type Loans } from "./loans.ts";
 import type { RankPeer } from "./mpi-parameters.ts";
-import { BLOCK_MAX, Outbox } from "./outbox.ts";
 import { lengthOf, type Payload, viewOfPayload } from "./payload.ts";
-import type { EndStats, ProducerEnd, Until, Wake } from "./transport.ts";
+import { NONE, Tx, type TxPart } from "./tx.ts";
 
-const { LF_UNTIL_CREDITS, LF_UNTIL_RELEASED, LF_UNTIL_SENT } = CONSTANTS;
+const { LF_UNTIL_SENT } = CONSTANTS;
 
 /** Bytes from which sending from the payload's memory, and waiting until MPI has read it, is faster than a copy. */
 const IN_PLACE_MIN = 64 * 1024;
-
-const UNTIL = { credits: LF_UNTIL_CREDITS, released: LF_UNTIL_RELEASED, left: LF_UNTIL_SENT } as const;
 
 /** Milliseconds. `settled` polls every CLOSE_POLL_MS, for at most CLOSE_MS, until MPI has read all payloads. */
 const CLOSE_MS = 30_000;
@@ -30,7 +26,7 @@ const CLOSE_POLL_MS = 5;
 const stranded: unknown[] = [];
 
 const number = new Float64Array(new ArrayBuffer(8));
-const endpointNumber = new Uint32Array(new ArrayBuffer(4));
+const endpointTag = new Uint32Array(new ArrayBuffer(4));
 
 /** A payload that MPI reads. */
 interface Flight {
@@ -40,19 +36,19 @@ interface Flight {
   landed: (() => void) | null;
 }
 
-export class MpiProducer implements ProducerEnd {
-  /** The number that the consumer has to know. */
-  readonly endpoint: number;
-  /** The job's progress thread polls. */
-  readonly busyPolls = false;
+/** Sends payloads that MPI reads after the call: large views, and buffers on a GPU in fragments. */
+export class MpiTx implements TxPart {
   /** Payloads are copied: the peer never owns a buffer of this side. */
   readonly releases = null;
+  readonly trim = null;
+  readonly coalesce: TxPart["coalesce"];
+  readonly last: typeof NONE = NONE;
+  pending = null;
   readonly #shim = native();
   readonly #handle: number;
-  readonly #outbox: Outbox;
-  readonly #coalesces: boolean;
-  /** Small frames wait for the end of this turn of the event loop. */
-  #coalesced = false;
+  readonly #loans: Loans;
+  /** Small frames are held back until the end of this turn of the event loop. */
+  #held = false;
   /** Sends buffers on a GPU. Their tickets are negative. */
   readonly #fragments: FragmentSender;
   /** Payloads that MPI reads, in the order of their tickets. */
@@ -65,42 +61,26 @@ export class MpiProducer implements ProducerEnd {
 
   /**
    * `coalesces`: small frames that are sent in one turn of the event loop share MPI messages. `wake` is called when a payload
-   * that was not ready may be ready.
+   * that was not ready may be ready. The consumer has to know `tag`.
    */
   static open(
     { rank, link, who }: RankPeer,
     { slots, coalesces }: { slots: number; coalesces: boolean },
     wake: Wake,
-  ): MpiProducer {
-    const handle = native().lf_mpi_tx_open(rank, link, slots, who, who.length, endpointNumber);
-    return new MpiProducer(
-      check(native(), handle, "sending to the consumer"),
-      endpointNumber[0] as number,
-      coalesces,
-      wake,
-    );
+  ): { producer: Tx; part: MpiTx; tag: number } {
+    const shim = native();
+    const opened = shim.lf_mpi_tx_open(rank, link, slots, who, who.length, endpointTag);
+    const handle = check(shim, opened, "sending to the consumer");
+    let part!: MpiTx;
+    // The job's progress thread polls.
+    const producer = new Tx(handle, false, wake, (loans) => (part = new MpiTx(handle, loans, coalesces, wake)));
+    return { producer, part, tag: endpointTag[0] as number };
   }
 
-  private constructor(handle: number, endpoint: number, coalesces: boolean, wake: Wake) {
-    const shim = this.#shim;
+  private constructor(handle: number, loans: Loans, coalesces: boolean, wake: Wake) {
     this.#handle = handle;
-    this.endpoint = endpoint;
-    this.#coalesces = coalesces;
-    this.#outbox = new Outbox(
-      handle,
-      {
-        loan: shim.lf_tx_loan,
-        commit: shim.lf_tx_commit,
-        abort: shim.lf_tx_abort,
-        reserve: shim.lf_tx_reserve,
-        commitInline: shim.lf_tx_commit_inline,
-        abortInline: shim.lf_tx_abort_inline,
-        region: shim.lf_tx_region,
-        retirable: shim.lf_tx_retirable,
-        retire: shim.lf_tx_retire,
-      },
-      wake,
-    );
+    this.#loans = loans;
+    this.coalesce = coalesces ? (view, length) => this.#coalesce(view, length) : null;
     this.#fragments = new FragmentSender(handle, () => {
       this.#checkLanded();
       wake();
@@ -108,68 +88,48 @@ export class MpiProducer implements ProducerEnd {
   }
 
   /** Connects to the consumer's endpoint. */
-  agree(address: number): void {
+  connect(address: number): void {
     check(this.#shim, this.#shim.lf_mpi_tx_connect(this.#handle, address));
-  }
-
-  eventFd(): number {
-    return readEventFd((out) => this.#shim.lf_tx_event_fd(this.#handle, out));
   }
 
   // ───────────── sending ─────────────
 
-  trySend(payload: Payload): boolean {
-    if (ArrayBuffer.isView(payload)) return this.#copy(payload);
-    if (payload instanceof MemoryBuffer) {
-      return payload.isGpu ? this.#sendFragments(payload) !== null : this.#copy(payload.bytes);
-    }
-    return this.#copy(viewOfPayload(payload));
+  sendBuffer(buffer: MemoryBuffer): boolean | null {
+    return buffer.isGpu ? this.#sendFragments(buffer) !== null : null;
   }
 
-  start(payload: Payload): number | null {
-    if (ArrayBuffer.isView(payload)) return this.#startView(payload);
-    if (payload instanceof MemoryBuffer) {
-      if (payload.isGpu) return this.#sendFragments(payload);
-      if (payload.sizeBytes >= IN_PLACE_MIN) return this.#sendInPlace(payload.bytes);
-      return this.trySend(payload) ? 0 : null;
-    }
-    return this.#startView(viewOfPayload(payload));
+  start(payload: Payload): number | null | undefined {
+    if (!(payload instanceof MemoryBuffer)) return this.#startView(viewOfPayload(payload));
+    if (payload.isGpu) return this.#sendFragments(payload);
+    return payload.sizeBytes >= IN_PLACE_MIN ? this.#sendInPlace(payload.bytes) : undefined;
   }
 
-  #startView(view: ArrayBufferView): number | null {
-    if (lengthOf(view, BLOCK_MAX) >= IN_PLACE_MIN && stays(view)) return this.#sendInPlace(view);
-    return this.#copy(view) ? 0 : null;
+  #startView(view: ArrayBufferView): number | null | undefined {
+    return lengthOf(view, BLOCK_MAX) >= IN_PLACE_MIN && stays(view) ? this.#sendInPlace(view) : undefined;
   }
 
   /** Begins to send a buffer on a GPU: its ticket; null if the queue is full. */
   #sendFragments(buffer: MemoryBuffer): number | null {
     const begun = this.#fragments.start(buffer);
     if ("started" in begun) return this.#fragments.hasRead(begun.started) ? 0 : -begun.started;
-    this.#outbox.retry(begun.result);
+    this.#loans.retry(begun.result);
     return null;
   }
 
-  #copy(view: ArrayBufferView): boolean {
-    const length = lengthOf(view);
-    if (this.#coalesces) return this.#coalesce(view, length);
-    const result = this.#shim.lf_tx_send(this.#handle, view as Uint8Array, length);
-    return result === 1 || (this.#outbox.retry(result) && this.#copy(view));
-  }
-
-  #coalesce(view: ArrayBufferView, length: number): boolean {
-    const result = this.#shim.lf_mpi_tx_send_coalesced(this.#handle, view as Uint8Array, length);
-    if (result === 1) return true;
-    if (result !== 2) return this.#outbox.retry(result) && this.#coalesce(view, length);
-    if (!this.#coalesced) {
-      this.#coalesced = true;
-      queueMicrotask(this.#send);
+  /** As lf_tx_send. The frame may be held back. */
+  #coalesce(view: Uint8Array, length: number): number {
+    const result = this.#shim.lf_mpi_tx_send_coalesced(this.#handle, view, length);
+    if (result !== 2) return result;
+    if (!this.#held) {
+      this.#held = true;
+      queueMicrotask(this.#flush);
     }
-    return true;
+    return 1;
   }
 
   /** Sends the coalesced frames. The next send reports an error. */
-  readonly #send = () => {
-    this.#coalesced = false;
+  readonly #flush = () => {
+    this.#held = false;
     if (!this.#closed) this.#shim.lf_mpi_tx_flush(this.#handle);
   };
 
@@ -180,7 +140,7 @@ export class MpiProducer implements ProducerEnd {
     const result = this.#shim.lf_mpi_tx_send_zcopy(this.#handle, view, view.length, number);
     if (result !== 1) {
       landed?.();
-      this.#outbox.retry(result);
+      this.#loans.retry(result);
       return null;
     }
     const ticket = number[0] as number;
@@ -211,23 +171,7 @@ export class MpiProducer implements ProducerEnd {
     return result;
   }
 
-  tryLoan(sizeBytes: number): Loan | null {
-    return this.#outbox.tryLoan(sizeBytes);
-  }
-
   // ───────────── the rest ─────────────
-
-  drained(): boolean {
-    return this.#counts().queued === 0;
-  }
-
-  arm(until: Until): boolean {
-    return check(this.#shim, this.#shim.lf_tx_arm(this.#handle, UNTIL[until])) >= 1;
-  }
-
-  moved(): boolean {
-    return false;
-  }
 
   notified(): void {
     this.#fragments.step();
@@ -251,7 +195,7 @@ export class MpiProducer implements ProducerEnd {
   #inFlight(): boolean {
     if (this.#progress() < 0 || (this.#flights.length === 0 && !this.#fragments.busy)) return false;
     try {
-      this.arm("left");
+      check(this.#shim, this.#shim.lf_tx_arm(this.#handle, LF_UNTIL_SENT));
       return true;
     } catch (error) {
       // After the death of the peer MPI reads no more.
@@ -259,20 +203,9 @@ export class MpiProducer implements ProducerEnd {
     }
   }
 
-  stats(): EndStats {
-    return { ...this.#counts(), full: this.#outbox.full };
-  }
-
-  #counts(): EndStats {
-    return endStats((out) => this.#shim.lf_tx_stats(this.#handle, out));
-  }
-
-  close(): void {
-    if (this.#closed) return;
+  detach(): void {
     this.#closed = true;
     stranded.push(...this.#flights);
     this.#fragments.close();
-    this.#outbox.close();
-    this.#shim.lf_tx_close(this.#handle);
   }
 }
