@@ -1,12 +1,12 @@
 /** What a Producer and a Consumer have in common: what `Channel.open` made for them, and an orderly close. */
 import { LavaFlowError } from "../errors.ts";
 import type { Route } from "./connect/route.ts";
-import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Rx } from "./transport/rx.ts";
 import type { Tx } from "./transport/tx.ts";
 import type { WaitQueue } from "./wait/wait-queue.ts";
 
 /** What `Channel.open` makes. */
-export interface Opened<End extends Tx | ConsumerEnd> {
+export interface Opened<End extends Tx | Rx> {
   readonly name: string;
   readonly route: Route;
   readonly end: End;
@@ -22,7 +22,7 @@ export interface Opened<End extends Tx | ConsumerEnd> {
   readonly failed: (error: unknown) => void;
 }
 
-export class ChannelEnd<End extends Tx | ConsumerEnd> {
+export class ChannelEnd<End extends Tx | Rx> {
   readonly #opened: Opened<End>;
   /** Null once this side has closed the channel. Read directly on the fast path, where `get` costs 1.5 ns a frame. */
   current: End | null;

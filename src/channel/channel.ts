@@ -7,7 +7,7 @@ import { EventFd } from "./wait/event.ts";
 import "./job/launch.ts"; // on import: children of this process must be able to tell that they are no ranks
 import { type ChannelOptions, checkOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
-import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Rx } from "./transport/rx.ts";
 import type { Tx } from "./transport/tx.ts";
 import { WaitQueue } from "./wait/wait-queue.ts";
 
@@ -73,7 +73,7 @@ export class Channel {
     });
     const { agreement, link } = connected;
     leaveName = () => connected.leave();
-    const end = (agreement.producer ?? agreement.consumer) as Tx | ConsumerEnd;
+    const end = (agreement.producer ?? agreement.consumer) as Tx | Rx;
     let event: EventFd | null = null;
     const leave = () => {
       end.close();
@@ -109,6 +109,6 @@ export class Channel {
     const { route, producer, consumer } = agreement;
     const shared = { name, route, queue, drains, flights, leave, failed };
     if (producer) return new Producer({ ...shared, end: producer });
-    return new Consumer({ ...shared, end: consumer as ConsumerEnd });
+    return new Consumer({ ...shared, end: consumer as Rx });
   }
 }

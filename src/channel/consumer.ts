@@ -7,7 +7,7 @@ import { ChannelEnd, type Opened } from "./channel-end.ts";
 import type { Route } from "./connect/route.ts";
 import { FrameIterator } from "./frame-iterator.ts";
 import type { ConsumerStats } from "./stats.ts";
-import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Rx } from "./transport/rx.ts";
 import type { WaitQueue } from "./wait/wait-queue.ts";
 import { whyNoFrame } from "./why.ts";
 import type { Frame } from "./wire/frame.ts";
@@ -21,7 +21,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   readonly name: string;
   readonly role = "consumer";
   readonly route: Route;
-  readonly #end: ChannelEnd<ConsumerEnd>;
+  readonly #end: ChannelEnd<Rx>;
   readonly #queue: WaitQueue;
   readonly #failed: (error: unknown) => void;
   readonly #receive = () => this.#end.get().tryRecv();
@@ -31,7 +31,7 @@ export class Consumer implements AsyncIterable<Frame>, AsyncDisposable {
   #waitOptions: object | undefined = undefined;
 
   /** @internal */
-  constructor(opened: Opened<ConsumerEnd>) {
+  constructor(opened: Opened<Rx>) {
     this.name = opened.name;
     this.route = opened.route;
     this.#end = new ChannelEnd(opened);

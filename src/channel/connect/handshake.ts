@@ -14,9 +14,9 @@
 import { isCode, LavaFlowError } from "../../errors.ts";
 import { detectScope, type ProcessLocation, validateLocation } from "../../location.ts";
 import { type ChannelProfile, PROFILES } from "../../memory/strategy.ts";
+import type { Rx } from "../transport/rx.ts";
 import {
   type Acceptance,
-  type ConsumerEnd,
   type Negotiation,
   type Offer,
   type Party,
@@ -32,7 +32,7 @@ import { candidates, capabilities, noRoute, type Route, requested } from "./rout
 export interface Agreement {
   route: Route;
   producer: Tx | null;
-  consumer: ConsumerEnd | null;
+  consumer: Rx | null;
 }
 
 /** The reason if a peer exits or stays silent before the handshake ends. */
@@ -172,7 +172,7 @@ async function accept(
   transport: Transport,
   deadline: Deadline,
   wake: () => void,
-): Promise<({ consumer: ConsumerEnd } | { reason: string }) & { parameters?: unknown }> {
+): Promise<({ consumer: Rx } | { reason: string }) & { parameters?: unknown }> {
   let acceptance: Acceptance | null = null;
   let opened: ReturnType<Acceptance["poll"]> = null;
   try {

@@ -12,9 +12,6 @@ import { GpuWait } from "./gpu-wait.ts";
 
 const { LF_FULL } = CONSTANTS;
 
-/** Frames that are out of the ring at once. With 2 the next copy runs while the user handles a frame. */
-export const ARRIVALS_MAX = 2;
-
 /** Microseconds between two polls of a blocking receive. */
 const NAP_US = 50;
 
@@ -119,6 +116,8 @@ interface Owner {
 }
 
 export class Arrivals {
+  /** Frames that may arrive at once. */
+  readonly max: number;
   readonly #shim = native();
   readonly #device: GpuDevice;
   readonly #owner: Owner;
@@ -131,7 +130,8 @@ export class Arrivals {
   #polling = false;
   #busyUntil = 0;
 
-  constructor(device: GpuDevice, owner: Owner, wake: () => void) {
+  constructor(device: GpuDevice, owner: Owner, max: number, wake: () => void) {
+    this.max = max;
     this.#device = device;
     this.#owner = owner;
     this.#blocks = new CopyBlocks(device);

@@ -5,7 +5,6 @@ import { channelDevice } from "../../memory/allocator.ts";
 import { type Job, joinJob } from "../job/job.ts";
 import type { Deadline } from "../wait/deadline.ts";
 import { type Link, MESSAGE } from "../wire/link.ts";
-import { MpiConsumer } from "./mpi-consumer.ts";
 import {
   bothRanks,
   describeRank,
@@ -16,9 +15,11 @@ import {
   readAddress,
   readEndpoint,
 } from "./mpi-parameters.ts";
+import { MpiRx } from "./mpi-rx.ts";
 import { MpiTx } from "./mpi-tx.ts";
 import { printable } from "./peer-text.ts";
 import { slotsOf } from "./ring.ts";
+import type { Rx } from "./rx.ts";
 import type { Negotiation, Party, Transport } from "./transport.ts";
 import { asksForGpu } from "./vulkan-parameters.ts";
 
@@ -86,13 +87,13 @@ export const mpi: Transport = {
   },
 
   openConsumer(link: Link, negotiation: Negotiation, wake: () => void) {
-    let consumer: MpiConsumer | null = null;
+    let opened: ReturnType<typeof answer> = null;
     const poll = () => {
-      consumer ??= answer(link, negotiation, wake);
-      const address = consumer?.ready() ?? null;
-      return consumer !== null && address !== null ? { consumer, parameters: { address } } : null;
+      opened ??= answer(link, negotiation, wake);
+      const address = opened?.part.ready() ?? null;
+      return opened !== null && address !== null ? { consumer: opened.consumer, parameters: { address } } : null;
     };
-    return { poll, close: () => consumer?.close() };
+    return { poll, close: () => opened?.consumer.close() };
   },
 };
 
@@ -103,11 +104,11 @@ function deviceOf(negotiation: Negotiation): GpuDevice | null {
 }
 
 /** The consumer of the producer's endpoint; null until the producer has sent it. */
-function answer(link: Link, negotiation: Negotiation, wake: () => void): MpiConsumer | null {
+function answer(link: Link, negotiation: Negotiation, wake: () => void): { consumer: Rx; part: MpiRx } | null {
   const message = link.receive();
   if (message === null) return null;
   if (message.kind === MESSAGE.endpoint) {
-    return MpiConsumer.open(peerOf(link, negotiation), readEndpoint(message.value), deviceOf(negotiation), wake);
+    return MpiRx.open(peerOf(link, negotiation), readEndpoint(message.value), deviceOf(negotiation), wake);
   }
   const why =
     message.kind === MESSAGE.failed

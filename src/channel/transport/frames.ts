@@ -2,7 +2,6 @@
 import { CONSTANTS } from "../../native/layout.ts";
 import { native } from "../../native/load.ts";
 import { check, lastError } from "../../native/status.ts";
-import type { Shim } from "../../native/symbols.ts";
 import { ARRIVING, CellFrame, FREE, type FrameOwner, IN_REGION, INLINE } from "./cell-frame.ts";
 import { Regions } from "./regions.ts";
 
@@ -16,39 +15,30 @@ const SLICE_MS = 50;
 
 const regionId = new Uint32Array(new ArrayBuffer(4));
 
-/** The shim's functions for one kind of receiving end. */
-export interface InboxCalls {
-  receive: Shim["lf_rx_receive"];
-  receiveWait: Shim["lf_rx_receive_wait"];
-  region: Shim["lf_rx_region"];
-  retire: Shim["lf_rx_retire"];
-}
-
-interface InboxOwner extends FrameOwner {
+interface FramesOwner extends FrameOwner {
   /** The peer frees the region: closes every buffer in it. */
   forget(region: number): void;
 }
 
-export class Inbox {
+export class Frames {
   readonly regions: Regions;
   readonly #handle: number;
-  readonly #calls: InboxCalls;
-  readonly #owner: InboxOwner;
+  readonly #shim = native();
+  readonly #owner: FramesOwner;
   readonly #frames: CellFrame[] = [];
   #next = 0;
 
-  constructor(handle: number, calls: InboxCalls, owner: InboxOwner) {
+  constructor(handle: number, owner: FramesOwner) {
     this.#handle = handle;
-    this.#calls = calls;
     this.#owner = owner;
-    this.regions = new Regions((id, out) => calls.region(handle, id, out));
+    this.regions = new Regions((id, out) => this.#shim.lf_rx_region(handle, id, out));
     for (let i = 0; i < FRAMES; i++) this.#frames.push(new CellFrame(owner));
   }
 
   /** Null while there is no frame. */
   receive(): CellFrame | null {
     const frame = this.#freeFrame();
-    const result = this.#calls.receive(this.#handle, frame.cell);
+    const result = this.#shim.lf_rx_receive(this.#handle, frame.cell);
     if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
     if (result === LF_EMPTY) return null;
     return this.#takeOther(frame, result);
@@ -78,7 +68,7 @@ export class Inbox {
 
   #receiveSlice(timeoutMs: number, spinUs: number): CellFrame | null {
     const frame = this.#freeFrame();
-    const result = this.#calls.receiveWait(this.#handle, timeoutMs, spinUs, frame.cell);
+    const result = this.#shim.lf_rx_receive_wait(this.#handle, timeoutMs, spinUs, frame.cell);
     if (result >= 0 && result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
     if (result === LF_TIMEOUT) return null;
     if (result === LF_RETIRE) {
@@ -106,11 +96,11 @@ export class Inbox {
     let result = first;
     while (result === LF_RETIRE) {
       this.#retire(frame.region);
-      result = this.#calls.receive(this.#handle, frame.cell);
+      result = this.#shim.lf_rx_receive(this.#handle, frame.cell);
     }
     if (result < 0) {
       if (this.#renew(frame)) return this.receive();
-      throw lastError(native());
+      throw lastError(this.#shim);
     }
     if (result === LF_REGION) return this.#take(frame, IN_REGION, frame.numbers[1] as number);
     if (result <= LF_INLINE_MAX) return this.#take(frame, INLINE, result);
@@ -142,12 +132,12 @@ export class Inbox {
   #retire(id: number): void {
     this.#owner.forget(id);
     this.regions.detach(id);
-    check(native(), this.#calls.retire(this.#handle, id));
+    check(this.#shim, this.#shim.lf_rx_retire(this.#handle, id));
   }
 
   /** Frees the idle regions that frames not yet received need gone. `retirable` names the next such region. */
   retireRegions(retirable: (out: Uint32Array) => number): void {
-    while (check(native(), retirable(regionId)) === 1) this.#retire(regionId[0] as number);
+    while (check(this.#shim, retirable(regionId)) === 1) this.#retire(regionId[0] as number);
   }
 
   /** The number of frames that were received and not released. */
