@@ -1,5 +1,5 @@
 /** The reason in the TIMEOUT of a waiting call, as far as an end knows it. */
-import type { ConsumerEnd } from "./transport/transport.ts";
+import type { Rx } from "./transport/rx.ts";
 import type { Tx } from "./transport/tx.ts";
 
 /** Why the queue is full, or a frame is not released. `end` is null once this side has closed the channel. */
@@ -13,7 +13,7 @@ export function whyNotReleased(end: Tx | null): string {
 }
 
 /** Why no frame comes. */
-export function whyNoFrame(end: ConsumerEnd | null): string {
+export function whyNoFrame(end: Rx | null): string {
   if (end === null) return "";
   const { frames: received, held } = end.stats();
   const there = `the producer is there${received === 0 ? ", and has sent nothing yet" : ""}`;

@@ -1,7 +1,7 @@
 /** Shared memory: a ring and pooled blocks in segments that both processes map. The shim runs the protocol. */
 import type { Link } from "../wire/link.ts";
 import { noRing, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
-import { ShmConsumer } from "./shm-consumer.ts";
+import { ShmRx } from "./shm-rx.ts";
 import { ShmTx } from "./shm-tx.ts";
 import type { Negotiation, Transport } from "./transport.ts";
 import { gpusOf } from "./vulkan-parameters.ts";
@@ -32,8 +32,8 @@ export const shm: Transport = {
 
   openConsumer(link: Link, negotiation: Negotiation) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, ringParameters(negotiation, "shm"));
-      return consumer && { consumer, parameters: null };
+      const opened = ShmRx.open(link, ringParameters(negotiation, "shm"));
+      return opened && { consumer: opened.consumer, parameters: null };
     };
     return { poll, close() {} };
   },

@@ -1,12 +1,12 @@
-/** The interface of a transport, and of the two ends that it makes. The channel uses nothing else of a transport. */
+/** The interface of a transport. The channel uses nothing else of it, and the two ends that it makes. */
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import type { MemoryAllocator } from "../../memory/allocator.ts";
 import type { ChannelProfile } from "../../memory/strategy.ts";
 import type { Job, Joining, NoJob } from "../job/job.ts";
 import type { Deadline } from "../wait/deadline.ts";
-import type { ReusedFrame } from "../wire/frame.ts";
 import type { Link } from "../wire/link.ts";
-import type { EndStats, Wake } from "./end.ts";
+import type { Wake } from "./end.ts";
+import type { Rx } from "./rx.ts";
 import type { Tx } from "./tx.ts";
 
 /** How frames move: shared memory on one host, GPU memory on one host, or MPI. */
@@ -77,33 +77,7 @@ export interface Offer {
 
 export interface Acceptance {
   /** Null until all messages have arrived. Throws if the open failed. */
-  poll(): { consumer: ConsumerEnd; parameters: unknown } | null;
+  poll(): { consumer: Rx; parameters: unknown } | null;
   /** Gives up. Not called after `poll` returned an end. */
   close(): void;
-}
-
-/** An end of a channel. Work on a GPU has no event fd: at its end, the end calls the `wake` that it was opened with. */
-interface End {
-  /** Whether calls of `moved` in a loop can replace the event. */
-  readonly busyPolls: boolean;
-  stats(): EndStats;
-  /** The descriptor that becomes readable at an event, owned by the caller; -1 where the system has none. */
-  eventFd(): number;
-  /** An event came. `ended`: the peer has exited, and no further event comes. */
-  notified(ended: boolean): void;
-  /** Resolves when no work under way needs this end; null: none does now. Never rejects. */
-  settled(): Promise<void> | null;
-  /** Detaches every view, then frees. */
-  close(): void;
-}
-
-export interface ConsumerEnd extends End {
-  /** Null while there is no frame. Throws CHANNEL_CLOSED or PEER_DIED once every frame was received. */
-  tryRecv(): ReusedFrame | null;
-  /** Blocks this thread; null after `timeoutMs`. */
-  recvSync(timeoutMs: number, spinUs: number): ReusedFrame | null;
-  /** Requests one event for the next frame. True: a frame is there already, or the peer died; no event comes. */
-  arm(): boolean;
-  /** Polls up to `spins` times, 20 ns each. True: a retry may succeed. */
-  moved(spins: number): boolean;
 }

@@ -9,7 +9,7 @@ import { native } from "../../native/load.ts";
 import { lastError } from "../../native/status.ts";
 import type { Link } from "../wire/link.ts";
 import { noRing, type RingCapabilities, ringCapabilities, ringParameters, slotsOf } from "./ring.ts";
-import { ShmConsumer } from "./shm-consumer.ts";
+import { ShmRx } from "./shm-rx.ts";
 import { ShmTx } from "./shm-tx.ts";
 import type { Negotiation, Party, Transport } from "./transport.ts";
 import {
@@ -92,11 +92,12 @@ export const vulkan: Transport = {
 
   openConsumer(link: Link, negotiation: Negotiation, wake: () => void) {
     const poll = () => {
-      const consumer = ShmConsumer.open(link, ringParameters(negotiation, "vulkan"));
-      if (!consumer) return null;
+      const opened = ShmRx.open(link, ringParameters(negotiation, "vulkan"));
+      if (!opened) return null;
+      const { consumer, part } = opened;
       try {
         const { path: way, why } = pathFor(negotiation);
-        consumer.useDevice(ownDevice(negotiation), uuidsOf(bothGpus(negotiation).producer), wake);
+        part.useDevice(ownDevice(negotiation), uuidsOf(bothGpus(negotiation).producer), wake);
         return { consumer, parameters: { way, why } };
       } catch (error) {
         consumer.close();
