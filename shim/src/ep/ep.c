@@ -47,11 +47,11 @@ void lf_cells_close(lf_cells *cells) {
 
 /* ---- the peer ---- */
 
-/* Between two looks at the link, each a call of the system. */
+/* Nanoseconds between two polls of the link, each a system call. */
 #define POLL_NS ((uint64_t)10000000)
-/* What a process sent before it died is there, or comes out of MPI, within this time after the last that did. Looks count, too:
- * a process that was stopped itself finds the clock far ahead, and one look may bring nothing of what MPI has not read yet.
- * While somebody waits there are as many in half of the time. */
+/* The last messages of a process that died arrive within this time after the message before. A minimum of polls counts too:
+ * a process that was stopped finds a late clock, and one poll may return nothing that MPI has not read yet. A waiting
+ * process polls LAST_POLLS times in half of the time. */
 #define LAST_NS ((uint64_t)100000000)
 #define LAST_POLLS 10u
 
@@ -72,7 +72,7 @@ int32_t lf_ep_peer_open(lf_job *job, int32_t rank, lf_link *link, const char *wh
   return LF_OK;
 }
 
-/* From now on its signs of life count. */
+/* From now on keepalives show whether the peer lives. */
 static void link_ended(lf_ep_peer *peer) {
   lf_link_release(peer->link);
   peer->link = NULL;
@@ -95,7 +95,7 @@ int lf_ep_peer_died(lf_ep_peer *peer, uint64_t now) {
   }
   if (!peer->gone && now - peer->polled >= POLL_NS) {
     peer->polled = now;
-    /* While the link stands, so does the process, however long it is silent. */
+    /* While the link is open the process lives, even without keepalives. */
     int ended = peer->link && !lf_link_peer_alive(peer->link);
     if (ended) link_ended(peer);
     if (ended || peer->known->silent || (!peer->link && peer->known->dead)) peer->gone = now;
@@ -105,7 +105,7 @@ int lf_ep_peer_died(lf_ep_peer *peer, uint64_t now) {
   return peer->polls == LAST_POLLS && now - peer->gone >= LAST_NS;
 }
 
-/* ---- trouble ---- */
+/* ---- sticky errors ---- */
 
 void lf_sticky_set(lf_sticky_error *sticky, int32_t code, const char *format, ...) {
   if (sticky->code) return;

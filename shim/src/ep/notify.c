@@ -1,4 +1,4 @@
-/* Ends whose user waits are woken. */
+/* Notifies the users of ends that wait. */
 #include "ep/rx.h"
 #include "ep/tx.h"
 

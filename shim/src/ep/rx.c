@@ -1,4 +1,4 @@
-/* The receiving end of a channel over MPI: what its user calls. */
+/* The receiving end of a channel over MPI: the calls of its user. */
 #include "ep/rx.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "base/thread.h"
 #include "host/pool.h"
 
-/* Looks between two rounds of a receiver that spins: signs of life and credits can wait for so long. */
+/* Polls between two rounds of a waiting receiver: the longest delay of keepalives and credits. */
 #define POLLS 256
 #define POLLS_LOCKED 16
 #define NAP_FIRST_NS ((uint64_t)10000)
@@ -28,7 +28,7 @@ int32_t lf_ep_rx_ready(lf_ep_rx *r, double *address) {
 
 /* ---- receiving ---- */
 
-/* The next of several that came in one cell. Without the lock: they are the user's thread's already. */
+/* The next frame of a cell with several. Without the lock: the cell belongs to the user's thread. */
 static inline int32_t take_next(lf_ep_rx *r, lf_frame *out) {
   uint32_t length = *r->batch;
   lf_copy_inline(out->payload, r->batch + 1, length);
@@ -44,7 +44,7 @@ static inline int32_t take_next(lf_ep_rx *r, lf_frame *out) {
   return (int32_t)length;
 }
 
-/* The first of those that were accepted, when all of it is there. */
+/* The first accepted frame, once it is complete. */
 static int32_t take_arrival(lf_ep_rx *r, lf_frame *out) {
   lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
   while (a->cut && !a->missing) {
@@ -100,7 +100,7 @@ static int32_t take_arrival(lf_ep_rx *r, lf_frame *out) {
   return result;
 }
 
-/* Nothing is there: because there is nothing yet, or because there will be nothing. */
+/* No frame has arrived: LF_EMPTY, or the reason why none will. */
 static int32_t nothing(lf_ep_rx *r, lf_frame *out) {
   if (r->sticky.code) return lf_sticky_return(&r->sticky);
   if (lf_fifo_count(&r->arrivals)) {
@@ -115,7 +115,7 @@ static int32_t nothing(lf_ep_rx *r, lf_frame *out) {
   return LF_EMPTY;
 }
 
-/* The next frame, or LF_EMPTY; LF_PENDING when it is to be had from the batch. */
+/* The next frame, or LF_EMPTY; LF_PENDING if it is in the batch. */
 static inline int32_t poll_frame(lf_ep_rx *r, lf_frame *out) {
   if (__builtin_expect(r->batch_done, 0)) {
     r->batch_done = 0;
@@ -126,7 +126,7 @@ static inline int32_t poll_frame(lf_ep_rx *r, lf_frame *out) {
       int32_t result = take_arrival(r, out);
       if (result != LF_EMPTY || !lf_fifo_count(&r->arrivals)) return result;
       lf_ep_rx_poll(r, NULL);
-      /* One look at the bulk: a large frame has many messages, and others wait for the lock. */
+      /* One poll: a large frame has many messages, and other threads wait for the lock. */
       return lf_ep_rx_progress_rndv(r) ? take_arrival(r, out) : LF_EMPTY;
     } else {
       int32_t result = lf_ep_rx_poll(r, out);
@@ -139,7 +139,7 @@ static inline int32_t receive(lf_ep_rx *r, lf_frame *out) {
   int32_t result = poll_frame(r, out);
   if (result == LF_EMPTY) lf_ep_post_held();
   if (result == LF_EMPTY && r->peer.rank == r->job->info.rank) {
-    lf_job_settle(r->job); /* what was sent in this process is there */
+    lf_job_settle(r->job); /* a sender in this process has posted its frames */
     result = poll_frame(r, out);
   }
   if (result == LF_EMPTY) result = nothing(r, out);
@@ -156,13 +156,13 @@ static int32_t rx_receive(lf_rx *rx, lf_frame *out) {
   return result == LF_PENDING ? take_next(r, out) : result;
 }
 
-/* Under the lock, so it need not be one operation. */
+/* Under the lock: no atomic addition is needed. */
 static inline void spinning(lf_job *job, uint32_t change) {
   uint32_t now = atomic_load_explicit(&job->spinning, memory_order_relaxed);
   atomic_store_explicit(&job->spinning, now + change, memory_order_relaxed);
 }
 
-/* Under the lock, which others have between some looks and the next. */
+/* Under the lock, which is released between some polls. */
 static int32_t wait_for(lf_ep_rx *r, uint64_t limit, uint64_t spin, lf_frame *out) {
   lf_job *job = r->job;
   uint64_t start = 0, sleep = NAP_FIRST_NS;
@@ -170,7 +170,7 @@ static int32_t wait_for(lf_ep_rx *r, uint64_t limit, uint64_t spin, lf_frame *ou
     for (int i = 0; i < POLLS; i++) {
       int32_t result = poll_frame(r, out);
       if (__builtin_expect(result != LF_EMPTY, 0)) return result;
-      /* Now there is time for what the last message left to do. */
+      /* Posts the receive that the last message used up. */
       if (r->next - r->first < LF_POSTED) lf_ep_rx_post(r, 1);
       if (i % POLLS_LOCKED != 0) continue;
       lf_job_unlock(job);
@@ -223,7 +223,7 @@ int32_t lf_ep_rx_receive_fragment(lf_ep_rx *r, void *data, double length, double
   uint64_t wanted = *left < LF_FRAGMENT_BYTES ? *left : LF_FRAGMENT_BYTES;
   int32_t status;
   if (!data || !ticket || !wanted || length != (double)wanted)
-    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "room for a fragment of %.0f bytes, where one of %" PRIu64 " comes next",
+    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory for a fragment of %.0f bytes, where one of %" PRIu64 " comes next",
                      length, wanted);
   else if (r->sticky.code) status = lf_sticky_return(&r->sticky);
   else status = lf_ep_rx_expect(r, data, (uint32_t)wanted, 0, r->tickets + 1);
@@ -249,11 +249,11 @@ int32_t lf_ep_rx_arrived(lf_ep_rx *r, double *ticket) {
   return status;
 }
 
-/* ---- giving back ---- */
+/* ---- release ---- */
 
 static int32_t not_held(uint32_t token) { return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", token); }
 
-static int32_t give_back(lf_ep_rx *r, uint32_t token) {
+static int32_t release_token(lf_ep_rx *r, uint32_t token) {
   if (token == LF_TOKEN_APART) {
     if (!r->apart_held) return not_held(token);
     r->apart_held--;
@@ -279,7 +279,7 @@ static int32_t rx_release(lf_rx *rx, uint32_t token) {
   int32_t status = LF_OK;
   if (token) {
     lf_job_lock(r->job);
-    status = give_back(r, token);
+    status = release_token(r, token);
     if (r->returned - r->returned_told >= LF_POOL_BYTES / 4) atomic_store_explicit(&r->tell_next, 1, memory_order_relaxed);
     lf_job_unlock(r->job);
     if (status < 0) return status;
@@ -297,7 +297,7 @@ static int32_t rx_release(lf_rx *rx, uint32_t token) {
 
 static int ready(const lf_ep_rx *r) {
   if (r->sticky.code || r->retire || r->arrived != r->arrived_told) return 1;
-  if (r->arrived < r->tickets) return r->cut; /* it is the next fragment that the user waits for, not what comes behind */
+  if (r->arrived < r->tickets) return r->cut; /* the user waits for the next fragment, not for later frames */
   if (!lf_fifo_count(&r->arrivals)) return r->ended != 0;
   const lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);
   return a->kind != LF_ARRIVAL_BLOCK || (!a->missing && r->arrivals.head != r->rndv_next);
@@ -389,7 +389,7 @@ static int32_t rx_retire(lf_rx *rx, uint32_t id) {
   lf_pool_region *region = lf_pool_region_of(&r->pool, id);
   if (!region) status = no_region(id);
   else if (region->free == region->blocks) status = lf_pool_retire(&r->pool, id);
-  else region->announced = 0; /* it is in use again, and seen by nobody */
+  else region->announced = 0; /* in use again, without a view */
   lf_ep_rx_progress_rndv(r);
   lf_job_unlock(r->job);
   return status;

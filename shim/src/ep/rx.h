@@ -1,9 +1,9 @@
 /*
- * The receiving end of a lane, as rx.c makes it and keeps it, and rx_poll.c takes its messages out of MPI. All of it
- * is under the job's lock, but for the count of released frames.
+ * The receiving end: rx.c has the calls of the user, rx_poll.c receives messages from MPI, rx_credit.c sends credits. The
+ * job's lock guards all of it, except the counts of taken and released frames.
  */
-#ifndef LF_RECEIVER_H
-#define LF_RECEIVER_H
+#ifndef LF_EP_RX_H
+#define LF_EP_RX_H
 
 #include "base/fifo.h"
 #include "base/rx.h"
@@ -11,8 +11,8 @@
 #include "host/event.h"
 #include "host/pool.h"
 
-/* Receives that wait for the lane's next messages. MPI compares a message with those of other lanes, too, so they are no
- * more than it takes: what comes between two looks goes through MPI's own memory where there is none. */
+/* Receives that are posted at once. MPI matches each message against the posted receives of all endpoints, so they are few.
+ * Without a posted receive a message passes through MPI's own memory. */
 #define LF_POSTED 4u
 
 typedef struct {
@@ -20,29 +20,29 @@ typedef struct {
   uint32_t cell;
 } lf_posted;
 
-/* A frame that was accepted and is not received yet. */
+/* A frame that has arrived, or was announced, and is not received. */
 typedef enum { LF_ARRIVAL_CELL, LF_ARRIVAL_BLOCK, LF_ARRIVAL_APART } lf_arrival_kind;
 typedef struct {
   uint64_t length;
-  uint64_t message_bytes; /* of its bulk; the last one is shorter */
-  uint64_t asked;         /* so many bytes MPI was asked for */
-  uint32_t missing;       /* messages of bulk that have not come */
-  uint32_t frames;        /* in a cell that has several; else 0 */
+  uint64_t message_bytes; /* bytes of each rendezvous message but the last */
+  uint64_t asked;         /* bytes for which receives were posted */
+  uint32_t missing;       /* rendezvous messages that have not arrived */
+  uint32_t frames;        /* in a cell with several frames; else 0 */
   uint32_t index;         /* cell or block */
   uint8_t kind;
   uint8_t placed; /* it has its block */
-  uint8_t cut; /* the sender ended before all of it was sent */
+  uint8_t cut;    /* the sender ended before it had sent all bytes */
 } lf_arrival;
 
-/* A message of bulk that is to come. */
+/* A posted receive of a rendezvous message. */
 typedef struct {
   lf_mpi_request request;
-  uint64_t ticket;   /* 0: of an arrival, */
-  uint32_t arrival;  /* which has this position */
+  uint64_t ticket;  /* of a fragment; 0: the message belongs to an arrival, */
+  uint32_t arrival; /* at this position */
   uint32_t bytes;
 } lf_incoming;
 
-/* What stands in an unused part of a cell. */
+/* The state of a cell, in its first byte. */
 enum { LF_CELL_FREE = 0, LF_CELL_QUEUED = 1, LF_CELL_HELD = 2 };
 #define LF_CELL_STATE(r, cell) (*lf_cell(&(r)->cells, cell))
 
@@ -52,42 +52,42 @@ typedef struct {
   lf_job *job;
   /* what every receive touches */
   lf_posted posted[LF_POSTED];
-  uint32_t first, next; /* positions in `posted` of the oldest one and of the next to be posted */
+  uint32_t first, next; /* positions in `posted`: the oldest, and the next to be posted */
   uint32_t tag, slots;
   uint64_t accepted, bytes;
-  uint64_t taken_told; /* what the sender knows */
-  /* The user's thread alone writes these, also without the lock. */
+  uint64_t taken_told; /* as of the last credits sent */
+  /* Only the user's thread writes these, with or without the lock. */
   _Atomic uint64_t taken, released;
-  const uint8_t *batch; /* the next of the frames that came in one cell */
+  const uint8_t *batch; /* the next frame of a cell with several */
   uint32_t batch_left, batch_cell;
-  uint8_t batch_done;         /* the cell is to be given back */
-  _Atomic uint64_t tell_at;   /* how many taken ones are worth a message to the sender; under the lock, as the next */
-  _Atomic uint8_t tell_next;  /* the next release is */
+  uint8_t batch_done;         /* the cell has to be released */
+  _Atomic uint64_t tell_at;   /* credits are sent at this number of taken frames; under the lock, as the next */
+  _Atomic uint8_t tell_next;  /* credits may be sent at the next release */
   lf_fifo arrivals;
   lf_cells cells;
   lf_ep_peer peer;
-  /* bulk */
+  /* rendezvous */
   lf_fifo incoming;
-  lf_fifo apart;      /* frames in fragments that were received: bytes that were not asked for yet */
-  uint32_t rndv_next; /* position in `arrivals` of the first whose bulk is not asked for */
+  lf_fifo apart;      /* frames in fragments that were received: bytes whose fragments were not requested */
+  uint32_t rndv_next; /* position in `arrivals` of the first without posted receives */
   uint64_t apart_held, tickets, arrived, arrived_told;
   lf_pool pool;
   /* the rest */
   uint64_t released_told, returned, returned_told;
-  uint64_t wanted_released; /* the sender waits for so many; 0: it does not */
+  uint64_t wanted_released; /* the number that the sender waits for; 0: none */
   uint64_t incoming_bytes;  /* of `incoming` */
-  uint64_t dropped;         /* accepted frames of which the sender did not send all */
-  uint64_t address;         /* a number that no other receiver of this process had */
-  uint8_t *scratch;         /* of a closed one: where the rest goes */
+  uint64_t dropped;         /* accepted frames that the sender did not send completely */
+  uint64_t address;         /* unique in this process */
+  uint8_t *scratch;         /* of a closed end: receives the remaining fragments */
   uint8_t wanted_credits;
-  uint8_t fragments;  /* frames in fragments are put where the user says */
-  uint8_t hello;   /* the first message has come */
-  uint8_t ended;   /* the last one has: LF_CREDIT_... */
-  uint8_t retire;  /* a region has to go before the next block can be had */
-  uint8_t cut;     /* a fragment that the user gave a place for was never sent */
-  uint8_t working; /* counts as one who waits, as MPI has bulk under way */
-  uint8_t kept;    /* MPI may still write to its memory, when there are no rounds any more */
-  uint8_t finished; /* the user closed it; `closed` alone: the thread ended */
+  uint8_t fragments; /* the user receives fragments */
+  uint8_t hello;     /* the first message has arrived */
+  uint8_t ended;     /* the last message has arrived: LF_CREDIT_... */
+  uint8_t retire;    /* a region has to be retired before the next block can be acquired */
+  uint8_t cut;       /* a fragment that the user requested was never sent */
+  uint8_t working;   /* as of lf_ep_work */
+  uint8_t kept;      /* MPI may still write the memory after the last round */
+  uint8_t finished;  /* the user closed it; `closed` alone: the thread ended */
   uint8_t armed, waits, closed, closed_told, over, cancelled, has_event;
   lf_event event;
   lf_sticky_error sticky;
@@ -109,23 +109,23 @@ int32_t lf_ep_rx_receive_fragment(lf_ep_rx *r, void *data, double length, double
 int32_t lf_ep_rx_arrived(lf_ep_rx *r, double *ticket);
 int32_t lf_ep_rx_retirable(lf_ep_rx *r, uint32_t *out);
 
-/* Tokens: 0 for what was copied out; then blocks, cells, and all frames in fragments. */
+/* Tokens: 0 for a frame that was copied out; then blocks, cells, and one for all frames in fragments. */
 #define LF_TOKEN_BLOCK 1u
 #define LF_TOKEN_CELL (LF_TOKEN_BLOCK + LF_BLOCKS_MAX)
 #define LF_TOKEN_APART 0x3fffffffu
 
 /* ---- rx_poll.c ---- */
 
-/* A look at the lane: LF_PENDING with the next message taken in, LF_EMPTY, or the sticky. Where `out` is given, and the
- * message is a small frame, it is received at once: its length. */
+/* Polls: LF_PENDING if a message was accepted, LF_EMPTY, or the sticky error. With `out` a small frame is received at once:
+ * its length. */
 int32_t lf_ep_rx_poll(lf_ep_rx *r, lf_frame *out);
-/* Posts up to `most` receives in the places of those that were used. */
+/* Posts up to `most` receives, as long as fewer than LF_POSTED are posted. */
 void lf_ep_rx_post(lf_ep_rx *r, uint32_t most);
-/* Asks for bulk of announced frames and takes in what has come. 1 when something moved. */
+/* Posts receives for announced frames, and accepts the rendezvous messages that have arrived. 1: there was progress. */
 int lf_ep_rx_progress_rndv(lf_ep_rx *r);
-/* One message of bulk into `data`: 1, or what failed. */
+/* Posts the receive of one rendezvous message into `data`: 1, or the failure. */
 int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arrival, uint64_t ticket);
-/* Takes back from MPI what it was asked for and will not come: 1 when it has nothing left. */
+/* Cancels the posted receives: 1 once MPI has none. */
 int lf_ep_rx_cancel(lf_ep_rx *r);
 
 /* ---- rx_round.c ---- */
@@ -136,19 +136,19 @@ void lf_ep_rx_free(lf_ep_rx *r);
 
 /* ---- rx_credit.c ---- */
 
-/* Whether the sender does not know all that was taken and released. */
+/* Whether frames were taken or released since the last credits. */
 int lf_ep_rx_owes_credits(const lf_ep_rx *r);
-/* Tells the sender what was taken and released, where it does not know it. */
+/* Sends the counts of taken and released frames. */
 void lf_ep_rx_send_credits(lf_ep_rx *r);
-/* What it asked for is there already? Then it is told. */
+/* Sends credits if the sender waits for the ones that there are. */
 void lf_ep_rx_answer(lf_ep_rx *r);
 void lf_ep_rx_corrupt(lf_ep_rx *r, const char *what, uint64_t got);
 
 /* ---- notify.c ---- */
 
-/* Something came that the user may wait for: rings, where that was asked for. */
+/* A change that the user may wait for: notifies an armed user. */
 void lf_ep_rx_notify(lf_ep_rx *r);
-/* Rings in any case. */
+/* Notifies in any case. */
 void lf_ep_rx_signal(lf_ep_rx *r);
 
 static inline uint64_t lf_ep_rx_released(const lf_ep_rx *r) {
@@ -158,7 +158,7 @@ static inline uint64_t lf_ep_rx_taken(const lf_ep_rx *r) {
   return atomic_load_explicit(&r->taken, memory_order_relaxed);
 }
 
-/* One more was received; its number. 1 in *tell when that is worth a message to the sender. */
+/* Counts a received frame: its number. 1 in *tell if credits have to be sent. */
 static inline double lf_ep_rx_count(lf_ep_rx *r, uint64_t length, int *tell) {
   uint64_t taken = lf_ep_rx_taken(r);
   atomic_store_explicit(&r->taken, taken + 1, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* What a receiver tells its sender: what was taken and released, and that it has closed. */
+/* The credits that a receiving end sends, and its close. */
 #include <inttypes.h>
 
 #include "base/status.h"
@@ -17,7 +17,7 @@ int lf_ep_rx_owes_credits(const lf_ep_rx *r) {
 }
 
 void lf_ep_rx_send_credits(lf_ep_rx *r) {
-  uint64_t released = lf_ep_rx_released(r); /* before `taken`, which is never less */
+  uint64_t released = lf_ep_rx_released(r); /* read before `taken`, which is never smaller */
   lf_credit credit = {.tag = r->tag,
                       .state = r->finished ? LF_CREDIT_CLOSED : r->closed || r->over ? LF_CREDIT_DIED : LF_CREDIT_OPEN,
                       .address = r->address,
@@ -25,7 +25,7 @@ void lf_ep_rx_send_credits(lf_ep_rx *r) {
                       .released = released,
                       .bytes = r->returned};
   atomic_store_explicit(&r->tell_at, credit.taken + (r->slots / 4 ? r->slots / 4 : 1), memory_order_relaxed);
-  if (lf_control_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return; /* a round will */
+  if (lf_control_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return; /* the next round tries again */
   r->taken_told = credit.taken;
   r->released_told = credit.released;
   r->returned_told = credit.bytes;

@@ -1,4 +1,4 @@
-/* Messages coming out of MPI, and the memory they are put into. What a message says is checked here. */
+/* Receives messages from MPI, and checks their contents. */
 #include <inttypes.h>
 
 #include "base/channel_limits.h"
@@ -7,10 +7,10 @@
 #include "ep/rx.h"
 #include "host/pool.h"
 
-/* Bulk that MPI is asked for at once: so many bytes, or two messages. With more of them large frames would be in more
- * blocks than the caches hold. */
-#define AHEAD_BYTES ((uint64_t)1 << 20)
-#define AHEAD_MESSAGES 2u
+/* Rendezvous receives that are posted at once: up to this number of bytes, or two messages. More would put large frames into
+ * more blocks than the caches hold. */
+#define REQUESTED_BYTES ((uint64_t)1 << 20)
+#define REQUESTED_MESSAGES 2u
 
 static int32_t failed(lf_ep_rx *r, int code, const char *api) {
   lf_sticky_lost(&r->sticky, r->job, &r->peer, api, code);
@@ -18,13 +18,13 @@ static int32_t failed(lf_ep_rx *r, int code, const char *api) {
   return r->sticky.code;
 }
 
-/* ---- the lane ---- */
+/* ---- messages with a header ---- */
 
 void lf_ep_rx_post(lf_ep_rx *r, uint32_t most) {
   lf_job *job = r->job;
   for (; most && r->next - r->first < LF_POSTED && !r->ended && !r->sticky.code; most--) {
     uint32_t cell;
-    if (!lf_cells_take(&r->cells, &cell)) return; /* the next look tries again */
+    if (!lf_cells_take(&r->cells, &cell)) return; /* the next poll tries again */
     lf_posted *p = &r->posted[r->next % LF_POSTED];
     p->cell = cell;
     p->request = 0;
@@ -59,7 +59,7 @@ static int take_end(lf_ep_rx *r, const uint8_t *data, uint64_t number, uint64_t 
   return 1;
 }
 
-/* Only the sender knows how many are under way; what it can't have under way is not taken in. */
+/* A bound on the frames in flight. The sender knows the exact number. */
 static int has_slots(const lf_ep_rx *r, uint64_t frames) {
   return frames <= r->slots && r->accepted - r->taken_told <= r->slots - frames;
 }
@@ -81,7 +81,7 @@ static int announce(lf_ep_rx *r, lf_ep_kind kind, uint64_t number) {
   return 1;
 }
 
-/* Whether that is so many frames, end to end. */
+/* Whether the bytes are that number of frames, end to end. */
 static int are_frames(const uint8_t *data, uint64_t frames, uint64_t length) {
   uint64_t at = 0;
   if (!frames) return 0;
@@ -103,7 +103,7 @@ static int queue_cell(lf_ep_rx *r, uint32_t cell, uint64_t length, uint32_t fram
   return 1;
 }
 
-/* Takes in a message of `bytes` bytes, whose cell is free again afterwards unless it holds a frame. */
+/* Accepts a message of `bytes` bytes, and releases its cell unless the cell has a frame. */
 static __attribute__((noinline)) void take_in(lf_ep_rx *r, uint32_t cell, uint64_t bytes) {
   const uint8_t *message = lf_cell(&r->cells, cell) + LF_CELL_HEAD;
   uint64_t word = 0, length = bytes - sizeof word;
@@ -147,7 +147,7 @@ int32_t lf_ep_rx_poll(lf_ep_rx *r, lf_frame *out) {
   lf_mpi_status status;
   int flag = 0, code = mpi->Test(&p->request, &flag, &status);
   if (__builtin_expect(code != 0, 0)) {
-    r->first++; /* its request is done with */
+    r->first++; /* MPI has freed its request */
     lf_cells_give(&r->cells, p->cell);
     if (!lf_mpi_truncated(mpi, code)) return failed(r, code, "MPI_Test");
     lf_ep_rx_corrupt(r, "message of more bytes than", LF_EP_MESSAGE_MAX);
@@ -177,7 +177,7 @@ int32_t lf_ep_rx_poll(lf_ep_rx *r, lf_frame *out) {
   return LF_PENDING;
 }
 
-/* ---- bulk ---- */
+/* ---- rendezvous ---- */
 
 int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arrival, uint64_t ticket) {
   if (!lf_fifo_reserve(&r->incoming, 1, sizeof(lf_incoming)))
@@ -193,7 +193,7 @@ int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arriva
   return 1;
 }
 
-/* A block for the arrival. Where a region has to go first that the user has seen, only the user can let it go. */
+/* A block for the arrival. Only the user can retire a region that the user has a view of. */
 static int take_block(lf_ep_rx *r, lf_arrival *a) {
   uint32_t region;
   while (!lf_pool_acquire(&r->pool, a->length, &a->index)) {
@@ -213,16 +213,16 @@ static int take_block(lf_ep_rx *r, lf_arrival *a) {
 }
 
 static int may_ask(const lf_ep_rx *r, uint64_t bytes) {
-  return r->incoming_bytes + bytes <= AHEAD_BYTES || lf_fifo_count(&r->incoming) < AHEAD_MESSAGES;
+  return r->incoming_bytes + bytes <= REQUESTED_BYTES || lf_fifo_count(&r->incoming) < REQUESTED_MESSAGES;
 }
 
-/* 1 when MPI has been asked for all of it. */
+/* 1 if receives for all bytes were posted. */
 static int ask_for(lf_ep_rx *r, uint32_t position) {
   lf_arrival *a = lf_fifo_at(&r->arrivals, position, sizeof *a);
   while (a->asked < a->length) {
     uint64_t left = a->length - a->asked, bytes = left < a->message_bytes ? left : a->message_bytes;
     if (!may_ask(r, bytes) || (!a->placed && !take_block(r, a))) return 0;
-    if (lf_pool_ready(&r->pool, a->index, a->asked + bytes) < 0) return 0; /* the next look tries again */
+    if (lf_pool_ready(&r->pool, a->index, a->asked + bytes) < 0) return 0; /* the next poll tries again */
     const lf_block *b = &r->pool.blocks[a->index];
     char *address = (char *)r->pool.regions[b->region].segment.address + b->offset;
     if (lf_ep_rx_expect(r, address + a->asked, (uint32_t)bytes, position, 0) < 0) return 0;
@@ -231,11 +231,11 @@ static int ask_for(lf_ep_rx *r, uint32_t position) {
   return 1;
 }
 
-/* The bulk of frames in their order: MPI brings it in the order in which it is asked for. */
+/* In the order of the frames: MPI matches receives in the order in which they were posted. */
 static void ask(lf_ep_rx *r) {
   while (r->rndv_next != r->arrivals.tail && !r->sticky.code) {
     const lf_arrival *a = lf_fifo_at(&r->arrivals, r->rndv_next, sizeof *a);
-    if (a->kind == LF_ARRIVAL_APART) return; /* the user says where, once it has been received */
+    if (a->kind == LF_ARRIVAL_APART) return; /* the user requests its fragments after receiving it */
     if (a->kind == LF_ARRIVAL_BLOCK) {
       if (lf_fifo_count(&r->apart) || !ask_for(r, r->rndv_next)) return;
     }
@@ -262,7 +262,7 @@ int lf_ep_rx_progress_rndv(lf_ep_rx *r) {
     did = 1;
     r->peer.moved = 1;
     uint64_t bytes = lf_mpi_bytes(mpi, &status);
-    /* An empty one stands for a fragment that the sender did not come to send before its end. */
+    /* An empty message replaces a fragment that the sender did not send before its end. */
     if (bytes != in->bytes && bytes) lf_ep_rx_corrupt(r, "part of a frame of length", bytes);
     if (in->ticket) {
       r->arrived = in->ticket;
@@ -280,7 +280,7 @@ int lf_ep_rx_progress_rndv(lf_ep_rx *r) {
   return did;
 }
 
-/* ---- what will not come ---- */
+/* ---- cancel ---- */
 
 static int cancel(lf_ep_rx *r, lf_mpi_request *request) {
   const lf_mpi *mpi = r->job->mpi;
@@ -288,7 +288,7 @@ static int cancel(lf_ep_rx *r, lf_mpi_request *request) {
   int flag = 0;
   if (*request == mpi->request_null) return 1;
   if (!r->cancelled) mpi->Cancel(request);
-  if (mpi->Test(request, &flag, &status) == 0 && !flag) return 0; /* a failing request is done with, too */
+  if (mpi->Test(request, &flag, &status) == 0 && !flag) return 0; /* MPI has freed a failing request too */
   *request = mpi->request_null;
   return 1;
 }

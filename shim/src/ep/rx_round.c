@@ -1,4 +1,4 @@
-/* The rounds of a receiver, and how it ends. */
+/* The rounds of a receiving end, and its end. */
 #include <inttypes.h>
 
 #include "base/status.h"
@@ -27,7 +27,7 @@ static int accept(lf_ep_rx *r) {
   return did;
 }
 
-/* Nobody receives any more: what still comes is dropped. */
+/* The user receives no more: the frames that still arrive are dropped. */
 static void drop(lf_ep_rx *r) {
   while (lf_fifo_count(&r->arrivals)) {
     lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.head, sizeof *a);

@@ -1,5 +1,5 @@
-/* The sending end of a channel over MPI: what its user calls. Places are counted here, as the receiver will find room
- * for all that is under way. */
+/* The sending end of a channel over MPI: the calls of its user. Slots and bytes are counted here, so that the receiver has
+ * memory for every frame in flight. */
 #include "ep/tx.h"
 
 #include <inttypes.h>
@@ -20,23 +20,23 @@ int32_t lf_ep_tx_connect(lf_ep_tx *s, double address) {
   return LF_OK;
 }
 
-/* ---- places ---- */
+/* ---- credits ---- */
 
 static inline int has_slot(const lf_ep_tx *s) { return s->head + s->reserved - s->taken < s->slots; }
 
-/* A charge of more than half of all may be there twice. */
+/* Two frames may be in flight if one has more than half of LF_POOL_BYTES. */
 static inline int has_bytes(const lf_ep_tx *s, uint64_t charge) {
   uint64_t most = charge * 2 > LF_POOL_BYTES ? charge * 2 : LF_POOL_BYTES;
   return s->charged - s->returned + charge <= most;
 }
 
-/* LF_OK with room for one more frame. */
+/* LF_OK with credits for one more frame. */
 static __attribute__((noinline)) int32_t poll_credits(lf_ep_tx *s, uint64_t charge) {
-  for (int look = 0;; look++) {
+  for (int polled = 0;; polled++) {
     int32_t status = lf_ep_tx_check(s);
     if (status < 0) return status;
     if (has_slot(s) && has_bytes(s, charge)) return LF_OK;
-    if (look) break;
+    if (polled) break;
     lf_ep_tx_post_held(s);
     lf_ep_tx_progress(s);
   }
@@ -69,7 +69,7 @@ static int32_t post_large(lf_ep_tx *s, lf_ep_kind kind, uint64_t length, uint64_
   return 1;
 }
 
-/* 1 with a block on loan, and its place kept. LF_FULL, LF_RETIRE with its region in *retire. */
+/* 1 with a block on loan, and its slot reserved. LF_FULL, LF_RETIRE with its region in *retire. */
 static int32_t lend(lf_ep_tx *s, uint64_t length, uint32_t *block, uint32_t *retire) {
   uint64_t charge = lf_ep_charge(length);
   int32_t status = credits_for(s, charge);
@@ -93,7 +93,7 @@ static void unlend(lf_ep_tx *s, uint64_t length) {
   s->charged -= lf_ep_charge(length);
 }
 
-/* The block's pages, before it is written to; without the lock. 1, or HOST_OUT_OF_MEMORY with the loan taken back. */
+/* Commits the block's pages, without the lock. 1; HOST_OUT_OF_MEMORY ends the loan. */
 static int32_t ready(lf_ep_tx *s, uint32_t block, uint64_t length) {
   if (lf_pool_ready(&s->pool, block, length) == LF_OK) return 1;
   lf_job_lock(s->job);
@@ -208,7 +208,7 @@ static int32_t start(lf_ep_tx *s, const void *data, uint64_t length, uint64_t *t
   if (status != 1) return status;
   s->charged += charge;
   s->tickets++;
-  /* It was copied; but a ticket comes after those before it. */
+  /* The payload was copied, but tickets complete in order. */
   if (!lf_fifo_count(&s->rndv)) s->sent = *ticket;
   else ((lf_rndv_message *)lf_fifo_at(&s->rndv, s->rndv.tail - 1, sizeof(lf_rndv_message)))->ticket = *ticket;
   return 1;
@@ -226,7 +226,7 @@ int32_t lf_ep_tx_send_zcopy(lf_ep_tx *s, const void *data, double length, double
   return status;
 }
 
-/* The receiver lands a frame in fragments in a block, unless it puts it elsewhere. */
+/* A frame in fragments needs a block of the receiver, unless its user receives the fragments. */
 static uint64_t charge_of_fragments(const lf_ep_tx *s, uint64_t length) {
   return s->fragments_apart ? 0 : lf_ep_charge(length > LF_EAGER_MAX ? length : LF_EAGER_MAX + 1);
 }
@@ -274,7 +274,7 @@ int32_t lf_ep_tx_sent(lf_ep_tx *s, double *ticket) {
   if (!s->over && !lf_ep_tx_reap(s, 1) && s->sent < s->tickets) lf_job_round(s->job, lf_now());
   s->sent_told = s->sent;
   *ticket = (double)s->sent;
-  /* What MPI has not sent by now, it never will: the memory stays as it is. */
+  /* MPI will not read the other payloads, but may still access their memory. */
   if (s->sent < s->tickets && s->sticky.code) status = lf_sticky_return(&s->sticky);
   lf_job_unlock(s->job);
   return status;
@@ -289,7 +289,7 @@ static int32_t tx_loan(lf_tx *tx, double length, lf_loan *out) {
   int32_t status = lend(s, (uint64_t)length, &block, &retire);
   if (status == 1) {
     lf_block *b = &s->pool.blocks[block];
-    b->next = (uint32_t)((uint64_t)length - 1); /* not in any list while it is on loan */
+    b->next = (uint32_t)((uint64_t)length - 1); /* a block on loan is in no list */
     *out = (lf_loan){s->pool.regions[b->region].id, block, (double)b->offset};
   } else {
     out->region = retire;
@@ -298,7 +298,7 @@ static int32_t tx_loan(lf_tx *tx, double length, lf_loan *out) {
   return status == 1 ? ready(s, block, (uint64_t)length) : status;
 }
 
-/* How many bytes were asked for; 0 when the block is not on loan. */
+/* The bytes of the loan; 0 if the block is not on loan. */
 static uint64_t loaned(const lf_ep_tx *s, uint32_t block) {
   if (block < LF_BLOCKS_MAX && s->pool.blocks[block].state == LF_BLOCK_LOANED)
     return (uint64_t)s->pool.blocks[block].next + 1;

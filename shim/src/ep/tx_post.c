@@ -1,4 +1,4 @@
-/* Messages on their way into MPI, and the memory they are sent from. */
+/* The messages that are given to MPI, and their memory. */
 #include "base/copy.h"
 #include "base/status.h"
 #include "ep/tx.h"
@@ -15,14 +15,13 @@ static int32_t no_memory(const lf_ep_tx *s) {
 }
 
 /*
- * What a receiver does not take lies in MPI, in memory that may be needed for others: a receiver that is stopped, or died
- * with its messages unread, must not use it up. So MPI has no more of a lane than this, and the rest waits here. How much
- * the receiver has taken is known from a message that is sent synchronously now and then: when that is matched, so are
- * those before it.
+ * Unreceived messages occupy MPI's unexpected-message queue, which all endpoints share. A receiver that is stopped, or died,
+ * must not fill it. So at most UNTAKEN_MAX bytes per endpoint may be there, and further messages queue here. A synchronous
+ * send, now and then, tells how many bytes the receiver has taken: its match implies the matches before it.
  */
 #define UNTAKEN_MAX ((uint64_t)64 << 10)
 #define SYNC_AT (UNTAKEN_MAX / 4 * 3)
-/* What a message counts beside its bytes. */
+/* Bytes that a message counts beside its own. */
 #define MESSAGE_COST 512u
 
 static int may_post(const lf_ep_tx *s) { return s->posted - s->accepted < UNTAKEN_MAX; }
@@ -46,7 +45,7 @@ static int32_t post(lf_ep_tx *s, lf_posting *posting) {
   return 1;
 }
 
-/* Hands a filled cell over; `length` is what follows the word. There is room for one more posting. */
+/* Posts a filled cell; `length` bytes follow the header. The caller has reserved the posting. */
 static int32_t hand_over(lf_ep_tx *s, uint32_t cell, uint64_t word, uint32_t length) {
   memcpy(lf_cell(&s->cells, cell) + LF_CELL_HEAD, &word, sizeof word);
   lf_posting *posting = lf_fifo_at(&s->postings, s->postings.tail, sizeof *posting);
@@ -81,9 +80,9 @@ int32_t lf_ep_tx_post(lf_ep_tx *s, uint64_t word, const void *data, uint32_t len
   return hand_over(s, cell, word, length);
 }
 
-/* ---- frames that wait for company ---- */
+/* ---- coalescing ---- */
 
-/* As many bytes make a message: the more frames share one, the less each costs, and the later comes the first. */
+/* Bytes of a full message. More frames in one message lower the cost of each, and delay the first. */
 #define HELD_MAX 1000u
 
 static lf_ep_tx *first_open;
@@ -99,7 +98,7 @@ void lf_ep_tx_post_held(lf_ep_tx *s) {
   uint32_t frames = s->held;
   if (!frames) return;
   s->held = 0;
-  hand_over(s, s->held_cell, LF_EP_HEADER(LF_EP_FRAMES, frames), s->held_bytes); /* a failure stays in s->sticky */
+  hand_over(s, s->held_cell, LF_EP_HEADER(LF_EP_FRAMES, frames), s->held_bytes); /* s->sticky keeps a failure */
 }
 
 void lf_ep_post_held(void) {
@@ -119,7 +118,7 @@ void lf_ep_tx_unlist(lf_ep_tx *s) {
 }
 
 int32_t lf_ep_tx_post_coalesced(lf_ep_tx *s, const void *data, uint32_t length) {
-  if (!s->open) { /* whoever sends now and then does not wait */
+  if (!s->open) { /* an infrequent frame is not held back */
     int32_t status = lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_FRAME, length), data, length);
     if (status == 1) list(s);
     return status;
@@ -138,9 +137,9 @@ int32_t lf_ep_tx_post_coalesced(lf_ep_tx *s, const void *data, uint32_t length) 
   return 2;
 }
 
-/* ---- bulk ---- */
+/* ---- rendezvous ---- */
 
-/* Messages of bulk that MPI has at once: each has its own announcement of the same kind of memory. */
+/* Rendezvous messages that MPI has at once: MPI announces each on its own. */
 #define RNDV_STARTED_MAX 16u
 
 static int32_t start_rndv(lf_ep_tx *s) {
@@ -181,21 +180,21 @@ int32_t lf_ep_tx_post_fragment(lf_ep_tx *s, const void *data, uint32_t length, u
 
 void lf_ep_tx_resume(lf_ep_tx *s) {
   uint32_t count = lf_fifo_count(&s->deferred);
-  if (!count || !lf_fifo_reserve(&s->rndv, count, sizeof(lf_rndv_message))) return; /* else the next round tries again */
+  if (!count || !lf_fifo_reserve(&s->rndv, count, sizeof(lf_rndv_message))) return; /* the next round tries again */
   for (; count; count--)
     memcpy(lf_fifo_at(&s->rndv, s->rndv.tail++, sizeof(lf_rndv_message)),
            lf_fifo_at(&s->deferred, s->deferred.head++, sizeof(lf_rndv_message)), sizeof(lf_rndv_message));
-  start_rndv(s); /* a failure stays in s->sticky */
+  start_rndv(s); /* s->sticky keeps a failure */
 }
 
-/* ---- what was sent ---- */
+/* ---- completion ---- */
 
 static int sent(lf_ep_tx *s, lf_mpi_request *request) {
   lf_mpi_status status;
   int flag = 0, code = s->job->mpi->Test(request, &flag, &status);
   if (__builtin_expect(code == 0, 1)) return flag;
   failed(s, code, "MPI_Test");
-  return *request == s->job->mpi->request_null; /* then MPI is done with it */
+  return *request == s->job->mpi->request_null; /* MPI has freed the request */
 }
 
 int lf_ep_tx_reap(lf_ep_tx *s, int all) {

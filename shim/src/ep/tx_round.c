@@ -1,4 +1,4 @@
-/* What a sender hears of its receiver, its rounds, and how it ends. */
+/* The credits of the receiver, the rounds of a sending end, and its end. */
 #include <inttypes.h>
 
 #include "base/monotonic.h"
@@ -7,13 +7,13 @@
 #include "host/pool.h"
 #include "job/control.h"
 
-/* ---- lanes ---- */
+/* ---- tags ---- */
 
 typedef struct {
-  lf_ep_tx *sender; /* NULL: gone, while the receiver may still look */
+  lf_ep_tx *sender; /* NULL: freed, while the receiver may still use the tag */
   uint64_t address;
   int rank;
-  int used; /* LOST: by messages that nobody took out of MPI, and for good */
+  int used; /* LOST: for ever, as MPI keeps messages that the receiver never took */
 } tag_entry;
 enum { UNUSED, USED, LOST };
 
@@ -21,8 +21,8 @@ static tag_entry *tags;
 static uint32_t tag_count, tag_next;
 
 int32_t lf_ep_acquire_tag(lf_job *job, lf_ep_tx *s, uint32_t *out) {
-  /* The one that was left longest ago comes next. */
-  for (uint32_t looked = 0; looked < tag_count; looked++, tag_next++) {
+  /* The tag that was released first comes next. */
+  for (uint32_t tried = 0; tried < tag_count; tried++, tag_next++) {
     tag_entry *l = &tags[tag_next % tag_count];
     if (l->used) continue;
     *l = (tag_entry){.sender = s, .rank = s->peer.rank, .used = USED};
@@ -55,7 +55,7 @@ static void leave_tag(lf_ep_tx *s) {
   }
 }
 
-/* ---- what the receiver says ---- */
+/* ---- credits ---- */
 
 static void sticky(lf_ep_tx *s, int32_t code, const char *what) {
   lf_sticky_set(&s->sticky, code, "%s %s", s->peer.who, what);
@@ -82,7 +82,7 @@ static void take_credit(lf_ep_tx *s, const lf_credit *c) {
   if (c->state && !s->peer_state) {
     s->peer_state = (uint8_t)c->state;
     s->slots = 0;
-    lf_ep_tx_end(s, 0); /* it takes all that comes until then */
+    lf_ep_tx_end(s, 0); /* the receiver accepts every message before it */
   }
   lf_ep_tx_notify(s);
 }
@@ -92,7 +92,7 @@ void lf_ep_tx_word(lf_job *job, int from, lf_word word, const uint8_t *data, uin
   lf_credit c;
   if (word != LF_WORD_CREDIT || length != sizeof c) return;
   memcpy(&c, data, sizeof c);
-  if (c.tag >= tag_count || !tags[c.tag].used || tags[c.tag].rank != from) return; /* of one that is long gone */
+  if (c.tag >= tag_count || !tags[c.tag].used || tags[c.tag].rank != from) return; /* for an end that was freed */
   tag_entry *l = &tags[c.tag];
   lf_ep_tx *s = l->sender;
   if (!s) {
@@ -124,7 +124,7 @@ void lf_ep_tx_end(lf_ep_tx *s, int died) {
   lf_ep_end end = {.died = died != 0};
   for (; s->fragments_left; s->fragments_left--)
     if (lf_ep_tx_post_fragment(s, NULL, 0, 0) != 1) return;
-  if (lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_END, s->head), &end, sizeof end) != 1) return; /* the next round will */
+  if (lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_END, s->head), &end, sizeof end) != 1) return; /* the next round tries again */
   s->ended = 1;
   lf_ep_tx_resume(s);
 }
@@ -162,7 +162,7 @@ int lf_ep_tx_round(lf_job_end *end, uint64_t now) {
   lf_job_remove(s->job, &s->end);
   leave_tag(s);
   lf_ep_work(s->job, &s->working, 0);
-  /* What MPI did not send to a dead peer it may still hold: that memory stays. */
+  /* MPI may still read messages to a peer that died: their memory is never freed. */
   if (!lf_ep_tx_busy(s)) lf_ep_tx_free(s);
   else if (s->open) lf_ep_tx_unlist(s);
   return did;
