@@ -279,7 +279,7 @@ static void releases_of_memory_are_counted(void) {
   CHECK_EQ(lf_shm_tx_unreleased(ring.producer, c), 0);
   /* More than were sent. */
   lf_shm_tx *p = lf_handle_get(LF_KIND_TX, ring.producer);
-  atomic_fetch_add(&p->ring->memory_released[p->known[(uint32_t)c & 0xffffu].counter], 1);
+  atomic_fetch_add(&p->ring->memory_released[p->rcache[(uint32_t)c & 0xffffu].counter], 1);
   CHECK_EQ(lf_shm_tx_unreleased(ring.producer, c), LF_ECORRUPT_SEGMENT);
   CHECK_EQ(lf_tx_send(ring.producer, "x", 1), LF_ECORRUPT_SEGMENT);
   test_ring_close(&ring);

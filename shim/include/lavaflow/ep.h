@@ -9,8 +9,8 @@
 /* Bytes of one fragment of a frame that the receiver puts into memory of its own choice. */
 #define LF_FRAGMENT_BYTES (4u << 20)
 
-/* To `rank`, with at most `slots` frames queued. `link`: a link to that process if both share a host (its end proves the
- * peer's death), else 0. `who` names the peer in errors, UTF-8. The receiver has to know `tag`. */
+/* To `rank`, with at most `slots` frames queued. `link`: a link to that process if both share a host (its end proves
+ * the peer's death), else 0. `who` names the peer in errors, UTF-8. The receiver has to know `tag`. */
 LF_API int32_t lf_mpi_tx_open(int32_t rank, int32_t link, uint32_t slots, const char *who, uint32_t who_bytes,
                               uint32_t *tag);
 /* The receiver exists and has this address. Before this call nothing but the first message is sent. */
@@ -33,8 +33,8 @@ LF_API int32_t lf_mpi_tx_sent(int32_t tx, double *ticket);
  * 0: they arrive in blocks, as all other frames. */
 LF_API int32_t lf_mpi_rx_open(int32_t rank, int32_t link, uint32_t tag, uint32_t slots, int32_t fragments,
                               const char *who, uint32_t who_bytes);
-/* 1 with the end's address once the first message has arrived, else LF_EMPTY. lf_rx_receive returns LF_REGION for a frame
- * in fragments, with `reach` LF_REACH_STAGED, region 0 and the length of the frame. */
+/* 1 with the end's address once the first message has arrived, else LF_EMPTY. lf_rx_receive returns LF_REGION for a
+ * frame in fragments, with `reach` LF_REACH_STAGED, region 0 and the length of the frame. */
 LF_API int32_t lf_mpi_rx_ready(int32_t rx, double *address);
 /* Receives the next fragment, in the order of the frames, into `data`: 1 with a ticket. */
 LF_API int32_t lf_mpi_rx_receive_fragment(int32_t rx, void *data, double length, double *ticket);

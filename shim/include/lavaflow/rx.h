@@ -10,8 +10,8 @@
 LF_API int32_t lf_rx_receive(int32_t rx, lf_frame *out);
 /* Blocks the thread: busy-polls for up to `spin_us`, then parks. Also LF_TIMEOUT. */
 LF_API int32_t lf_rx_receive_wait(int32_t rx, double timeout_ms, double spin_us, lf_frame *out);
-/* `token` 0 for an inline payload. LF_PENDING: work of this side on the memory runs. The first call after the end of the
- * work releases the frame (see lf_shm_rx_pending). */
+/* `token` 0 for an inline payload. LF_PENDING: work of this side on the memory runs. The first call after the end of
+ * the work releases the frame (see lf_shm_rx_pending). */
 LF_API int32_t lf_rx_release(int32_t rx, uint32_t token);
 LF_API int32_t lf_rx_region(int32_t rx, uint32_t region, lf_region_info *out);
 LF_API int32_t lf_rx_retire(int32_t rx, uint32_t region);

@@ -17,8 +17,8 @@ LF_API int32_t lf_shm_tx_use_device(int32_t tx, int32_t device, int32_t share_ti
 LF_API int32_t lf_shm_tx_send_memory(int32_t tx, int32_t memory);
 /* The same for `size` bytes from `offset` on. The peer maps the whole memory, and the frame is the part. */
 LF_API int32_t lf_shm_tx_send_part(int32_t tx, int32_t memory, double offset, double size);
-/* 1 with the timeline value of the device that the peer may wait for, if it was not reached; else 0. Close the end after
- * it: the waits of a peer end with the end. */
+/* 1 with the timeline value of the device that the peer may wait for, if it was not reached; else 0. Close the end
+ * after it: the waits of a peer end with the end. */
 LF_API int32_t lf_shm_tx_pending(int32_t tx, double *value);
 /* The number of frames of the memory that the peer has not released; 0 if none was sent here, and once the peer closed
  * or died. CORRUPT_SEGMENT. */
@@ -32,8 +32,8 @@ LF_API int32_t lf_shm_tx_commit_staged(int32_t tx, uint32_t block, double length
 LF_API int32_t lf_shm_tx_trim(int32_t tx);
 /* Asks the kernel whether the consumer lives: CHANNEL_CLOSED or PEER_DIED, which stays. */
 LF_API int32_t lf_shm_tx_peer_status(int32_t tx);
-/* Polls `spins` times, without a system call. 1: the condition `until` (LF_UNTIL_CREDITS, LF_UNTIL_RELEASED) may hold, or
- * the peer closed; else 0. */
+/* Polls `spins` times, without a system call. 1: the condition `until` (LF_UNTIL_CREDITS, LF_UNTIL_RELEASED) may
+ * hold, or the peer closed; else 0. */
 LF_API int32_t lf_shm_tx_poll(int32_t tx, int32_t until, int32_t spins);
 
 /* A handle; LF_EMPTY while the segment has not arrived. */

@@ -13,7 +13,8 @@ LF_API int32_t lf_tx_loan(int32_t tx, double length, lf_loan *out);
 /* Sends the first `length` bytes of a block. */
 LF_API int32_t lf_tx_commit(int32_t tx, uint32_t block, double length);
 LF_API int32_t lf_tx_abort(int32_t tx, uint32_t block);
-/* Reserves one slot for a payload of up to LF_INLINE_MAX bytes. commit_inline uses the slot, abort_inline releases it. */
+/* Reserves one slot for a payload of up to LF_INLINE_MAX bytes. commit_inline uses the slot, abort_inline releases
+ * it. */
 LF_API int32_t lf_tx_reserve(int32_t tx);
 LF_API int32_t lf_tx_commit_inline(int32_t tx, const void *data, uint32_t length);
 LF_API int32_t lf_tx_abort_inline(int32_t tx);

@@ -49,19 +49,20 @@ void lf_cells_close(lf_cells *cells) {
 
 /* Nanoseconds between two polls of the link, each a system call. */
 #define POLL_NS ((uint64_t)10000000)
-/* The last messages of a process that died arrive within this time after the message before. A minimum of polls counts too:
- * a process that was stopped finds a late clock, and one poll may return nothing that MPI has not read yet. A waiting
- * process polls LAST_POLLS times in half of the time. */
+/* The last messages of a process that died arrive within this time after the message before. A minimum of polls
+ * counts too: a process that was stopped finds a late clock, and one poll may return nothing that MPI has not read
+ * yet. A waiting process polls LAST_POLLS times in half of the time. */
 #define LAST_NS ((uint64_t)100000000)
 #define LAST_POLLS 10u
 
 int32_t lf_ep_peer_open(lf_job *job, int32_t rank, lf_link *link, const char *who, uint32_t who_bytes,
-                          lf_ep_peer *out) {
+                        lf_ep_peer *out) {
   if (rank < 0 || rank >= job->info.size)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "rank %d of a job with %d", rank, job->info.size);
   if (!who && who_bytes) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a name of %u bytes at no address", who_bytes);
   *out = (lf_ep_peer){.rank = rank};
-  snprintf(out->who, sizeof out->who, "%.*s", (int)(who_bytes < LF_EP_WHO_MAX ? who_bytes : LF_EP_WHO_MAX), who ? who : "");
+  int shown = (int)(who_bytes < LF_EP_WHO_MAX ? who_bytes : LF_EP_WHO_MAX);
+  snprintf(out->who, sizeof out->who, "%.*s", shown, who ? who : "");
   if (!out->who[0]) snprintf(out->who, sizeof out->who, "rank %d", rank);
   out->known = lf_peer_retain(job, rank);
   if (!out->known) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "", 0, "what is known of %s", out->who);

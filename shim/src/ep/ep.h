@@ -1,11 +1,11 @@
 /*
  * The messages between the two ends of a channel over MPI, and the functions that both ends use.
  *
- * An end has two tags of the job's communicator, and MPI keeps the order of the messages of each. A message of the first
- * begins with a header of one word. A small frame is eager: its bytes follow the header, from one cell into another that
- * the receiver has posted. Of a larger frame the message is the announcement (rendezvous). The frame's bytes travel under
- * the second tag, in messages of at most LF_RNDV_MAX, without a copy into a block of the receiver's. The receiver returns
- * credits over the control channel.
+ * An end has two tags of the job's communicator, and MPI keeps the order of the messages of each. A message of the
+ * first begins with a header of one word. A small frame is eager: its bytes follow the header, from one cell into
+ * another that the receiver has posted. Of a larger frame the message is the announcement (rendezvous). The frame's
+ * bytes travel under the second tag, in messages of at most LF_RNDV_MAX, without a copy into a block of the
+ * receiver's. The receiver returns credits over the control channel.
  *
  * Nothing of the peer is trusted: each value is checked on a private copy, and an invalid value ends the channel.
  */
@@ -54,8 +54,8 @@ typedef struct {
 } lf_credit;
 enum { LF_CREDIT_OPEN = 0, LF_CREDIT_CLOSED = 1, LF_CREDIT_DIED = 2 };
 
-/* Bytes of the largest eager frame. The whole message, with MPI's own header, stays below 4 KiB: MPI sends such a message
- * without a rendezvous of its own. */
+/* Bytes of the largest eager frame. The whole message, with MPI's own header, stays below 4 KiB: MPI sends such a
+ * message without a rendezvous of its own. */
 #define LF_EAGER_MAX 3968u
 #define LF_EP_MESSAGE_MAX (sizeof(uint64_t) + LF_EAGER_MAX)
 /* An odd number of cache lines, so that the cells in use spread over the whole cache. The payload begins a line. */
@@ -66,8 +66,8 @@ enum { LF_CREDIT_OPEN = 0, LF_CREDIT_CLOSED = 1, LF_CREDIT_DIED = 2 };
 /* Bytes of the largest frame that arrives in a block. */
 #define LF_FRAME_MAX ((uint64_t)1 << 32)
 
-/* Bytes that a frame counts against LF_POOL_BYTES until its release. An inline frame is copied out, and counts nothing. A
- * small block counts more than its size, because there are only LF_BLOCKS_MAX blocks. */
+/* Bytes that a frame counts against LF_POOL_BYTES until its release. An inline frame is copied out, and counts
+ * nothing. A small block counts more than its size, because there are only LF_BLOCKS_MAX blocks. */
 static inline uint64_t lf_ep_charge(uint64_t length) {
   if (length <= LF_INLINE_MAX) return 0;
   if (length <= LF_EAGER_MAX) return 4096;
@@ -129,13 +129,14 @@ typedef struct {
 
 /* Under the lock. CLOSED, INVALID_ARGUMENT, HOST_OUT_OF_MEMORY. */
 int32_t lf_ep_peer_open(lf_job *job, int32_t rank, lf_link *link, const char *who, uint32_t who_bytes,
-                          lf_ep_peer *out);
+                        lf_ep_peer *out);
 void lf_ep_peer_close(lf_job *job, lf_ep_peer *peer);
 /* Polls: 1 if the peer is gone, and its last messages have had the time to arrive. */
 int lf_ep_peer_died(lf_ep_peer *peer, uint64_t now);
 
 /* Records a failure, unless there is one. */
-void lf_sticky_set(lf_sticky_error *sticky, int32_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void lf_sticky_set(lf_sticky_error *sticky, int32_t code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Records the last failure of this thread. */
 void lf_sticky_take(lf_sticky_error *sticky);
 /* MPI failed to send to the peer, or to receive from it: PEER_DIED with MPI's text, for every end of this peer. */

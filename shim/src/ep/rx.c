@@ -223,8 +223,8 @@ int32_t lf_ep_rx_receive_fragment(lf_ep_rx *r, void *data, double length, double
   uint64_t wanted = *left < LF_FRAGMENT_BYTES ? *left : LF_FRAGMENT_BYTES;
   int32_t status;
   if (!data || !ticket || !wanted || length != (double)wanted)
-    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0, "memory for a fragment of %.0f bytes, where one of %" PRIu64 " comes next",
-                     length, wanted);
+    status = lf_fail(LF_EINVALID_ARGUMENT, "", 0,
+                     "memory for a fragment of %.0f bytes, where one of %" PRIu64 " comes next", length, wanted);
   else if (r->sticky.code) status = lf_sticky_return(&r->sticky);
   else status = lf_ep_rx_expect(r, data, (uint32_t)wanted, 0, r->tickets + 1);
   if (status == 1) {
@@ -280,7 +280,8 @@ static int32_t rx_release(lf_rx *rx, uint32_t token) {
   if (token) {
     lf_job_lock(r->job);
     status = release_token(r, token);
-    if (r->returned - r->returned_told >= LF_POOL_BYTES / 4) atomic_store_explicit(&r->tell_next, 1, memory_order_relaxed);
+    if (r->returned - r->returned_told >= LF_POOL_BYTES / 4)
+      atomic_store_explicit(&r->tell_next, 1, memory_order_relaxed);
     lf_job_unlock(r->job);
     if (status < 0) return status;
   }

@@ -1,6 +1,6 @@
 /*
- * The receiving end: rx.c has the calls of the user, rx_poll.c receives messages from MPI, rx_credit.c sends credits. The
- * job's lock guards all of it, except the counts of taken and released frames.
+ * The receiving end: rx.c has the calls of the user, rx_poll.c receives messages from MPI, rx_credit.c sends credits.
+ * The job's lock guards all of it, except the counts of taken and released frames.
  */
 #ifndef LF_EP_RX_H
 #define LF_EP_RX_H
@@ -11,8 +11,8 @@
 #include "host/event.h"
 #include "host/pool.h"
 
-/* Receives that are posted at once. MPI matches each message against the posted receives of all endpoints, so they are few.
- * Without a posted receive a message passes through MPI's own memory. */
+/* Receives that are posted at once. MPI matches each message against the posted receives of all endpoints, so they
+ * are few. Without a posted receive a message passes through MPI's own memory. */
 #define LF_POSTED 4u
 
 typedef struct {
@@ -116,8 +116,8 @@ int32_t lf_ep_rx_retirable(lf_ep_rx *r, uint32_t *out);
 
 /* ---- rx_poll.c ---- */
 
-/* Polls: LF_PENDING if a message was accepted, LF_EMPTY, or the sticky error. With `out` a small frame is received at once:
- * its length. */
+/* Polls: LF_PENDING if a message was accepted, LF_EMPTY, or the sticky error. With `out` a small frame is received
+ * at once: its length. */
 int32_t lf_ep_rx_poll(lf_ep_rx *r, lf_frame *out);
 /* Posts up to `most` receives, as long as fewer than LF_POSTED are posted. */
 void lf_ep_rx_post(lf_ep_rx *r, uint32_t most);

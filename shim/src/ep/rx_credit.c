@@ -13,7 +13,8 @@ void lf_ep_rx_corrupt(lf_ep_rx *r, const char *what, uint64_t got) {
 }
 
 int lf_ep_rx_owes_credits(const lf_ep_rx *r) {
-  return lf_ep_rx_taken(r) != r->taken_told || lf_ep_rx_released(r) != r->released_told || r->returned != r->returned_told;
+  return lf_ep_rx_taken(r) != r->taken_told || lf_ep_rx_released(r) != r->released_told ||
+         r->returned != r->returned_told;
 }
 
 void lf_ep_rx_send_credits(lf_ep_rx *r) {
@@ -25,7 +26,8 @@ void lf_ep_rx_send_credits(lf_ep_rx *r) {
                       .released = released,
                       .bytes = r->returned};
   atomic_store_explicit(&r->tell_at, credit.taken + (r->slots / 4 ? r->slots / 4 : 1), memory_order_relaxed);
-  if (lf_control_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return; /* the next round tries again */
+  /* After a failure the next round tries again. */
+  if (lf_control_post_now(r->job, r->peer.rank, LF_WORD_CREDIT, &credit, sizeof credit) < 0) return;
   r->taken_told = credit.taken;
   r->released_told = credit.released;
   r->returned_told = credit.bytes;

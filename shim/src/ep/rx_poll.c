@@ -7,8 +7,8 @@
 #include "ep/rx.h"
 #include "host/pool.h"
 
-/* Rendezvous receives that are posted at once: up to this number of bytes, or two messages. More would put large frames into
- * more blocks than the caches hold. */
+/* Rendezvous receives that are posted at once: up to this number of bytes, or two messages. More would put large
+ * frames into more blocks than the caches hold. */
 #define REQUESTED_BYTES ((uint64_t)1 << 20)
 #define REQUESTED_MESSAGES 2u
 
@@ -43,8 +43,8 @@ static int32_t take_hello(lf_ep_rx *r, const uint8_t *data, uint64_t number, uin
   lf_ep_hello hello;
   if (r->hello || length != sizeof hello) return 0;
   memcpy(&hello, data, sizeof hello);
-  if (hello.magic != LF_EP_MAGIC || hello.wire_version != LF_WIRE_VERSION || hello.fragment_bytes != LF_FRAGMENT_BYTES ||
-      number != r->slots)
+  if (hello.magic != LF_EP_MAGIC || hello.wire_version != LF_WIRE_VERSION ||
+      hello.fragment_bytes != LF_FRAGMENT_BYTES || number != r->slots)
     return 0;
   r->hello = 1;
   return 1;

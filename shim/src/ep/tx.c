@@ -1,5 +1,5 @@
-/* The sending end of a channel over MPI: the calls of its user. Slots and bytes are counted here, so that the receiver has
- * memory for every frame in flight. */
+/* The sending end of a channel over MPI: the calls of its user. Slots and bytes are counted here, so that the
+ * receiver has memory for every frame in flight. */
 #include "ep/tx.h"
 
 #include <inttypes.h>

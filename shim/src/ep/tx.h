@@ -114,8 +114,8 @@ int32_t lf_ep_tx_post_rndv(lf_ep_tx *s, const void *data, uint64_t length, uint3
 int32_t lf_ep_tx_post_fragment(lf_ep_tx *s, const void *data, uint32_t length, uint64_t ticket);
 /* Posts the deferred messages, after the last fragment. */
 void lf_ep_tx_resume(lf_ep_tx *s);
-/* Frees the messages that MPI has sent: 1 if there was one. Without `all` the last one is not tested, as MPI has likely not
- * sent it. */
+/* Frees the messages that MPI has sent: 1 if there was one. Without `all` the last one is not tested, as MPI has
+ * likely not sent it. */
 int lf_ep_tx_reap(lf_ep_tx *s, int all);
 static inline int lf_ep_tx_busy(const lf_ep_tx *s) {
   return lf_fifo_count(&s->postings) + lf_fifo_count(&s->rndv) + lf_fifo_count(&s->deferred) > 0;

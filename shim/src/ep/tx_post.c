@@ -15,9 +15,10 @@ static int32_t no_memory(const lf_ep_tx *s) {
 }
 
 /*
- * Unreceived messages occupy MPI's unexpected-message queue, which all endpoints share. A receiver that is stopped, or died,
- * must not fill it. So at most UNTAKEN_MAX bytes per endpoint may be there, and further messages queue here. A synchronous
- * send, now and then, tells how many bytes the receiver has taken: its match implies the matches before it.
+ * Unreceived messages occupy MPI's unexpected-message queue, which all endpoints share. A receiver that is stopped, or
+ * died, must not fill it. So at most UNTAKEN_MAX bytes per endpoint may be there, and further messages queue here. A
+ * synchronous send, now and then, tells how many bytes the receiver has taken: its match implies the matches before
+ * it.
  */
 #define UNTAKEN_MAX ((uint64_t)64 << 10)
 #define SYNC_AT (UNTAKEN_MAX / 4 * 3)
@@ -147,8 +148,8 @@ static int32_t start_rndv(lf_ep_tx *s) {
   while (s->rndv_started != s->rndv.tail && s->rndv_started - s->rndv.head < RNDV_STARTED_MAX && !s->sticky.code) {
     lf_rndv_message *message = lf_fifo_at(&s->rndv, s->rndv_started, sizeof *message);
     message->request = 0;
-    int code = job->mpi->Isend(message->data, message->bytes, job->mpi->byte, s->peer.rank, LF_TAG_BULK(s->tag), job->comm,
-                               &message->request);
+    int code = job->mpi->Isend(message->data, message->bytes, job->mpi->byte, s->peer.rank, LF_TAG_BULK(s->tag),
+                               job->comm, &message->request);
     if (code) return failed(s, code, "MPI_Isend");
     s->rndv_started++;
   }

@@ -32,7 +32,8 @@ int32_t lf_ep_acquire_tag(lf_job *job, lf_ep_tx *s, uint32_t *out) {
   uint32_t count = tag_count ? tag_count * 2 : 16;
   if (count > job->lanes) count = job->lanes;
   if (count == tag_count)
-    return lf_fail(LF_ESYSTEM, "", 0, "%u endpoints are open, which is what this MPI has tags for: close channels", count);
+    return lf_fail(LF_ESYSTEM, "", 0, "%u endpoints are open, which is what this MPI has tags for: close channels",
+                   count);
   tag_entry *more = realloc(tags, count * sizeof *more);
   if (!more) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u tags", count);
   memset(more + tag_count, 0, (count - tag_count) * sizeof *more);
@@ -111,7 +112,8 @@ void lf_ep_tx_progress(lf_ep_tx *s) {
 
 int32_t lf_ep_tx_check(lf_ep_tx *s) {
   if (s->sticky.code) return lf_sticky_return(&s->sticky);
-  if (s->peer_state == LF_CREDIT_CLOSED) return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "%s closed the channel", s->peer.who);
+  if (s->peer_state == LF_CREDIT_CLOSED)
+    return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "%s closed the channel", s->peer.who);
   if (s->peer_state) return lf_fail(LF_EPEER_DIED, "", 0, "%s ended without closing the channel", s->peer.who);
   if (!s->address) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "%s has not been agreed with", s->peer.who);
   return LF_OK;
@@ -124,7 +126,8 @@ void lf_ep_tx_end(lf_ep_tx *s, int died) {
   lf_ep_end end = {.died = died != 0};
   for (; s->fragments_left; s->fragments_left--)
     if (lf_ep_tx_post_fragment(s, NULL, 0, 0) != 1) return;
-  if (lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_END, s->head), &end, sizeof end) != 1) return; /* the next round tries again */
+  /* After a failure the next round tries again. */
+  if (lf_ep_tx_post(s, LF_EP_HEADER(LF_EP_END, s->head), &end, sizeof end) != 1) return;
   s->ended = 1;
   lf_ep_tx_resume(s);
 }

@@ -1,6 +1,7 @@
 /*
- * MemoryBuffers that the peer knows: announced once with an OS handle, then sent as a descriptor. GPU memory goes out
- * with its order: work of this side that is still under way is what the peer's queue waits for, or what the send does.
+ * The registration cache: MemoryBuffers that the peer has mapped. Each is announced once with an OS handle, and then
+ * sent as a descriptor. For GPU memory with running work of this side, the peer's queue waits for the work, or the
+ * send does.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static void name_device(uint8_t *uuids, const lf_device *device) {
   memcpy(uuids + LF_UUID_BYTES, device->info.driver_uuid, LF_UUID_BYTES);
 }
 
-/* 1 when the peer has it, LF_FULL, LF_PENDING. */
+/* Sends the device's timeline: 1, LF_FULL, LF_PENDING. */
 static int32_t send_timeline(lf_shm_tx *p) {
   lf_timeline_message message;
   name_device(message.uuids, p->device);
@@ -43,7 +44,7 @@ static int32_t send_timeline(lf_shm_tx *p) {
   return status;
 }
 
-/* Many times what it takes to copy what is moved before its first send. */
+/* Nanoseconds: a multiple of the time of the copy that small memory needs before its first send. */
 #define MOVE_NS ((uint64_t)20 * 1000 * 1000)
 
 /* The OS handle is open only while it is sent. */
@@ -59,7 +60,7 @@ static int32_t announce_gpu(lf_shm_tx *p, uint32_t id, uint32_t counter, lf_gpu_
   int is_last = gpu->block && lf_queue_seen(p->device) == lf_queue_last(p->device);
   int32_t status = lf_gpu_memory_export(gpu, &os);
   if (status != LF_OK) return status == LF_FULL ? LF_PENDING : status;
-  /* Where nothing else is under way, the copy that small memory needs before its first send is not worth a LF_PENDING. */
+  /* Without other work on the queue, waiting for the copy of small memory is faster than LF_PENDING. */
   if (is_last && !p->share_timeline) status = lf_queue_wait(p->device, gpu->moved_at, MOVE_NS);
   if (status < 0) {
     lf_os_handle_close(os);
@@ -77,8 +78,8 @@ static int32_t announce_gpu(lf_shm_tx *p, uint32_t id, uint32_t counter, lf_gpu_
   return status;
 }
 
-/* Memory that came from a peer of this process, whose work on it may go on: our queue waits for it, so that whoever waits
- * for our queue does. */
+/* Memory of another peer, whose work on it may run: this queue waits for that work, and so does every wait for this
+ * queue. */
 static int32_t take_over(lf_device *device, lf_gpu_memory *gpu) {
   if (!lf_semaphore_reached(gpu->peer, gpu->peer_value)) {
     VkCommandBuffer commands;
@@ -95,7 +96,8 @@ static int32_t take_over(lf_device *device, lf_gpu_memory *gpu) {
   return LF_OK;
 }
 
-/* LF_OK with what the peer has to wait for in *wait, or LF_PENDING. Apart from the send, whose every instruction counts. */
+/* LF_OK with the timeline value that the peer has to wait for in *wait, or LF_PENDING. noinline keeps the send
+ * short. */
 __attribute__((noinline)) static int32_t order(lf_shm_tx *p, lf_gpu_memory *gpu, uint64_t *wait) {
   if (gpu->peer) {
     int32_t status = take_over(p->device, gpu);
@@ -105,7 +107,7 @@ __attribute__((noinline)) static int32_t order(lf_shm_tx *p, lf_gpu_memory *gpu,
   if (status < 0) return status;
   p->reached = lf_queue_seen(p->device);
   if (gpu->last_use <= p->reached) return LF_OK;
-  /* Who can look at the bytes would not wait for the timeline. */
+  /* A host that reads the bytes does not wait for the timeline. */
   if (p->share_timeline && !gpu->host_visible) {
     *wait = gpu->last_use;
     if (p->awaited < *wait) p->awaited = *wait;
@@ -135,8 +137,7 @@ static int32_t count_unreleased(lf_shm_tx *p, uint32_t index, uint32_t *count) {
   return LF_OK;
 }
 
-/* One that counts nothing else, or, where there is none left, one that other buffers have too: these then count as
- * unreleased together. */
+/* An unused counter. If none is left, buffers share a counter, and count as unreleased together. */
 static int32_t take_counter(lf_shm_tx *p, uint32_t region, uint32_t *index) {
   *index = LF_INDEX(region) % LF_COUNTERS;
   for (uint32_t i = 0; i < LF_COUNTERS; i++) {
@@ -144,7 +145,7 @@ static int32_t take_counter(lf_shm_tx *p, uint32_t region, uint32_t *index) {
     uint32_t count;
     int32_t status = count_unreleased(p, i, &count);
     if (status < 0) return status;
-    if (count) continue; /* of a buffer that is closed, with frames at the peer */
+    if (count) continue; /* of a closed buffer with unreleased frames */
     *index = i;
     break;
   }
@@ -153,12 +154,12 @@ static int32_t take_counter(lf_shm_tx *p, uint32_t region, uint32_t *index) {
 
 int32_t lf_shm_tx_unreleased(int32_t handle, int32_t memory) {
   LF_FIND_SHM_TX(p, handle);
-  const lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  const lf_rcache_entry *known = &p->rcache[(uint32_t)memory & 0xffffu];
   if (p->failed || memory <= 0 || known->memory != memory) return 0;
   uint32_t count;
   int32_t status = count_unreleased(p, known->counter, &count);
   if (status < 0) return status;
-  /* Who closed, or is gone, has unmapped everything. */
+  /* A peer that closed or died has unmapped everything. */
   if (!count || lf_shm_tx_check_peer(p) < 0) return 0;
   return count < INT32_MAX ? (int32_t)count : INT32_MAX;
 }
@@ -167,7 +168,7 @@ int32_t lf_shm_tx_unreleased(int32_t handle, int32_t memory) {
 
 int32_t lf_shm_tx_forget_memory(int32_t handle, int32_t memory) {
   LF_FIND_SHM_TX(p, handle);
-  lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  lf_rcache_entry *known = &p->rcache[(uint32_t)memory & 0xffffu];
   if (memory <= 0 || known->memory != memory) return LF_OK; /* never sent */
   known->memory = 0;
   p->counters[known->counter].users--;
@@ -175,14 +176,14 @@ int32_t lf_shm_tx_forget_memory(int32_t handle, int32_t memory) {
   return lf_shm_tx_drop(p, known->region);
 }
 
-/* 1 when the peer knows of the memory. */
-__attribute__((noinline)) static int32_t introduce(lf_shm_tx *p, int32_t handle, lf_known_memory *known,
+/* Adds the memory to the cache: 1 once it was announced. */
+__attribute__((noinline)) static int32_t introduce(lf_shm_tx *p, int32_t handle, lf_rcache_entry *known,
                                                    int32_t memory) {
   uint64_t size;
   lf_gpu_memory *gpu = p->device ? lf_memory_gpu(memory) : NULL;
   const lf_segment *segment = gpu ? NULL : lf_memory_segment(memory, &size);
   if (!gpu && !segment) return lf_status_code();
-  if (known->memory) { /* its handle was reused: the old one was closed without a word to us */
+  if (known->memory) { /* the handle was reused: its memory was closed without lf_shm_tx_forget_memory */
     int32_t status = lf_shm_tx_forget_memory(handle, known->memory);
     if (status < 0) return status;
   }
@@ -195,20 +196,20 @@ __attribute__((noinline)) static int32_t introduce(lf_shm_tx *p, int32_t handle,
   status = gpu ? announce_gpu(p, id, counter, gpu) : lf_shm_tx_announce(p, &message, segment->os);
   if (status != 1) return status;
   region->announced = 1;
-  *known = (lf_known_memory){memory, id, gpu ? gpu->size : size, gpu, counter};
+  *known = (lf_rcache_entry){memory, id, gpu ? gpu->size : size, gpu, counter};
   p->counters[counter].users++;
   p->imports++;
   return 1;
 }
 
-/* `whole` 0: the bytes from `offset` on, which have to be there. */
+/* `whole` 0: `size` bytes from `offset` on, which are checked. */
 static inline int32_t send(int32_t handle, int32_t memory, int whole, double offset, double size) {
   LF_FIND_SHM_TX(p, handle);
   if (__builtin_expect(!lf_shm_tx_has_capacity(p), 0)) {
     int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
-  lf_known_memory *known = &p->known[(uint32_t)memory & 0xffffu];
+  lf_rcache_entry *known = &p->rcache[(uint32_t)memory & 0xffffu];
   if (__builtin_expect(known->memory != memory || !lf_memory_open(memory), 0)) {
     int32_t status = introduce(p, handle, known, memory);
     if (status != 1) return status;

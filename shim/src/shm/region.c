@@ -9,8 +9,8 @@
 
 #define HOST_BYTES_MAX ((uint64_t)1 << 32)
 
-/* How far a wait may lie ahead of a timeline: what Vulkan grants everywhere (maxTimelineSemaphoreValueDifference). */
-#define AHEAD_MAX ((uint64_t)0x7fffffff)
+/* The largest difference of a wait to a timeline: Vulkan's minimum of maxTimelineSemaphoreValueDifference. */
+#define WAIT_MAX ((uint64_t)0x7fffffff)
 
 int32_t lf_corrupt_producer(const char *what, uint64_t got, uint64_t position) {
   return lf_fail(LF_ECORRUPT_SEGMENT, "", 0, "the producer wrote what it can't have: %s 0x%" PRIx64 " at message %" PRIu64,
@@ -24,22 +24,22 @@ void lf_regions_use(lf_regions *regions, lf_device *device, const uint8_t *uuids
                  memcmp(uuids + LF_UUID_BYTES, device->info.driver_uuid, LF_UUID_BYTES) == 0;
 }
 
-/* A free place, or NULL with the failure recorded. */
-static lf_region *free_place(lf_regions *regions) {
-  uint32_t place = 0;
-  while (place < regions->capacity && regions->all[place].live) place++;
-  if (place == regions->capacity) {
-    uint32_t capacity = place ? place * 2 : 16;
+/* An unused entry, or NULL with the failure recorded. */
+static lf_region *free_entry(lf_regions *regions) {
+  uint32_t index = 0;
+  while (index < regions->capacity && regions->all[index].live) index++;
+  if (index == regions->capacity) {
+    uint32_t capacity = index ? index * 2 : 16;
     lf_region *more = capacity <= LF_REGIONS_MAX ? realloc(regions->all, capacity * sizeof *more) : NULL;
     if (!more) {
       lf_fail(LF_EHOST_OUT_OF_MEMORY, "realloc", 0, "%u regions of memory in one channel", capacity);
       return NULL;
     }
-    memset(more + place, 0, (capacity - place) * sizeof *more);
+    memset(more + index, 0, (capacity - index) * sizeof *more);
     regions->all = more;
     regions->capacity = capacity;
   }
-  return &regions->all[place];
+  return &regions->all[index];
 }
 
 static int32_t map(lf_region *r, lf_message *message) {
@@ -51,13 +51,13 @@ static int32_t map(lf_region *r, lf_message *message) {
     r->segment = segment;
     return LF_OK;
   }
-  segment.os = message->os; /* kept, so that the buffer can be passed on */
+  segment.os = message->os; /* kept, so that the user can send the buffer on */
   message->os = -1;
   r->memory = lf_memory_adopt(&segment, r->size);
   return r->memory < 0 ? r->memory : LF_OK;
 }
 
-/* The device is compared before the driver is asked: one of them takes memory of another GPU, and aliases nothing. */
+/* Compares the device before the import: NVIDIA's driver accepts memory of another GPU, and aliases nothing. */
 static int32_t import(lf_regions *regions, lf_region *r, lf_message *message, const uint8_t *uuids) {
   if (memcmp(uuids, regions->uuids, sizeof regions->uuids) != 0)
     return lf_fail(LF_EEXTERNAL_HANDLE_MISMATCH, "", 0, "the producer sent memory of another GPU than it agreed on");
@@ -97,8 +97,8 @@ static int32_t add(lf_regions *regions, lf_message *message, uint64_t position) 
   memcpy(&m, message->data, sizeof m);
   int32_t status = check_region(regions, &m, position);
   if (status < 0) return status;
-  lf_region *place = free_place(regions);
-  if (!place) return LF_EHOST_OUT_OF_MEMORY;
+  lf_region *entry = free_entry(regions);
+  if (!entry) return LF_EHOST_OUT_OF_MEMORY;
   lf_region r = {.os = -1,
                  .id = m.region,
                  .counter = m.counter,
@@ -112,8 +112,8 @@ static int32_t add(lf_regions *regions, lf_message *message, uint64_t position) 
   if (r.kind != LF_REGION_POOLED) regions->imports++;
   uint32_t *bucket = &regions->buckets[r.id % LF_REGION_BUCKETS];
   r.next = *bucket;
-  *place = r;
-  *bucket = (uint32_t)(place - regions->all) + 1;
+  *entry = r;
+  *bucket = (uint32_t)(entry - regions->all) + 1;
   return LF_OK;
 }
 
@@ -129,7 +129,7 @@ static int32_t drop(lf_regions *regions, const lf_message *message, uint64_t pos
   return LF_OK;
 }
 
-/* One timeline a channel, and only between two users of one device. */
+/* A channel has one timeline, and only if both sides use one device. */
 static int32_t take_timeline(lf_regions *regions, lf_message *message, uint64_t position) {
   lf_timeline_message m;
   if (message->length != sizeof m || message->os < 0 || !regions->own || regions->timeline)
@@ -159,7 +159,7 @@ static void forget_peer(lf_gpu_memory *gpu) {
 int32_t lf_regions_await(lf_regions *regions, lf_region *r, uint64_t wait, uint64_t position) {
   lf_semaphore *timeline = regions->timeline;
   if (!timeline || !r->gpu || r->host_visible) return lf_corrupt_producer("wait", wait, position);
-  if (wait > AHEAD_MAX && !lf_semaphore_reached(timeline, wait - AHEAD_MAX))
+  if (wait > WAIT_MAX && !lf_semaphore_reached(timeline, wait - WAIT_MAX))
     return lf_corrupt_producer("wait", wait, position);
   if (regions->abandoned) return LF_OK;
   lf_gpu_memory *gpu = r->gpu;
@@ -207,7 +207,7 @@ void lf_regions_remove(lf_regions *regions, lf_region *r) {
 }
 
 void lf_regions_close(lf_regions *regions, int died) {
-  /* At the end of a thread the imports may have gone before. */
+  /* At the end of a thread the imports may have been closed before. */
   if (regions->timeline && died && !regions->abandoned) lf_semaphore_abandon(regions->timeline);
   for (uint32_t i = 0; i < regions->capacity; i++) lf_regions_remove(regions, &regions->all[i]);
   free(regions->all);

@@ -1,12 +1,12 @@
 /*
- * The shared segment of a channel: a ring of slots from one producer to one consumer, and a smaller one of block
- * numbers the other way. docs/segment-layout.md draws it.
+ * The shared segment of a channel: a ring of slots from one producer to one consumer, and a smaller ring of block
+ * numbers in the other direction. docs/segment-layout.md draws it.
  *
- * A slot's first word publishes it: sequence number and length in one 64-bit store. So an idle consumer watches the
- * very line that the message arrives in, and no index crosses between the cores. Everything else that both sides touch
- * stands 128 bytes apart (two cache lines: processors fetch them in pairs) and is read rarely.
+ * A slot's first word publishes it: sequence number and length in one 64-bit store. So an idle consumer polls the
+ * cache line of the next frame itself, and no index crosses between the cores. All other shared words are 128 bytes
+ * apart (two cache lines: processors fetch them in pairs) and are read rarely.
  *
- * Nothing here is trusted by the side that did not write it. Both keep their positions in private memory.
+ * No side trusts a value of the other. Both keep their positions in private memory.
  */
 #ifndef LF_RING_H
 #define LF_RING_H
@@ -22,10 +22,10 @@
 #define LF_RING_MAGIC 0x474e495256414c00u /* "\0LAVRING" */
 #define LF_SLOT_BYTES 128
 #define LF_LINE 128
-/* Counters of released frames of MemoryBuffers: one for each buffer, as long as the peer knows no more of them. */
+/* Counters of released frames of MemoryBuffers. Each buffer has its own while the peer has mapped no more buffers. */
 #define LF_COUNTERS 4096u
 
-/* A slot's length field when the payload lies in a region. */
+/* A slot's length field if the payload is in a region. */
 #define LF_LENGTH_REGION 0xffffffu
 
 typedef struct {
@@ -39,12 +39,12 @@ typedef struct {
   uint32_t block; /* LF_NO_BLOCK for a MemoryBuffer */
   uint64_t offset;
   uint64_t length;
-  uint64_t wait;     /* GPU memory: where on the producer's timeline its work on it ends; 0: it has ended */
+  uint64_t wait;     /* GPU memory: the value of the producer's timeline at which its work ends; 0: it has ended */
   uint32_t staged;   /* 1: a block with a copy of a MemoryBuffer that the consumer can't reach */
   uint32_t reserved; /* 0 */
 } lf_descriptor;
 
-/* One side's word to the other: does it sleep, has it closed. Read together on every message, so in one line. */
+/* One side's flags: it is parked, it has closed. Every send or receive reads both, so they share a cache line. */
 #define LF_FLAG_WAITING ((uint64_t)1)
 #define LF_FLAG_CLOSED ((uint64_t)1 << 32)
 typedef struct {
@@ -52,7 +52,7 @@ typedef struct {
   _Atomic uint32_t closed;
 } lf_side;
 
-/* What the consumer checks once, on its private copy. */
+/* The consumer checks it once, on a private copy. */
 typedef struct {
   uint64_t magic;
   uint32_t wire_version;
@@ -66,13 +66,13 @@ typedef struct {
   lf_ring_head head;
   lf_side producer;
   _Alignas(LF_LINE) _Atomic uint64_t taken;    /* by the consumer: slots it has read */
-  _Alignas(LF_LINE) _Atomic uint64_t released; /* by the consumer: frames its user gave back */
+  _Alignas(LF_LINE) _Atomic uint64_t released; /* by the consumer: frames that its user released */
   lf_side consumer;
   _Alignas(LF_LINE) _Atomic uint64_t returns[LF_BLOCKS_MAX]; /* by the consumer: sequence | block << 32 */
   _Atomic uint32_t memory_released[LF_COUNTERS]; /* by the consumer: frames of MemoryBuffers, by the region's counter */
 } lf_ring;
 
-/* As docs/segment-layout.md has it. */
+/* As in docs/segment-layout.md. */
 _Static_assert(sizeof(lf_slot) == 128 && offsetof(lf_slot, payload) == 8, "a slot");
 _Static_assert(offsetof(lf_ring, producer) == 128 && offsetof(lf_side, closed) == 4, "the producer's flags");
 _Static_assert(offsetof(lf_ring, taken) == 256 && offsetof(lf_ring, released) == 384, "the consumer's counts");
@@ -96,12 +96,12 @@ typedef struct {
   uint8_t uuids[2 * LF_UUID_BYTES]; /* GPU memory: of its device and driver; else 0 */
 } lf_region_message;
 
-/* The timeline of the producer's device, with its OS handle: before the first region of GPU memory. */
+/* The timeline of the producer's device, with its OS handle. Sent before the first region of GPU memory. */
 typedef struct {
   uint8_t uuids[2 * LF_UUID_BYTES];
 } lf_timeline_message;
 
-/* A region that goes: when the consumer has read all frames up to `position`, nothing in it is used any more. */
+/* A region that is dropped: no frame from `position` on uses it. */
 typedef struct {
   uint32_t region;
   uint32_t reserved;

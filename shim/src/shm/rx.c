@@ -1,4 +1,4 @@
-/* The receiving end: how it begins and ends, and its regions. */
+/* The receiving end: open and close, and its regions. */
 #include <inttypes.h>
 #include <stdlib.h>
 

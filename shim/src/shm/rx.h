@@ -10,10 +10,10 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
-/* A frame that its user gave back while work of this side on its memory was under way. */
+/* A frame that the user released while work of this side on its memory ran. */
 typedef struct {
-  uint64_t value; /* of the device's queue: where that work ends */
-  uint32_t place; /* of its region */
+  uint64_t value;  /* of the device's timeline, at which the work ends */
+  uint32_t region; /* its index */
 } ending_frame;
 
 typedef struct {
@@ -27,10 +27,10 @@ typedef struct {
   uint32_t slot_count;
   int32_t fenced;
   int32_t failed;
-  uint32_t misses; /* empty looks since the peer was last seen alive */
-  lf_pace pace;    /* of empty looks */
+  uint32_t misses; /* empty polls since the kernel was last asked whether the peer lives */
+  lf_pace pace;    /* of empty polls */
   lf_link *link;
-  uint64_t reached; /* by the device's queue, as last seen */
+  uint64_t reached; /* by the device's queue, as last read */
   uint32_t ending_count;
   lf_regions regions;
   /* the rest */
@@ -38,7 +38,7 @@ typedef struct {
   uint32_t ending_capacity;
   uint64_t returned;
   lf_segment segment;
-  uint32_t block_region[LF_BLOCKS_MAX]; /* region place + 1 of a block that the user holds, else 0 */
+  uint32_t block_region[LF_BLOCKS_MAX]; /* index of the region + 1, of a block that the user holds; else 0 */
 } lf_shm_rx;
 
 extern const lf_rx_ops lf_shm_rx_ops;

@@ -1,4 +1,5 @@
-/* The receiving end's view of its producer: whether it lives, the regions that it announces, and writes that are invalid. */
+/* The receiving end's view of its producer: whether it lives, the regions that it announces, and writes that are
+ * invalid. */
 #include <inttypes.h>
 
 #include "base/status.h"
@@ -19,8 +20,7 @@ int32_t lf_shm_rx_failed(lf_shm_rx *c) {
   return lf_fail(c->failed, "", 0, "this channel failed before at message %" PRIu64, c->position);
 }
 
-/* Reads the producer's messages about regions. Even a hostile producer can't keep this going: each message adds a
- * region, of which there is a limit, or drops one that was not dropped yet. */
+/* The loop ends even with a hostile producer: each message adds a region, up to a limit, or drops one once. */
 int32_t lf_shm_rx_read_link(lf_shm_rx *c) {
   for (;;) {
     lf_message *message;

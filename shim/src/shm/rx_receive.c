@@ -1,4 +1,4 @@
-/* Reading the ring. Every word that the producer wrote is read once, into private memory, and checked there. */
+/* Reads the ring. Every word of the producer is read once, into private memory, and checked there. */
 #include <inttypes.h>
 
 #include "base/copy.h"
@@ -9,31 +9,31 @@
 #include "host/pool.h"
 #include "shm/rx.h"
 
-/* Woken at least four times a second: a bell that was lost to a signal or a bug costs time, not the channel. And more
- * often while the producer waits for frames whose work ends without a bell. */
+/* Nanoseconds that a waiting receive parks at most: a lost event delays the channel, and does not stop it. Shorter
+ * while released frames wait for GPU work, whose end brings no event. */
 #define NAP_NS ((uint64_t)250000000)
 #define NAP_ENDING_NS ((uint64_t)200000)
 
-/* A message that lies in a region; the slot's payload says where. */
+/* A frame in a region. The slot has its descriptor. */
 static int32_t take_region(lf_shm_rx *c, const lf_slot *slot, lf_frame *out) {
   lf_descriptor d;
   lf_copy_private(&d, slot->payload, sizeof d);
   lf_region *r = lf_regions_find(&c->regions, d.region);
-  if (!r) { /* its announcement was sent before the message, so it is here by now */
+  if (!r) { /* its announcement was sent before the frame, and has arrived */
     int32_t status = lf_shm_rx_read_link(c);
     if (status < 0) return status;
     r = lf_regions_find(&c->regions, d.region);
     if (!r) return lf_shm_rx_corrupt(c, "region", d.region);
   }
-  uint32_t place = (uint32_t)(r - c->regions.all), token;
+  uint32_t index = (uint32_t)(r - c->regions.all), token;
   if (d.length > r->size || d.offset > r->size - d.length) return lf_shm_rx_corrupt(c, "offset", d.offset);
   if (d.staged > 1 || d.reserved) return lf_shm_rx_corrupt(c, "flag", d.staged);
-  /* A loan may be committed with no bytes; a MemoryBuffer and a copy of one have some. */
+  /* Only a loan may have no bytes. */
   if (!d.length && (d.staged || d.block == LF_NO_BLOCK)) return lf_shm_rx_corrupt(c, "length", d.length);
   if (d.block != LF_NO_BLOCK) {
     if (r->kind != LF_REGION_POOLED || d.wait || d.block >= LF_BLOCKS_MAX || c->block_region[d.block])
       return lf_shm_rx_corrupt(c, "block", d.block);
-    c->block_region[d.block] = place + 1;
+    c->block_region[d.block] = index + 1;
     token = d.block + 1;
   } else {
     if (r->kind == LF_REGION_POOLED || d.staged) return lf_shm_rx_corrupt(c, "frame without a block in region", d.region);
@@ -41,7 +41,7 @@ static int32_t take_region(lf_shm_rx *c, const lf_slot *slot, lf_frame *out) {
       int32_t status = lf_regions_await(&c->regions, r, d.wait, c->position);
       if (status < 0) return c->failed = status;
     }
-    token = 0x80000000u | place;
+    token = 0x80000000u | index;
   }
   r->outstanding++;
   out->region = d.region;
@@ -69,16 +69,16 @@ static int32_t take_slot(lf_shm_rx *c, const lf_slot *slot, uint64_t word, lf_fr
   c->bytes += result == LF_REGION ? (uint64_t)out->length : length;
   atomic_store_explicit(&c->ring->taken, c->position, memory_order_release);
   lf_shm_rx_wake_peer(c);
-  if (__builtin_expect((c->position & 4095) == 0, 0)) { /* drops of a peer that keeps us too busy to sleep */
+  if (__builtin_expect((c->position & 4095) == 0, 0)) { /* drop messages, for an end that never parks */
     int32_t status = lf_shm_rx_read_link(c);
-    (void)status; /* kept in c->failed; this frame is good */
+    (void)status; /* c->failed keeps it; this frame is valid */
   }
   return result;
 }
 
 static inline const lf_slot *current_slot(const lf_shm_rx *c) { return &c->slots[c->position & (c->slot_count - 1)]; }
 
-/* No message in the slot: because there is none yet, because there will be none, or because the word is forged. */
+/* No frame in the slot: LF_EMPTY, or why none will come, or CORRUPT_SEGMENT. */
 static int32_t nothing(lf_shm_rx *c, const lf_slot *slot, uint64_t word, lf_frame *out) {
   if ((uint32_t)word != lf_sequence(c->position - c->slot_count)) return lf_shm_rx_corrupt(c, "sequence", word);
   int closed = atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) != 0;
@@ -86,12 +86,12 @@ static int32_t nothing(lf_shm_rx *c, const lf_slot *slot, uint64_t word, lf_fram
   int due = lf_pace_due(&c->pace);
   if (!closed && ((++c->misses & 1023) == 0 || due)) {
     dead = !lf_shm_rx_peer_alive(c);
-    int32_t status = lf_shm_rx_read_link(c); /* drops, for one that only ever looks */
+    int32_t status = lf_shm_rx_read_link(c); /* drop messages, for an end that only polls */
     if (status < 0) return status;
   }
   if (!closed && !dead) return LF_EMPTY;
-  if (dead) c->misses = 1023; /* the next call looks at it again */
-  /* What it committed before that is visible now. */
+  if (dead) c->misses = 1023; /* the next call asks again */
+  /* The frames that it committed before are visible now. */
   closed = atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) != 0;
   word = lf_slot_word(slot);
   if ((uint32_t)word == lf_sequence(c->position)) return take_slot(c, slot, word, out);
@@ -106,12 +106,12 @@ static int32_t retire_first(lf_shm_rx *c, lf_frame *out) {
   return LF_RETIRE;
 }
 
-/* A message that was there already likely has others behind it: asking for them now hides the way between the cores.
- * (A slot that the producer has not written since the last lap is still in this cache: asking for it moves nothing.) */
-static inline void fetch_ahead(const lf_shm_rx *c) {
-  const lf_slot *ahead = &c->slots[(c->position + 8) & (c->slot_count - 1)];
-  __builtin_prefetch(ahead);
-  __builtin_prefetch(ahead->payload + LF_INLINE_MAX - 1);
+/* Behind a frame that was there already are likely others: the prefetch hides the latency between the cores. (A slot
+ * that the producer has not written since the last lap is still in this cache, and moves nothing.) */
+static inline void prefetch_next(const lf_shm_rx *c) {
+  const lf_slot *next = &c->slots[(c->position + 8) & (c->slot_count - 1)];
+  __builtin_prefetch(next);
+  __builtin_prefetch(next->payload + LF_INLINE_MAX - 1);
 }
 
 static inline int32_t receive(lf_shm_rx *c, lf_frame *out) {
@@ -123,7 +123,7 @@ static inline int32_t receive(lf_shm_rx *c, lf_frame *out) {
   const lf_slot *slot = current_slot(c);
   uint64_t word = lf_slot_word(slot);
   if (__builtin_expect((uint32_t)word == lf_sequence(c->position), 1)) {
-    fetch_ahead(c);
+    prefetch_next(c);
     return take_slot(c, slot, word, out);
   }
   return nothing(c, slot, word, out);
@@ -142,7 +142,7 @@ static int32_t arm(lf_shm_rx *c) {
               atomic_load_explicit(&c->ring->producer.closed, memory_order_acquire) || !lf_shm_rx_peer_alive(c) ||
               (c->regions.dropping && lf_regions_droppable(&c->regions, c->position));
   if (!ready) return 0;
-  c->misses = 1023; /* a death that was just seen is looked at again by the next receive */
+  c->misses = 1023; /* the next receive asks again whether the peer lives */
   atomic_store_explicit(&c->ring->consumer.waiting, 0, memory_order_relaxed);
   return 1;
 }
@@ -175,18 +175,18 @@ int32_t lf_shm_rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_fram
     result = receive(c, out);
     if (result != LF_EMPTY || limit == 0) return result == LF_EMPTY ? LF_TIMEOUT : result;
   }
-  uint64_t start = 0; /* read after the first round: on some machines the clock costs more than a message takes */
+  uint64_t start = 0; /* read after the first round: on some machines a read of the clock takes longer than a frame */
   uint64_t spin_end = spin < limit ? spin : limit;
   for (;;) {
-    /* The clock is read once in a while: a message must not arrive while this thread looks at its watch. */
+    /* The clock is read once in 512 polls: a frame that arrives meanwhile waits. */
     const lf_slot *slot = current_slot(c);
     uint32_t wanted = lf_sequence(c->position);
     for (int i = 0; i < 512; i++) {
       uint64_t word = lf_slot_word(slot);
-      /* Both lines of the slot are watched: the second one then comes with the first, not after it. */
+      /* Reads both lines of the slot: the second then arrives with the first, not after it. */
       (void)*(const volatile uint8_t *)(slot->payload + LF_INLINE_MAX - 1);
       if ((uint32_t)word == wanted) {
-        if (i == 0) fetch_ahead(c);
+        if (i == 0) prefetch_next(c);
         return take_slot(c, slot, word, out);
       }
       lf_relax();
@@ -208,7 +208,7 @@ int32_t lf_shm_rx_receive_wait(lf_rx *rx, uint64_t limit, uint64_t spin, lf_fram
     }
     result = receive(c, out);
     if (result != LF_EMPTY) return result;
-    if (spin_end < limit) { /* after a wake-up the next message is likely near: spin again */
+    if (spin_end < limit) { /* after a wake-up the next frame is likely soon: busy-poll again */
       uint64_t now = lf_now() - start;
       spin_end = now + spin < limit ? now + spin : limit;
     }

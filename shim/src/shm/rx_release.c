@@ -6,22 +6,22 @@
 #include "host/pool.h"
 #include "shm/rx.h"
 
-/* The producer may have the frame's memory again. */
-static void let_go(lf_shm_rx *c) {
+/* The producer may reuse the frame's memory. */
+static void count_release(lf_shm_rx *c) {
   c->released++;
   atomic_store_explicit(&c->ring->released, c->released, memory_order_release);
   lf_shm_rx_wake_peer(c);
 }
 
-/* The same for a frame of a MemoryBuffer. Only this side writes the counter: what a hostile producer stores there it
- * reads itself. */
-static void let_go_memory(lf_shm_rx *c, const lf_region *r) {
+/* The same for a frame of a MemoryBuffer. Only this side writes the counter: a hostile producer deceives itself
+ * alone. */
+static void count_memory_release(lf_shm_rx *c, const lf_region *r) {
   _Atomic uint32_t *counter = &c->ring->memory_released[r->counter];
   atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
-  let_go(c);
+  count_release(c);
 }
 
-/* Where this side's last work on the memory ends, or 0: it has, or its device is lost and nothing runs any more. */
+/* The timeline value at which this side's last work on the memory ends; 0: it has ended, or the device is lost. */
 static uint64_t work_on(lf_shm_rx *c, const lf_gpu_memory *gpu) {
   if (gpu->last_use <= c->reached) return 0;
   c->reached = lf_queue_seen(gpu->device);
@@ -49,22 +49,22 @@ void lf_shm_rx_end_frames(lf_shm_rx *c) {
     if (c->ending[i].value > now) {
       c->ending[left++] = c->ending[i];
     } else {
-      lf_region *r = &c->regions.all[c->ending[i].place];
+      lf_region *r = &c->regions.all[c->ending[i].region];
       r->ending--;
-      let_go_memory(c, r);
+      count_memory_release(c, r);
     }
   }
   c->ending_count = left;
 }
 
-static int32_t release_memory(lf_shm_rx *c, uint32_t place) {
-  lf_region *r = place < c->regions.capacity ? &c->regions.all[place] : NULL;
+static int32_t release_memory(lf_shm_rx *c, uint32_t index) {
+  lf_region *r = index < c->regions.capacity ? &c->regions.all[index] : NULL;
   if (!r || !r->live || r->kind == LF_REGION_POOLED || !r->outstanding)
-    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", 0x80000000u | place);
+    return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", 0x80000000u | index);
   uint64_t value = r->gpu ? work_on(c, r->gpu) : 0;
   int32_t status = value ? end_later(c, r, value) : LF_OK;
   if (status >= 0) r->outstanding--;
-  if (status == LF_OK) let_go_memory(c, r);
+  if (status == LF_OK) count_memory_release(c, r);
   return status;
 }
 
@@ -76,7 +76,7 @@ static int32_t release_block(lf_shm_rx *c, uint32_t block) {
   uint64_t word = (uint64_t)block << 32 | lf_sequence(c->returned);
   atomic_store_explicit(&c->ring->returns[c->returned % LF_BLOCKS_MAX], word, memory_order_release);
   c->returned++;
-  let_go(c);
+  count_release(c);
   return LF_OK;
 }
 
@@ -86,7 +86,7 @@ int32_t lf_shm_rx_release(lf_rx *rx, uint32_t token) {
     return lf_fail(LF_ECLOSED, "", 0, "no frame is held");
   if (token & 0x80000000u) return release_memory(c, token & ~0x80000000u);
   if (token) return release_block(c, token - 1);
-  let_go(c);
+  count_release(c);
   return LF_OK;
 }
 

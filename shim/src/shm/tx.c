@@ -1,4 +1,5 @@
-/* The sending end: owns the segment and the pool, keeps its positions in private memory, trusts nothing it reads. */
+/* The sending end owns the segment and the pool. Its positions are in private memory, and it trusts no value it
+ * reads. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@
 
 #define COLLECT_FIRST (64u << 10)
 
-/* The longest that closing waits for work on the GPU. Who can wait without blocking has done so (lf_shm_tx_pending). */
+/* Nanoseconds that close waits at most for GPU work. A caller that can wait without blocking did so
+ * (lf_shm_tx_pending). */
 #define LAST_WORK_NS ((uint64_t)2000000000)
 
 static void release_producer(lf_shm_tx *p) {
@@ -22,13 +24,13 @@ static void release_producer(lf_shm_tx *p) {
   lf_segment_close(&p->segment);
   lf_link_release(p->link);
   if (p->device) lf_device_release(p->device);
-  free(p->known);
+  free(p->rcache);
   free(p->counters);
   free(p->dropping);
   free(p);
 }
 
-/* What the peer's queue still waits for must come before it finds this side gone, as it would do away with it. */
+/* The work that the peer's queue waits for ends before the peer finds this side gone: its waits end then. */
 static void end_work(const lf_shm_tx *p) {
   if (p->device && p->awaited) lf_queue_wait(p->device, p->awaited, LAST_WORK_NS);
 }
@@ -40,16 +42,16 @@ int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced)
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "a ring of %u slots; a power of two from %u to %u", slot_count,
                    LF_SLOTS_MIN, LF_SLOTS_MAX);
   lf_shm_tx *p = calloc(1, sizeof *p);
-  lf_known_memory *known = calloc(LF_HANDLE_COUNT, sizeof *known); /* touched only where used */
+  lf_rcache_entry *rcache = calloc(LF_HANDLE_COUNT, sizeof *rcache); /* unused pages are never touched */
   lf_counter *counters = calloc(LF_COUNTERS, sizeof *counters);
-  if (!p || !known || !counters) {
+  if (!p || !rcache || !counters) {
     free(p);
-    free(known);
+    free(rcache);
     free(counters);
     return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a producer of %zu bytes", sizeof *p);
   }
   p->tx.ops = &lf_shm_tx_ops;
-  p->known = known;
+  p->rcache = rcache;
   p->counters = counters;
   p->link = lf_link_retain(link);
   p->slot_count = slot_count;
@@ -69,7 +71,7 @@ int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced)
     if (status == LF_FULL) status = lf_fail(LF_EPEER_DIED, "sendmsg", 0, "the peer does not read its connection");
   }
   if (status == 1) {
-    /* The mapping is enough from here on; a descriptor for each channel would be one too many. */
+    /* The mapping is enough from here on, and a process has few descriptors. */
     lf_os_handle_close(p->segment.os);
     p->segment.os = -1;
     return lf_tx_handle(&p->tx);
@@ -78,7 +80,7 @@ int32_t lf_shm_tx_open(int32_t link_handle, uint32_t slot_count, int32_t fenced)
   return status;
 }
 
-/* Takes back the blocks that the consumer released: how many, or an error. */
+/* Frees the blocks that the consumer released: their number, or an error. */
 static int32_t collect(lf_shm_tx *p) {
   int32_t count = 0;
   for (; count < (int32_t)LF_BLOCKS_MAX; count++) {
@@ -93,7 +95,7 @@ static int32_t collect(lf_shm_tx *p) {
   return count;
 }
 
-/* 1 with a block whose region the peer knows; LF_FULL, LF_RETIRE with its region in *retire. */
+/* 1 with a block of an announced region; LF_FULL, LF_RETIRE with the region in *retire. */
 static int32_t take_block(lf_shm_tx *p, uint64_t length, uint32_t *block, uint32_t *retire) {
   if (!lf_pool_acquire(&p->pool, length, block)) {
     int32_t status = collect(p);
@@ -134,8 +136,7 @@ static int32_t publish_block(lf_shm_tx *p, uint32_t block, uint64_t length, int 
                               .length = length,
                               .staged = staged != 0};
   int32_t status = lf_shm_tx_publish_region(p, &descriptor);
-  /* While the message is on its way there is time to fetch what came back; the next sender then need not wait for it.
-   * An error stays in p->failed. */
+  /* The consumer does not wait for this side now, and the next send finds the blocks. p->failed keeps an error. */
   if (status == 1 && lf_pool_empty(&p->pool, b)) collect(p);
   return status;
 }
@@ -145,7 +146,7 @@ static int32_t send_block(lf_shm_tx *p, const void *data, uint64_t length) {
     int32_t status = lf_shm_tx_check_capacity(p);
     if (status != LF_OK) return status;
   }
-  /* A copy this long is faster into a block that was used a moment ago than into one that left the cache. */
+  /* A copy of this size is faster into a block that is still in the cache. */
   if (length >= COLLECT_FIRST) {
     int32_t collected = collect(p);
     if (collected < 0) return collected;
@@ -279,7 +280,7 @@ static int32_t tx_retire(lf_tx *tx, uint32_t id) {
   int announced = region && region->announced;
   int32_t status = lf_pool_retire(&p->pool, id);
   if (status < 0 || !announced) return status;
-  region->announced = 1; /* its number stays taken until the peer was told */
+  region->announced = 1; /* its number stays in use until the drop message was sent */
   return lf_shm_tx_drop(p, id);
 }
 
@@ -334,7 +335,7 @@ int32_t lf_shm_tx_poll(int32_t handle, int32_t until, int32_t spins) {
       if (atomic_load_explicit(&p->ring->released, memory_order_relaxed) == p->head) return 1;
     } else if (full) {
       if (atomic_load_explicit(&p->ring->taken, memory_order_relaxed) != p->taken) return 1;
-    } else { /* a block is what is missing */
+    } else { /* no block was free */
       uint64_t word = atomic_load_explicit(&p->ring->returns[p->returned % LF_BLOCKS_MAX], memory_order_relaxed);
       if ((uint32_t)word == lf_sequence(p->returned)) return 1;
     }

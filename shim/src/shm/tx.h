@@ -10,20 +10,20 @@
 #include "ipc/link.h"
 #include "shm/ring.h"
 
-/* A MemoryBuffer that the peer has mapped or imported, found by the index of its handle. */
+/* A MemoryBuffer that the peer has mapped or imported, in the registration cache. */
 typedef struct {
   int32_t memory;
   uint32_t region;
   uint64_t size;
   lf_gpu_memory *gpu; /* NULL for shared memory; valid while the handle is */
   uint32_t counter;
-} lf_known_memory;
+} lf_rcache_entry;
 
-/* What this side knows of a counter in the ring's memory_released. All modulo 2^32. */
+/* This side's view of a counter in the ring's memory_released. All modulo 2^32. */
 typedef struct {
   uint32_t sent;
   uint32_t released; /* as last read */
-  uint32_t users;    /* known MemoryBuffers */
+  uint32_t users;    /* MemoryBuffers in the registration cache */
 } lf_counter;
 
 typedef struct {
@@ -35,18 +35,18 @@ typedef struct {
   uint64_t bytes;
   uint64_t taken; /* by the consumer, as last read */
   uint32_t slot_count;
-  uint32_t reserved; /* slots kept for loans */
+  uint32_t reserved; /* slots for loans */
   int32_t fenced;
-  int32_t failed; /* an error that stays: the segment can't be trusted any more */
+  int32_t failed; /* the sticky error: the segment is not trusted any more */
   lf_pace pace;
   lf_link *link;
-  lf_known_memory *known; /* by the index of a memory handle */
-  lf_counter *counters;   /* LF_COUNTERS */
-  uint64_t reached;       /* by the device's queue, as last seen */
+  lf_rcache_entry *rcache; /* by the index of a memory handle */
+  lf_counter *counters;    /* LF_COUNTERS */
+  uint64_t reached;        /* by the device's queue, as last read */
   /* the rest */
   uint64_t released;
-  uint64_t returned; /* blocks that came back */
-  uint64_t next_look;
+  uint64_t returned; /* blocks that the consumer has released */
+  uint64_t next_check;
   uint32_t reserved_inline;
   uint32_t imports;
   lf_device *device; /* whose memory can be sent, or NULL */
@@ -54,7 +54,7 @@ typedef struct {
   uint8_t share_timeline;
   uint8_t timeline_sent;
   lf_segment segment;
-  uint32_t *dropping; /* regions whose drop the peer could not be told yet */
+  uint32_t *dropping; /* regions whose drop message was not sent yet */
   uint32_t dropping_count, dropping_capacity;
   lf_pool pool;
 } lf_shm_tx;
@@ -68,29 +68,29 @@ extern const lf_tx_ops lf_shm_tx_ops;
 /* ---- tx_peer.c ---- */
 
 void lf_shm_tx_wake_peer(lf_shm_tx *p);
-/* Rings for a consumer that sleeps; 1, CHANNEL_CLOSED or PEER_DIED. */
+/* Notifies a consumer that is parked: 1, CHANNEL_CLOSED or PEER_DIED. */
 int32_t lf_shm_tx_wake(lf_shm_tx *p);
-/* Why a send can't go on: the consumer closed, or died. LF_OK when it is there. */
+/* CHANNEL_CLOSED or PEER_DIED; LF_OK while the consumer lives. */
 int32_t lf_shm_tx_check_peer(lf_shm_tx *p);
-/* For good: what the consumer wrote can't be; CORRUPT_SEGMENT. */
+/* Fails the end: the consumer wrote an invalid value. CORRUPT_SEGMENT. */
 int32_t lf_shm_tx_corrupt(lf_shm_tx *p, const char *what, uint64_t got);
-/* Nothing went: FULL, unless the consumer is gone. */
+/* Nothing was sent: LF_FULL, unless the consumer closed or died. */
 int32_t lf_shm_tx_full(lf_shm_tx *p);
-/* Tells why, of a producer that has failed. */
+/* The error of an end that failed before. */
 int32_t lf_shm_tx_failed(const lf_shm_tx *p);
-/* Reads the consumer's position. 1 when it moved, 0 when not, or an error. */
+/* Reads the consumer's position: 1 if it has changed, 0, or an error. */
 int32_t lf_shm_tx_read_taken(lf_shm_tx *p);
-/* LF_OK with room for one more message. */
+/* LF_OK with a free slot. */
 int32_t lf_shm_tx_check_capacity(lf_shm_tx *p);
 
 /* ---- tx_announce.c ---- */
 
-/* A message on the connection: 1 when it went; LF_FULL. `os` stays the caller's. */
+/* Sends a message on the connection: 1; LF_FULL. The caller keeps `os`. */
 int32_t lf_shm_tx_put(lf_shm_tx *p, uint32_t kind, const void *message, uint32_t length, int64_t os);
 
-/* 1 when the peer has been told of the region; LF_FULL. `os` stays the caller's. */
+/* Announces a region to the peer: 1; LF_FULL. The caller keeps `os`. */
 int32_t lf_shm_tx_announce(lf_shm_tx *p, const lf_region_message *message, int64_t os);
-/* Tells the peer, now or when it can, that the region goes. */
+/* Sends a drop message for the region, at once or as soon as the connection accepts it. */
 int32_t lf_shm_tx_drop(lf_shm_tx *p, uint32_t id);
 void lf_shm_tx_retry_drops(lf_shm_tx *p);
 
@@ -102,14 +102,14 @@ static inline int lf_shm_tx_has_capacity(const lf_shm_tx *p) {
 
 static inline lf_slot *lf_shm_tx_slot(lf_shm_tx *p) { return &p->slots[p->head & (p->slot_count - 1)]; }
 
-/* Makes the message visible. 1, or why nobody will read it. */
+/* Makes the frame visible to the consumer: 1, CHANNEL_CLOSED or PEER_DIED. */
 static inline int32_t lf_shm_tx_publish(lf_shm_tx *p, lf_slot *slot, uint32_t length) {
   uint64_t word = (uint64_t)length << 32 | lf_sequence(p->head);
   atomic_store_explicit(&slot->word, word, memory_order_release);
   p->head++;
   lf_barrier_of_waker(p->fenced);
   if (__builtin_expect(lf_side_read(&p->ring->consumer) != 0, 0)) return lf_shm_tx_wake(p);
-  /* What a producer that never finds the ring full has to do now and then; it learns of a death here. */
+  /* A producer that never finds the ring full learns of the consumer's death here. */
   if (lf_pace_due(&p->pace)) {
     if (p->dropping_count) lf_shm_tx_retry_drops(p);
     int32_t status = lf_shm_tx_check_peer(p);

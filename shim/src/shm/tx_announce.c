@@ -1,10 +1,10 @@
-/* What the peer is told of the regions of a producer: that one comes, and that one goes. */
+/* The messages about regions: one is announced, or dropped. */
 #include <stdlib.h>
 
 #include "base/status.h"
 #include "shm/tx.h"
 
-/* 1 when the peer knows that the region goes; a consumer that sleeps lets go of it now. */
+/* Sends a drop message: 1. A consumer that is parked wakes up and unmaps the region. */
 static int32_t put_drop(lf_shm_tx *p, uint32_t id) {
   lf_drop_message drop = {id, 0, p->head};
   int32_t status = lf_link_put(p->link, LF_KIND_DROP, &drop, sizeof drop, -1);
@@ -14,7 +14,7 @@ static int32_t put_drop(lf_shm_tx *p, uint32_t id) {
   return 1;
 }
 
-/* Drops that the peer's full connection refused earlier. */
+/* Sends the drop messages that the full connection refused before. */
 void lf_shm_tx_retry_drops(lf_shm_tx *p) {
   while (p->dropping_count && put_drop(p, p->dropping[p->dropping_count - 1]) == 1) p->dropping_count--;
 }
@@ -32,7 +32,7 @@ int32_t lf_shm_tx_drop(lf_shm_tx *p, uint32_t id) {
     p->dropping[p->dropping_count++] = id;
     return LF_OK;
   }
-  /* A peer that is gone has unmapped everything. */
+  /* A peer that died has unmapped everything. */
   return status == 1 || status == LF_EPEER_DIED ? LF_OK : status;
 }
 

@@ -1,5 +1,5 @@
-/* What the producer sees of its consumer: how far it is, whether it sleeps, has closed or died, and what it can't have
- * written. */
+/* The sending end's view of its consumer: its position, whether it is parked, closed or died, and writes that are
+ * invalid. */
 #include <inttypes.h>
 
 #include "base/monotonic.h"
@@ -11,7 +11,7 @@ void lf_shm_tx_wake_peer(lf_shm_tx *p) {
   if (atomic_exchange_explicit(&p->ring->consumer.waiting, 0, memory_order_relaxed)) lf_link_notify(p->link);
 }
 
-/* For good: there is no room any more, so every send comes by make_room, which refuses it. */
+/* Takes all slots away, so that every send calls lf_shm_tx_check_capacity, which returns the error. */
 static void fail_for_good(lf_shm_tx *p, int32_t code) {
   p->failed = code;
   p->taken = p->head - p->slot_count;
@@ -28,13 +28,13 @@ int32_t lf_shm_tx_failed(const lf_shm_tx *p) {
   return lf_fail(p->failed, "", 0, "this channel failed before at message %" PRIu64, p->head);
 }
 
-/* For who has read the flag: it is not read again, as a hostile consumer may have taken it back. */
+/* The caller has read `closed`. The flag is not read again: a hostile consumer could clear it. */
 static int32_t peer_closed(void) { return lf_fail(LF_ECHANNEL_CLOSED, "", 0, "the consumer closed the channel"); }
 
 int32_t lf_shm_tx_check_peer(lf_shm_tx *p) {
   if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
   if (!lf_link_peer_alive(p->link)) {
-    /* It may have closed between the two looks. */
+    /* The consumer may have closed between the two reads. */
     if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_acquire)) return peer_closed();
     if (!p->failed) fail_for_good(p, LF_EPEER_DIED);
     return lf_shm_tx_failed(p);
@@ -50,11 +50,11 @@ int32_t lf_shm_tx_read_taken(lf_shm_tx *p) {
   return 1;
 }
 
-/* The kernel is asked once a millisecond at the most. */
+/* Asks the kernel once a millisecond at most. */
 int32_t lf_shm_tx_full(lf_shm_tx *p) {
   uint64_t now = lf_now();
-  if (now >= p->next_look) {
-    p->next_look = now + 1000000u;
+  if (now >= p->next_check) {
+    p->next_check = now + 1000000u;
     int32_t status = lf_shm_tx_check_peer(p);
     if (status < 0) return status;
   } else if (atomic_load_explicit(&p->ring->consumer.closed, memory_order_relaxed)) {
