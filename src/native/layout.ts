@@ -184,7 +184,7 @@ export const BOX = {
 } as const;
 
 export const CONSTANTS = {
-  LF_ABI_VERSION: 6,
+  LF_ABI_VERSION: 7,
   LF_WIRE_VERSION: 6,
   LF_UUID_BYTES: 16,
   LF_STEP_PIPELINES_MAX: 32,

@@ -58,10 +58,10 @@ describe.skipIf(!vulkan)("invalid parameters of a GPU channel", () => {
     ["none", capability, undefined],
     ["null", capability, null],
     ["a word", capability, "direct"],
-    ["an unknown way", capability, { way: "wormhole", why: "" }],
-    ["no reason", capability, { way: "direct" }],
-    ["a copy on the same GPU", capability, { way: "cuda", why: "" }],
-    ["the same memory on two GPUs", elsewhere, { way: "direct", why: "" }],
+    ["an unknown path", capability, { path: "wormhole", why: "" }],
+    ["no reason", capability, { path: "direct" }],
+    ["a copy on the same GPU", capability, { path: "cuda", why: "" }],
+    ["the same memory on two GPUs", elsewhere, { path: "direct", why: "" }],
   ] as const) {
     test(`${what}: CORRUPT_SEGMENT`, async () => {
       await tell("producer", [asConsumer, verdict(of), accept(parameters)], "CORRUPT_SEGMENT", pinned);

@@ -10,7 +10,7 @@
 #endif
 
 /* Incremented when a signature, a struct or a status changes its meaning. */
-#define LF_ABI_VERSION 6
+#define LF_ABI_VERSION 7
 /* Incremented when two processes of different builds could misread each other. Tests build a shim with another
  * version. */
 #ifndef LF_WIRE_VERSION

@@ -16,7 +16,7 @@ import { NONE, Tx, type TxPart } from "./tx.ts";
 const { LF_UNTIL_SENT } = CONSTANTS;
 
 /** Bytes from which sending from the payload's memory, and waiting until MPI has read it, is faster than a copy. */
-const IN_PLACE_MIN = 64 * 1024;
+const ZCOPY_MIN = 64 * 1024;
 
 /** Milliseconds. `settled` polls every CLOSE_POLL_MS, for at most CLOSE_MS, until MPI has read all payloads. */
 const CLOSE_MS = 30_000;
@@ -101,11 +101,11 @@ export class MpiTx implements TxPart {
   start(payload: Payload): number | null | undefined {
     if (!(payload instanceof MemoryBuffer)) return this.#startView(viewOfPayload(payload));
     if (payload.isGpu) return this.#sendFragments(payload);
-    return payload.sizeBytes >= IN_PLACE_MIN ? this.#sendInPlace(payload.bytes) : undefined;
+    return payload.sizeBytes >= ZCOPY_MIN ? this.#sendZcopy(payload.bytes) : undefined;
   }
 
   #startView(view: ArrayBufferView): number | null | undefined {
-    return lengthOf(view, BLOCK_MAX) >= IN_PLACE_MIN && stays(view) ? this.#sendInPlace(view) : undefined;
+    return lengthOf(view, BLOCK_MAX) >= ZCOPY_MIN && stays(view) ? this.#sendZcopy(view) : undefined;
   }
 
   /** Begins to send a buffer on a GPU: its ticket; null if the queue is full. */
@@ -134,7 +134,7 @@ export class MpiTx implements TxPart {
   };
 
   /** Sends from the payload's memory, which stays mapped until MPI has read it, even if it is closed. */
-  #sendInPlace(given: ArrayBufferView): number | null {
+  #sendZcopy(given: ArrayBufferView): number | null {
     const view = bytesOf("payload", given);
     const landed = holdView(view);
     const result = this.#shim.lf_mpi_tx_send_zcopy(this.#handle, view, view.length, number);

@@ -10,14 +10,14 @@ export interface RingCapabilities {
   /** The processors of this thread, as in processors.ts. */
   processors: string;
   /** Why no process of its host can connect to this one. */
-  barred?: string;
+  refusal?: string;
 }
 
 /** Slots of 128 bytes, one a frame. More slots decouple two busy sides; fewer slots stay in the cache. */
 const SLOTS = { "low-latency": 256, "high-throughput": 4096, "gpu-preferred": 1024, "cpu-shared": 1024 } as const;
 
 export function ringCapabilities({ hostRefusal }: Party): RingCapabilities {
-  return { membarrier: native().lf_membarrier_viable() === 1, processors: ownProcessors(), barred: hostRefusal };
+  return { membarrier: native().lf_membarrier_viable() === 1, processors: ownProcessors(), refusal: hostRefusal };
 }
 
 export function slotsOf(negotiation: Negotiation): number {
@@ -50,9 +50,9 @@ export function noRing(negotiation: Negotiation, name: TransportName): string | 
   if (!negotiation.connected) {
     const { mine, peer } = negotiation.capabilities(name) as Record<
       "mine" | "peer",
-      { barred?: unknown } | null | undefined
+      { refusal?: unknown } | null | undefined
     >;
-    const refusals = [mine?.barred, peer?.barred].filter((reason) => typeof reason === "string");
+    const refusals = [mine?.refusal, peer?.refusal].filter((reason) => typeof reason === "string");
     if (refusals.length > 0)
       return `the two are connected through MPI, as a runtime directory can't be used: ${refusals.map(printable).join("; ")}`;
     return "the two met through MPI, as their runtime directories differ: memory is shared by those of one (LAVA_FLOW_RUNTIME_DIR)";

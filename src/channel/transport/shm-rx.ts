@@ -17,7 +17,7 @@ const { LF_EMPTY, LF_REACH_STAGED, LF_REGION_GPU } = CONSTANTS;
 /** Frames that are out of the ring at once. With 2 the next copy runs while the user handles a frame. */
 const ARRIVALS_MAX = 2;
 
-const settling = new Float64Array(new ArrayBuffer(8));
+const pendingValue = new Float64Array(new ArrayBuffer(8));
 
 /** The state of a consumer that uses a GPU. */
 interface GpuPart {
@@ -140,8 +140,8 @@ export class ShmRx implements RxPart {
 
   /** The timeline value that released frames wait for; `all`: that all work on the peer's memory reaches; 0: none. */
   #workUntil(all: boolean): number {
-    check(this.#shim, this.#shim.lf_shm_rx_pending(this.#handle, all ? 1 : 0, settling));
-    return settling[0] as number;
+    check(this.#shim, this.#shim.lf_shm_rx_pending(this.#handle, all ? 1 : 0, pendingValue));
+    return pendingValue[0] as number;
   }
 
   forget(region: number): void {
@@ -167,14 +167,14 @@ export class ShmRx implements RxPart {
   settled(): Promise<void> | null {
     const gpu = this.#gpu;
     if (gpu === null || (gpu.device.queue.submitted && this.#workUntil(true) === 0)) return null;
-    const settle = async () => {
+    const finish = async () => {
       await submitted(gpu.device);
       for (let value = this.#workUntil(true); value > 0; value = this.#workUntil(true)) {
         await gpu.device.queue.wait(value);
       }
     };
     // After a timeout, and after the loss of the device, the shim keeps the memory.
-    return settle().catch(() => {});
+    return finish().catch(() => {});
   }
 
   detach(): void {

@@ -146,16 +146,16 @@ export class ShmTx implements TxPart {
 
   /** The peer maps a buffer once. When the buffer is closed here, the peer is told to unmap it. */
   #watch(buffer: MemoryBuffer, memory: number): void {
-    const letGo = this.releases.add(buffer, memory);
+    const unhold = this.releases.add(buffer, memory);
     const unwatch = onClose(buffer, () => {
-      letGo();
+      unhold();
       this.#forget(buffer);
       this.#shim.lf_shm_tx_forget_memory(this.#handle, memory);
     });
     this.#known.set(buffer, memory);
     this.#unwatch.set(buffer, () => {
       unwatch();
-      letGo();
+      unhold();
     });
   }
 
@@ -200,11 +200,11 @@ export class ShmTx implements TxPart {
   settled(): Promise<void> | null {
     const device = this.#device;
     if (device === null || this.#awaited() === 0) return null;
-    const settle = async () => {
+    const finish = async () => {
       for (let value = this.#awaited(); value > 0; value = this.#awaited()) await device.queue.wait(value);
     };
     // After a timeout, and after the loss of the device, `close` goes on without.
-    return settle().catch(() => {});
+    return finish().catch(() => {});
   }
 
   /** The timeline value that the peer may wait for; 0: none. */

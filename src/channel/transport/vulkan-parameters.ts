@@ -78,9 +78,9 @@ export interface GpuPath {
 
 /** The path that the consumer selected. CORRUPT_SEGMENT if it is invalid. */
 export function readPath(value: unknown, gpus: { producer: GpuCapability; consumer: GpuCapability }): GpuPath {
-  const { way, why } = (value ?? {}) as { way?: unknown; why?: unknown };
-  const fits = sameGpu(gpus) ? way === "direct" : way === "cuda" || way === "staged";
-  if (fits && typeof why === "string") return { path: way as Path, why: printable(why) };
+  const { path, why } = (value ?? {}) as { path?: unknown; why?: unknown };
+  const fits = sameGpu(gpus) ? path === "direct" : path === "cuda" || path === "staged";
+  if (fits && typeof why === "string") return { path: path as Path, why: printable(why) };
   throw new LavaFlowError("CORRUPT_SEGMENT", "the consumer accepted a GPU channel with an invalid path");
 }
 

@@ -96,9 +96,9 @@ export const vulkan: Transport = {
       if (!opened) return null;
       const { consumer, part } = opened;
       try {
-        const { path: way, why } = pathFor(negotiation);
+        const { path, why } = pathFor(negotiation);
         part.useDevice(ownDevice(negotiation), uuidsOf(bothGpus(negotiation).producer), wake);
-        return { consumer, parameters: { way, why } };
+        return { consumer, parameters: { path, why } };
       } catch (error) {
         consumer.close();
         throw error;
