@@ -17,7 +17,7 @@ static uint8_t *data;
 static const size_t lengths[] = {50, 5000, 500000, 120, 3000000, 0};
 #define FRAMES (sizeof lengths / sizeof *lengths)
 
-static lane_pair from_dead, to_dead;
+static ep_pair from_dead, to_dead;
 
 /* Down to the last byte of each, while nothing of it was received. */
 static int all_are_here(void) {
@@ -34,8 +34,8 @@ static int all_are_here(void) {
 
 /* What was sent before is there, whether it was received or not. */
 static void sender_dies(void) {
-  from_dead = open_lane(even() + 1, even(), 64, 0);
-  to_dead = open_lane(even(), even() + 1, 64, 0);
+  from_dead = open_pair(even() + 1, even(), 64, 0);
+  to_dead = open_pair(even(), even() + 1, 64, 0);
   if (!lives()) {
     for (size_t i = 0; i < FRAMES; i++) {
       test_fill(data, lengths[i], i);

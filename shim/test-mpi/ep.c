@@ -1,4 +1,4 @@
-/* Frames over lanes: sizes, ways to send, order, holding, room. Four ranks: the even ones send to the odd ones, and some
+/* Frames over endpoints: sizes, methods of sending, order, held frames, credits. Four ranks: the even ones send to the odd ones, and some
  * tests are of a rank with itself. */
 #include "ep_test.h"
 #include "host/pool.h"
@@ -7,21 +7,21 @@ static int other(void) { return rank ^ 1; }
 static int even(void) { return rank & ~1; }
 static int sends(void) { return rank % 2 == 0; }
 
-/* ---- every way and size ---- */
+/* ---- every method and size ---- */
 
-enum { SEND, PUT, START, LOAN, WAYS };
+enum { SEND, PUT, START, LOAN, METHODS };
 
 static uint8_t *scratch;
 #define SCRATCH ((size_t)24 << 20)
 
 /* Sends frame number `n`; what is at `data` stays until the ticket is through. */
-static void send_frame(int32_t to, int way, uint64_t n, size_t length, uint8_t *data) {
+static void send_frame(int32_t to, int method, uint64_t n, size_t length, uint8_t *data) {
   int32_t result;
   double ticket, gone;
   lf_loan loan;
-  if (way != LOAN || length == 0) test_fill(data, length, n);
-  if (way == LOAN && length == 0) way = SEND;
-  switch (way) {
+  if (method != LOAN || length == 0) test_fill(data, length, n);
+  if (method == LOAN && length == 0) method = SEND;
+  switch (method) {
     case SEND:
       CHECK_EQ(UNTIL(sent(to, lf_tx_send(to, data, (uint32_t)length))), 1);
       memset(data, 0xee, length); /* it was copied */
@@ -50,16 +50,16 @@ static void send_frame(int32_t to, int way, uint64_t n, size_t length, uint8_t *
 
 static void sizes(void) {
   static const size_t around[] = {LF_INLINE_MAX, 1000, LF_EAGER_MAX, 4096, 16384, 65536, 1u << 20, 4u << 20, LF_RNDV_MAX};
-  lane_pair p = open_lane(even(), even() + 1, 256, 0);
+  ep_pair p = open_pair(even(), even() + 1, 256, 0);
   uint64_t n = 0, bytes = 0;
-  for (int way = 0; way < WAYS; way++) {
+  for (int method = 0; method < METHODS; method++) {
     for (size_t length = 0; length < 140; length++, n++, bytes += length - 1) {
-      if (sends()) send_frame(p.to, way, n, length, scratch);
+      if (sends()) send_frame(p.to, method, n, length, scratch);
       else expect_frame(p.from, n, length);
     }
     for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
       for (size_t length = around[i] - 1; length <= around[i] + 1; length++, n++, bytes += length - 1) {
-        if (sends()) send_frame(p.to, way, n, length, scratch);
+        if (sends()) send_frame(p.to, method, n, length, scratch);
         else expect_frame(p.from, n, length);
       }
     }
@@ -74,7 +74,7 @@ static void sizes(void) {
   }
   CHECK_EQ(stats.frames, (double)n);
   CHECK_EQ(stats.bytes, (double)bytes);
-  close_lane(p);
+  close_pair(p);
 }
 
 /* ---- order, and frames that are held ---- */
@@ -87,7 +87,7 @@ static size_t random_size(test_random *r) {
 }
 
 /* Many are held at any time, and released in any order. */
-static void in_order(uint32_t frames, lane_pair p, uint64_t seed) {
+static void in_order(uint32_t frames, ep_pair p, uint64_t seed) {
   struct {
     lf_frame frame;
     int32_t result;
@@ -98,8 +98,8 @@ static void in_order(uint32_t frames, lane_pair p, uint64_t seed) {
   test_random sizes_of = {seed}, ways = {seed + 1};
   for (uint32_t n = 0; n < frames; n++) {
     size_t length = random_size(&sizes_of);
-    int way = (int)test_below(&ways, WAYS);
-    if (p.to) send_frame(p.to, way, n, length, scratch);
+    int method = (int)test_below(&methods, METHODS);
+    if (p.to) send_frame(p.to, method, n, length, scratch);
     if (!p.from) continue;
     lf_frame frame;
     int32_t result = receive(p.from, &frame);
@@ -109,9 +109,9 @@ static void in_order(uint32_t frames, lane_pair p, uint64_t seed) {
     held[holds].frame = frame;
     held[holds++].result = result;
     held_bytes += length;
-    /* Far from what would use up the room, as the sender would wait for it. */
+    /* Far from what would use up the memory, as the sender would wait for it. */
     while (holds == HELD || held_bytes > (uint64_t)8 << 20) {
-      uint32_t i = (uint32_t)test_below(&ways, holds);
+      uint32_t i = (uint32_t)test_below(&methods, holds);
       lf_frame *f = &held[i].frame;
       length = frame_length(held[i].result, f);
       CHECK_EQ(test_differs(frame_bytes(p.from, held[i].result, f), length, (uint64_t)f->sequence), length);
@@ -130,23 +130,23 @@ static void in_order(uint32_t frames, lane_pair p, uint64_t seed) {
 static void between_two(void) {
   static uint64_t seed;
   if (!seed) seed = test_number("LAVA_FLOW_SEED", 1);
-  lane_pair p = open_lane(even(), even() + 1, 64, 0);
+  ep_pair p = open_pair(even(), even() + 1, 64, 0);
   in_order(3000, p, seed);
-  close_lane(p);
-  p = open_lane(even() + 1, even(), 1024, 0);
+  close_pair(p);
+  p = open_pair(even() + 1, even(), 1024, 0);
   in_order(3000, p, seed + 2);
-  close_lane(p);
+  close_pair(p);
 }
 
 static void with_itself(void) {
-  lane_pair p = open_lane(rank, rank, 64, 0);
+  ep_pair p = open_pair(rank, rank, 64, 0);
   in_order(1500, p, 3);
-  close_lane(p);
+  close_pair(p);
 }
 
 /* Both ways on two channels at once, in bursts of small frames. */
 static void both_ways(void) {
-  lane_pair there = open_lane(even(), even() + 1, 256, 0), back = open_lane(even() + 1, even(), 256, 0);
+  ep_pair there = open_pair(even(), even() + 1, 256, 0), back = open_pair(even() + 1, even(), 256, 0);
   int32_t to = sends() ? there.to : back.to, from = sends() ? back.from : there.from;
   uint64_t n = 0, got = 0;
   for (int burst = 0; burst < 2000; burst++) {
@@ -157,11 +157,11 @@ static void both_ways(void) {
     }
     for (; got < n; got++) expect_frame(from, got, 8 + got % 100);
   }
-  close_lane(there);
-  close_lane(back);
+  close_pair(there);
+  close_pair(back);
 }
 
-/* ---- room ---- */
+/* ---- credits ---- */
 
 static uint64_t fill(int32_t to, size_t length) {
   uint64_t count = 0;
@@ -184,7 +184,7 @@ static void capacity_is_exact(void) {
   static const size_t lengths[] = {0, 64, 120, 121, 3968, 3969, 4096, 1u << 20, 5u << 20};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     size_t length = lengths[i];
-    lane_pair p = open_lane(rank, rank, 256, 0);
+    ep_pair p = open_pair(rank, rank, 256, 0);
     uint64_t capacity = fill(p.to, length);
     CHECK(capacity > 1 && capacity <= 256);
     CHECK_EQ(sender_stats(p.to).queued, (double)capacity);
@@ -199,12 +199,12 @@ static void capacity_is_exact(void) {
     CHECK_EQ(sender_stats(p.to).queued, 0);
     CHECK_EQ(fill(p.to, length), capacity);
     for (uint64_t n = 0; n < capacity; n++) take_one(p.from);
-    close_lane(p);
+    close_pair(p);
   }
 }
 
 static void loans_keep_their_place(void) {
-  lane_pair p = open_lane(rank, rank, 64, 0);
+  ep_pair p = open_pair(rank, rank, 64, 0);
   lf_loan loans[64];
   uint32_t count = 0;
   while (lf_tx_loan(p.to, 10000, &loans[count]) == 1) count++;
@@ -224,12 +224,12 @@ static void loans_keep_their_place(void) {
   CHECK_EQ(sender_stats(p.to).queued, 64);
   for (uint32_t i = 0; i < 64; i++) take_one(p.from);
   CHECK_EQ(fill(p.to, 10000), 64);
-  close_lane(p);
+  close_pair(p);
 }
 
-/* Small frames that are held use up nothing; large ones use up bytes, and any one of them makes room again. */
+/* Small frames that are held use no bytes; large ones do, and the release of any one returns credits. */
 static void held_frames(void) {
-  lane_pair p = open_lane(rank, rank, 256, 0);
+  ep_pair p = open_pair(rank, rank, 256, 0);
   lf_frame held[256];
   for (int round = 0; round < 4; round++) {
     CHECK_EQ(fill(p.to, 100), 256);
@@ -245,9 +245,9 @@ static void held_frames(void) {
       CHECK_EQ(lf_rx_release(p.from, held[0].token), LF_ECLOSED);
     }
   }
-  close_lane(p);
+  close_pair(p);
 
-  p = open_lane(rank, rank, 256, 0);
+  p = open_pair(rank, rank, 256, 0);
   int count = 0;
   while (lf_tx_send(p.to, scratch, 1u << 20) == 1) CHECK_EQ(lf_rx_receive(p.from, &held[count++]), LF_REGION);
   CHECK_EQ(count, 64);
@@ -258,25 +258,25 @@ static void held_frames(void) {
     CHECK_EQ(lf_tx_send(p.to, scratch, 1u << 20), LF_FULL);
     CHECK_EQ(lf_rx_receive(p.from, &held[any]), LF_REGION);
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 /* Sizes that grow and shrink, so that regions of one go for those of another; views of all of them were taken. */
 static void sizes_change(void) {
   static const double mib[] = {1, 8, 3, 5, 0.5, 8, 0.01, 7, 2, 6, 0.001, 4, 16, 1};
-  lane_pair p = open_lane(even(), even() + 1, 256, 0);
+  ep_pair p = open_pair(even(), even() + 1, 256, 0);
   uint64_t n = 0;
   for (size_t i = 0; i < sizeof mib / sizeof *mib; i++) {
     for (int k = 0; k < 12; k++, n++) {
-      if (sends()) send_frame(p.to, k % WAYS, n, (size_t)(mib[i] * (1 << 20)), scratch);
+      if (sends()) send_frame(p.to, k % METHODS, n, (size_t)(mib[i] * (1 << 20)), scratch);
       else expect_frame(p.from, n, (uint64_t)(mib[i] * (1 << 20)));
     }
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 static void wrong_arguments(void) {
-  lane_pair p = open_lane(rank, rank, 256, 0);
+  ep_pair p = open_pair(rank, rank, 256, 0);
   double ticket;
   uint32_t tag;
   lf_loan loan;
@@ -292,7 +292,7 @@ static void wrong_arguments(void) {
   CHECK_EQ(lf_mpi_rx_open(size, 0, 0, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_mpi_rx_open(rank, 0, 0, 3, 0, who, 2), LF_EINVALID_ARGUMENT);
   int32_t alone = CHECK_OK(lf_mpi_tx_open(rank, 0, 256, who, 2, &tag));
-  CHECK_EQ(lf_tx_send(alone, scratch, 1), LF_EINVALID_ARGUMENT); /* nobody is there */
+  CHECK_EQ(lf_tx_send(alone, scratch, 1), LF_EINVALID_ARGUMENT); /* the other end is not open */
   CHECK_EQ(lf_mpi_tx_connect(alone, 0), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_mpi_tx_connect(alone, 1e300), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_tx_close(alone), LF_OK);
@@ -323,7 +323,7 @@ static void wrong_arguments(void) {
   CHECK_EQ(lf_rx_release(p.from, LF_BLOCKS_MAX), LF_ECLOSED);
   CHECK_EQ(lf_rx_release(p.from, 0), LF_OK);
   int32_t to = p.to, from = p.from;
-  close_lane(p);
+  close_pair(p);
   CHECK_EQ(lf_tx_send(to, scratch, 1), LF_ECLOSED);
   CHECK_EQ(lf_rx_receive(from, &frame), LF_ECLOSED);
   CHECK_EQ(lf_tx_close(to), LF_ECLOSED);
@@ -340,7 +340,7 @@ int main(void) {
   RUN(loans_keep_their_place);
   RUN(held_frames);
   RUN(with_itself);
-  meet(other());
+  meet_rank(other());
   RUN(sizes);
   RUN(between_two);
   RUN(both_ways);

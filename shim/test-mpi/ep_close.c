@@ -1,4 +1,4 @@
-/* How channels end: closed on one side or the other, with frames under way; and lanes that are used again. Four ranks:
+/* How channels end: closed on one side or the other, with frames under method; and tags that are used again. Four ranks:
  * the even ones send to the odd ones. */
 #include "base/monotonic.h"
 #include "ep_test.h"
@@ -15,18 +15,18 @@ static const size_t lengths[] = {10, 1000, 100000, 0, 3000000, 120};
 /* All that was sent arrives, then the end, again and again; frames that are held stay as they are. */
 static void sender_closes(void) {
   for (int reader_waits = 0; reader_waits < 2; reader_waits++) {
-    lane_pair p = open_lane(even(), even() + 1, 64, 0);
-    if (reader_waits) meet(other());
+    ep_pair p = open_pair(even(), even() + 1, 64, 0);
+    if (reader_waits) meet_rank(other());
     if (sends()) {
       for (size_t i = 0; i < FRAMES; i++) {
         test_fill(data, lengths[i], i);
         CHECK_EQ(lf_tx_send(p.to, data, (uint32_t)lengths[i]), 1);
       }
-      close_lane(p);
-      if (!reader_waits) meet(other());
+      close_pair(p);
+      if (!reader_waits) meet_rank(other());
       continue;
     }
-    if (!reader_waits) meet(other()); /* everything came without this thread */
+    if (!reader_waits) meet_rank(other()); /* everything came without this thread */
     lf_frame held[FRAMES], frame;
     int32_t results[FRAMES];
     for (size_t i = 0; i < FRAMES; i++) CHECK_OK(results[i] = receive(p.from, &held[i]));
@@ -40,24 +40,24 @@ static void sender_closes(void) {
       CHECK_EQ(test_differs(frame_bytes(p.from, results[i], &held[i]), lengths[i], i), lengths[i]);
       CHECK_EQ(lf_rx_release(p.from, frame_token(results[i], &held[i])), LF_OK);
     }
-    close_lane(p);
+    close_pair(p);
   }
 }
 
 /* The receiver goes: the sender is told by whatever it does next, and what it started leaves its memory. */
 static void receiver_closes(void) {
   for (int act = 0; act < 6; act++) {
-    lane_pair p = open_lane(even(), even() + 1, 64, 0);
+    ep_pair p = open_pair(even(), even() + 1, 64, 0);
     if (!sends()) {
       if (act % 2) expect_frame(p.from, 0, 100000);
-      meet(other());
-      close_lane(p);
+      meet_rank(other());
+      close_pair(p);
       continue;
     }
     test_fill(data, 100000, 0);
     double ticket, gone = 0;
     CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, data, 100000, &ticket), 1);
-    meet(other());
+    meet_rank(other());
     int32_t result = 1;
     lf_loan loan;
     lf_end_stats stats;
@@ -84,15 +84,15 @@ static void receiver_closes(void) {
     CHECK_EQ(lf_tx_stats(p.to, &stats), LF_OK);
     CHECK_EQ(stats.peer, 1);
     if (act == 3) CHECK_EQ(lf_tx_arm(p.to, 1), 1); /* what it had was released before */
-    close_lane(p);
+    close_pair(p);
   }
 }
 
 /* Everything that is under way when one side goes, or both do, is gone at the next channel. */
-static void lanes_again(void) {
+static void tags_again(void) {
   uint32_t most = 0;
   for (int i = 0; i < 200; i++) {
-    lane_pair p = open_lane(even(), even() + 1, 16, 0);
+    ep_pair p = open_pair(even(), even() + 1, 16, 0);
     int frames = i % 9;
     if (sends()) {
       for (int k = 0; k < frames; k++) {
@@ -104,8 +104,8 @@ static void lanes_again(void) {
     } else {
       for (int k = 0; k < frames / 2; k++) expect_frame(p.from, (uint64_t)k, lengths[(size_t)(i + k) % FRAMES]);
     }
-    if (i % 3 == 0) meet(other());
-    close_lane(p);
+    if (i % 3 == 0) meet_rank(other());
+    close_pair(p);
     if (p.tag > most) most = p.tag;
   }
   if (sends()) CHECK(most < 100); /* they were not all new ones */
@@ -133,13 +133,13 @@ static void half_open(void) {
 
 /* What a thread leaves open is closed when it ends. */
 static void thread_body(void *argument) {
-  lane_pair *p = argument;
-  *p = open_lane(even(), even() + 1, 64, 0);
+  ep_pair *p = argument;
+  *p = open_pair(even(), even() + 1, 64, 0);
   if (sends()) CHECK_EQ(lf_tx_send(p->to, "left", 4), 1);
 }
 
 static void thread_ends(void) {
-  lane_pair p = {0};
+  ep_pair p = {0};
   test_thread thread;
   if (sends()) {
     test_start(&thread, thread_body, &p);
@@ -148,18 +148,18 @@ static void thread_ends(void) {
     return;
   }
   lf_frame frame;
-  p = open_lane(even(), even() + 1, 64, 0);
+  p = open_pair(even(), even() + 1, 64, 0);
   CHECK_EQ(receive(p.from, &frame), 4);
   CHECK_EQ(receive(p.from, &frame), LF_EPEER_DIED);
-  close_lane(p);
+  close_pair(p);
 }
 
-static lane_pair last;
+static ep_pair last;
 
 /* This process leaves the job with a channel open: the peer hears that it died, after all that was sent. */
 static void left_open(void) {
-  last = open_lane(even(), even() + 1, 64, 0);
-  lane_pair back = open_lane(even() + 1, even(), 64, 0);
+  last = open_pair(even(), even() + 1, 64, 0);
+  ep_pair back = open_pair(even() + 1, even(), 64, 0);
   if (sends()) {
     test_fill(data, 100000, 0);
     CHECK_EQ(lf_tx_send(last.to, data, 100000), 1);
@@ -168,7 +168,7 @@ static void left_open(void) {
     CHECK_EQ(lf_tx_send(last.to, data, 5), LF_EMPI_FAILED);
     CHECK_EQ(lf_rx_receive(back.from, &frame), LF_EMPI_FAILED);
     CHECK_EQ(lf_tx_arm(last.to, 0), LF_EMPI_FAILED);
-    close_lane(back);
+    close_pair(back);
     return;
   }
   lf_frame frame;
@@ -176,8 +176,8 @@ static void left_open(void) {
   CHECK_EQ(receive(last.from, &frame), LF_EPEER_DIED);
   while (lf_tx_send(back.to, data, 5) >= 0) test_yield();
   CHECK_EQ(lf_tx_send(back.to, data, 5), LF_EPEER_DIED);
-  close_lane(back);
-  close_lane(last);
+  close_pair(back);
+  close_pair(last);
   CHECK_EQ(lf_job_close(0, 30000), 1);
 }
 
@@ -187,7 +187,7 @@ int main(void) {
   join_job();
   RUN(sender_closes);
   RUN(receiver_closes);
-  RUN(lanes_again);
+  RUN(tags_again);
   RUN(half_open);
   RUN(thread_ends);
   RUN(left_open);

@@ -1,4 +1,4 @@
-/* Waiting without spinning: bells, and calls that sleep. Four ranks: the even ones send to the odd ones. */
+/* Waiting without spinning: events, and calls that sleep. Four ranks: the even ones send to the odd ones. */
 #include <poll.h>
 
 #include "ep_test.h"
@@ -7,13 +7,13 @@ static int even(void) { return rank & ~1; }
 static int other(void) { return rank ^ 1; }
 static int sends(void) { return rank % 2 == 0; }
 
-/* Sleeps until the bell rings, and takes the rings. */
-static void hear_bell(int64_t bell) {
-  struct pollfd watched = {.fd = (int)bell, .events = POLLIN};
+/* Sleeps until an event arrives, and takes it. */
+static void take_event(int64_t event) {
+  struct pollfd watched = {.fd = (int)event, .events = POLLIN};
   char rings[64];
   CHECK_EQ(poll(&watched, 1, (int)(LIMIT_NS / 1000000)), 1);
   CHECK(watched.revents & POLLIN);
-  CHECK(read((int)bell, rings, sizeof rings) > 0);
+  CHECK(read((int)event, rings, sizeof rings) > 0);
 }
 
 #define LARGE (((size_t)8 << 20) + 1)
@@ -23,12 +23,12 @@ static uint8_t *large;
 
 /* Each frame is waited for as an event loop does: look, arm, sleep. A wake-up that is lost ends in the limit. */
 static void frames(void) {
-  lane_pair p = open_lane(even(), even() + 1, 64, 0);
+  ep_pair p = open_pair(even(), even() + 1, 64, 0);
   static uint8_t data[20000];
-  int64_t bell;
+  int64_t event;
   test_random r = {9};
   if (sends()) {
-    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
+    CHECK_EQ(lf_tx_event_fd(p.to, &event), LF_OK);
     for (uint64_t n = 0; n < FRAMES; n++) {
       size_t length = (size_t)test_below(&r, n % 7 ? 200 : sizeof data);
       test_fill(data, length, n);
@@ -37,16 +37,16 @@ static void frames(void) {
                                           : lf_mpi_tx_send_coalesced(p.to, data, (uint32_t)length));
         if (result == 1 || result == 2) break;
         CHECK_EQ(result, LF_FULL);
-        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) hear_bell(bell);
+        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) take_event(event);
       }
       if (test_below(&r, 50) == 0) {
-        while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) hear_bell(bell);
+        while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) take_event(event);
         CHECK_EQ(sender_stats(p.to).queued, 0);
       }
     }
-    while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) hear_bell(bell);
+    while (CHECK_OK(lf_tx_arm(p.to, 1)) == 0) take_event(event);
   } else {
-    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &event), LF_OK);
     for (uint64_t n = 0; n < FRAMES; n++) {
       size_t length = (size_t)test_below(&r, n % 7 ? 200 : sizeof data);
       test_below(&r, 50);
@@ -54,7 +54,7 @@ static void frames(void) {
       int32_t result;
       while ((result = lf_rx_receive(p.from, &frame)) == LF_EMPTY || result == LF_RETIRE) {
         if (result == LF_RETIRE) CHECK_EQ(lf_rx_retire(p.from, frame.region), LF_OK);
-        else if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+        else if (CHECK_OK(lf_rx_arm(p.from)) == 0) take_event(event);
       }
       CHECK(result >= 0);
       CHECK_EQ(frame_length(result, &frame), length);
@@ -62,18 +62,18 @@ static void frames(void) {
       CHECK_EQ(lf_rx_release(p.from, frame_token(result, &frame)), LF_OK);
     }
   }
-  CHECK_EQ(lf_os_handle_close(bell), LF_OK);
-  close_lane(p);
+  CHECK_EQ(lf_os_handle_close(event), LF_OK);
+  close_pair(p);
 }
 
 /* A ticket rings too, and so does a fragment. */
 static void bytes(void) {
-  lane_pair p = open_lane(even(), even() + 1, 64, 1);
+  ep_pair p = open_pair(even(), even() + 1, 64, 1);
   static uint8_t data[LF_FRAGMENT_BYTES];
-  int64_t bell;
+  int64_t event;
   double ticket, gone = 0;
   if (sends()) {
-    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
+    CHECK_EQ(lf_tx_event_fd(p.to, &event), LF_OK);
     for (int i = 0; i < 20; i++) {
       if (i % 2) CHECK_EQ(UNTIL(lf_mpi_tx_send_zcopy(p.to, data, 1000000, &ticket)), 1);
       else CHECK_EQ(UNTIL(lf_mpi_tx_begin_fragments(p.to, sizeof data)), 1);
@@ -81,76 +81,76 @@ static void bytes(void) {
       for (;;) {
         CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
         if (gone >= ticket) break;
-        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) hear_bell(bell);
+        if (CHECK_OK(lf_tx_arm(p.to, 0)) == 0) take_event(event);
       }
     }
   } else {
-    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(p.from, &event), LF_OK);
     for (int i = 0; i < 20; i++) {
       lf_frame frame;
       int32_t result;
       while ((result = lf_rx_receive(p.from, &frame)) == LF_EMPTY)
-        if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+        if (CHECK_OK(lf_rx_arm(p.from)) == 0) take_event(event);
       CHECK_EQ(result, LF_REGION);
       if (i % 2 == 0) {
         CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, data, sizeof data, &ticket), 1);
         for (;;) {
           CHECK_EQ(lf_mpi_rx_arrived(p.from, &gone), LF_OK);
           if (gone >= ticket) break;
-          if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+          if (CHECK_OK(lf_rx_arm(p.from)) == 0) take_event(event);
         }
       }
       CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
     }
-    /* Who sends still waits for its last ticket, and would hear that nobody is there any more: so it closes first. */
+    /* The sender waits for its last ticket, and would find its peer gone: so it closes first. */
     lf_frame none;
     int32_t result;
     while ((result = lf_rx_receive(p.from, &none)) == LF_EMPTY)
-      if (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+      if (CHECK_OK(lf_rx_arm(p.from)) == 0) take_event(event);
     CHECK_EQ(result, LF_ECHANNEL_CLOSED);
   }
-  CHECK_EQ(lf_os_handle_close(bell), LF_OK);
-  close_lane(p);
+  CHECK_EQ(lf_os_handle_close(event), LF_OK);
+  close_pair(p);
 }
 
 /* The end rings for those who wait for something else. */
 static void ends(void) {
-  lane_pair p = open_lane(even(), even() + 1, 4, 0), q = open_lane(even() + 1, even(), 4, 0);
-  int64_t bell;
+  ep_pair p = open_pair(even(), even() + 1, 4, 0), q = open_pair(even() + 1, even(), 4, 0);
+  int64_t event;
   lf_frame frame;
   if (sends()) {
-    CHECK_EQ(lf_rx_event_fd(q.from, &bell), LF_OK);
+    CHECK_EQ(lf_rx_event_fd(q.from, &event), LF_OK);
     CHECK_EQ(lf_rx_arm(q.from), 0);
     CHECK_EQ(lf_tx_close(p.to), LF_OK); /* the other waits for a frame of p, this one for one of q */
-    hear_bell(bell);
+    take_event(event);
     CHECK_EQ(lf_rx_receive(q.from, &frame), LF_ECHANNEL_CLOSED);
     CHECK_EQ(lf_rx_close(q.from), LF_OK);
   } else {
-    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
-    while (CHECK_OK(lf_rx_arm(p.from)) == 0) hear_bell(bell);
+    CHECK_EQ(lf_rx_event_fd(p.from, &event), LF_OK);
+    while (CHECK_OK(lf_rx_arm(p.from)) == 0) take_event(event);
     CHECK_EQ(lf_rx_receive(p.from, &frame), LF_ECHANNEL_CLOSED);
     CHECK_EQ(lf_tx_close(q.to), LF_OK);
     CHECK_EQ(lf_rx_close(p.from), LF_OK);
   }
-  CHECK_EQ(lf_os_handle_close(bell), LF_OK);
-  p = open_lane(even(), even() + 1, 4, 0);
+  CHECK_EQ(lf_os_handle_close(event), LF_OK);
+  p = open_pair(even(), even() + 1, 4, 0);
   if (sends()) {
-    CHECK_EQ(lf_tx_event_fd(p.to, &bell), LF_OK);
+    CHECK_EQ(lf_tx_event_fd(p.to, &event), LF_OK);
     while (lf_tx_send(p.to, "x", 1) == 1) continue;
     while (lf_tx_arm(p.to, 0) == 1) CHECK_EQ(lf_tx_send(p.to, "x", 1), LF_FULL);
     tell(other(), 1);
-    hear_bell(bell);
+    take_event(event);
     CHECK_EQ(lf_tx_arm(p.to, 0), LF_ECHANNEL_CLOSED);
     CHECK_EQ(lf_tx_arm(p.to, 1), LF_ECHANNEL_CLOSED);
-    CHECK_EQ(lf_os_handle_close(bell), LF_OK);
+    CHECK_EQ(lf_os_handle_close(event), LF_OK);
   } else {
     CHECK_EQ(hear(other()), 1);
   }
-  close_lane(p);
+  close_pair(p);
 }
 
-/* So many frames of a size fill the room that a channel has; each is looked at before all are released. */
-static void fill_and_release(lane_pair p, uint64_t *n, uint32_t frames, size_t length) {
+/* `frames` of a size use all bytes of a channel; each is read before all are released. */
+static void fill_and_release(ep_pair p, uint64_t *n, uint32_t frames, size_t length) {
   lf_frame held[64];
   for (uint32_t i = 0; i < frames; i++, ++*n) {
     if (sends()) {
@@ -166,35 +166,35 @@ static void fill_and_release(lane_pair p, uint64_t *n, uint32_t frames, size_t l
   if (p.to) drain(p.to);
 }
 
-/* Frames come by themselves, until a region of others has to go: that rings, though nobody armed. */
+/* The progress thread receives frames, until a region of other sizes has to be retired: an event tells, armed or not. */
 static void regions_go(void) {
-  lane_pair p = open_lane(even(), even() + 1, 64, 0);
+  ep_pair p = open_pair(even(), even() + 1, 64, 0);
   large = malloc(LARGE);
   CHECK(large != NULL);
   uint64_t n = 0;
   fill_and_release(p, &n, 64, 1u << 20);
   fill_and_release(p, &n, 6, LARGE);
-  int64_t bell = -1;
+  int64_t event = -1;
   if (p.from) {
     uint32_t region, retired = 0;
-    CHECK_EQ(lf_rx_event_fd(p.from, &bell), LF_OK);
-    meet(other());
+    CHECK_EQ(lf_rx_event_fd(p.from, &event), LF_OK);
+    meet_rank(other());
     while (retired == 0) {
-      hear_bell(bell);
+      take_event(event);
       for (; lf_mpi_rx_retirable(p.from, &region) == 1; retired++) CHECK_EQ(lf_rx_retire(p.from, region), LF_OK);
     }
-    CHECK_EQ(lf_os_handle_close(bell), LF_OK);
+    CHECK_EQ(lf_os_handle_close(event), LF_OK);
   } else {
-    meet(other());
+    meet_rank(other());
   }
   fill_and_release(p, &n, 12, LARGE / 2 + 1);
   free(large);
-  close_lane(p);
+  close_pair(p);
 }
 
 /* Without spinning, between naps. */
 static void naps(void) {
-  lane_pair p = open_lane(even(), even() + 1, 64, 0);
+  ep_pair p = open_pair(even(), even() + 1, 64, 0);
   for (uint64_t n = 0; n < 200; n++) {
     uint8_t data[300];
     size_t length = n % 2 ? sizeof data : 8;
@@ -210,7 +210,7 @@ static void naps(void) {
       CHECK_EQ(lf_rx_release(p.from, frame_token(result, &frame)), LF_OK);
     }
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 int main(void) {

@@ -10,8 +10,8 @@ static int hostile(void) { return rank % 2 == 0; }
 /* ---- a hostile sender ---- */
 
 /* A tag that no sender of this process will have. */
-static uint32_t next_lane;
-static uint32_t forged_lane(void) { return job->lanes - 2 - next_lane++; }
+static uint32_t next_tag;
+static uint32_t forged_tag(void) { return job->lanes - 2 - next_tag++; }
 
 static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(tag), words, bytes); }
 
@@ -68,7 +68,7 @@ static const forgery forgeries[] = {
 
 static void forge(const forgery *f) {
   static uint64_t message[LONG / 8];
-  uint32_t tag = forged_lane();
+  uint32_t tag = forged_tag();
   tell(other(), tag);
   hello(tag, SLOTS);
   memset(message, 0, sizeof message);
@@ -99,7 +99,7 @@ static void messages(void) {
     const forgery *f = &forgeries[i];
     if (hostile()) {
       forge(f);
-      meet(other());
+      meet_rank(other());
       continue;
     }
     uint32_t tag = (uint32_t)hear(other());
@@ -114,7 +114,7 @@ static void messages(void) {
     }
     expect_failure(from, f->code, f->what);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet(other());
+    meet_rank(other());
   }
 }
 
@@ -134,17 +134,17 @@ static void greetings(void) {
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     if (hostile()) {
-      uint32_t tag = forged_lane();
+      uint32_t tag = forged_tag();
       tell(other(), tag);
       send_words(tag, wrong[i].words, wrong[i].bytes);
-      meet(other());
+      meet_rank(other());
       continue;
     }
     double address;
     int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
     CHECK_EQ(UNTIL(lf_mpi_rx_ready(from, &address)), LF_ECORRUPT_SEGMENT);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet(other());
+    meet_rank(other());
   }
 }
 
@@ -156,7 +156,7 @@ static void noise(void) {
     uint32_t kind = (uint32_t)test_below(&r, 9), slots = SLOTS;
     size_t bytes = test_below(&r, 2) ? 8 + 8 * test_below(&r, 4) : test_below(&r, sizeof message);
     if (hostile()) {
-      uint32_t tag = forged_lane();
+      uint32_t tag = forged_tag();
       tell(other(), tag);
       hello(tag, slots);
       for (int k = 0; k < 5; k++) {
@@ -167,7 +167,7 @@ static void noise(void) {
       }
       uint64_t nothing[2] = {0};
       send_words(tag, nothing, 8);
-      meet(other());
+      meet_rank(other());
       continue;
     }
     double address;
@@ -179,7 +179,7 @@ static void noise(void) {
     while ((result = lf_rx_receive_wait(from, 5, 5, &frame)) >= 0 && result != LF_TIMEOUT) continue;
     CHECK(result == LF_TIMEOUT || result == LF_ECORRUPT_SEGMENT || result == LF_ECHANNEL_CLOSED || result == LF_EPEER_DIED);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet(other());
+    meet_rank(other());
   }
 }
 
@@ -225,7 +225,7 @@ static void credits(void) {
       mail(&c, sizeof c);
       c.taken = c.released = 0;
       mail(&c, sizeof c);
-      meet(other());
+      meet_rank(other());
       continue;
     }
     lf_status status;
@@ -238,7 +238,7 @@ static void credits(void) {
     CHECK_EQ(lf_tx_arm(to, 0), LF_ECORRUPT_SEGMENT);
     CHECK_EQ(sender_stats(to).peer, 2);
     CHECK_EQ(lf_tx_close(to), LF_OK);
-    meet(other());
+    meet_rank(other());
   }
 }
 
@@ -258,14 +258,14 @@ static void words_of_others(void) {
       c.tag = i < 39 ? tag + 1 + i * i * i : UINT32_MAX;
       mail(&c, sizeof c);
     }
-    meet(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
+    meet_rank(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
     c = (lf_credit){tag, LF_CREDIT_OPEN, (uint64_t)ADDRESS, 3, 2, 4096};
     mail(&c, sizeof c);
     CHECK_EQ(hear(other()), 1);
     return;
   }
   int32_t to = open_sender();
-  meet(other());
+  meet_rank(other());
   for (uint64_t end = lf_now() + LIMIT_NS; sender_stats(to).queued != 1; test_yield()) CHECK(lf_now() < end);
   CHECK_EQ(sender_stats(to).peer, 0);
   CHECK_EQ(lf_tx_send(to, "x", 1), 1);
@@ -275,7 +275,7 @@ static void words_of_others(void) {
 
 /* After all this the process has channels as before. */
 static void still_well(void) {
-  lane_pair p = open_lane(rank & ~1, (rank & ~1) + 1, SLOTS, 0);
+  ep_pair p = open_pair(rank & ~1, (rank & ~1) + 1, SLOTS, 0);
   static uint8_t data[100000];
   for (uint64_t n = 0; n < 50; n++) {
     size_t length = n * 2000;
@@ -283,7 +283,7 @@ static void still_well(void) {
     if (p.to) CHECK_EQ(UNTIL(sent(p.to, lf_tx_send(p.to, data, (uint32_t)length))), 1);
     else expect_frame(p.from, n, length);
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 int main(void) {
@@ -294,6 +294,6 @@ int main(void) {
   RUN(credits);
   RUN(words_of_others);
   RUN(still_well);
-  CHECK_OK(lf_job_close(0, 2000)); /* the forged lanes have no end */
+  CHECK_OK(lf_job_close(0, 2000)); /* the forged endpoints have no last message */
   return 0;
 }

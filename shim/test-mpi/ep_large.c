@@ -9,7 +9,7 @@
 /* Every byte, as words: what test_fill makes takes a minute for this much. The last word may be cut. */
 static uint64_t word_of(uint64_t key, size_t at) { return (at + key) * 0x9e3779b97f4a7c15u; }
 
-static void mark(uint8_t *data, size_t length, uint64_t key) {
+static void stamp(uint8_t *data, size_t length, uint64_t key) {
   for (size_t at = 0; at < length; at += 8) {
     uint64_t word = word_of(key, at);
     memcpy(data + at, &word, length - at < 8 ? length - at : 8);
@@ -41,13 +41,13 @@ static void large(void) {
   if (!test_requires("memory", enough, "frames of 2 GiB need 9 GiB of free memory")) return;
   if (rank > 1) return;
   const uint64_t length = 2 * GIB + 4099;
-  lane_pair p = open_lane(0, 1, 16, 0);
+  ep_pair p = open_pair(0, 1, 16, 0);
   uint8_t *data = NULL;
   if (rank == 0) {
     double ticket, gone = 0;
     data = malloc(length);
     CHECK(data != NULL);
-    mark(data, length, 1);
+    stamp(data, length, 1);
     CHECK_EQ(UNTIL(lf_mpi_tx_send_zcopy(p.to, data, (double)length, &ticket)), 1);
     while (gone < ticket) {
       CHECK_EQ(lf_mpi_tx_sent(p.to, &gone), LF_OK);
@@ -67,7 +67,7 @@ static void large(void) {
   if (rank == 0) {
     CHECK_EQ(UNTIL(sent(p.to, lf_tx_loan(p.to, 2.5 * GIB, &loan))), 1);
     CHECK_EQ(lf_tx_region(p.to, loan.region, &info), LF_OK);
-    mark((uint8_t *)(uintptr_t)info.address + (size_t)loan.offset, 2 * GIB + 5, 9);
+    stamp((uint8_t *)(uintptr_t)info.address + (size_t)loan.offset, 2 * GIB + 5, 9);
     CHECK_EQ(lf_tx_commit(p.to, loan.block, 2.0 * GIB + 5), 1);
     drain(p.to);
   } else {
@@ -77,7 +77,7 @@ static void large(void) {
     check_marks(frame_bytes(p.from, result, &frame), 2 * GIB + 5, 9);
     CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 int main(void) {

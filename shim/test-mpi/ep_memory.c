@@ -7,7 +7,7 @@
 /* Both ends give back what large frames took, while the channel stays open. */
 static void gives_back(void) {
   if (rank > 1) return;
-  lane_pair p = open_lane(0, 1, 16, 0);
+  ep_pair p = open_pair(0, 1, 16, 0);
   for (uint64_t i = 0; i < 3; i++) {
     uint64_t length = (66 + 7 * i) * MIB;
     if (rank == 0) {
@@ -40,7 +40,7 @@ static void gives_back(void) {
     CHECK_EQ(UNTIL(sent(p.to, lf_tx_send(p.to, again, sizeof again))), 1);
     drain(p.to);
   }
-  close_lane(p);
+  close_pair(p);
 }
 
 int main(void) {

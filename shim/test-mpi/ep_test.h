@@ -1,4 +1,4 @@
-/* What the tests of lanes share: a word from rank to rank beside the lanes, and channels between two ranks. */
+/* Shared by the tests of endpoints: a message from rank to rank outside of them, and channels between two ranks. */
 #ifndef LF_LANES_TEST_H
 #define LF_LANES_TEST_H
 
@@ -24,7 +24,7 @@
     until_got;                                                                                                \
   })
 
-/* ---- words beside the lanes ---- */
+/* ---- messages outside of the endpoints ---- */
 
 #define WORD_TAG LF_TAG_LANE(job->lanes - 1)
 
@@ -59,7 +59,7 @@ static inline uint64_t hear(int from) {
 }
 
 /* Both ranks come to it. */
-static inline void meet(int other) {
+static inline void meet_rank(int other) {
   if (other == rank) return;
   tell(other, 1);
   CHECK_EQ(hear(other), 1);
@@ -70,11 +70,11 @@ static inline void meet(int other) {
 typedef struct {
   int32_t to, from; /* handles; 0 where the end is in another process */
   uint32_t tag;
-} lane_pair;
+} ep_pair;
 
 /* A channel from the one rank to the other, which may be the same; both call. */
-static inline lane_pair open_lane(int source, int target, uint32_t slots, int fragments) {
-  lane_pair p = {0};
+static inline ep_pair open_pair(int source, int target, uint32_t slots, int fragments) {
+  ep_pair p = {0};
   uint64_t tag = 0, address = 0;
   if (rank == source) {
     p.to = CHECK_OK(lf_mpi_tx_open(target, 0, slots, WHO, sizeof WHO - 1, &p.tag));
@@ -97,7 +97,7 @@ static inline lane_pair open_lane(int source, int target, uint32_t slots, int fr
   return p;
 }
 
-static inline void close_lane(lane_pair p) {
+static inline void close_pair(ep_pair p) {
   if (p.to) CHECK_EQ(lf_tx_close(p.to), LF_OK);
   if (p.from) CHECK_EQ(lf_rx_close(p.from), LF_OK);
 }

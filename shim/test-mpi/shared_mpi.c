@@ -9,7 +9,7 @@
 
 /* Channels from each even rank to the odd one after it, in a thread of their own. */
 static void use_channel(void *given) {
-  const lane_pair *p = given;
+  const ep_pair *p = given;
   static uint8_t data[BYTES_MAX];
   for (uint32_t i = 0; i < FRAMES; i++) {
     uint32_t length = i % 100 == 7 ? BYTES_MAX : i % 3 == 0 ? 2000 : i % 100;
@@ -53,7 +53,7 @@ static void shared_mpi(void) {
   CHECK(level >= mpi->thread_multiple);
   int even = rank & ~1;
   if (!test_requires("ranks", size % 2 == 0, "an even number of ranks")) return;
-  lane_pair p = open_lane(even, even + 1, 64, 0);
+  ep_pair p = open_pair(even, even + 1, 64, 0);
   lf_mpi_handle comm = 0;
   CHECK_EQ(mpi->Comm_dup(mpi->comm_world, &comm), 0); /* all ranks, while the job's thread makes rounds */
   test_thread channel;
@@ -61,8 +61,8 @@ static void shared_mpi(void) {
   for (uint32_t i = 0; i < EXCHANGES; i++) exchange(mpi, comm, i);
   test_join(&channel);
   CHECK_EQ(mpi->Comm_free(&comm), 0);
-  meet(rank ^ 1);
-  close_lane(p);
+  meet_rank(rank ^ 1);
+  close_pair(p);
 }
 
 int main(void) {

@@ -173,7 +173,7 @@ static void memory_of_another_device(void) {
   test_ring_close(&c.ring);
 }
 
-/* Where the peer can't wait, the send does; memory that it looks at is such a case. */
+/* The send waits if the peer can't, as for memory that the peer's host reads. */
 static void send_waits(int host_visible) {
   channel c = open_channel();
   lf_semaphore *block = timeline_of(), *timeline = timeline_of();
@@ -327,7 +327,7 @@ static void abandoned(void) {
   c.ring.producer = c.ring.producer_link = 0;
   CHECK_OK(lf_shm_rx_pending(c.ring.consumer, 0, &value));
   wait_for(copied);
-  /* What it committed is received still, and waits for nobody. */
+  /* The frames that it committed are received, without a wait. */
   lf_frame third = receive(&c);
   CHECK(lf_memory_gpu(imported(&c, &third))->peer == NULL);
   CHECK_EQ(lf_queue_copy(device, imported(&c, &third), 0, target, 0, SIZE, &copied), 1);
@@ -420,7 +420,7 @@ static void forged_copy_of_nothing(void) {
   test_ring_close(&c.ring);
 }
 
-/* `os` is closed by whoever gets it. */
+/* Its receiver closes `os`. */
 static void refuse(int32_t code, lf_region_message m, int64_t os) {
   channel c = open_channel();
   CHECK_EQ(lf_shm_tx_announce(c.producer, &m, os), 1);
@@ -468,7 +468,7 @@ static void forged_regions(void) {
 }
 
 /* Memory of another GPU is not imported, and handed to its reader once. */
-static void foreign_memory(void) {
+static void remote_memory(void) {
   channel c = {.ring = test_ring_open(16, 1)};
   uint8_t other[sizeof uuids];
   memcpy(other, uuids, sizeof other);
@@ -517,7 +517,7 @@ int main(void) {
   RUN(forged_frames);
   RUN(forged_copy_of_nothing);
   RUN(forged_regions);
-  RUN(foreign_memory);
+  RUN(remote_memory);
   queue_shut();
   RUN(silent_validation);
   return 0;

@@ -1,4 +1,4 @@
-/* When a lane takes its peer for dead: what that one sent before has had the time, and the looks, to come. */
+/* When an end takes its peer for dead: its last messages have had the time, and the polls, to arrive. */
 #include "ep/ep.h"
 
 #include "test.h"
@@ -28,7 +28,7 @@ static void needs_time(void) {
 }
 
 /* This process was stopped for a second. */
-static void needs_looks(void) {
+static void needs_polls(void) {
   uint64_t now = 1000 * MS;
   lf_ep_peer peer = found_gone(now);
   now += 1000 * MS;
@@ -52,7 +52,7 @@ static void begins_again(void) {
 
 int main(void) {
   RUN(needs_time);
-  RUN(needs_looks);
+  RUN(needs_polls);
   RUN(begins_again);
   return 0;
 }

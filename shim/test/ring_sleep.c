@@ -1,6 +1,6 @@
 /*
  * Going to sleep while the other side acts. Each round both start at the same moment, a little earlier or later; when
- * both are done, whoever was told to sleep must have been rung: else it would sleep on with a message before it.
+ * both are done, the end that was told to sleep must have had an event: else it would sleep on with a message before it.
  */
 #include <stdatomic.h>
 
@@ -14,7 +14,7 @@ typedef struct {
   test_ring ring;
   int producer_sleeps; /* else the consumer */
   test_random delays;
-  /* on lines of their own: whoever waits for one must not slow down what is measured against it */
+  /* on lines of their own: a waiting thread must not slow down what is measured against it */
   _Alignas(128) _Atomic uint32_t round;
   _Alignas(128) _Atomic uint32_t done;
 } contest;

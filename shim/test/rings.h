@@ -85,7 +85,7 @@ static inline void test_wait_for_capacity(int32_t producer, int32_t link) {
   if (CHECK_OK(lf_tx_arm(producer, 0)) == 0) test_sleep(link);
 }
 
-/* Sends, waiting for room. */
+/* Sends, waiting for credits. */
 static inline void test_send(int32_t producer, int32_t link, const void *data, uint32_t length) {
   for (;;) {
     int32_t result = CHECK_OK(lf_tx_send(producer, data, length));
