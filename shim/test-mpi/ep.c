@@ -340,7 +340,7 @@ int main(void) {
   RUN(loans_keep_their_place);
   RUN(held_frames);
   RUN(with_itself);
-  meet_rank(other());
+  await_rank(other());
   RUN(sizes);
   RUN(between_two);
   RUN(both_ways);

@@ -16,17 +16,17 @@ static const size_t lengths[] = {10, 1000, 100000, 0, 3000000, 120};
 static void sender_closes(void) {
   for (int reader_waits = 0; reader_waits < 2; reader_waits++) {
     ep_pair p = open_pair(even(), even() + 1, 64, 0);
-    if (reader_waits) meet_rank(other());
+    if (reader_waits) await_rank(other());
     if (sends()) {
       for (size_t i = 0; i < FRAMES; i++) {
         test_fill(data, lengths[i], i);
         CHECK_EQ(lf_tx_send(p.to, data, (uint32_t)lengths[i]), 1);
       }
       close_pair(p);
-      if (!reader_waits) meet_rank(other());
+      if (!reader_waits) await_rank(other());
       continue;
     }
-    if (!reader_waits) meet_rank(other()); /* everything came without this thread */
+    if (!reader_waits) await_rank(other()); /* everything came without this thread */
     lf_frame held[FRAMES], frame;
     int32_t results[FRAMES];
     for (size_t i = 0; i < FRAMES; i++) CHECK_OK(results[i] = receive(p.from, &held[i]));
@@ -50,14 +50,14 @@ static void receiver_closes(void) {
     ep_pair p = open_pair(even(), even() + 1, 64, 0);
     if (!sends()) {
       if (act % 2) expect_frame(p.from, 0, 100000);
-      meet_rank(other());
+      await_rank(other());
       close_pair(p);
       continue;
     }
     test_fill(data, 100000, 0);
     double ticket, gone = 0;
     CHECK_EQ(lf_mpi_tx_send_zcopy(p.to, data, 100000, &ticket), 1);
-    meet_rank(other());
+    await_rank(other());
     int32_t result = 1;
     lf_loan loan;
     lf_end_stats stats;
@@ -104,7 +104,7 @@ static void tags_again(void) {
     } else {
       for (int k = 0; k < frames / 2; k++) expect_frame(p.from, (uint64_t)k, lengths[(size_t)(i + k) % FRAMES]);
     }
-    if (i % 3 == 0) meet_rank(other());
+    if (i % 3 == 0) await_rank(other());
     close_pair(p);
     if (p.tag > most) most = p.tag;
   }

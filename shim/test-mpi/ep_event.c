@@ -178,14 +178,14 @@ static void regions_go(void) {
   if (p.from) {
     uint32_t region, retired = 0;
     CHECK_EQ(lf_rx_event_fd(p.from, &event), LF_OK);
-    meet_rank(other());
+    await_rank(other());
     while (retired == 0) {
       take_event(event);
       for (; lf_mpi_rx_retirable(p.from, &region) == 1; retired++) CHECK_EQ(lf_rx_retire(p.from, region), LF_OK);
     }
     CHECK_EQ(lf_os_handle_close(event), LF_OK);
   } else {
-    meet_rank(other());
+    await_rank(other());
   }
   fill_and_release(p, &n, 12, LARGE / 2 + 1);
   free(large);

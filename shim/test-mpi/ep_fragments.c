@@ -169,7 +169,7 @@ static void receiver_leaves(void) {
     lf_frame frame;
     if (sends()) {
       CHECK_EQ(lf_mpi_tx_begin_fragments(p.to, 3.5 * LF_FRAGMENT_BYTES), 1);
-      meet_rank(rank + 1);
+      await_rank(rank + 1);
       for (int i = 0; i < 4 && lf_mpi_tx_send_fragment(p.to, memory, (i < 3 ? 1 : 0.5) * LF_FRAGMENT_BYTES, &ticket) == 1; i++)
         continue;
       while (gone < ticket) { /* all of it is accepted, and dropped */
@@ -179,15 +179,15 @@ static void receiver_leaves(void) {
       while (sender_stats(p.to).peer == 0) test_yield();
       CHECK_EQ(lf_tx_send(p.to, "x", 1), LF_ECHANNEL_CLOSED);
       close_pair(p);
-      meet_rank(rank + 1);
+      await_rank(rank + 1);
     } else {
       if (given) {
         CHECK_EQ(receive(p.from, &frame), LF_REGION);
         CHECK_EQ(lf_mpi_rx_receive_fragment(p.from, memory, LF_FRAGMENT_BYTES, &ticket), 1);
       }
-      meet_rank(rank - 1);
+      await_rank(rank - 1);
       close_pair(p);
-      meet_rank(rank - 1); /* `memory` may be written to until then */
+      await_rank(rank - 1); /* `memory` may be written to until then */
     }
   }
 }

@@ -99,7 +99,7 @@ static void messages(void) {
     const forgery *f = &forgeries[i];
     if (hostile()) {
       forge(f);
-      meet_rank(other());
+      await_rank(other());
       continue;
     }
     uint32_t tag = (uint32_t)hear(other());
@@ -114,7 +114,7 @@ static void messages(void) {
     }
     expect_failure(from, f->code, f->what);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet_rank(other());
+    await_rank(other());
   }
 }
 
@@ -137,14 +137,14 @@ static void greetings(void) {
       uint32_t tag = forged_tag();
       tell(other(), tag);
       send_words(tag, wrong[i].words, wrong[i].bytes);
-      meet_rank(other());
+      await_rank(other());
       continue;
     }
     double address;
     int32_t from = CHECK_OK(lf_mpi_rx_open(other(), 0, (uint32_t)hear(other()), SLOTS, 0, WHO, sizeof WHO - 1));
     CHECK_EQ(UNTIL(lf_mpi_rx_ready(from, &address)), LF_ECORRUPT_SEGMENT);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet_rank(other());
+    await_rank(other());
   }
 }
 
@@ -167,7 +167,7 @@ static void noise(void) {
       }
       uint64_t nothing[2] = {0};
       send_words(tag, nothing, 8);
-      meet_rank(other());
+      await_rank(other());
       continue;
     }
     double address;
@@ -179,7 +179,7 @@ static void noise(void) {
     while ((result = lf_rx_receive_wait(from, 5, 5, &frame)) >= 0 && result != LF_TIMEOUT) continue;
     CHECK(result == LF_TIMEOUT || result == LF_ECORRUPT_SEGMENT || result == LF_ECHANNEL_CLOSED || result == LF_EPEER_DIED);
     CHECK_EQ(lf_rx_close(from), LF_OK);
-    meet_rank(other());
+    await_rank(other());
   }
 }
 
@@ -225,7 +225,7 @@ static void credits(void) {
       mail(&c, sizeof c);
       c.taken = c.released = 0;
       mail(&c, sizeof c);
-      meet_rank(other());
+      await_rank(other());
       continue;
     }
     lf_status status;
@@ -238,7 +238,7 @@ static void credits(void) {
     CHECK_EQ(lf_tx_arm(to, 0), LF_ECORRUPT_SEGMENT);
     CHECK_EQ(sender_stats(to).peer, 2);
     CHECK_EQ(lf_tx_close(to), LF_OK);
-    meet_rank(other());
+    await_rank(other());
   }
 }
 
@@ -258,14 +258,14 @@ static void words_of_others(void) {
       c.tag = i < 39 ? tag + 1 + i * i * i : UINT32_MAX;
       mail(&c, sizeof c);
     }
-    meet_rank(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
+    await_rank(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
     c = (lf_credit){tag, LF_CREDIT_OPEN, (uint64_t)ADDRESS, 3, 2, 4096};
     mail(&c, sizeof c);
     CHECK_EQ(hear(other()), 1);
     return;
   }
   int32_t to = open_sender();
-  meet_rank(other());
+  await_rank(other());
   for (uint64_t end = lf_now() + LIMIT_NS; sender_stats(to).queued != 1; test_yield()) CHECK(lf_now() < end);
   CHECK_EQ(sender_stats(to).peer, 0);
   CHECK_EQ(lf_tx_send(to, "x", 1), 1);

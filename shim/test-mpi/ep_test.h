@@ -59,7 +59,7 @@ static inline uint64_t hear(int from) {
 }
 
 /* Both ranks come to it. */
-static inline void meet_rank(int other) {
+static inline void await_rank(int other) {
   if (other == rank) return;
   tell(other, 1);
   CHECK_EQ(hear(other), 1);

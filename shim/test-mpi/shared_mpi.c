@@ -61,7 +61,7 @@ static void shared_mpi(void) {
   for (uint32_t i = 0; i < EXCHANGES; i++) exchange(mpi, comm, i);
   test_join(&channel);
   CHECK_EQ(mpi->Comm_free(&comm), 0);
-  meet_rank(rank ^ 1);
+  await_rank(rank ^ 1);
   close_pair(p);
 }
 
