@@ -169,12 +169,12 @@ static inline void connect_links(lf_link **one, int *one_socket, int32_t *other)
 }
 
 static inline void remember(channel *c, const lf_region_message *region) {
-  c->rcache[c->known_count++ % KNOWN_MAX] = *region;
+  c->known[c->known_count++ % KNOWN_MAX] = *region;
 }
 
 /* One of them; all zero where there is none. */
 static inline lf_region_message some_region(const channel *c, test_random *r) {
-  return c->rcache[test_below(r, c->known_count < KNOWN_MAX ? c->known_count + 1 : KNOWN_MAX)];
+  return c->known[test_below(r, c->known_count < KNOWN_MAX ? c->known_count + 1 : KNOWN_MAX)];
 }
 
 static inline void pass_on(channel *c) {

@@ -2,6 +2,8 @@
 #ifndef LF_ABI_RX_H
 #define LF_ABI_RX_H
 
+#include <stddef.h>
+
 #include "base/handle.h"
 #include "base/rx.h"
 

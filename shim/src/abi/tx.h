@@ -2,6 +2,8 @@
 #ifndef LF_ABI_TX_H
 #define LF_ABI_TX_H
 
+#include <stddef.h>
+
 #include "base/handle.h"
 #include "base/tx.h"
 

@@ -5,6 +5,8 @@
 #ifndef LF_EP_RX_H
 #define LF_EP_RX_H
 
+#include <stddef.h>
+
 #include "base/fifo.h"
 #include "base/rx.h"
 #include "ep/ep.h"

@@ -5,6 +5,8 @@
 #ifndef LF_EP_TX_H
 #define LF_EP_TX_H
 
+#include <stddef.h>
+
 #include "base/fifo.h"
 #include "base/tx.h"
 #include "ep/ep.h"
