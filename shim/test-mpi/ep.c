@@ -1,5 +1,5 @@
-/* Frames over endpoints: sizes, methods of sending, order, held frames, credits. Four ranks: the even ones send to the odd ones, and some
- * tests are of a rank with itself. */
+/* Frames over endpoints: sizes, methods of sending, order, held frames, credits. Four ranks: the even ones send to
+ * the odd ones, and some tests are of a rank with itself. */
 #include "ep_test.h"
 #include "host/pool.h"
 
@@ -95,7 +95,7 @@ static void in_order(uint32_t frames, ep_pair p, uint64_t seed) {
   CHECK(held != NULL);
   uint32_t holds = 0;
   uint64_t held_bytes = 0;
-  test_random sizes_of = {seed}, ways = {seed + 1};
+  test_random sizes_of = {seed}, methods = {seed + 1};
   for (uint32_t n = 0; n < frames; n++) {
     size_t length = random_size(&sizes_of);
     int method = (int)test_below(&methods, METHODS);

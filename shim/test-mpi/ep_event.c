@@ -166,7 +166,8 @@ static void fill_and_release(ep_pair p, uint64_t *n, uint32_t frames, size_t len
   if (p.to) drain(p.to);
 }
 
-/* The progress thread receives frames, until a region of other sizes has to be retired: an event tells, armed or not. */
+/* The progress thread receives frames, until a region of other sizes has to be retired: an event tells, armed or
+ * not. */
 static void regions_go(void) {
   ep_pair p = open_pair(even(), even() + 1, 64, 0);
   large = malloc(LARGE);
