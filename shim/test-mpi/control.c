@@ -39,7 +39,7 @@ static void in_order(void) {
   static const lf_word kinds[] = {LF_WORD_PUT, LF_WORD_CONNECTION, LF_WORD_CREDIT, LF_WORD_DISCONNECT, LF_WORD_DELETE};
   static uint8_t data[LF_WORD_MAX];
   read_word = read_sized;
-  meet(size);
+  barrier(size);
   for (uint32_t i = 0; i < WORDS; i++) {
     for (int to = 0; to < size; to++) {
       test_fill(data, size_of(i), key_of(rank, to, i));
@@ -51,7 +51,7 @@ static void in_order(void) {
   }
   uint32_t words = WORDS;
   rounds_until(got_all, &words);
-  meet(size);
+  barrier(size);
   for (int r = 0; r < size; r++) CHECK_EQ(got[r], WORDS);
 }
 
@@ -79,7 +79,7 @@ static int is_sent(void *given) {
 
 static void together(void) {
   read_word = count_word;
-  meet(size);
+  barrier(size);
   rounds_until(is_sent, NULL);
   lf_job_lock(job);
   uint64_t before = lf_control_count()->sent;
@@ -96,7 +96,7 @@ static void together(void) {
   CHECK_EQ(lf_control_count()->sent - before, (MANY + 510) / 511);
   uint32_t words = MANY;
   rounds_until(counted_all, &words);
-  meet(size);
+  barrier(size);
 }
 
 #define LONG_NS ((uint64_t)3600 * 1000000000) /* longer than any test */
@@ -113,7 +113,7 @@ static void waits_for_more(void) {
   int to = (rank + 1) % size, said;
   counted = 0;
   read_word = count_word;
-  meet(size);
+  barrier(size);
   rounds_until(is_sent, NULL);
   lf_job_lock(job);
   uint64_t before = lf_control_count()->sent, posted = lf_now(), end = posted + LIMIT_NS;
@@ -131,7 +131,7 @@ static void waits_for_more(void) {
   CHECK_EQ(lf_control_count()->sent - before, 1);
   CHECK_EQ(lf_control_due(), UINT64_MAX);
   rounds_until(counted_two, NULL);
-  meet(size);
+  barrier(size);
 }
 
 /* ---- bytes that are no batch ---- */
@@ -180,7 +180,7 @@ static void hostile(void) {
   memcpy(large, &first, sizeof first);
   uint64_t dropped = lf_control_count()->dropped;
   read_word = read_lookup;
-  meet(size);
+  barrier(size);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++, dropped++) send_raw(&wrong[i], sizeof wrong[i]);
   send_raw(large, 8 + LF_WORD_MAX + 1); /* longer than a message may be */
   send_raw(large, sizeof large);        /* longer than a batch may be: truncated */
@@ -201,7 +201,7 @@ static void hostile(void) {
   post((rank + 1) % size, LF_WORD_GET, NULL, 0);
   rounds_until(has_lookup, NULL);
   rounds_until(has_dropped, &dropped);
-  meet(size);
+  barrier(size);
   CHECK_EQ(lf_control_count()->dropped, dropped);
   CHECK_EQ(lookups, 1);
 }
@@ -209,7 +209,7 @@ static void hostile(void) {
 /* FINALIZE from ranks that are not in the step, and of steps that the job does not have. */
 static void hostile_finalize(void) {
   read_word = NULL;
-  meet(size);
+  barrier(size);
   for (int to = 0; to < size; to++) {
     for (uint32_t what = 0; what < 256; what += what < 5 ? 1 : 50) {
       const uint8_t word[3] = {(uint8_t)what, 0xff, 0};
@@ -219,7 +219,7 @@ static void hostile_finalize(void) {
       post(to, LF_WORD_FINALIZE, word, 3);
     }
   }
-  meet(size);
+  barrier(size);
 }
 
 static void wrong_arguments(void) {
@@ -262,12 +262,12 @@ static int has_echo(void *given) { return echoes >= *(uint32_t *)given; }
 static void not_taken(void) {
   static uint8_t data[LF_WORD_MAX];
   const lf_mpi *mpi = job->mpi;
-  const int tag = LF_TAG_LANE(7), last = size - 1;
+  const int tag = LF_TAG_EAGER(7), last = size - 1;
   uint32_t posted = 0;
   lf_mpi_request request = mpi->request_null;
   lf_mpi_status status;
   read_word = read_flood;
-  meet(size);
+  barrier(size);
   if (rank == last) {
     lf_job_lock(job);
     CHECK_EQ(mpi->Irecv(&posted, sizeof posted, mpi->byte, 0, tag, job->comm, &request), 0);
@@ -300,7 +300,7 @@ static void not_taken(void) {
     for (int flag = 0; !flag; lf_job_round(job, lf_now())) CHECK_EQ(mpi->Test(&request, &flag, &status), 0);
     lf_job_unlock(job);
   }
-  meet(size);
+  barrier(size);
 }
 
 /* ---- a batch that arrives in part ---- */
@@ -314,7 +314,7 @@ static _Atomic int *share_a_number(void) {
   void *address = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   CHECK(address != MAP_FAILED);
   close(file);
-  meet(size);
+  barrier(size);
   if (rank == 0) CHECK_EQ(shm_unlink(name), 0);
   return address;
 }
@@ -371,7 +371,7 @@ static void passed_by(void) {
     atomic_store(stage, 2);
     rounds_until(has_whole, NULL);
   }
-  meet(size);
+  barrier(size);
   munmap((void *)stage, 4096);
 }
 

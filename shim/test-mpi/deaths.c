@@ -30,19 +30,19 @@ static void noticed(void) {
   lf_job_unlock(job);
   survivors = size - 2;
   read_word = read_pid;
-  meet(size);
+  barrier(size);
   if (rank == survivors) {
     pid_t own = getpid();
     for (int r = 0; r < survivors; r++) post(r, LF_WORD_PUT, &own, sizeof own);
   }
-  meet(size);
+  barrier(size);
   if (rank >= survivors) return;
   rounds_until(has_pid, NULL);
   for (int r = survivors; r < size; r++) {
     rounds_until(is_dead, peers[r]);
     CHECK(peers[r]->silent);
   }
-  meet(survivors);
+  barrier(survivors);
   for (int r = 0; r < survivors; r++) CHECK(!peers[r]->dead);
   CHECK(lf_peer_any_dead() >= survivors);
 }
@@ -56,7 +56,7 @@ static void dead_ranks_hold_no_memory(void) {
     for (int r = survivors; r < size; r++) CHECK_EQ(lf_control_post(job, r, LF_WORD_CONNECTION, data, sizeof data), LF_OK);
   CHECK_EQ(lf_peer_retain(job, survivors)->dead, 1);
   lf_job_unlock(job);
-  meet(survivors);
+  barrier(survivors);
 }
 
 static void leaves_without_finalising(void) {

@@ -1,5 +1,5 @@
 /* Ranks that die with channels open. Four ranks: the even ones live, the odd ones die, each with one channel to its
- * neighbour and one from it; under a launcher that is told to let the others live. Nobody dies by a signal, as MPICH's
+ * neighbour and one from it; under a launcher that is told to let the others live. No rank dies by a signal, as MPICH's
  * launcher then sometimes kills the others although told not to. */
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ static int all_are_here(void) {
   lf_ep_rx *r = lf_handle_get(LF_KIND_RX, from_dead.from);
   CHECK(r != NULL);
   lf_job_lock(job);
-  lf_job_settle(job);
+  lf_job_rounds(job);
   uint32_t here = 0;
   for (uint32_t i = r->arrivals.head; i != r->arrivals.tail; i++)
     here += ((lf_arrival *)lf_fifo_at(&r->arrivals, i, sizeof(lf_arrival)))->missing == 0;
@@ -50,7 +50,7 @@ static void sender_dies(void) {
   tell(other(), 1);
 }
 
-/* Nobody receives it, and MPI may never be done with it. */
+/* No rank receives it, and MPI may never complete it. */
 static void receiver_dies(void) {
   if (!lives()) return;
   double ticket, gone = 0;

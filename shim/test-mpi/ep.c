@@ -203,7 +203,7 @@ static void capacity_is_exact(void) {
   }
 }
 
-static void loans_keep_their_place(void) {
+static void loans_keep_their_slots(void) {
   ep_pair p = open_pair(rank, rank, 64, 0);
   lf_loan loans[64];
   uint32_t count = 0;
@@ -288,7 +288,7 @@ static void wrong_arguments(void) {
   CHECK_EQ(lf_mpi_tx_open(rank, 7, 256, who, 2, &tag), LF_ECLOSED);
   CHECK_EQ(lf_mpi_tx_open(rank, 0, 256, NULL, 2, &tag), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_mpi_tx_open(rank, 0, 256, who, 2, NULL), LF_EINVALID_ARGUMENT);
-  CHECK_EQ(lf_mpi_rx_open(rank, 0, job->lanes, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
+  CHECK_EQ(lf_mpi_rx_open(rank, 0, job->tags, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_mpi_rx_open(size, 0, 0, 256, 0, who, 2), LF_EINVALID_ARGUMENT);
   CHECK_EQ(lf_mpi_rx_open(rank, 0, 0, 3, 0, who, 2), LF_EINVALID_ARGUMENT);
   int32_t alone = CHECK_OK(lf_mpi_tx_open(rank, 0, 256, who, 2, &tag));
@@ -337,7 +337,7 @@ int main(void) {
   CHECK(size % 2 == 0);
   RUN(wrong_arguments);
   RUN(capacity_is_exact);
-  RUN(loans_keep_their_place);
+  RUN(loans_keep_their_slots);
   RUN(held_frames);
   RUN(with_itself);
   await_rank(other());

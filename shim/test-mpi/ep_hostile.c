@@ -1,5 +1,5 @@
 /* Ends whose peer sends what it should not: each gets CORRUPT_SEGMENT, in words that name the peer, and the process goes
- * on. Four ranks: the even ones are hostile, by messages and mail of their own. */
+ * on. Four ranks: the even ones are hostile, by messages and control messages of their own. */
 #include "base/monotonic.h"
 #include "ep_test.h"
 #include "job/control.h"
@@ -11,9 +11,9 @@ static int hostile(void) { return rank % 2 == 0; }
 
 /* A tag that no sender of this process will have. */
 static uint32_t next_tag;
-static uint32_t forged_tag(void) { return job->lanes - 2 - next_tag++; }
+static uint32_t forged_tag(void) { return job->tags - 2 - next_tag++; }
 
-static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_LANE(tag), words, bytes); }
+static void send_words(uint32_t tag, const uint64_t *words, size_t bytes) { post(other(), LF_TAG_EAGER(tag), words, bytes); }
 
 static void hello(uint32_t tag, uint32_t slots) {
   lf_ep_hello h = {LF_EP_MAGIC, LF_WIRE_VERSION, LF_FRAGMENT_BYTES};
@@ -74,7 +74,7 @@ static void forge(const forgery *f) {
   memset(message, 0, sizeof message);
   memcpy(message, f->words, sizeof f->words);
   for (uint32_t i = 0; i < (f->times ? f->times : 1); i++) send_words(tag, message, f->bytes);
-  if (f->rndv) post(other(), LF_TAG_BULK(tag), message, f->rndv);
+  if (f->rndv) post(other(), LF_TAG_RNDV(tag), message, f->rndv);
 }
 
 /* The first failure; frames before it are as good as any. */
@@ -185,7 +185,7 @@ static void noise(void) {
 
 /* ---- a hostile receiver ---- */
 
-static void mail(const lf_credit *credit, uint32_t length) {
+static void post_credit(const lf_credit *credit, uint32_t length) {
   lf_job_lock(job);
   CHECK_EQ(lf_control_post_now(job, other(), LF_WORD_CREDIT, credit, length), LF_OK);
   lf_job_unlock(job);
@@ -222,9 +222,9 @@ static void credits(void) {
       lf_credit c = {(uint32_t)hear(other()), wrong[i].state, (uint64_t)ADDRESS, wrong[i].taken, wrong[i].released,
                      wrong[i].bytes};
       CHECK_EQ(hear(other()), 1);
-      mail(&c, sizeof c);
+      post_credit(&c, sizeof c);
       c.taken = c.released = 0;
-      mail(&c, sizeof c);
+      post_credit(&c, sizeof c);
       await_rank(other());
       continue;
     }
@@ -248,19 +248,19 @@ static void words_of_others(void) {
     uint32_t tag = (uint32_t)hear(other());
     CHECK_EQ(hear(other()), 1);
     lf_credit c = {tag, LF_CREDIT_CLOSED, (uint64_t)ADDRESS, 3, 3, 4096};
-    for (uint32_t length = 0; length < sizeof c; length++) mail(&c, length);
+    for (uint32_t length = 0; length < sizeof c; length++) post_credit(&c, length);
     c.address++;
-    mail(&c, sizeof c);
+    post_credit(&c, sizeof c);
     c.address = 0;
-    mail(&c, sizeof c);
+    post_credit(&c, sizeof c);
     c.address = (uint64_t)ADDRESS;
     for (uint32_t i = 0; i < 40; i++) {
       c.tag = i < 39 ? tag + 1 + i * i * i : UINT32_MAX;
-      mail(&c, sizeof c);
+      post_credit(&c, sizeof c);
     }
-    await_rank(other()); /* its mail and this word take different ways: mail that was sent before may come after it */
+    await_rank(other()); /* a control message and this word are not ordered: a control message that was sent first may arrive later */
     c = (lf_credit){tag, LF_CREDIT_OPEN, (uint64_t)ADDRESS, 3, 2, 4096};
-    mail(&c, sizeof c);
+    post_credit(&c, sizeof c);
     CHECK_EQ(hear(other()), 1);
     return;
   }

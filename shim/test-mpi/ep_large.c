@@ -25,7 +25,7 @@ static uint64_t right_bytes(const uint8_t *data, size_t length, uint64_t key) {
   return length;
 }
 
-static void check_marks(const uint8_t *data, size_t length, uint64_t key) {
+static void check_markers(const uint8_t *data, size_t length, uint64_t key) {
   CHECK_EQ(right_bytes(data, length, key), length);
 }
 
@@ -58,7 +58,7 @@ static void large(void) {
     int32_t result = receive(p.from, &frame);
     CHECK_EQ(result, LF_REGION);
     CHECK_EQ(frame.length, (double)length);
-    check_marks(frame_bytes(p.from, result, &frame), length, 1);
+    check_markers(frame_bytes(p.from, result, &frame), length, 1);
     CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
   }
   free(data);
@@ -74,7 +74,7 @@ static void large(void) {
     lf_frame frame;
     int32_t result = receive(p.from, &frame);
     CHECK_EQ(frame.length, 2.0 * GIB + 5);
-    check_marks(frame_bytes(p.from, result, &frame), 2 * GIB + 5, 9);
+    check_markers(frame_bytes(p.from, result, &frame), 2 * GIB + 5, 9);
     CHECK_EQ(lf_rx_release(p.from, frame.token), LF_OK);
   }
   close_pair(p);

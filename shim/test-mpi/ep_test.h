@@ -1,6 +1,6 @@
 /* Shared by the tests of endpoints: a message from rank to rank outside of them, and channels between two ranks. */
-#ifndef LF_LANES_TEST_H
-#define LF_LANES_TEST_H
+#ifndef LF_EP_TEST_H
+#define LF_EP_TEST_H
 
 #include <string.h>
 
@@ -26,7 +26,7 @@
 
 /* ---- messages outside of the endpoints ---- */
 
-#define WORD_TAG LF_TAG_LANE(job->lanes - 1)
+#define WORD_TAG LF_TAG_EAGER(job->tags - 1)
 
 static inline int32_t finished(lf_mpi_request *request) {
   lf_mpi_status status;

@@ -4,7 +4,7 @@
 #include "job_test.h"
 
 #define LARGE_BYTES (8u << 20)
-#define LANE 3u
+#define TAG 3u
 #define LONG_NS ((uint64_t)3600 * 1000000000) /* longer than any test */
 
 static uint8_t large[LARGE_BYTES];
@@ -46,7 +46,7 @@ static void begin_to_send(void) {
   test_fill(large, sizeof large, 77);
   lf_job_lock(job);
   sending.request = job->mpi->request_null;
-  CHECK_EQ(job->mpi->Isend(large, LARGE_BYTES, job->mpi->byte, 1, LF_TAG_BULK(LANE), job->comm, &sending.request), 0);
+  CHECK_EQ(job->mpi->Isend(large, LARGE_BYTES, job->mpi->byte, 1, LF_TAG_RNDV(TAG), job->comm, &sending.request), 0);
   lf_job_add(job, &sending.end);
   for (int r = 1; r < leaver; r++) CHECK(lf_peer_retain(job, r) != NULL);
   lf_job_unlock(job);
@@ -85,7 +85,7 @@ static int has_received(void *given) {
 static void receive_large(void) {
   lf_mpi_request request = job->mpi->request_null;
   lf_job_lock(job);
-  CHECK_EQ(job->mpi->Irecv(large, LARGE_BYTES, job->mpi->byte, leaver, LF_TAG_BULK(LANE), job->comm, &request), 0);
+  CHECK_EQ(job->mpi->Irecv(large, LARGE_BYTES, job->mpi->byte, leaver, LF_TAG_RNDV(TAG), job->comm, &request), 0);
   lf_job_unlock(job);
   rounds_until(has_received, &request);
   CHECK_EQ(test_differs(large, sizeof large, 77), sizeof large);
@@ -107,13 +107,13 @@ static void stays(lf_peer *peer) {
   if (rank == 0) learns_late();
   else rounds_until(is_dead, peer);
   CHECK(!peer || !peer->silent);
-  meet(leaver);
+  barrier(leaver);
   for (int i = 1; i <= 100; i++) {
     post(leaver, LF_WORD_GET, NULL, 0);
     rounds_until(is_found, &i);
   }
   CHECK_EQ(lf_peer_any_dead(), -1);
-  meet(leaver);
+  barrier(leaver);
 }
 
 static void leaves_early(void) {
@@ -126,7 +126,7 @@ static void leaves_early(void) {
     lf_job_unlock(job);
     CHECK(peer != NULL);
   }
-  meet(size);
+  barrier(size);
   if (rank != leaver) stays(peer);
   else begin_to_send();
   /* A batch that waits for more, for a rank that gets nothing else, is sent and does not delay the end. */

@@ -55,7 +55,7 @@ static void receive(const party *p, void *data, uint32_t length) {
   memcpy(data, buffer, length);
 }
 
-/* As the TypeScript side does it: they meet, the tag is told, its first message comes, the address is told. */
+/* As the TypeScript side does it: the ranks connect, the tag is told, its first message comes, the address is told. */
 static void open_ring(channel *out, channel *in, int count, const char *which) {
   for (int i = 0; i < count; i++) {
     out[i].party = join(job->info.rank, which, i, PRODUCER);

@@ -22,7 +22,7 @@ static void initialises(void) {
   join_job();
   CHECK_EQ(rank, own_rank);
   CHECK_EQ(job->info.ours, !hosted);
-  meet(size);
+  barrier(size);
 }
 
 static int overs;
@@ -54,7 +54,7 @@ static void finalises(void) {
   for (int r = 0; r < size; r++) CHECK((first = lf_peer_retain(job, r)) != NULL);
   first = lf_peer_retain(job, 0);
   lf_job_unlock(job);
-  meet(size);
+  barrier(size);
   if (!hosted) {
     rounds_until(is_silent, first);
     CHECK_EQ(lf_peer_any_dead(), -1);

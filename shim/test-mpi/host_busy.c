@@ -14,8 +14,8 @@ static int copy(lf_job_end *end, uint64_t now) {
   lf_mpi_request in = mpi->request_null, out = mpi->request_null;
   lf_mpi_status status;
   atomic_store(&in_calls, 1);
-  CHECK_EQ(mpi->Irecv(received, BYTES, mpi->byte, rank, LF_TAG_LANE(1), job->comm, &in), 0);
-  CHECK_EQ(mpi->Isend(sent, BYTES, mpi->byte, rank, LF_TAG_LANE(1), job->comm, &out), 0);
+  CHECK_EQ(mpi->Irecv(received, BYTES, mpi->byte, rank, LF_TAG_EAGER(1), job->comm, &in), 0);
+  CHECK_EQ(mpi->Isend(sent, BYTES, mpi->byte, rank, LF_TAG_EAGER(1), job->comm, &out), 0);
   for (int flag = 0; !flag;) CHECK_EQ(mpi->Test(&out, &flag, &status), 0);
   for (int flag = 0; !flag;) CHECK_EQ(mpi->Test(&in, &flag, &status), 0);
   return LF_BUSY;
@@ -35,7 +35,7 @@ static void finalises(void) {
   CHECK(mpi != NULL);
   CHECK_EQ(mpi->Init_thread(NULL, NULL, mpi->thread_multiple, &level), 0);
   join_job();
-  meet(size);
+  barrier(size);
   lf_job_lock(job);
   lf_job_add(job, &busy);
   lf_job_unlock(job);

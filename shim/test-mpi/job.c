@@ -41,9 +41,9 @@ static void says_what_it_is(void) {
   CHECK(info.node >= 0 && info.node <= info.rank);
   CHECK(info.node_size >= 1 && info.node_size <= info.size);
   CHECK(info.processor[0]);
-  CHECK(job->lanes >= 16383);
+  CHECK(job->tags >= 16383);
   read_word = read_id;
-  meet(size); /* from here on all read it */
+  barrier(size); /* from here on all read it */
   for (int r = 0; r < size; r++) post(r, LF_WORD_PUT, info.id, sizeof info.id);
   rounds_until(all_ids, NULL);
   for (int r = 0; r < size; r++) CHECK(memcmp(ids[r], info.id, sizeof info.id) == 0);
@@ -107,10 +107,10 @@ static int say_moved(lf_job_end *end, uint64_t now) {
 static void progresses(void) {
   lf_job_end end = {.round = say_moved, .over = count_over};
   lf_job_lock(job);
-  lf_job_settle(job);
+  lf_job_rounds(job);
   lf_job_add(job, &end);
   CHECK(lf_job_round(job, lf_now()) & LF_MOVED);
-  lf_job_settle(job);
+  lf_job_rounds(job);
   CHECK(said_moved >= 5);
   CHECK_EQ(lf_job_round(job, lf_now()) & LF_BUSY, LF_BUSY);
   lf_job_remove(job, &end);

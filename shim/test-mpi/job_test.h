@@ -54,20 +54,20 @@ static inline void post(int to, lf_word word, const void *data, uint32_t length)
   lf_job_unlock(job);
 }
 
-static int meeting_ranks;
+static int barrier_ranks;
 static inline int all_came(void *given) {
-  for (int r = 0; r < meeting_ranks; r++)
+  for (int r = 0; r < barrier_ranks; r++)
     if (come[r] < *(uint32_t *)given) return 0;
   return 1;
 }
 
 /* The first `ranks` ranks wait for one another. */
-static inline void meet(int ranks) {
-  static uint32_t meetings;
-  meetings++;
-  meeting_ranks = ranks;
+static inline void barrier(int ranks) {
+  static uint32_t barriers;
+  barriers++;
+  barrier_ranks = ranks;
   for (int r = 0; r < ranks; r++) post(r, LF_WORD_ASK, NULL, 0);
-  rounds_until(all_came, &meetings);
+  rounds_until(all_came, &barriers);
 }
 
 #endif

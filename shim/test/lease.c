@@ -21,7 +21,7 @@ static void connects(void) {
   later();
   CHECK_EQ(poll_for(&a), 0);
   CHECK_EQ(poll_for(&b), 0);
-  CHECK_EQ(under_way, 0); /* neither connects again */
+  CHECK_EQ(in_flight, 0); /* neither connects again */
   leave(&a);
   leave(&b);
 }
@@ -266,7 +266,7 @@ static void another_entry(void) {
   leave(&b);
 }
 
-/* The consumer connected elsewhere, or left, while the connection was on its way. */
+/* The consumer connected elsewhere, or left, while the connection was opening. */
 static void crossing(void) {
   party a = join(1, "x", PRODUCER, "here"), b = join(2, "x", CONSUMER, "there");
   for (uint64_t i = test_below(&chance, 8); i > 0; i--) {
@@ -311,10 +311,10 @@ static void dead_shard(void) {
 static void shard_comes_back(void) {
   party a = join(1, named(0), PRODUCER, "here"), b = join(2, named(0), CONSUMER, "there");
   deliver_all(1, 0);
-  while (world[2].first[0]) { /* what is on its way is lost */
+  while (world[2].first[0]) { /* messages in flight are lost */
     posted *lost = world[2].first[0];
     world[2].first[0] = lost->next;
-    under_way--;
+    in_flight--;
     free(lost);
   }
   arrive();

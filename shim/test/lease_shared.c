@@ -128,7 +128,7 @@ static void watches(void) {
   arrive();
   tell_of(4, "key", "last");
   deliver_all(4, shard_of("key"));
-  CHECK_EQ(under_way, 0);
+  CHECK_EQ(in_flight, 0);
 }
 
 /* A key is shared or exclusive, as its first entry. */

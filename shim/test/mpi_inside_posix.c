@@ -56,7 +56,7 @@ static void launchers(void) {
       {{"2", "3", "0"}, 1, 2, LF_MPI_BY_OPEN_MPI},
       {{NULL, NULL, NULL, "1", "8"}, 1, 8, LF_MPI_BY_ANYONE},
       {{NULL, NULL, NULL, "1"}, 1, 0, LF_MPI_BY_ANYONE},
-      /* A batch script's own environment: nobody launched this process. */
+      /* A batch script's own environment: no launcher started this process. */
       {{NULL, NULL, NULL, NULL, "8"}, 0, 0, LF_MPI_BY_ANYONE},
       {{"", "-3", "x"}, 0, 0, LF_MPI_BY_ANYONE},
       {{"0"}, 0, 0, LF_MPI_BY_ANYONE},
@@ -93,7 +93,7 @@ static void attempts(void) {
   note_attempt(&tried, "e.so", "something else");
   note_attempt(&tried, "f.so", "something else");
   CHECK(strcmp(text, "none: a.so, b.so: not there; loading c.so, d.so: not there; something else; something else") == 0);
-  /* What has no room is cut, whichever way it comes. */
+  /* A text that does not fit is cut, in each of the two forms. */
   for (int i = 0; i < 40; i++) {
     char name[16], why[64];
     snprintf(name, sizeof name, "%d.so", i);

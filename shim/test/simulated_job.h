@@ -35,7 +35,7 @@ static struct {
 } world[RANKS];
 
 static int me;
-static uint64_t under_way; /* messages */
+static uint64_t in_flight; /* messages that are sent and not delivered */
 static uint64_t clock_now = 1;
 static test_random chance;
 static int posts_fail; /* no memory for messages */
@@ -113,7 +113,7 @@ int32_t lf_control_post(lf_job *job, int rank, lf_word word, const void *data, u
   world[from].last[rank] = &l->next;
   world[from].words++;
   world[from].bytes += length + 4;
-  under_way++;
+  in_flight++;
   return LF_OK;
 }
 
@@ -144,7 +144,7 @@ static inline void dispatch_to(lf_job *job, int from, const posted *l) {
 static inline void deliver(int from, int to) {
   posted *l = world[from].first[to];
   world[from].first[to] = l->next;
-  under_way--;
+  in_flight--;
   if (!world[to].killed) {
     int back = me;
     be(to);
@@ -159,7 +159,7 @@ static inline void deliver(int from, int to) {
 
 /* One message of any two ranks arrives. 0: there is none. */
 static inline int deliver_any(void) {
-  if (!under_way) return 0;
+  if (!in_flight) return 0;
   for (;;) {
     uint64_t pair = test_below(&chance, RANKS * RANKS);
     if (!world[pair / RANKS].first[pair % RANKS]) continue;
@@ -179,12 +179,12 @@ static inline void rounds(void) {
   }
 }
 
-/* Until nothing is under way any more. */
+/* Until no message is in flight. */
 static inline void arrive(void) {
   do {
     while (deliver_any()) continue;
     rounds();
-  } while (under_way);
+  } while (in_flight);
 }
 
 /* Longer than the time between two connections to one entry. */

@@ -19,7 +19,7 @@
 int32_t lf_ep_rx_ready(lf_ep_rx *r, double *address) {
   if (!address) return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "no place for the address");
   lf_job_lock(r->job);
-  if (!r->hello && !r->sticky.code) lf_job_settle(r->job);
+  if (!r->hello && !r->sticky.code) lf_job_rounds(r->job);
   int32_t status = r->hello ? 1 : r->sticky.code ? lf_sticky_return(&r->sticky) : LF_EMPTY;
   *address = (double)(int64_t)r->address;
   lf_job_unlock(r->job);
@@ -139,7 +139,7 @@ static inline int32_t receive(lf_ep_rx *r, lf_frame *out) {
   int32_t result = poll_frame(r, out);
   if (result == LF_EMPTY) lf_ep_post_held();
   if (result == LF_EMPTY && r->peer.rank == r->job->info.rank) {
-    lf_job_settle(r->job); /* a sender in this process has posted its frames */
+    lf_job_rounds(r->job); /* a sender in this process has posted its frames */
     result = poll_frame(r, out);
   }
   if (result == LF_EMPTY) result = nothing(r, out);
@@ -310,7 +310,7 @@ static int32_t rx_arm(lf_rx *rx) {
   lf_job_lock(r->job);
   lf_ep_post_held();
   if (!ready(r)) {
-    if (r->peer.rank == r->job->info.rank) lf_job_settle(r->job);
+    if (r->peer.rank == r->job->info.rank) lf_job_rounds(r->job);
     else lf_job_round(r->job, lf_now());
   }
   int there = ready(r);
@@ -339,7 +339,7 @@ static void rx_stats(lf_rx *rx, lf_end_stats *out) {
   uint64_t before;
   do {
     before = r->accepted;
-    lf_job_settle(r->job);
+    lf_job_rounds(r->job);
   } while (r->accepted != before);
   out->queued = (double)(r->accepted - r->dropped - lf_ep_rx_taken(r));
   out->regions = r->cells.count / LF_CELLS_A_CHUNK;
@@ -434,9 +434,9 @@ int32_t lf_ep_rx_open(int32_t rank, lf_link *link, uint32_t tag, uint32_t slots,
   static _Atomic uint64_t opened;
   lf_job *job = lf_job_get();
   if (!job) return lf_status_code();
-  if (tag >= job->lanes || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
+  if (tag >= job->tags || slots < LF_SLOTS_MIN || slots > LF_SLOTS_MAX || (slots & (slots - 1)))
     return lf_fail(LF_EINVALID_ARGUMENT, "", 0, "tag %u with %u slots; below %u, with a power of two from %u to %u",
-                   tag, slots, job->lanes, LF_SLOTS_MIN, LF_SLOTS_MAX);
+                   tag, slots, job->tags, LF_SLOTS_MIN, LF_SLOTS_MAX);
   lf_ep_rx *r = calloc(1, sizeof *r);
   if (!r) return lf_fail(LF_EHOST_OUT_OF_MEMORY, "calloc", 0, "a receiver of %zu bytes", sizeof *r);
   r->rx.ops = &lf_ep_rx_ops;

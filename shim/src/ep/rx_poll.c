@@ -29,7 +29,7 @@ void lf_ep_rx_post(lf_ep_rx *r, uint32_t most) {
     p->cell = cell;
     p->request = 0;
     int code = job->mpi->Irecv(lf_cell(&r->cells, cell) + LF_CELL_HEAD, (int)LF_EP_MESSAGE_MAX, job->mpi->byte,
-                               r->peer.rank, LF_TAG_LANE(r->tag), job->comm, &p->request);
+                               r->peer.rank, LF_TAG_EAGER(r->tag), job->comm, &p->request);
     if (code) {
       lf_cells_give(&r->cells, cell);
       failed(r, code, "MPI_Irecv");
@@ -185,7 +185,7 @@ int32_t lf_ep_rx_expect(lf_ep_rx *r, void *data, uint32_t bytes, uint32_t arriva
   lf_job *job = r->job;
   lf_incoming *in = lf_fifo_at(&r->incoming, r->incoming.tail, sizeof *in);
   *in = (lf_incoming){.arrival = arrival, .bytes = bytes, .ticket = ticket};
-  int code = job->mpi->Irecv(data, (int)bytes, job->mpi->byte, r->peer.rank, LF_TAG_BULK(r->tag), job->comm,
+  int code = job->mpi->Irecv(data, (int)bytes, job->mpi->byte, r->peer.rank, LF_TAG_RNDV(r->tag), job->comm,
                              &in->request);
   if (code) return failed(r, code, "MPI_Irecv");
   r->incoming.tail++;

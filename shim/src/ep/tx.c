@@ -429,7 +429,7 @@ static int32_t tx_event_fd(lf_tx *tx, int64_t *out) {
 static void tx_stats(lf_tx *tx, lf_end_stats *out) {
   lf_ep_tx *s = (lf_ep_tx *)tx;
   lf_job_lock(s->job);
-  lf_job_settle(s->job);
+  lf_job_rounds(s->job);
   out->queued = (double)(s->head - s->released);
   for (uint32_t i = 0; i < s->pool.region_capacity; i++) out->regions += s->pool.regions[i].segment.address != NULL;
   out->region_bytes = (double)lf_pool_held(&s->pool);

@@ -35,7 +35,7 @@ static int32_t post(lf_ep_tx *s, lf_posting *posting) {
   const void *message = lf_cell(&s->cells, posting->cell) + LF_CELL_HEAD;
   int (*send)(const void *, int, lf_mpi_handle, int, int, lf_mpi_handle, lf_mpi_request *) =
       sync ? job->mpi->Issend : job->mpi->Isend;
-  int code = send(message, (int)posting->bytes, job->mpi->byte, s->peer.rank, LF_TAG_LANE(s->tag), job->comm,
+  int code = send(message, (int)posting->bytes, job->mpi->byte, s->peer.rank, LF_TAG_EAGER(s->tag), job->comm,
                   &posting->request);
   if (__builtin_expect(code != 0, 0)) return failed(s, code, sync ? "MPI_Issend" : "MPI_Isend");
   if (sync) {
@@ -148,7 +148,7 @@ static int32_t start_rndv(lf_ep_tx *s) {
   while (s->rndv_started != s->rndv.tail && s->rndv_started - s->rndv.head < RNDV_STARTED_MAX && !s->sticky.code) {
     lf_rndv_message *message = lf_fifo_at(&s->rndv, s->rndv_started, sizeof *message);
     message->request = 0;
-    int code = job->mpi->Isend(message->data, message->bytes, job->mpi->byte, s->peer.rank, LF_TAG_BULK(s->tag),
+    int code = job->mpi->Isend(message->data, message->bytes, job->mpi->byte, s->peer.rank, LF_TAG_RNDV(s->tag),
                                job->comm, &message->request);
     if (code) return failed(s, code, "MPI_Isend");
     s->rndv_started++;

@@ -30,7 +30,7 @@ int32_t lf_ep_acquire_tag(lf_job *job, lf_ep_tx *s, uint32_t *out) {
     return LF_OK;
   }
   uint32_t count = tag_count ? tag_count * 2 : 16;
-  if (count > job->lanes) count = job->lanes;
+  if (count > job->tags) count = job->tags;
   if (count == tag_count)
     return lf_fail(LF_ESYSTEM, "", 0, "%u endpoints are open, which is what this MPI has tags for: close channels",
                    count);
@@ -106,7 +106,7 @@ void lf_ep_tx_word(lf_job *job, int from, lf_word word, const uint8_t *data, uin
 }
 
 void lf_ep_tx_progress(lf_ep_tx *s) {
-  if (s->peer.rank == s->job->info.rank) lf_job_settle(s->job);
+  if (s->peer.rank == s->job->info.rank) lf_job_rounds(s->job);
   else lf_job_round(s->job, lf_now());
 }
 

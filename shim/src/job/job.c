@@ -77,7 +77,7 @@ int lf_job_round(lf_job *j, uint64_t now) {
   return said | of_ends;
 }
 
-void lf_job_settle(lf_job *j) {
+void lf_job_rounds(lf_job *j) {
   for (int i = 0; i < 32 && (lf_job_round(j, lf_now()) & LF_MOVED); i++) continue;
 }
 
@@ -237,7 +237,7 @@ static void host_finalises(void) {
     if (atomic_load(&state) == READY) fail_from_now_on(OVER);
     lf_finalize_by_host(&job);
     lf_job_end_all(&job, failure.text);
-    lf_job_settle(&job);
+    lf_job_rounds(&job);
     lf_control_over(&job);
     job.over = 1;
   }

@@ -29,10 +29,11 @@ struct lf_job_end {
 };
 enum { LF_MOVED = 1, LF_BUSY = 2 };
 
-/* Tags on the communicator: 0 is the control channel's; an endpoint has two. */
+/* Tags on the communicator. 0 is the control channel's. Endpoint number `tag` has two: one for its messages in order, one
+ * for the bytes of rendezvous frames. */
 #define LF_TAG_CONTROL 0
-#define LF_TAG_LANE(lane) ((int)(1 + 2 * (lane)))
-#define LF_TAG_BULK(lane) ((int)(2 + 2 * (lane)))
+#define LF_TAG_EAGER(tag) ((int)(1 + 2 * (tag)))
+#define LF_TAG_RNDV(tag) ((int)(2 + 2 * (tag)))
 
 /* Active messages of the control channel (control.h). */
 typedef enum {
@@ -60,7 +61,7 @@ struct lf_job {
   const lf_mpi *mpi;
   lf_mpi_handle comm;
   lf_job_info info;
-  uint32_t lanes; /* an endpoint's tag is below this, as the library limits tags */
+  uint32_t tags;  /* numbers of endpoints are below this: the MPI library limits tags */
   int over;       /* 1: no call of MPI any more. Under the lock */
   int said;       /* the ends' results of the last round */
   lf_job_end *ends;
@@ -100,7 +101,7 @@ void lf_job_remove(lf_job *job, lf_job_end *end);
  * over. */
 int lf_job_round(lf_job *job, uint64_t now);
 /* Rounds until one moves nothing (at most 32). */
-void lf_job_settle(lf_job *job);
+void lf_job_rounds(lf_job *job);
 
 /* A caller waits from now on, or no longer. Without the lock. */
 void lf_job_wait_begin(lf_job *job);

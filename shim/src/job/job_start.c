@@ -91,7 +91,7 @@ static int32_t read_world(const lf_mpi *mpi, lf_job *job) {
   int *bound = NULL, known = 0;
   TRY("the highest tag", Comm_get_attr, mpi->comm_world, mpi->tag_ub, &bound, &known);
   int highest = known && bound ? *bound : 32767; /* what the standard promises */
-  job->lanes = (uint32_t)highest / 2;
+  job->tags = (uint32_t)highest / 2;
   return LF_OK;
 }
 
