@@ -64,19 +64,20 @@ static int has_slots(const lf_ep_rx *r, uint64_t frames) {
   return frames <= r->slots && r->accepted - r->taken_told <= r->slots - frames;
 }
 
-static int announce(lf_ep_rx *r, lf_ep_kind kind, uint64_t number) {
+/* A frame that comes later, of `length` bytes. 0 where the length cannot be. */
+static int announce(lf_ep_rx *r, lf_ep_kind kind, uint64_t length) {
   int apart = kind == LF_EP_FRAGMENTS && r->fragments;
-  if (number == 0 || number > (apart ? LF_GPU_BYTES_MAX : LF_FRAME_MAX) || !has_slots(r, 1)) return 0;
-  if (kind == LF_EP_RNDV && number <= LF_EAGER_MAX) return 0;
+  if (length == 0 || length > (apart ? LF_GPU_BYTES_MAX : LF_FRAME_MAX) || !has_slots(r, 1)) return 0;
+  if (kind == LF_EP_RNDV && length <= LF_EAGER_MAX) return 0;
   if (!lf_fifo_reserve(&r->arrivals, 1, sizeof(lf_arrival))) {
     lf_sticky_set(&r->sticky, LF_EHOST_OUT_OF_MEMORY, "no memory for what %s sends", r->peer.who);
     return 1;
   }
   lf_arrival *a = lf_fifo_at(&r->arrivals, r->arrivals.tail++, sizeof *a);
-  *a = (lf_arrival){.length = number,
+  *a = (lf_arrival){.length = length,
                     .message_bytes = kind == LF_EP_FRAGMENTS ? LF_FRAGMENT_BYTES : LF_RNDV_MAX,
                     .kind = apart ? LF_ARRIVAL_APART : LF_ARRIVAL_BLOCK};
-  a->missing = apart ? 0 : (uint32_t)lf_ep_messages(number, a->message_bytes);
+  a->missing = apart ? 0 : (uint32_t)lf_ep_messages(length, a->message_bytes);
   r->accepted++;
   return 1;
 }

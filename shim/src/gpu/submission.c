@@ -167,6 +167,7 @@ int32_t lf_queue_use(lf_device *device, lf_gpu_memory *memory) {
 
 void lf_queue_to_host(lf_device *device) { device->queue->to_host = 1; }
 
+/* The only place that signals the queue's timeline, and the timeline that peers share. */
 static VkResult submit(lf_device *device, uint64_t value) {
   lf_queue *q = device->queue;
   /* All stages wait, so that later work of any stage is ordered after these waits, too. */

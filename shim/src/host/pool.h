@@ -68,6 +68,7 @@ void lf_pool_close(lf_pool *pool);
 /* 1 with a block of at least `length` bytes, now LF_BLOCK_LOANED; 0 when none is free: then lf_pool_grow may make
  * some. */
 int lf_pool_acquire(lf_pool *pool, uint64_t length, uint32_t *block);
+/* Makes the block free. */
 void lf_pool_release(lf_pool *pool, uint32_t block);
 /* Whether no block of this block's class is free. */
 static inline int lf_pool_empty(const lf_pool *pool, const lf_block *block) {

@@ -26,7 +26,8 @@ static int32_t take_region(lf_shm_rx *c, const lf_slot *slot, lf_frame *out) {
     if (!r) return lf_shm_rx_corrupt(c, "region", d.region);
   }
   uint32_t index = (uint32_t)(r - c->regions.all), token;
-  if (d.length > r->size || d.offset > r->size - d.length) return lf_shm_rx_corrupt(c, "offset", d.offset);
+  if (d.length > r->size) return lf_shm_rx_corrupt(c, "length", d.length);
+  if (d.offset > r->size - d.length) return lf_shm_rx_corrupt(c, "offset", d.offset);
   if (d.staged > 1 || d.reserved) return lf_shm_rx_corrupt(c, "flag", d.staged);
   /* Only a loan may have no bytes. */
   if (!d.length && (d.staged || d.block == LF_NO_BLOCK)) return lf_shm_rx_corrupt(c, "length", d.length);

@@ -68,6 +68,7 @@ static int32_t release_memory(lf_shm_rx *c, uint32_t index) {
   return status;
 }
 
+/* Puts the block into the return ring. The producer frees it (collect in tx.c). */
 static int32_t release_block(lf_shm_rx *c, uint32_t block) {
   if (block >= LF_BLOCKS_MAX || !c->block_region[block])
     return lf_fail(LF_ECLOSED, "", 0, "frame 0x%x is not held", block + 1);

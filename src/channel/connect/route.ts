@@ -1,4 +1,7 @@
-/** The choice of a transport, with the reasons against the others. The only file that imports the transports. */
+/**
+ * The candidates for a transport, fastest first, with the reasons against the others. `shakeHands` tries them. The only file
+ * that imports the transports.
+ */
 import { LavaFlowError } from "../../errors.ts";
 import type { ProcessLocation, ScopeDecision } from "../../location.ts";
 import { mpi } from "../transport/mpi.ts";

@@ -1,4 +1,4 @@
-/** The text that naga is given, with the user's text of each line. */
+/** The text that naga is given, with the user's text of each line. Both have the same number of lines. */
 import { type Fault, linesOf } from "./lexer.ts";
 
 interface Line {
@@ -61,7 +61,7 @@ export class Excerpts {
     this.#lines.push(fresh());
   }
 
-  /** naga's report with the user's names, lines and columns. */
+  /** naga's report with the user's names, text and columns. Its line numbers are the user's already. */
   explain(formatted: string): string {
     let current: Line | undefined;
     let gutter = 0;
