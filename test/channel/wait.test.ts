@@ -172,8 +172,8 @@ test("after a long wait the next wait parks without polling", async () => {
 
 test("after a short wait the next wait polls for a limited time before it parks", async () => {
   const { seen, wait, come } = watched();
-  // A turn of the loop that other work made long suppresses polling, so the first waits may not poll.
-  for (let i = 0; i < 100 && seen.polls === 0; i++) {
+  // A turn of the loop that other work made long suppresses polling for some milliseconds: waits go on until one polls.
+  while (seen.polls === 0) {
     const short = wait();
     come(true);
     await short;
@@ -186,7 +186,6 @@ test("after a short wait the next wait polls for a limited time before it parks"
     come(true);
     await waits;
   }
-  expect(seen.polls).toBeGreaterThan(0);
   expect(seen.sleeps).toBeGreaterThan(1);
 });
 

@@ -192,7 +192,7 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     ["newCommandQueueWithMaxCommandBufferCount:", "BACKEND_UNAVAILABLE", "gives no command queue"],
     ["newSharedEvent", "BACKEND_UNAVAILABLE", "gives no shared event"],
     ["newBufferWithLength:options:", "GPU_OUT_OF_MEMORY", "less than 4096 bytes"],
-    ["contents", "NOT_HOST_VISIBLE", "does not show memory"],
+    ["contents", "NOT_HOST_VISIBLE", "does not map memory"],
     ["MTLCompileOptions", "BACKEND_UNAVAILABLE", "Metal has no class MTLCompileOptions"],
     ["NSString", "BACKEND_UNAVAILABLE", "Metal has no class NSString"],
     ["alloc", "HOST_OUT_OF_MEMORY", "options to compile with"],
@@ -200,9 +200,9 @@ describe.skipIf(!there)("Metal's host code, over the stand-in", () => {
     ["newLibraryWithSource:options:error:", "SHADER_INVALID", "words about newLibraryWithSource"],
     ["newFunctionWithName:", "SHADER_INVALID", "no function main_"],
     ["newComputePipelineStateWithFunction:error:", "SHADER_INVALID", "words about newComputePipelineState"],
-    ["commandBuffer", "HOST_OUT_OF_MEMORY", "no room for commands"],
-    ["computeCommandEncoderWithDispatchType:", "HOST_OUT_OF_MEMORY", "no room for commands"],
-    ["blitCommandEncoder", "HOST_OUT_OF_MEMORY", "no room for commands"],
+    ["commandBuffer", "HOST_OUT_OF_MEMORY", "makes no command buffer or encoder"],
+    ["computeCommandEncoderWithDispatchType:", "HOST_OUT_OF_MEMORY", "makes no command buffer or encoder"],
+    ["blitCommandEncoder", "HOST_OUT_OF_MEMORY", "makes no command buffer or encoder"],
   ])("where %s fails, there is %s", async (name, code, reason) => {
     const { error } = await outcome(`fault ${name}`);
     expect(error).toMatchObject({ code, reason: expect.stringContaining(reason) });

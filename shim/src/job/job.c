@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/monotonic.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "base/thread.h"
 #include "job/control.h"
@@ -327,7 +328,7 @@ int32_t lf_job_abort(int32_t status, const char *text, uint32_t text_bytes) {
   if (now == NONE || now == CLOSING || atomic_load(&ended)) return 0;
   if (text_bytes) fprintf(stderr, "%.*s%s", (int)text_bytes, text, text[text_bytes - 1] == '\n' ? "" : "\n");
   fflush(stderr);
-  lf_job_drain_output();
+  lf_output_drain();
   if (now == STARTING) return lf_fail(LF_EMPI_FAILED, "", 0, "MPI is not initialised yet, so it can end no other rank");
   lock_within(1000000000u); /* without it, if need be: this is the end in any case */
   int error = job.mpi->Abort(job.mpi->comm_world, status ? status : 1);

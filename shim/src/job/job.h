@@ -164,9 +164,6 @@ void lf_peer_each(lf_job *job, void (*call)(lf_job *job, int rank));
 
 /* ---- between job.c, job_start.c and finalize.c ---- */
 
-/* Waits until the readers of stdout and stderr have taken all bytes, where these are pipes; at most 1 s. MPICH's launcher
- * drops output that it has not read when a rank calls MPI_Abort. */
-void lf_job_drain_output(void);
 /* Whether MPI is initialised in this process, here or by another part of the program. */
 int lf_job_in_process(void);
 /* As lf_job_open. `handlers`, which stay, have one for each lf_word that the job itself does not read. */

@@ -1,8 +1,6 @@
 /* Leaves the job at the end of the process, for a runtime whose main thread has no listener of its exit. */
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -10,15 +8,8 @@
 #include <pthread.h>
 #endif
 
-#include "base/monotonic.h"
 #include "base/status.h"
-#include "base/thread.h"
-#include "job/job.h"
-
-/* Nanoseconds. Bounds the wait for a launcher that does not read: one that does needs less than a millisecond. */
-#define DRAIN_NS ((uint64_t)1000000000)
-/* Nanoseconds between two polls of a pipe. */
-#define DRAIN_POLL_NS 200000u
+#include "lavaflow.h"
 
 static double silence_ms;
 
@@ -33,17 +24,6 @@ static int is_main(void) {
 
 static void leave(void) {
   if (is_main()) lf_job_close(0, silence_ms);
-}
-
-static int has_unread(int fd) {
-  struct stat stat;
-  int unread = 0;
-  return fstat(fd, &stat) == 0 && S_ISFIFO(stat.st_mode) && ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
-}
-
-void lf_job_drain_output(void) {
-  uint64_t end = lf_now() + DRAIN_NS;
-  while ((has_unread(STDOUT_FILENO) || has_unread(STDERR_FILENO)) && lf_now() < end) lf_thread_nap(DRAIN_POLL_NS);
 }
 
 int32_t lf_job_close_at_exit(double timeout_ms) {
