@@ -146,9 +146,60 @@ WRAP_CREATE(CreateSemaphore, VkDevice, VkSemaphoreCreateInfo, VkSemaphore)
 WRAP_CREATE(CreateShaderModule, VkDevice, VkShaderModuleCreateInfo, VkShaderModule)
 WRAP(BindBufferMemory, (VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize o), (d, b, m, o))
 WRAP(MapMemory, (VkDevice d, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize s, VkFlags f, void **p), (d, m, o, s, f, p))
-WRAP(QueueSubmit, (VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f), (q, n, s, f))
-WRAP(WaitSemaphores, (VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t), (d, i, t))
-WRAP(GetSemaphoreCounterValue, (VkDevice d, VkSemaphore s, uint64_t *v), (d, s, v))
+
+/* What the last submission signals. A lost device runs nothing, so its memory may be freed: before a device is said to be
+ * lost, its work has to end. */
+static struct {
+  VkDevice device;
+  VkSemaphore timeline;
+  uint64_t value;
+} submitted;
+/* Nanoseconds. Bounds the wait for a submission that waits for a semaphore. */
+#define LOST_NS 1000000000u
+
+static VkResult (*real_WaitSemaphores)(VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t);
+
+static VkResult lose(VkResult result) {
+  pthread_mutex_lock(&lock);
+  VkDevice device = submitted.device;
+  VkSemaphore timeline = submitted.timeline;
+  uint64_t value = submitted.value;
+  pthread_mutex_unlock(&lock);
+  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                              .semaphoreCount = 1,
+                              .pSemaphores = &timeline,
+                              .pValues = &value};
+  if (result == VK_ERROR_DEVICE_LOST && timeline && real_WaitSemaphores) real_WaitSemaphores(device, &wait, LOST_NS);
+  return result;
+}
+
+static VkResult (*real_QueueSubmit)(VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f);
+static VkResult fault_QueueSubmit(VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f) {
+  VkResult result;
+  if (fails("vkQueueSubmit", &result)) return lose(result);
+  result = real_QueueSubmit(q, n, s, f);
+  const VkTimelineSemaphoreSubmitInfo *values = n > 0 ? s[n - 1].pNext : NULL;
+  if (result != VK_SUCCESS || !values || values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO ||
+      values->signalSemaphoreValueCount == 0)
+    return result;
+  pthread_mutex_lock(&lock);
+  submitted.timeline = s[n - 1].pSignalSemaphores[0];
+  submitted.value = values->pSignalSemaphoreValues[0];
+  pthread_mutex_unlock(&lock);
+  return result;
+}
+
+static VkResult fault_WaitSemaphores(VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t t) {
+  VkResult result;
+  return fails("vkWaitSemaphores", &result) ? lose(result) : real_WaitSemaphores(d, i, t);
+}
+
+static VkResult (*real_GetSemaphoreCounterValue)(VkDevice d, VkSemaphore s, uint64_t *v);
+static VkResult fault_GetSemaphoreCounterValue(VkDevice d, VkSemaphore s, uint64_t *v) {
+  VkResult result;
+  return fails("vkGetSemaphoreCounterValue", &result) ? lose(result) : real_GetSemaphoreCounterValue(d, s, v);
+}
+
 WRAP(SignalSemaphore, (VkDevice d, const VkSemaphoreSignalInfo *i), (d, i))
 WRAP(WaitForFences, (VkDevice d, uint32_t n, const VkFence *f, VkBool32 all, uint64_t t), (d, n, f, all, t))
 WRAP(GetFenceStatus, (VkDevice d, VkFence f), (d, f))
@@ -308,6 +359,12 @@ static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction real) {
 }
 
 static PFN_vkVoidFunction fault_GetDeviceProcAddr(VkDevice device, const char *name) {
+  pthread_mutex_lock(&lock);
+  if (submitted.device != device) {
+    submitted.device = device;
+    submitted.timeline = 0; /* an earlier device's, which may be destroyed */
+  }
+  pthread_mutex_unlock(&lock);
   return wrapped(name, real_GetDeviceProcAddr(device, name));
 }
 
