@@ -1,5 +1,5 @@
 /**
- * The boundary between TypeScript and the shim, generated from the headers that shim/include/lavaflow.h includes, its one source:
+ * The boundary between TypeScript and the shim. Its one source is the headers that shim/include/lavaflow.h includes:
  *
  *   src/native/symbols.ts   every function, as bun:ffi declares it
  *   src/native/layout.ts    sizes and offsets of every struct, and every constant

@@ -162,8 +162,9 @@ int32_t lf_lease_get(const char *key, uint32_t key_bytes, int32_t watch) {
 static int32_t refused(const lease *l) {
   if (l->refusal == LF_ENAME_IN_USE)
     return lf_fail(LF_ENAME_IN_USE, "", 0, "another rank holds \"%.*s\"", l->key_bytes, l->text);
-  return lf_fail(l->refusal, "", 0, "rank %d, which keeps \"%.*s\" for the job, has no memory for one more entry",
-                 shard_of(l), l->key_bytes, l->text);
+  const char *why = l->refusal == LF_EHOST_OUT_OF_MEMORY ? "has no memory for one more entry" : "has reached its limit";
+  return lf_fail(l->refusal, "", 0, "rank %d, which keeps \"%.*s\" for the job, %s", shard_of(l), l->key_bytes, l->text,
+                 why);
 }
 
 static int32_t gone(const lease *l) {
